@@ -1,0 +1,176 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+// The house: every target is a room with one charter (ARCHITECTURE.md), and imports only from the floors below it.
+// `NEEDLETAIL_ONLY=NeedletailSeries swift test` builds that target, what it stands on and its tests, and nothing else.
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+/// A room: its sources in Sources/NAME, its tests in Tests/NAMETests.
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: [], resources: resources, swiftSettings: settings)
+}
+
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
+let grpc: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcTransport: Target.Dependency = .product(
+  name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
+let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+
+let libraries: [Target] = [
+  .systemLibrary(
+    name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+  .systemLibrary(
+    name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"]), .brew(["snappy"])]),
+  .systemLibrary(
+    name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"]), .brew(["xxhash"])]),
+  .systemLibrary(
+    name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+  .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
+]
+
+let rooms: [Target] = [
+  // Floor 1
+  room("NeedletailEnvironment", []),
+  room("NeedletailTelemetry", ["CXXHash", "CRE2"]),
+  room("NeedletailOTLP", []),
+  // Floor 2
+  room("NeedletailWire", ["NeedletailTelemetry", "NeedletailOTLP", "CSnappy", "CZstd", "CZlib", "CXXHash"]),
+  room("NeedletailBlocks", ["NeedletailEnvironment", "NeedletailTelemetry", "CZstd", "CXXHash", sqlite]),
+  room("NeedletailQueryLanguage", ["NeedletailTelemetry"]),
+  room("NeedletailCluster", ["NeedletailEnvironment", "NeedletailTelemetry"]),
+  // Floor 3
+  room("NeedletailSeries", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailBlocks"]),
+  room("NeedletailEvents", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailBlocks"]),
+  room("NeedletailQueryEngine", ["NeedletailTelemetry", "NeedletailQueryLanguage"]),
+  // Floor 4
+  room("NeedletailCollector", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailWire", "NeedletailCluster"]),
+  room("NeedletailTerminal", []),
+  // Floor 5
+  room(
+    "NeedletailNode",
+    [
+      "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailBlocks",
+      "NeedletailCluster", "NeedletailQueryLanguage", "NeedletailSeries", "NeedletailEvents",
+      "NeedletailQueryEngine", "NeedletailCollector",
+      hummingbird, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix,
+    ]),
+  room("NeedletailDashboard", ["NeedletailTerminal"]),
+  // Floor 6
+  .executableTarget(
+    name: "NeedletailCLI",
+    dependencies: ["NeedletailNode", "NeedletailDashboard", "NeedletailTerminal", arguments, httpClient, lifecycle, logging],
+    swiftSettings: settings),
+  // The SDK, and the demonstration shop that is written with it.
+  room("Needletail", ["NeedletailOTLP", logging, metrics, tracing, lifecycle, httpClient]),
+  .executableTarget(
+    name: "NeedletailShop", dependencies: ["Needletail", arguments, hummingbird, httpClient, lifecycle, logging, metrics, tracing],
+    swiftSettings: settings),
+]
+
+let testRooms: [Target] = [
+  .target(
+    name: "NeedletailTestSupport", dependencies: ["NeedletailEnvironment", "NeedletailTelemetry"],
+    path: "Tests/NeedletailTestSupport", swiftSettings: settings),
+  .target(
+    name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
+    path: "Tests/NeedletailSimulation", swiftSettings: settings),
+  .target(
+    name: "OTLPOracle", dependencies: [protobuf], path: "Tests/OTLPOracle"),
+  tests("NeedletailEnvironmentTests", ["NeedletailEnvironment", "NeedletailSimulation"]),
+  tests("NeedletailTelemetryTests", ["NeedletailTelemetry", "NeedletailTestSupport"]),
+  tests("NeedletailOTLPTests", ["NeedletailOTLP", "OTLPOracle", "NeedletailTestSupport"]),
+  tests("NeedletailWireTests", ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "OTLPOracle", "NeedletailTestSupport"]),
+  tests("NeedletailBlocksTests", ["NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
+  tests("NeedletailQueryLanguageTests", ["NeedletailQueryLanguage", "NeedletailTelemetry", "NeedletailTestSupport"]),
+  tests("NeedletailClusterTests", ["NeedletailCluster", "NeedletailTelemetry", "NeedletailTestSupport"]),
+  tests("NeedletailSeriesTests", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
+  tests("NeedletailEventsTests", ["NeedletailEvents", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
+  tests("NeedletailQueryEngineTests", ["NeedletailQueryEngine", "NeedletailQueryLanguage", "NeedletailTelemetry", "NeedletailTestSupport"]),
+  tests("NeedletailCollectorTests", ["NeedletailCollector", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment", "NeedletailSimulation", "NeedletailTestSupport"]),
+  tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),
+  tests("NeedletailNodeTests", ["NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
+  tests("NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"]),
+  tests("NeedletailCLITests", ["NeedletailCLI", "NeedletailTestSupport"]),
+  tests("NeedletailTests", ["Needletail", "NeedletailOTLP", "OTLPOracle", "NeedletailTestSupport", logging, metrics, tracing, lifecycle, nio, nioPosix]),
+  tests("EndToEndTests", ["NeedletailTestSupport", "NeedletailEnvironment", "NeedletailTelemetry", "OTLPOracle", httpClient, nio]),
+  tests("TidyTests", []),
+]
+
+let packages: [(identity: String, package: Package.Dependency)] = [
+  ("hummingbird", .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1")),
+  ("grpc-swift-2", .package(url: "https://github.com/grpc/grpc-swift-2.git", exact: "2.4.3")),
+  ("grpc-swift-nio-transport", .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", exact: "2.9.2")),
+  ("async-http-client", .package(url: "https://github.com/swift-server/async-http-client.git", exact: "1.37.0")),
+  ("swift-service-lifecycle", .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0")),
+  ("swift-log", .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2")),
+  ("swift-metrics", .package(url: "https://github.com/apple/swift-metrics.git", exact: "2.13.0")),
+  ("swift-distributed-tracing", .package(url: "https://github.com/apple/swift-distributed-tracing.git", exact: "1.7.3")),
+  ("swift-argument-parser", .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2")),
+  ("Yams", .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2")),
+  ("GRDB.swift", .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0")),
+  ("swift-protobuf", .package(url: "https://github.com/apple/swift-protobuf.git", exact: "1.39.0", traits: [])),
+  ("swift-nio", .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2")),
+]
+
+/// The names of the targets of this package, and of the packages, that a target stands on directly.
+func standsOn(_ target: Target) -> (targets: [String], packages: [String]) {
+  var targets: [String] = []
+  var packages: [String] = []
+  for dependency in target.dependencies {
+    switch dependency {
+    case .byNameItem(let name, _), .targetItem(let name, _): targets.append(name)
+    case .productItem(_, let package, _, _): if let package { packages.append(package) }
+    @unknown default: break
+    }
+  }
+  return (targets, packages)
+}
+
+/// What `NEEDLETAIL_ONLY` asks for: the named targets, their tests, and all that these stand on.
+func selection(_ all: [Target], only: String?) -> [Target] {
+  guard let only, !only.isEmpty else { return all }
+  var wanted = Set<String>()
+  var queue = only.split(separator: ",").flatMap { [String($0), String($0) + "Tests"] }
+  while let name = queue.popLast() {
+    guard let target = all.first(where: { $0.name == name }), wanted.insert(name).inserted else { continue }
+    queue += standsOn(target).targets
+  }
+  return all.filter { wanted.contains($0.name) }
+}
+
+let targets = selection(libraries + rooms + testRooms, only: ProcessInfo.processInfo.environment["NEEDLETAIL_ONLY"])
+let names = Set(targets.map(\.name))
+let neededPackages = Set(targets.flatMap { standsOn($0).packages })
+
+let package = Package(
+  name: "needletail",
+  platforms: [.macOS(.v15)],
+  products: [
+    ("needletail", "NeedletailCLI"), ("needletail-shop", "NeedletailShop"),
+  ].filter { names.contains($0.1) }.map { .executable(name: $0.0, targets: [$0.1]) }
+    + (names.contains("Needletail") ? [.library(name: "Needletail", targets: ["Needletail"])] : []),
+  dependencies: packages.filter { neededPackages.contains($0.identity) }.map(\.package),
+  targets: targets,
+  swiftLanguageModes: [.v6]
+)
