@@ -59,6 +59,11 @@ package struct ByteWriter: Sendable {
     }
   }
 
+  /// Drops all bytes from `count` on.
+  package mutating func truncate(to count: Int) {
+    if count < bytes.count { bytes.removeLast(bytes.count - count) }
+  }
+
   /// Forgets what was written and keeps the room for it.
   package mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 }
