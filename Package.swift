@@ -35,6 +35,7 @@ let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 let libraries: [Target] = [
@@ -73,7 +74,7 @@ let rooms: [Target] = [
       "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailBlocks",
       "NeedletailCluster", "NeedletailQueryLanguage", "NeedletailSeries", "NeedletailEvents",
       "NeedletailQueryEngine", "NeedletailCollector",
-      hummingbird, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix,
+      hummingbird, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix, nioTLS,
     ]),
   room("NeedletailDashboard", ["NeedletailTerminal"]),
   // Floor 6
@@ -130,6 +131,7 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ("Yams", .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2")),
   ("GRDB.swift", .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0")),
   ("swift-protobuf", .package(url: "https://github.com/apple/swift-protobuf.git", exact: "1.39.0", traits: [])),
+  ("swift-nio-ssl", .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6")),
   ("swift-nio", .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2")),
 ]
 

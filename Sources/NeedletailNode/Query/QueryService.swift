@@ -7,6 +7,7 @@ struct QueryService: Sendable {
   let series: any SeriesSource
   let events: any EventSource
   let traces: any TraceSource
+  let exemplars: any ExemplarSource
   let gate: QueryGate
   let executor: ThreadExecutor
   let limits: QueryLimits

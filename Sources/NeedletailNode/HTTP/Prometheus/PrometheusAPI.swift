@@ -10,6 +10,7 @@ struct PrometheusAPI: Sendable {
   static let apiVersion = "2.55.0"
   /// The most names, values or series that one answer lists.
   static let listMax = 1_000_000
+  private static let exemplarsMax = 10_000
 
   let queries: QueryService
 
@@ -21,7 +22,7 @@ struct PrometheusAPI: Sendable {
       switch route {
       case .query: return try await query(parameters, context, tenant)
       case .queryRange: return try await queryRange(parameters, context, tenant)
-      case .queryExemplars: return try queryExemplars(parameters)
+      case .queryExemplars: return try await queryExemplars(parameters, context, tenant)
       case .series: return try await series(parameters, context, tenant)
       case .labels: return try await labels(parameters, context, tenant)
       case .labelValues(let name): return try await labelValues(name, parameters, context, tenant)
@@ -86,10 +87,59 @@ struct PrometheusAPI: Sendable {
     return PrometheusEnvelope.answer(result, remarks: ["results truncated due to limit"])
   }
 
-  /// Exemplars are not kept for reading yet: the answer says that there are none.
-  private func queryExemplars(_ parameters: FormParameters) throws -> Response {
-    _ = try Self.parse(try parameters.required("query"))
-    return PrometheusEnvelope.success { json in json.array { _ in } }
+  private func queryExemplars(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let expression = try Self.parse(try parameters.required("query"))
+    let scope = try scope(parameters, tenant)
+    var selectors: [[LabelMatcher]] = []
+    try expression.walk { part in
+      guard case .selector(let selector) = part.node else { return }
+      selectors.append(try Self.matchers(selector.allMatchers(span: part.span), parameter: "query"))
+    }
+    let source = queries.exemplars
+    let found = try await queries.run(for: context) { [selectors] _ in
+      var found: [(labels: LabelSet, exemplar: Exemplar)] = []
+      for matchers in selectors {
+        found += try await source.exemplars(
+          tenant: tenant, matchers, scope.range, limit: max(0, Self.exemplarsMax - found.count))
+      }
+      return found
+    }
+    return PrometheusEnvelope.success { json in Self.write(found, to: &json) }
+  }
+
+  /// Exemplars of one series stand together in what the source returns.
+  private static func write(_ found: [(labels: LabelSet, exemplar: Exemplar)], to json: inout JSONWriter) {
+    json.beginArray()
+    var current: LabelSet?
+    for (labels, exemplar) in found {
+      if labels != current {
+        if current != nil {
+          json.endArray()
+          json.endObject()
+        }
+        current = labels
+        json.beginObject()
+        json.key("seriesLabels")
+        SeriesJSON.labels(labels, to: &json)
+        json.key("exemplars")
+        json.beginArray()
+      }
+      json.object { json in
+        json.key("labels")
+        SeriesJSON.labels(exemplar.labels, to: &json)
+        json.key("value")
+        json.quotedNumber(exemplar.value)
+        json.key("timestamp")
+        json.seconds(fromMilliseconds: exemplar.timestampMilliseconds)
+      }
+    }
+    if current != nil {
+      json.endArray()
+      json.endObject()
+    }
+    json.endArray()
   }
 
   private func series(
@@ -203,12 +253,16 @@ struct PrometheusAPI: Sendable {
     } catch {
       throw QueryError(.badData, "invalid parameter \"match[]\": \(error)")
     }
-    return try conditions.map { condition in
+    return try matchers(conditions, parameter: "match[]")
+  }
+
+  private static func matchers(_ conditions: [MatcherSyntax], parameter: String) throws -> [LabelMatcher] {
+    try conditions.map { condition in
       let operation = LabelMatcher.Operation(rawValue: condition.operation.rawValue) ?? .equal
       do throws(RegularExpressionError) {
         return try LabelMatcher(condition.name, operation, condition.value)
       } catch {
-        throw QueryError(.badData, "invalid parameter \"match[]\": \(error)")
+        throw QueryError(.badData, "invalid parameter \"\(parameter)\": \(error)")
       }
     }
   }

@@ -64,7 +64,8 @@ enum PrometheusEnvelope {
       var warnings = result.warnings + remarks
       if !result.coverage.isComplete {
         warnings.append(
-          "the answer is incomplete: \(result.coverage.slotsAnswered) of \(result.coverage.slotsAsked) slots answered")
+          "the answer is incomplete: something stored could not be read, or not everything asked has answered "
+            + "(\(result.coverage.slotsAnswered) of \(result.coverage.slotsAsked))")
       }
       appendRemarks("warnings", warnings, to: &json)
       appendRemarks("infos", result.infos, to: &json)
