@@ -72,8 +72,14 @@ struct FileShapeTests {
   @Test("Every source file declares something that another file uses")
   func noDeadFiles() throws {
     let sources = Repository.shared.swift(in: "Sources")
+    var words: [String: Set<String>] = [:]
+    for file in sources {
+      for word in Set(file.text.split { !$0.isLetter && !$0.isNumber && $0 != "_" }) {
+        words[String(word), default: []].insert(file.path)
+      }
+    }
     let declaration = try Regex(
-      #"\b(?:struct|class|enum|protocol|actor|func|typealias|extension|let|var)\s+`?([A-Za-z_][A-Za-z0-9_.]*)"#)
+      #"\b(?:struct|class|enum|protocol|actor|func|typealias|extension|let|var)\s+`?([A-Za-z_][A-Za-z0-9_]*)"#)
     for file in sources where !file.text.contains("@main") {
       let names = file.lines.filter { !$0.hasPrefix(" ") && !isComment($0) }.compactMap {
         $0.firstMatch(of: declaration)?.output[1].substring
@@ -82,9 +88,7 @@ struct FileShapeTests {
         !line.hasPrefix(" ") && line.contains(#/\b(struct|class|enum|protocol|actor|func|typealias|let|var)\b/#)
       }
       if isExtensionOnly || names.isEmpty { continue }
-      let isUsed = sources.contains { other in
-        other.path != file.path && names.contains { other.text.contains($0) }
-      }
+      let isUsed = names.contains { name in words[String(name), default: []].contains { $0 != file.path } }
       #expect(isUsed, "\(file.path): nothing in Sources uses \(names.joined(separator: ", "))")
     }
   }

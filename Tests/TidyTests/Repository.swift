@@ -1,12 +1,14 @@
 import Foundation
 
 /// The files of the repository as text, read once for all checks.
-struct Repository {
-  struct File {
+struct Repository: CustomStringConvertible {
+  struct File: CustomStringConvertible {
     /// The path from the repository's root.
     let path: String
     let text: String
     let byteCount: Int
+
+    var description: String { path }
 
     var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
     var name: String { path.split(separator: "/").last.map(String.init) ?? path }
@@ -15,6 +17,9 @@ struct Repository {
   }
 
   let files: [File]
+
+  /// Short, so that a failed expectation does not print the whole repository.
+  var description: String { "\(files.count) files" }
 
   static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
