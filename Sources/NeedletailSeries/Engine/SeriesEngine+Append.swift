@@ -66,17 +66,16 @@ extension SeriesEngine {
     let earliest = options.retention.earliest(now: now)
     let bounds = earliest...max(earliest, overflow ? .max : latest)
     let outcome = try batch.withRows { rows in
-      // The closure's inout parameter may not be captured by another closure that escapes; these do not.
       try head.withStorage { storage in
         guard frozenBytes + storage.byteCount < options.headBytesMax, !storage.samples.isFull(for: batch.sampleCount) else {
           throw SeriesEngineError.overloaded("the head is full until the next flush is done")
         }
-        var plan = try AppendPlan(
+        let plan = try AppendPlan(
           rows, tenant: batch.tenant, definitions, storage, known: known,
           generation: UInt32(truncatingIfNeeded: transaction.generation))
         try plan.log(to: &transaction)
         if !rows.isWithin(bounds) { try Self.log(bounds, to: &transaction) }
-        try batch.frame.bytes.withUnsafeBytes { try transaction.log(Self.batchKind, $0) }
+        try transaction.log(Self.batchKind, batch.frame.bytes)
         plan.apply(to: &storage)
         return storage.apply(rows, numbers: plan.numbers, bounds: bounds)
       }
@@ -96,8 +95,7 @@ extension SeriesEngine {
     var writer = ByteWriter(reserving: 16)
     writer.append(bounds.lowerBound)
     writer.append(bounds.upperBound)
-    let bytes = writer.bytes
-    try transaction.log(boundsKind, bytes)
+    try transaction.log(boundsKind, writer.bytes)
   }
 
   private func count(_ outcome: SeriesAppendOutcome, _ batch: SeriesBatch) {
@@ -197,17 +195,6 @@ extension SeriesEngine {
       for series in relogged { storage.noteLogged(series, generation: generation) }
       for metric in metrics { storage.set(metric.description, of: metric.key, generation: generation) }
     }
-  }
-}
-
-extension JournalTransaction {
-  /// Logs an array's bytes.
-  fileprivate mutating func log(_ kind: LogRecordKind, _ bytes: [UInt8]) throws(JournalError) {
-    var failure: JournalError?
-    bytes.withUnsafeBytes { bytes in
-      do throws(JournalError) { try log(kind, bytes) } catch { failure = error }
-    }
-    if let failure { throw failure }
   }
 }
 

@@ -66,8 +66,13 @@ struct HeadFlush {
       let exemplarDays = Dictionary(grouping: ofSeries) { Self.day($0.timestamp) }
       let id = head.registry.id(series)
       for day in Set(ranges.keys).union(histogramDays.keys).union(exemplarDays.keys) {
-        let builder = try builders[day] ?? SeriesPartBuilder(day: day, blockBytes: blockBytes, folder: folder)
-        builders[day] = builder
+        let builder: SeriesPartBuilder
+        if let open = builders[day] {
+          builder = open
+        } else {
+          builder = try SeriesPartBuilder(day: day, blockBytes: blockBytes, folder: folder)
+          builders[day] = builder
+        }
         try builder.add(
           PartSeriesRecord(
             id: id, minTime: .max, maxTime: .min, startTimestamp: head.states[series].startTimestamp,

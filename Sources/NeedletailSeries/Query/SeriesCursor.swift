@@ -27,7 +27,7 @@ package struct SeriesCursor: Sendable {
   private let snapshot: SeriesSnapshot
   private let gathering: SeriesGathering
   private let samplesMax: Int
-  private var next = 0
+  private var position = 0
   private var returned = 0
   private var sampleScans: [Int: PartScan] = [:]
   private var histogramScans: [Int: PartScan] = [:]
@@ -43,10 +43,10 @@ package struct SeriesCursor: Sendable {
   package mutating func next() throws(SeriesQueryError) -> SeriesChunk? {
     guard let range = snapshot.range else { return nil }
     var chunk = SeriesChunk()
-    while next < gathering.entries.count, chunk.sampleCount < Self.chunkSamples, chunk.seriesCount < Self.chunkSeries {
+    while position < gathering.entries.count, chunk.sampleCount < Self.chunkSamples, chunk.seriesCount < Self.chunkSeries {
       if Task.isCancelled { throw .cancelled }
-      let entry = gathering.entries[next]
-      next += 1
+      let entry = gathering.entries[position]
+      position += 1
       var places: [SeriesGathering.Place] = []
       gathering.forEachPlace(of: entry) { places.append($0) }
       var found = Found()
