@@ -100,7 +100,7 @@ let testRooms: [Target] = [
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailSimulation", swiftSettings: settings),
   .target(
-    name: "OTLPOracle", dependencies: [protobuf], path: "Tests/OTLPOracle"),
+    name: "OTLPOracle", dependencies: [protobuf], path: "Tests/OTLPOracle", exclude: ["Protos", "README.md"]),
   tests("NeedletailEnvironmentTests", ["NeedletailEnvironment", "NeedletailSimulation"]),
   tests("NeedletailTelemetryTests", ["NeedletailTelemetry", "NeedletailTestSupport"]),
   tests("NeedletailOTLPTests", ["NeedletailOTLP", "OTLPOracle", "NeedletailTestSupport"]),
