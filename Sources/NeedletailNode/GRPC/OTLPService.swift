@@ -3,6 +3,7 @@
 
 import GRPCCore
 import NeedletailEnvironment
+import NeedletailOTLP
 import NeedletailTelemetry
 
 /// The three `Export` methods of OTLP.
@@ -13,7 +14,7 @@ struct OTLPService: RegistrableRPCService {
   let clock: any WallClock
 
   func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
-    for signal in Signal.allCases {
+    for signal in OTLPSignal.allCases {
       router.registerHandler(
         forMethod: signal.exportMethod, deserializer: RawBytesDeserializer(), serializer: RawBytesSerializer()
       ) { request, _ in
@@ -21,7 +22,7 @@ struct OTLPService: RegistrableRPCService {
         let result = await export(signal, request)
         let code = if case .failure(let error) = result { error.code.rawValue } else { 0 }
         counters.finished(
-          route: "grpc_\(signal.rawValue)", status: code, nanoseconds: clock.monotonicNanoseconds() - started)
+          route: "grpc_\(signal.name)", status: code, nanoseconds: clock.monotonicNanoseconds() - started)
         switch result {
         case .success(let bytes): return StreamingServerResponse(single: ServerResponse(message: bytes))
         case .failure(let error): return StreamingServerResponse(of: [UInt8].self, error: error)
@@ -31,7 +32,7 @@ struct OTLPService: RegistrableRPCService {
   }
 
   private func export(
-    _ signal: Signal, _ request: StreamingServerRequest<[UInt8]>
+    _ signal: OTLPSignal, _ request: StreamingServerRequest<[UInt8]>
   ) async -> Result<[UInt8], RPCError> {
     do throws(RPCError) {
       let tenant = try Self.tenant(of: request.metadata)
@@ -78,7 +79,7 @@ struct OTLPService: RegistrableRPCService {
   }
 }
 
-extension Signal {
+extension OTLPSignal {
   /// The method that exports this signal.
   fileprivate var exportMethod: MethodDescriptor {
     let service =

@@ -12,7 +12,6 @@ struct APIResponder: HTTPResponder {
 
   let node: NodeState
   let token: TokenCheck?
-  let bodyBytesMax: Int
   /// Whether the port serves OTLP and health only.
   let isOTLPOnly: Bool
   let counters: RequestCounters
@@ -67,8 +66,8 @@ struct APIResponder: HTTPResponder {
     let tenant = try request.tenant()
     guard let services = node.services else { return Self.notReady }
     switch route {
-    case .otlp(let signal): return try await services.ingest.otlp(signal, request, bodyBytesMax, tenant: tenant)
-    case .remoteWrite: return try await services.ingest.remoteWrite(request, bodyBytesMax, tenant: tenant)
+    case .otlp(let signal): return try await services.ingest.otlp(signal, request, tenant: tenant)
+    case .remoteWrite: return try await services.ingest.remoteWrite(request, tenant: tenant)
     case .prometheus(let route):
       return try await PrometheusAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
     case .loki(let route):
@@ -92,7 +91,7 @@ extension Route {
   /// The label under which requests are counted.
   var family: String {
     switch self {
-    case .otlp(let signal): "otlp_\(signal.rawValue)"
+    case .otlp(let signal): "otlp_\(signal.name)"
     case .remoteWrite: "remote_write"
     case .prometheus: "prometheus"
     case .loki: "loki"

@@ -1,16 +1,11 @@
 // Which resource a path names. One table, read top to bottom, instead of a tree of handlers: the prefixes under which clients expect the
 // same resource are written down once.
 
-/// A signal of OTLP.
-enum Signal: String, Sendable, CaseIterable {
-  case metrics
-  case traces
-  case logs
-}
+import NeedletailOTLP
 
 /// What a request's path asks for.
 enum Route: Hashable, Sendable {
-  case otlp(Signal)
+  case otlp(OTLPSignal)
   case remoteWrite
   case prometheus(PrometheusRoute)
   case loki(LokiRoute)
@@ -107,9 +102,9 @@ extension Route {
     }
   }
 
-  private static func otlpSignal(_ parts: [Substring]) -> Signal? {
+  private static func otlpSignal(_ parts: [Substring]) -> OTLPSignal? {
     guard parts.count >= 2, parts[parts.count - 2] == "v1", let last = parts.last,
-      let signal = Signal(rawValue: String(last))
+      let signal = OTLPSignal.allCases.first(where: { $0.name == last })
     else { return nil }
     return otlpPrefixes.contains(Array(parts.dropLast(2))) ? signal : nil
   }

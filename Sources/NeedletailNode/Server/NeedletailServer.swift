@@ -107,8 +107,7 @@ package struct NeedletailServer: Service {
       series: series, events: events, traces: events, exemplars: series, gate: gate, executor: executor,
       limits: QueryLimits(samples: configuration.querySamplesMax, timeout: configuration.queryTimeout.duration),
       clock: clock, counters: QueryCounters())
-    let ingest = IngestService(
-      storage: storage, bodyBytesMax: configuration.bodyBytesMax, clock: clock, random: random)
+    let ingest = IngestService(storage: storage, bodyBytesMax: configuration.bodyBytesMax, clock: clock)
     let metrics = NodeMetrics(
       storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,
       startedNanoseconds: clock.wallNanoseconds())
@@ -130,8 +129,7 @@ package struct NeedletailServer: Service {
       let listener = HTTPListener(
         address: address, tls: tls,
         responder: APIResponder(
-          node: node, token: token, bodyBytesMax: configuration.bodyBytesMax, isOTLPOnly: setting == .otlpHTTP,
-          counters: requests, clock: clock),
+          node: node, token: token, isOTLPOnly: setting == .otlpHTTP, counters: requests, clock: clock),
         logger: quiet, onListening: { bound(setting, $0) })
       listeners.append(ListenerService(setting: setting, address: address, listen: listener.run))
     }

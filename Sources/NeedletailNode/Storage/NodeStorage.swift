@@ -25,7 +25,7 @@ final class NodeStorage: Sendable {
     self.clock = clock
     folder = try DataFolder.open(
       configuration.dataFolder, on: fileSystem, random: random, holder: "needletail serve",
-      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(opening: path) })
+      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
     do {
       guard let slots = SlotMap(count: folder.slotCount) else {
         throw StartupError("the data folder \(configuration.dataFolder) has \(folder.slotCount) slots, which cannot be")
