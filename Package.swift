@@ -139,7 +139,10 @@ let testRooms: [Target] = [
   tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),
   tests(
     "NeedletailNodeTests",
-    ["NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
+    [
+      "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
+      "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
+    ]),
   tests("NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"]),
   tests("NeedletailCLITests", ["NeedletailCLI", "NeedletailTestSupport"]),
   tests(
