@@ -9,7 +9,9 @@
 // Exact means that the decoder's own arithmetic gives the same bits. NaN, infinities and -0.0 fail that test, so a block
 // that holds one goes to xor as a whole.
 
-/// A column of 64-bit floats. Append-only format version 1.
+/// A column of 64-bit floats.
+///
+/// Append-only format version 1.
 package enum DoubleColumn {
   private enum Form: UInt8 {
     case constant = 1
@@ -115,8 +117,9 @@ package enum DoubleColumn {
     }
   }
 
-  /// Appends the column at the reader's place to `output`; the reader stands behind it then. `countMax` bounds what a
-  /// constant block, whose size says nothing about its count, may allocate.
+  /// Appends the column at the reader's place to `output`; the reader stands behind it then.
+  ///
+  /// `countMax` bounds what a constant block, whose size says nothing about its count, may allocate.
   package static func decode(
     _ reader: inout ByteReader, countMax: Int = 1 << 20, to output: inout [Double]
   ) throws(CodecError) {

@@ -1,4 +1,5 @@
 /// A column of small unsigned integers, such as the lengths of texts that lie behind each other: one varint each.
+///
 /// Append-only format version 1.
 package enum IntegerColumn {
   static let version: UInt8 = 1
@@ -19,11 +20,15 @@ package enum IntegerColumn {
   }
 }
 
-/// A column of byte strings: their lengths, then all their bytes. Append-only format version 1.
+/// A column of byte strings: their lengths, then all their bytes.
+///
+/// Append-only format version 1.
 package enum BytesColumn {
   static let version: UInt8 = 1
 
-  /// Appends the column of the pieces of `bytes` that end at `ends` to `output`. `ends` must rise up to `bytes.count`.
+  /// Appends the column of the pieces of `bytes` that end at `ends` to `output`.
+  ///
+  /// `ends` must rise up to `bytes.count`.
   package static func encode(_ bytes: UnsafeRawBufferPointer, ends: [Int], to output: inout [UInt8]) {
     output.append(version)
     output.appendVarint(UInt64(ends.count))

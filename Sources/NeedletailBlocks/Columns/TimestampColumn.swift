@@ -2,7 +2,9 @@
 // value costs one byte then, and zstd over the block makes long runs of equal bytes cost next to nothing. All arithmetic
 // wraps, so any 64-bit values in any order come back as they went in.
 
-/// A column of 64-bit timestamps: delta of delta, zigzag, varint. Append-only format version 1.
+/// A column of 64-bit timestamps: delta of delta, zigzag, varint.
+///
+/// Append-only format version 1.
 package enum TimestampColumn {
   static let version: UInt8 = 1
 
