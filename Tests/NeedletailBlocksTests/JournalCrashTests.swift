@@ -52,7 +52,7 @@ import Testing
     for survival in CrashSurvival.allCases {
       var call = 0
       while try runCrash(seed: UInt64(seed), at: call, survival, durability: .fsync) { call += 1 }
-      #expect(call > 60, "the workload ended after \(call) calls")
+      #expect(call > 40, "the workload ended after \(call) calls")
     }
   }
 

@@ -19,8 +19,10 @@ package enum ZstdError: Error, Equatable, Sendable {
 
 /// Compression of whole buffers.
 package enum Zstd {
-  /// Appends the frame of `bytes` to `output`. The frame tells its size, so that a reader can check it before it
-  /// allocates. Level 1 is as good as 3 on telemetry, at up to twice the speed.
+  /// Appends the frame of `bytes` to `output`.
+  ///
+  /// The frame tells its size, so that a reader can check it before it allocates. Level 1 is as good as 3 on telemetry,
+  /// at up to twice the speed.
   package static func compress(
     _ bytes: UnsafeRawBufferPointer, level: Int32 = 1, appendingTo output: inout [UInt8]
   ) throws(ZstdError) {

@@ -21,7 +21,9 @@ struct LogReplay {
     self.seal = seal
   }
 
-  /// Replays everything after the flushed generations. `deliver` may refuse a record; it is then reported as damaged.
+  /// Replays everything after the flushed generations.
+  ///
+  /// `deliver` may refuse a record; it is then reported as damaged.
   func run(
     flushedThrough: UInt64, deliver: (LogRecordKind, UnsafeRawBufferPointer) throws -> Void
   ) throws(FileError) -> Outcome {
