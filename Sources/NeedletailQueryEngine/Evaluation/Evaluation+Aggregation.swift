@@ -74,8 +74,8 @@ extension Evaluation {
     var remarks = Accumulator.Remarks()
     for group in groups.labels.indices {
       for step in 0..<steps.count {
-        remarks.formUnion(accumulators[group * steps.count + step].remarks)
         result.set(group, step, accumulators[group * steps.count + step].result)
+        remarks.formUnion(accumulators[group * steps.count + step].remarks)
       }
     }
     report(remarks, node)

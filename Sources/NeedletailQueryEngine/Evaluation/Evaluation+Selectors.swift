@@ -181,7 +181,9 @@ extension Evaluation {
         case .number(let value):
           samples.times.append(inner.time(step))
           samples.values.append(value)
-        case .histogram(let value):
+        case .histogram(var value):
+          // A subquery may see a sample twice or not at all, so what the sample says of resets no longer holds.
+          if value.resetHint != .gauge { value.resetHint = .unknown }
           samples.histogramTimes.append(inner.time(step))
           samples.histograms.append(value)
         }

@@ -120,7 +120,8 @@ enum SeriesNotation {
     case "nan": .nan
     case "inf", "+inf": .infinity
     case "-inf": -.infinity
-    default: Double(text) ?? (text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16).map(Double.init) : nil)
+    // `0x5` is six zeros here, not a hexadecimal five.
+    default: text.contains("x") ? nil : Double(text)
     }
   }
 
