@@ -56,7 +56,9 @@ final class MemoryEvents: EventSource {
   }
 
   func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [String] { [] }
-  func fieldValues(_ signal: EventSignal, field: String, _ scope: EventScope, limit: Int) async throws -> [String] { [] }
+  func fieldValues(_ signal: EventSignal, field: String, _ scope: EventScope, limit: Int) async throws -> [String] {
+    []
+  }
   func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [LabelSet] { [] }
 }
 
@@ -95,11 +97,17 @@ struct EventTests {
     ("sum(count_over_time(logs{service=\"a\"} !~ \"[13]\" [1m]))", ["{}": 1]),
     ("sum(bytes_over_time(logs{service=\"b\"}[1m]))", ["{}": 18]),
     ("sum(bytes_rate(logs{service=\"b\"}[1m]))", ["{}": 0.3]),
-    ("quantile_over_time(0.5, spans{} | unwrap duration [1m]) by (service)", ["{service=\"a\"}": 3, "{service=\"b\"}": 4]),
+    (
+      "quantile_over_time(0.5, spans{} | unwrap duration [1m]) by (service)",
+      ["{service=\"a\"}": 3, "{service=\"b\"}": 4]
+    ),
     ("max_over_time(spans{} | duration < 5 | unwrap duration [1m]) by ()", ["{}": 4]),
     ("sum_over_time(spans{} | unwrap duration [20s] offset 10s) by ()", ["{}": 9]),
     ("absent_over_time(logs{service=\"none\"}[1m])", ["{service=\"none\"}": 1]),
-    ("sum by (service) (rate(logs{level=\"error\"}[1m])) * 60 / on (service) sum by (service) (requests)", ["{service=\"a\"}": 0.5]),
+    (
+      "sum by (service) (rate(logs{level=\"error\"}[1m])) * 60 / on (service) sum by (service) (requests)",
+      ["{service=\"a\"}": 0.5]
+    ),
   ]
 
   @Test("functions over events yield series", arguments: values)
@@ -125,7 +133,9 @@ struct EventTests {
 
   @Test("what is not supported yet says so, and where")
   func unsupported() async {
-    for query in ["rate(logs{a=\"b\"} | json [1m])", "logs{a=\"b\"} | line_format \"x\"", "sum_over_time(logs{a=\"b\"}[1m])"] {
+    for query in [
+      "rate(logs{a=\"b\"} | json [1m])", "logs{a=\"b\"} | line_format \"x\"", "sum_over_time(logs{a=\"b\"}[1m])",
+    ] {
       let error = await #expect(throws: QueryError.self) { try await Self.instant(query) }
       #expect(error?.kind == .badData)
     }

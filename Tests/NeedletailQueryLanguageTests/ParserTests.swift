@@ -21,8 +21,12 @@ struct ParserTests {
     ("a*on()group_right()b", "a * on () group_right () b"),
     ("sum by(a,b)(x)", "sum by (a, b) (x)"), ("sum(x)without(a)", "sum without (a) (x)"), ("SUM(x)", "sum(x)"),
     ("topk(3, x)", "topk(3, x)"), ("count_values(\"v\", x)", "count_values(\"v\", x)"),
-    ("histogram_quantile(.9, sum by (le) (rate(x_bucket[5m])))", "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))"),
-    ("time() # now", "time()"), ("label_replace(x, 'a', '$1', 'b', '(.*)')", "label_replace(x, \"a\", \"$1\", \"b\", \"(.*)\")"),
+    (
+      "histogram_quantile(.9, sum by (le) (rate(x_bucket[5m])))",
+      "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))"
+    ),
+    ("time() # now", "time()"),
+    ("label_replace(x, 'a', '$1', 'b', '(.*)')", "label_replace(x, \"a\", \"$1\", \"b\", \"(.*)\")"),
     ("logs{a=\"b\"} |= \"x\" !~ \"y\"", "logs{a=\"b\"} |= \"x\" !~ \"y\""),
     ("rate(logs{a=\"b\"} |= 'x' or 'y' [5m])", "rate(logs{a=\"b\"} |= \"x\" or \"y\" [5m])"),
     (
@@ -30,7 +34,9 @@ struct ParserTests {
       "quantile_over_time(0.99, spans{s=\"c\"} | unwrap duration [5m]) by (route)"
     ),
     ("spans{} | duration > 1.5s and (a=\"b\" or c<10KB)", "spans{} | (duration > 1.5s and (a=\"b\" or c < 10KB))"),
-    ("logs{a=\"b\"} | json x=\"y.z\", w | logfmt | drop a, b", "logs{a=\"b\"} | json x=\"y.z\", w | logfmt | drop a, b"),
+    (
+      "logs{a=\"b\"} | json x=\"y.z\", w | logfmt | drop a, b", "logs{a=\"b\"} | json x=\"y.z\", w | logfmt | drop a, b"
+    ),
     ("logs", "{\"logs\"}"),
   ]
 
@@ -49,9 +55,11 @@ struct ParserTests {
     ("foo[0s]", 5, "greater than 0"), ("foo[5m] + 1", 1, "range vector"), ("{}", 1, "non-empty matcher"),
     ("{a=~\".*\"}", 1, "non-empty matcher"), ("foo{a=~\"(\"}", 5, "regexp"), ("rate(foo)", 6, "range vector"),
     ("abs(foo, bar)", 1, "expected 1 argument"), ("nope(foo)", 1, "unknown function"), ("1 == 2", 3, "bool"),
-    ("foo + bool bar", 7, "bool"), ("foo and 1", 5, "set operator"), ("foo and on(a) group_left bar", 15, "no grouping"),
+    ("foo + bool bar", 7, "bool"), ("foo and 1", 5, "set operator"),
+    ("foo and on(a) group_left bar", 15, "no grouping"),
     ("foo offset", 11, "duration"), ("1 offset 5m", 1, "preceded by"), ("foo offset 1m offset 2m", 15, "multiple"),
-    ("(foo)[5m]", 6, "only allowed for selectors"), ("\"abc", 1, "unterminated"), ("foo $ bar", 5, "unexpected character"),
+    ("(foo)[5m]", 6, "only allowed for selectors"), ("\"abc", 1, "unterminated"),
+    ("foo $ bar", 5, "unexpected character"),
     ("5mm", 1, "bad number"), ("{__name__=\"a\"} }", 16, "unexpected"), ("foo{__name__=\"b\"}", 5, "twice"),
     ("topk(foo)", 1, "expected 2"), ("logs{a=\"b\"} |= 5", 16, "expected string"), ("rate(logs{a=\"b\"})", 6, "range"),
     ("logs{a=\"b\"} | frobnicate", 15, "a stage such as"), ("bytes_rate(foo[5m])", 1, "log lines"),

@@ -28,13 +28,15 @@ struct QueryWriter {
   private mutating func duration() -> String { pick(["5m", "1h30m", "90s", "300", "1d", "2w", "250ms"]) }
 
   private mutating func shift() -> String {
-    (chance(20) ? " offset " + pick(["5m", "-1h"]) : "") + (chance(20) ? " @ " + pick(["start()", "end()", "10", "-1.5"]) : "")
+    (chance(20) ? " offset " + pick(["5m", "-1h"]) : "")
+      + (chance(20) ? " @ " + pick(["start()", "end()", "10", "-1.5"]) : "")
   }
 
   private mutating func selector() -> String {
     let matchers = ["a=\"b\"", "c!=\"d\\n\"", "e=~\"f.*|g\"", "\"h i\"!~\"[0-9]+\"", "l='é'"].filter { _ in chance(30) }
     let braces = matchers.isEmpty ? "" : "{\(matchers.joined(separator: ","))}"
-    return chance(15) ? "{\"x.y\"\(matchers.map { "," + $0 }.joined())}" : pick(["foo", "a:b", "by", "sum", "inf_x"]) + braces
+    return chance(15)
+      ? "{\"x.y\"\(matchers.map { "," + $0 }.joined())}" : pick(["foo", "a:b", "by", "sum", "inf_x"]) + braces
   }
 
   private mutating func labels() -> String { pick(["()", "(a)", "(a, \"b c\")", "(x,)"]) }
@@ -45,7 +47,8 @@ struct QueryWriter {
     case 0: return "scalar(\(vector(depth - 1)))"
     case 1: return "(\(scalar(depth - 1)))"
     case 2: return "-\(scalar(depth - 1))"
-    default: return "\(scalar(depth - 1)) \(pick(["+", "-", "*", "/", "%", "^", "atan2", "< bool"])) \(scalar(depth - 1))"
+    default:
+      return "\(scalar(depth - 1)) \(pick(["+", "-", "*", "/", "%", "^", "atan2", "< bool"])) \(scalar(depth - 1))"
     }
   }
 
@@ -72,7 +75,8 @@ struct QueryWriter {
     case 4: return "(\(vector(below)))"
     case 5: return "-\(vector(below))"
     case 6:
-      let matching = chance(40) ? " \(pick(["on", "ignoring"])) \(labels())" + (chance(40) ? " group_left (q)" : "") : ""
+      let matching =
+        chance(40) ? " \(pick(["on", "ignoring"])) \(labels())" + (chance(40) ? " group_left (q)" : "") : ""
       return "\(vector(below)) \(pick(["+", "*", "^", "> bool", "==", "atan2"]))\(matching) \(vector(below))"
     default: return "\(vector(below)) \(pick(["and", "or", "unless"])) \(vector(below))"
     }

@@ -98,7 +98,11 @@ extension Evaluation {
         case .clampMax: grid.set(row, step, Self.less(value, bounds[0][step]))
         default:
           let (low, high) = (bounds[0][step], bounds[1][step])
-          if high < low { grid.clear(row, step) } else { grid.set(row, step, Self.greater(low, Self.less(high, value))) }
+          if high < low {
+            grid.clear(row, step)
+          } else {
+            grid.set(row, step, Self.greater(low, Self.less(high, value)))
+          }
         }
       }
     }

@@ -52,11 +52,14 @@ extension Evaluation {
     return try histograms(grid, arguments[1].span, steps) { histogram, step in
       let value = histogram.quantile(quantiles[step])
       if histogram.sum.isNaN, !value.isInfinite {
-        inform("input to histogram_quantile has NaN observations, result is " + (value.isNaN ? "NaN" : "skewed higher"),
+        inform(
+          "input to histogram_quantile has NaN observations, result is " + (value.isNaN ? "NaN" : "skewed higher"),
           at: arguments[1].span)
       }
       return value
-    } classic: { $0.quantile(quantiles[$1]) }
+    } classic: {
+      $0.quantile(quantiles[$1])
+    }
   }
 
   func histogramFraction(_ arguments: [Expression], _ steps: Steps) async throws -> VectorGrid {
@@ -64,9 +67,15 @@ extension Evaluation {
     let upper = try await scalar(arguments[1], steps)
     let grid = try await vector(arguments[2], steps)
     return try histograms(grid, arguments[2].span, steps) { histogram, step in
-      if histogram.sum.isNaN { inform("input to histogram_fraction has NaN observations, which are excluded from all fractions", at: arguments[2].span) }
+      if histogram.sum.isNaN {
+        inform(
+          "input to histogram_fraction has NaN observations, which are excluded from all fractions",
+          at: arguments[2].span)
+      }
       return histogram.fraction(from: lower[step], to: upper[step])
-    } classic: { $0.fraction(from: lower[$1], to: upper[$1]) }
+    } classic: {
+      $0.fraction(from: lower[$1], to: upper[$1])
+    }
   }
 
   /// One number per histogram, whether native or classic; where a step has both for the same labels, neither counts.

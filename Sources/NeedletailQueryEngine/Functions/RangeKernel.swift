@@ -28,7 +28,9 @@ struct RangeKernel {
   private mutating func warn(_ message: String) { remarks.insert(Remark(message: message, isWarning: true)) }
   private mutating func inform(_ message: String) { remarks.insert(Remark(message: message, isWarning: false)) }
 
-  /// The value over the samples that the slider stands on. `now` is the step's own time in milliseconds.
+  /// The value over the samples that the slider stands on.
+  ///
+  /// `now` is the step's own time in milliseconds.
   mutating func evaluate(
     _ samples: borrowing RangeSamples, _ slider: RangeSlider, _ window: RangeWindow, _ parameters: [Double],
     now: Int64

@@ -162,7 +162,8 @@ extension NativeHistogram {
       } else {
         let (low, high) = (log2(abs(bucket.lower)), log2(abs(bucket.upper)))
         let position = log2(abs(value))
-        rank += bucket.count * (bucket.lower > 0 ? (position - low) / (high - low) : 1 - (position - high) / (low - high))
+        rank +=
+          bucket.count * (bucket.lower > 0 ? (position - low) / (high - low) : 1 - (position - high) / (low - high))
       }
       break
     }

@@ -100,7 +100,8 @@ enum SeriesNotation {
     if let number = number(base) { return [Value](repeating: .number(number), count: times + 1) }
     // The sign between start and step is the last one that is not an exponent's.
     let characters = Array(base)
-    for index in characters.indices.reversed() where index > 0 && (characters[index] == "+" || characters[index] == "-") {
+    for index in characters.indices.reversed() where index > 0 && (characters[index] == "+" || characters[index] == "-")
+    {
       guard characters[index - 1] != "e", let start = number(String(characters[..<index])),
         let step = number(String(characters[(index + 1)...]))
       else { continue }
