@@ -43,7 +43,9 @@ package struct QueryEngine: Sendable {
     self.limits = limits
   }
 
-  /// Evaluates a text at one time, in milliseconds. Throws `QueryError`.
+  /// Evaluates a text at one time, in milliseconds.
+  ///
+  /// Throws `QueryError`.
   package func instant(
     _ text: String, dialect: Parser.Dialect = .promQL, tenant: TenantID, at time: Int64,
     options: QueryOptions = QueryOptions()
@@ -51,7 +53,9 @@ package struct QueryEngine: Sendable {
     try await instant(try Self.parse(text, dialect), text: text, tenant: tenant, at: time, options: options)
   }
 
-  /// Evaluates a text at every step of a range, both ends included, in milliseconds. Throws `QueryError`.
+  /// Evaluates a text at every step of a range, both ends included, in milliseconds.
+  ///
+  /// Throws `QueryError`.
   package func range(
     _ text: String, dialect: Parser.Dialect = .promQL, tenant: TenantID, from start: Int64, to end: Int64,
     step: Int64, options: QueryOptions = QueryOptions()

@@ -38,7 +38,9 @@ package struct QueryStatistics: Sendable, Hashable {
   package var seriesRead = 0
 }
 
-/// Where a query stops. Reaching a limit is an error, never a shortened answer.
+/// Where a query stops.
+///
+/// Reaching a limit is an error, never a shortened answer.
 package struct QueryLimits: Sendable, Hashable {
   /// Samples read and values computed, together.
   package var samples: Int

@@ -23,6 +23,8 @@ struct Accumulator {
   private var squares = 0.0
   private var extreme = Double.nan
   private var histogram: NativeHistogram?
+  /// The sum of the histograms' sums, compensated.
+  private var histogramSum = CompensatedSum()
   private(set) var remarks: Remarks = []
 
   init(_ operation: AggregationOperation) { self.operation = operation }
@@ -50,6 +52,7 @@ struct Accumulator {
     switch operation {
     case .sum, .avg:
       count += 1
+      histogramSum.add(value.sum)
       guard let total = histogram else {
         histogram = value
         return
@@ -72,7 +75,7 @@ struct Accumulator {
       guard count > 0 else { return .absent }
       switch operation {
       case .sum, .avg:
-        guard let histogram else {
+        guard var histogram else {
           if operation == .sum { return .number(sum.result) }
           return .number(sum.result.isFinite ? sum.result / numbers : mean)
         }
@@ -81,6 +84,7 @@ struct Accumulator {
           return .absent
         }
         if remarks.contains(.mixedSchemas) { return .absent }
+        histogram.sum = histogramSum.result
         return .histogram((operation == .sum ? histogram : histogram.divided(by: count)).compacted)
       case .count: return .number(count)
       case .group: return .number(1)

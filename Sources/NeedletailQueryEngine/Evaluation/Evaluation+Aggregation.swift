@@ -74,8 +74,8 @@ extension Evaluation {
     var remarks = Accumulator.Remarks()
     for group in groups.labels.indices {
       for step in 0..<steps.count {
-        remarks.formUnion(accumulators[group * steps.count + step].remarks)
         result.set(group, step, accumulators[group * steps.count + step].result)
+        remarks.formUnion(accumulators[group * steps.count + step].remarks)
       }
     }
     report(remarks, node)
@@ -183,7 +183,9 @@ extension Evaluation {
     case .limitk: return Array(rows.lazy.filter { grid.isPresent($0, step) }.prefix(count))
     case .limitRatio:
       if limit.magnitude > 1 {
-        warn("ratio value should be between -1 and 1, got \(Printer.number(limit)), capping to \(limit > 0 ? 1 : -1)", at: node.parameter?.span ?? node.expression.span)
+        warn(
+          "ratio value should be between -1 and 1, got \(Printer.number(limit)), capping to \(limit > 0 ? 1 : -1)",
+          at: node.parameter?.span ?? node.expression.span)
       }
       return rows.filter { row in
         guard grid.isPresent(row, step) else { return false }
@@ -194,7 +196,11 @@ extension Evaluation {
     default:
       var numbers: [Int] = []
       for row in rows {
-        if grid.number(row, step) != nil { numbers.append(row) } else if grid.isPresent(row, step) { ignoredHistogram(node) }
+        if grid.number(row, step) != nil {
+          numbers.append(row)
+        } else if grid.isPresent(row, step) {
+          ignoredHistogram(node)
+        }
       }
       guard count > 0 else { return [] }
       let isTop = node.operation == .topk

@@ -88,9 +88,8 @@ extension Evaluation {
     let one = isSwapped ? left : right
     let oneRows = rows(one, projection)
     let manyRows = rows(many, projection)
+    // Two series of the "one" side that match are an error even where the other side has nothing.
     for (key, members) in oneRows where members.count > 1 {
-      // Two series of the "one" side that match are an error even where the other side has nothing at that step.
-      guard manyRows[key] != nil || members.count > 1 else { continue }
       for step in 0..<steps.count where members.filter({ one.isPresent($0, step) }).count > 1 {
         throw duplicates(key, members.map { one.labels[$0] }, side: isSwapped ? "left" : "right")
       }
@@ -120,7 +119,7 @@ extension Evaluation {
       }
     }
     if matching.cardinality == .oneToOne {
-      try checkOneToOne(manyRows, oneRows, many, one, node, steps, span: span)
+      try checkOneToOne(manyRows, oneRows, many, one, steps)
     }
     return result
   }
@@ -135,16 +134,13 @@ extension Evaluation {
   /// Two series of the left side that match the same one on the right.
   private func checkOneToOne(
     _ manyRows: [LabelSet: [Int]], _ oneRows: [LabelSet: [Int]], _ many: VectorGrid, _ one: VectorGrid,
-    _ node: BinaryExpression, _ steps: Steps, span: SourceSpan
+    _ steps: Steps
   ) throws {
     for (key, members) in manyRows where members.count > 1 {
       guard let partners = oneRows[key] else { continue }
       for step in 0..<steps.count {
-        guard let partner = partners.first(where: { one.isPresent($0, step) }) else { continue }
-        let matches = members.filter { member in
-          if case .absent = combine(node, many.cell(member, step), one.cell(partner, step), at: span) { return false }
-          return true
-        }
+        guard partners.contains(where: { one.isPresent($0, step) }) else { continue }
+        let matches = members.filter { many.isPresent($0, step) }
         guard matches.count <= 1 else {
           throw QueryError.execution(
             "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)")

@@ -52,8 +52,9 @@ extension Evaluation {
     return chunk
   }
 
-  /// For each step the newest sample within the lookback, unless that is a stale marker. With `wantsTimes` the value is
-  /// the time of the sample in seconds.
+  /// For each step the newest sample within the lookback, unless that is a stale marker.
+  ///
+  /// With `wantsTimes` the value is the time of the sample in seconds.
   func instantSelector(
     _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, wantsTimes: Bool
   ) async throws -> VectorGrid {
@@ -104,8 +105,9 @@ extension Evaluation {
     return grid
   }
 
-  /// Calls `body` with the samples of every series that a range expression finds, and the window of each step. Returns
-  /// the length of the range in milliseconds.
+  /// Calls `body` with the samples of every series that a range expression finds, and the window of each step.
+  ///
+  /// Returns the length of the range in milliseconds.
   @discardableResult
   func eachRange(
     _ expression: Expression, _ steps: Steps, hints: SelectionHints,
@@ -181,7 +183,9 @@ extension Evaluation {
         case .number(let value):
           samples.times.append(inner.time(step))
           samples.values.append(value)
-        case .histogram(let value):
+        case .histogram(var value):
+          // A subquery may see a sample twice or not at all, so what the sample says of resets no longer holds.
+          if value.resetHint != .gauge { value.resetHint = .unknown }
           samples.histogramTimes.append(inner.time(step))
           samples.histograms.append(value)
         }
@@ -193,7 +197,9 @@ extension Evaluation {
 }
 
 extension Int64 {
-  /// The quotient rounded down. The divisor must be positive.
+  /// The quotient rounded down.
+  ///
+  /// The divisor must be positive.
   func flooredQuotient(by divisor: Int64) -> Int64 {
     let quotient = self / divisor
     return self % divisor < 0 ? quotient - 1 : quotient

@@ -18,7 +18,9 @@ struct RangeSamples {
     histograms.removeAll(keepingCapacity: true)
   }
 
-  /// Takes over a series of a chunk. `cursor` walks the chunk's histograms along.
+  /// Takes over a series of a chunk.
+  ///
+  /// `cursor` walks the chunk's histograms along.
   mutating func load(_ columns: SeriesColumns, series: Int, cursor: inout Int) {
     removeAll()
     let range = columns.offsets[series]..<columns.offsets[series + 1]
@@ -51,7 +53,9 @@ struct RangeWindow: Sendable, Hashable {
   let end: Int64
 }
 
-/// Slides a window over a series. Windows must not move backwards.
+/// Slides a window over a series.
+///
+/// Windows must not move backwards.
 struct RangeSlider {
   private(set) var numbers = 0..<0
   private(set) var histograms = 0..<0

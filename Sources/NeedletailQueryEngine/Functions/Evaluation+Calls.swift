@@ -25,8 +25,11 @@ extension Evaluation {
       return try await calendar(function, arguments.first, steps)
     case .absent: return absence(of: try await vector(arguments[0], steps), argument: arguments[0], steps)
     case .timestamp: return try await timestamps(arguments[0], steps)
-    case .sort, .sortDesc: return sorted(try await vector(arguments[0], steps), ascending: function == .sort)
+    case .sort, .sortDesc:
+      warnOfSorting(span)
+      return sorted(try await vector(arguments[0], steps), ascending: function == .sort)
     case .sortByLabel, .sortByLabelDesc:
+      warnOfSorting(span)
       let names = try arguments.dropFirst().map { try string($0) }
       return sorted(try await vector(arguments[0], steps), by: names, ascending: function == .sortByLabel)
     case .labelReplace: return try await labelReplace(arguments, steps)
@@ -95,7 +98,11 @@ extension Evaluation {
         case .clampMax: grid.set(row, step, Self.less(value, bounds[0][step]))
         default:
           let (low, high) = (bounds[0][step], bounds[1][step])
-          if high < low { grid.clear(row, step) } else { grid.set(row, step, Self.greater(low, Self.less(high, value))) }
+          if high < low {
+            grid.clear(row, step)
+          } else {
+            grid.set(row, step, Self.greater(low, Self.less(high, value)))
+          }
         }
       }
     }
@@ -145,6 +152,11 @@ extension Evaluation {
   }
 
   // MARK: Order
+
+  private func warnOfSorting(_ span: SourceSpan) {
+    guard !isInstant else { return }
+    warn("sort is ineffective for range queries since results are always ordered by labels", at: span)
+  }
 
   /// Sorts by value; only an instant query has an order.
   private func sorted(_ grid: VectorGrid, ascending: Bool) -> VectorGrid {

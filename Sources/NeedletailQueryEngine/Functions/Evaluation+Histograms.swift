@@ -11,7 +11,7 @@ extension Evaluation {
   }
 
   private func classic(_ grid: VectorGrid, at span: SourceSpan) -> Classic {
-    let projection = LabelProjection(dropping: ["le"])
+    let bound = [Array("le".utf8)]
     var result = Classic()
     var known: [LabelSet: Int] = [:]
     for row in 0..<grid.count {
@@ -24,7 +24,7 @@ extension Evaluation {
             + (metric.isEmpty ? "" : " for metric name \"\(metric)\""), at: span)
         continue
       }
-      let key = projection.apply(labels)
+      let key = labels.dropping(bound)
       let index = known[key] ?? result.labels.count
       if known.updateValue(index, forKey: key) == nil {
         result.labels.append(key)
@@ -52,11 +52,14 @@ extension Evaluation {
     return try histograms(grid, arguments[1].span, steps) { histogram, step in
       let value = histogram.quantile(quantiles[step])
       if histogram.sum.isNaN, !value.isInfinite {
-        inform("input to histogram_quantile has NaN observations, result is " + (value.isNaN ? "NaN" : "skewed higher"),
+        inform(
+          "input to histogram_quantile has NaN observations, result is " + (value.isNaN ? "NaN" : "skewed higher"),
           at: arguments[1].span)
       }
       return value
-    } classic: { $0.quantile(quantiles[$1]) }
+    } classic: {
+      $0.quantile(quantiles[$1])
+    }
   }
 
   func histogramFraction(_ arguments: [Expression], _ steps: Steps) async throws -> VectorGrid {
@@ -64,9 +67,15 @@ extension Evaluation {
     let upper = try await scalar(arguments[1], steps)
     let grid = try await vector(arguments[2], steps)
     return try histograms(grid, arguments[2].span, steps) { histogram, step in
-      if histogram.sum.isNaN { inform("input to histogram_fraction has NaN observations, which are excluded from all fractions", at: arguments[2].span) }
+      if histogram.sum.isNaN {
+        inform(
+          "input to histogram_fraction has NaN observations, which are excluded from all fractions",
+          at: arguments[2].span)
+      }
       return histogram.fraction(from: lower[step], to: upper[step])
-    } classic: { $0.fraction(from: lower[$1], to: upper[$1]) }
+    } classic: {
+      $0.fraction(from: lower[$1], to: upper[$1])
+    }
   }
 
   /// One number per histogram, whether native or classic; where a step has both for the same labels, neither counts.
@@ -91,14 +100,20 @@ extension Evaluation {
       }
     }
     let groups = self.classic(grid, at: span)
-    for (labels, members) in zip(groups.labels, groups.rows) {
-      let target = rows[labels] ?? result.addRow(labels)
+    var classicRows: [LabelSet: Int] = [:]
+    for (labels, members) in zip(groups.labels.map(\.withoutName), groups.rows) {
+      let isShared = classicRows[labels] != nil
+      let target = rows[labels] ?? classicRows[labels] ?? result.addRow(labels)
+      classicRows[labels] = target
       for step in 0..<steps.count {
         let buckets = members.compactMap { member in
           grid.number(member.row, step).map { ClassicHistogram.Bucket(upper: member.upper, count: $0) }
         }
         guard !buckets.isEmpty else { continue }
         guard !result.isPresent(target, step) else {
+          guard !isShared else {
+            throw QueryError.execution("vector cannot contain metrics with the same labelset")
+          }
           warn("vector contains a mix of classic and native histograms", at: span)
           result.clear(target, step)
           continue

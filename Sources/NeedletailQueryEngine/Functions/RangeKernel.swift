@@ -28,7 +28,9 @@ struct RangeKernel {
   private mutating func warn(_ message: String) { remarks.insert(Remark(message: message, isWarning: true)) }
   private mutating func inform(_ message: String) { remarks.insert(Remark(message: message, isWarning: false)) }
 
-  /// The value over the samples that the slider stands on. `now` is the step's own time in milliseconds.
+  /// The value over the samples that the slider stands on.
+  ///
+  /// `now` is the step's own time in milliseconds.
   mutating func evaluate(
     _ samples: borrowing RangeSamples, _ slider: RangeSlider, _ window: RangeWindow, _ parameters: [Double],
     now: Int64
@@ -96,6 +98,7 @@ struct RangeKernel {
     case .stddevOverTime: return RangeMath.variance(values).squareRoot()
     case .madOverTime:
       let numbers = RangeMath.array(values)
+      if numbers.contains(where: \.isNaN) { return .nan }
       let median = RangeMath.quantile(0.5, numbers)
       return RangeMath.quantile(0.5, numbers.map { abs($0 - median) })
     default: return nil
@@ -202,10 +205,14 @@ struct RangeKernel {
 
   private mutating func sum(_ values: ArraySlice<NativeHistogram>) -> NativeHistogram? {
     guard var total = values.first else { return nil }
+    var sum = CompensatedSum()
+    sum.add(total.sum)
     for value in values.dropFirst() {
       guard let next = add(total, value, factor: 1) else { return nil }
       total = next
+      sum.add(value.sum)
     }
+    total.sum = sum.result
     return total
   }
 
@@ -229,10 +236,21 @@ struct RangeKernel {
     } else if !isCounter, first.resetHint != .gauge || last.resetHint != .gauge {
       warn("this native histogram metric is not a gauge")
     }
-    guard var result = add(last, first, factor: -1) else { return nil }
-    guard isCounter else { return result }
-    var previous = first
-    for value in values.dropFirst() {
+    let second = values[values.startIndex + 1]
+    // If the counter was reset right after the first sample, only what came after counts.
+    let skipsFirst = isCounter && second.isReset(after: first)
+    let compared = skipsFirst ? values.dropFirst() : values
+    guard compared.allSatisfy({ $0.usesCustomBuckets == last.usesCustomBuckets }) else {
+      warn("vector contains a mix of histograms with exponential and custom buckets schemas")
+      return nil
+    }
+    var result = last
+    if !skipsFirst {
+      guard let difference = add(last, first, factor: -1) else { return nil }
+      result = difference
+    }
+    guard isCounter, var previous = compared.first else { return result }
+    for value in compared.dropFirst() {
       if value.isReset(after: previous) {
         guard let next = result.adding(previous) else { return nil }
         result = next.histogram

@@ -107,8 +107,10 @@ enum RangeMath {
     return result * (isRate ? factor / (Double(window.end - window.start) / 1000) : factor)
   }
 
-  /// By how much a difference grows when it is extended towards the ends of the window. `zeroPoint` is the counter's first
-  /// value as a share of its increase: a counter is not extended to before it was zero.
+  /// By how much a difference grows when it is extended towards the ends of the window.
+  ///
+  /// `zeroPoint` is the counter's first value as a share of its increase: a counter is not extended to before it was
+  /// zero.
   static func extrapolation(
     first: Int64, last: Int64, count: Int, _ window: RangeWindow, zeroPoint: Double?
   ) -> Double {

@@ -8,7 +8,9 @@ struct HistogramSide: Sendable, Hashable {
 
   init() {}
 
-  /// Spreads spans out. Buckets beyond the spans, or spans beyond the buckets, are dropped; equal indexes add up.
+  /// Spreads spans out.
+  ///
+  /// Buckets beyond the spans, or spans beyond the buckets, are dropped; equal indexes add up.
   init(_ spans: [NativeHistogram.BucketSpan], _ buckets: [Double]) {
     indexes.reserveCapacity(buckets.count)
     counts.reserveCapacity(buckets.count)
@@ -91,7 +93,9 @@ struct HistogramSide: Sendable, Hashable {
     self = kept
   }
 
-  /// The count of a bucket, zero where there is none. O(log buckets).
+  /// The count of a bucket, zero where there is none.
+  ///
+  /// O(log buckets).
   func count(at index: Int32) -> Double {
     var (low, high) = (0, indexes.count)
     while low < high {

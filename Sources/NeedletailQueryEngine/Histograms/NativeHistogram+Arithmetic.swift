@@ -30,7 +30,9 @@ extension NativeHistogram {
     return result
   }
 
-  /// Every count and the sum divided. Division by zero leaves no buckets, only infinite or undefined totals.
+  /// Every count and the sum divided.
+  ///
+  /// Division by zero leaves no buckets, only infinite or undefined totals.
   func divided(by divisor: Double) -> NativeHistogram {
     var result = self
     result.zeroCount /= divisor
@@ -129,8 +131,10 @@ extension NativeHistogram {
     return result
   }
 
-  /// Widens the narrower zero bucket until both are equally wide. Widening may reach into a bucket that holds something;
-  /// then the zero bucket takes it whole, which may widen the other side again.
+  /// Widens the narrower zero bucket until both are equally wide.
+  ///
+  /// Widening may reach into a bucket that holds something; then the zero bucket takes it whole, which may widen the
+  /// other side again.
   private static func equalizeZeroBuckets(_ left: inout NativeHistogram, _ right: inout NativeHistogram) {
     for _ in 0..<64 where left.zeroThreshold != right.zeroThreshold {
       if left.zeroThreshold < right.zeroThreshold {

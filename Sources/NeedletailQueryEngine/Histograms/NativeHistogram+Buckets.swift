@@ -111,25 +111,33 @@ extension NativeHistogram {
     if quantile < 0 { return -.infinity }
     if quantile > 1 { return .infinity }
     guard count != 0, !count.isNaN else { return .nan }
+    // Counted from the nearer end, so that a rank between two buckets falls to the same side as in Prometheus. Observations
+    // of NaN are in no bucket, above all of them.
     let buckets = estimationBuckets
-    let rank = quantile * count
-    var below = 0.0
-    for (position, bucket) in buckets.enumerated() {
-      below += bucket.count
-      let isLast = position == buckets.count - 1
-      // Rounding may leave the last bucket a little short; observations of NaN leave it really short.
-      guard below >= rank || (isLast && !sum.isNaN) else { continue }
-      if usesCustomBuckets {
-        if bucket.lower == -.infinity { return bucket.upper }
-        if bucket.upper == .infinity { return bucket.lower }
-      }
-      let share = max(0, min(1, (rank - (below - bucket.count)) / bucket.count))
-      if interpolatesLinearly(bucket) { return bucket.lower + (bucket.upper - bucket.lower) * share }
-      let (low, high) = (log2(abs(bucket.lower)), log2(abs(bucket.upper)))
-      if bucket.lower > 0 { return exp2(low + (high - low) * share) }
-      return -exp2(high + (low - high) * (1 - share))
+    let fromAbove = quantile >= 0.5 && !sum.isNaN
+    let rank = (fromAbove ? 1 - quantile : quantile) * count
+    var passed = 0.0
+    for position in buckets.indices {
+      let bucket = buckets[fromAbove ? buckets.count - 1 - position : position]
+      passed += bucket.count
+      // Rounding may leave the last bucket a little short.
+      guard passed >= rank || (position == buckets.count - 1 && !sum.isNaN) else { continue }
+      let share = max(0, min(1, (rank - (passed - bucket.count)) / bucket.count))
+      return interpolate(bucket, share: fromAbove ? 1 - share : share)
     }
     return .nan
+  }
+
+  /// The value below which a share of a bucket's observations is taken to lie.
+  private func interpolate(_ bucket: HistogramBucket, share: Double) -> Double {
+    if usesCustomBuckets {
+      if bucket.lower == -.infinity { return bucket.upper }
+      if bucket.upper == .infinity { return bucket.lower }
+    }
+    if interpolatesLinearly(bucket) { return bucket.lower + (bucket.upper - bucket.lower) * share }
+    let (low, high) = (log2(abs(bucket.lower)), log2(abs(bucket.upper)))
+    if bucket.lower > 0 { return exp2(low + (high - low) * share) }
+    return -exp2(high + (low - high) * (1 - share))
   }
 
   /// The estimated share of observations between two values.
@@ -154,7 +162,8 @@ extension NativeHistogram {
       } else {
         let (low, high) = (log2(abs(bucket.lower)), log2(abs(bucket.upper)))
         let position = log2(abs(value))
-        rank += bucket.count * (bucket.lower > 0 ? (position - low) / (high - low) : 1 - (position - high) / (low - high))
+        rank +=
+          bucket.count * (bucket.lower > 0 ? (position - low) / (high - low) : 1 - (position - high) / (low - high))
       }
       break
     }

@@ -1,7 +1,8 @@
 import NeedletailTelemetry
 
-/// How much of what was asked for an answer covers. On one node it is complete; over a cluster it says which share of
-/// the slots answered and how many replicas agreed.
+/// How much of what was asked for an answer covers.
+///
+/// On one node it is complete; over a cluster it says which share of the slots answered and how many replicas agreed.
 package struct Coverage: Sendable, Hashable {
   /// How many slots the question concerned.
   package var slotsAsked: Int

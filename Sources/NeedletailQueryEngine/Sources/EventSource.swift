@@ -73,7 +73,9 @@ package struct LineFilter: Sendable, Hashable {
 }
 
 /// A condition on a field of an event: an attribute, a resource attribute, or a field of its own such as `level` or
-/// `duration`. A field that is missing is the empty string, and fails every comparison by number.
+/// `duration`.
+///
+/// A field that is missing is the empty string, and fails every comparison by number.
 package indirect enum FieldFilter: Sendable, Hashable {
   /// As text.
   case matches(LabelMatcher)
@@ -127,16 +129,21 @@ package struct EventSelection: Sendable, Hashable {
   package var fieldFilters: [FieldFilter]
   /// The field whose number is wanted beside each event, nil for none.
   package var unwrap: String?
-  /// When: nanoseconds, both ends included. Of spans: their start.
+  /// When: nanoseconds, both ends included.
+  ///
+  /// Of spans: their start.
   package var range: EventTimeRange
   /// In which order, if `limit` cuts.
   package var order: EventOrder
   /// The most events; the first ones in `order`.
   package var limit: Int
-  /// Whether records are wanted. If not, a source may leave `records` empty and return times, streams and numbers only.
+  /// Whether records are wanted.
+  ///
+  /// If not, a source may leave `records` empty and return times, streams and numbers only.
   package var wantsRecords: Bool
-  /// The labels that the answer will be grouped by, nil for the stream's own. A source adds those of them that are
-  /// fields, not stream labels, to `EventColumns.streams`.
+  /// The labels that the answer will be grouped by, nil for the stream's own.
+  ///
+  /// A source adds those of them that are fields, not stream labels, to `EventColumns.streams`.
   package var groupingFields: [String]?
 
   /// A selection; by default everything that matches, oldest first.
@@ -170,7 +177,9 @@ package struct EventColumns<Record: Sendable>: Sendable {
   package var timestamps: [Int64]
   /// The bytes of each event: of a log its line's length in UTF-8.
   package var sizes: [Int]
-  /// The unwrapped numbers; empty unless asked for. NaN where the field is missing or not a number. Durations in seconds.
+  /// The unwrapped numbers; empty unless asked for.
+  ///
+  /// NaN where the field is missing or not a number. Durations in seconds.
   package var values: [Double]
   /// The events themselves, or empty if they were not wanted.
   package var records: [Record]
@@ -193,7 +202,9 @@ package struct EventColumns<Record: Sendable>: Sendable {
   package var count: Int { timestamps.count }
 }
 
-/// The answer to a selection of events, chunk by chunk. Used by one task at a time; dropping it ends the reading.
+/// The answer to a selection of events, chunk by chunk.
+///
+/// Used by one task at a time; dropping it ends the reading.
 package protocol EventCursor<Record>: AnyObject {
   associatedtype Record: Sendable
   /// The next chunk, nil after the last.

@@ -3,8 +3,10 @@ import NeedletailTelemetry
 // What the engine asks of whatever holds time series: the node's own store, a fan-out over the cluster, or a remote one.
 // Everything is asynchronous and streams in chunks of many series, so that none of these has to hold an answer whole.
 
-/// What a selection is for. A source may use the hints to read less (to answer from block summaries, or to aggregate
-/// nearer to the data later); ignoring them is always right.
+/// What a selection is for.
+///
+/// A source may use the hints to read less (to answer from block summaries, or to aggregate nearer to the data
+/// later); ignoring them is always right.
 package struct SelectionHints: Sendable, Hashable {
   /// The function or aggregation right around the selector, such as `rate` or `sum`; nil for none.
   package var function: String?
@@ -29,8 +31,10 @@ package struct SelectionHints: Sendable, Hashable {
   }
 }
 
-/// The most that a selection may return. A source that would return more should throw `QueryError` of kind `.execution`
-/// as soon as it knows; the engine counts as well.
+/// The most that a selection may return.
+///
+/// A source that would return more should throw `QueryError` of kind `.execution` as soon as it knows; the engine
+/// counts as well.
 package struct SelectionLimits: Sendable, Hashable {
   /// The most series.
   package var series: Int
@@ -48,7 +52,9 @@ package struct SelectionLimits: Sendable, Hashable {
 package struct SeriesSelection: Sendable, Hashable {
   /// Whose series.
   package var tenant: TenantID
-  /// All must match. A label that a series lacks is the empty string.
+  /// All must match.
+  ///
+  /// A label that a series lacks is the empty string.
   package var matchers: [LabelMatcher]
   /// Which samples: milliseconds, both ends included.
   package var range: TimeRange
@@ -71,7 +77,9 @@ package struct SeriesSelection: Sendable, Hashable {
 }
 
 /// A chunk of whole series in flat columns: the samples of series `i` are at indexes `offsets[i]..<offsets[i + 1]`,
-/// sorted by time, one per time. Series may come in any order, but each comes once in a cursor's life.
+/// sorted by time, one per time.
+///
+/// Series may come in any order, but each comes once in a cursor's life.
 package struct SeriesColumns: Sendable {
   /// The labels of each series, the metric's name among them.
   package var labels: [LabelSet]
@@ -79,7 +87,9 @@ package struct SeriesColumns: Sendable {
   package var offsets: [Int]
   /// Milliseconds since 1970.
   package var timestamps: [Int64]
-  /// Values bit for bit, stale markers included. Where the sample is a histogram: its sum.
+  /// Values bit for bit, stale markers included.
+  ///
+  /// Where the sample is a histogram: its sum.
   package var values: [Double]
   /// Indexes into `timestamps` of the samples that are histograms, ascending.
   package var histogramIndexes: [Int]
@@ -121,7 +131,9 @@ package struct SeriesColumns: Sendable {
   }
 }
 
-/// The answer to a selection, chunk by chunk. Used by one task at a time; dropping it ends the reading.
+/// The answer to a selection, chunk by chunk.
+///
+/// Used by one task at a time; dropping it ends the reading.
 package protocol SeriesCursor: AnyObject {
   /// The next chunk, nil after the last. Chunks should hold some thousands to some hundred thousand samples: the engine
   /// looks for cancellation and limits between chunks.
@@ -144,8 +156,10 @@ package struct NamedMetadata: Sendable, Hashable {
   }
 }
 
-/// Whatever holds time series. The calls other than `select` also take several selections: an answer concerns the
-/// series that match any of them, and all series of the tenant when there is none.
+/// Whatever holds time series.
+///
+/// The calls other than `select` also take several selections: an answer concerns the series that match any of them,
+/// and all series of the tenant when there is none.
 package protocol SeriesSource: Sendable {
   /// The samples of the matching series.
   func select(_ selection: SeriesSelection) async throws -> any SeriesCursor

@@ -15,7 +15,9 @@ package struct Lexer {
     self.bytes = Array(text.utf8)
   }
 
-  /// All tokens, the last one being `.end`. O(length).
+  /// All tokens, the last one being `.end`.
+  ///
+  /// O(length).
   package mutating func tokens() throws(SyntaxError) -> [Token] {
     var result: [Token] = []
     while true {

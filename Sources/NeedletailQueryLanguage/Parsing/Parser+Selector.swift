@@ -36,7 +36,9 @@ extension Parser {
     }
   }
 
-  /// Reads `{...}`. A bare string in it is the metric's name.
+  /// Reads `{...}`.
+  ///
+  /// A bare string in it is the metric's name.
   private mutating func matchers(name: inout String?) throws(SyntaxError) -> [MatcherSyntax] {
     try expect(.leftBrace, in: "label matching")
     var matchers: [MatcherSyntax] = []

@@ -1,5 +1,7 @@
-/// The kinds of token. Keywords are identifiers: whether `by` is a keyword or a label depends on where it stands, which
-/// the parser knows and the lexer does not.
+/// The kinds of token.
+///
+/// Keywords are identifiers: whether `by` is a keyword or a label depends on where it stands, which the parser knows
+/// and the lexer does not.
 package enum TokenKind: Sendable, Hashable {
   case identifier
   case number

@@ -48,7 +48,9 @@ package struct Expression: Sendable, Hashable {
     case parenthesized(Expression)
   }
 
-  /// What it yields. O(depth of parentheses and signs).
+  /// What it yields.
+  ///
+  /// O(depth of parentheses and signs).
   package var type: ValueType {
     switch node {
     case .number: .scalar
@@ -143,7 +145,9 @@ package enum TimeAnchor: Sendable, Hashable {
 
 /// What shifts the time of a selector or subquery: `offset` and `@`.
 package struct TimeShift: Sendable, Hashable {
-  /// How far into the past, in milliseconds; negative into the future. Nil if there is no `offset`.
+  /// How far into the past, in milliseconds; negative into the future.
+  ///
+  /// Nil if there is no `offset`.
   package var offset: Int64?
   /// The time that replaces the step's time.
   package var anchor: TimeAnchor?

@@ -37,7 +37,8 @@ package enum Printer {
     if literal.isDuration, let milliseconds = Int64(exactly: (literal.value * 1000).rounded()) {
       return NumberSpelling.spell(milliseconds: milliseconds)
     }
-    return number(literal.value)
+    // Not `+Inf`: the sign would be an operator, and bind less strongly than a power.
+    return literal.value == .infinity ? "Inf" : number(literal.value)
   }
 
   /// A number as queries spell it: no `.0` after whole ones, `+Inf`, `-Inf`, `NaN`.

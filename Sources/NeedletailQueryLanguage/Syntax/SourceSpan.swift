@@ -24,7 +24,9 @@ package struct SourceLocation: Sendable, Hashable {
   /// The column, from 1.
   package var column: Int
 
-  /// The location of a byte offset in a text. An offset past the end is taken as the end.
+  /// The location of a byte offset in a text.
+  ///
+  /// An offset past the end is taken as the end.
   package init(offset: Int, in text: String) {
     var line = 1
     var column = 1

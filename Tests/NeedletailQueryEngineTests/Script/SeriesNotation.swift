@@ -100,7 +100,8 @@ enum SeriesNotation {
     if let number = number(base) { return [Value](repeating: .number(number), count: times + 1) }
     // The sign between start and step is the last one that is not an exponent's.
     let characters = Array(base)
-    for index in characters.indices.reversed() where index > 0 && (characters[index] == "+" || characters[index] == "-") {
+    for index in characters.indices.reversed() where index > 0 && (characters[index] == "+" || characters[index] == "-")
+    {
       guard characters[index - 1] != "e", let start = number(String(characters[..<index])),
         let step = number(String(characters[(index + 1)...]))
       else { continue }
@@ -120,7 +121,8 @@ enum SeriesNotation {
     case "nan": .nan
     case "inf", "+inf": .infinity
     case "-inf": -.infinity
-    default: Double(text) ?? (text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16).map(Double.init) : nil)
+    // `0x5` is six zeros here, not a hexadecimal five.
+    default: text.contains("x") ? nil : Double(text)
     }
   }
 
