@@ -64,7 +64,7 @@ let rooms: [Target] = [
   room("NeedletailEvents", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailBlocks"]),
   room("NeedletailQueryEngine", ["NeedletailTelemetry", "NeedletailQueryLanguage"]),
   // Floor 4
-  room("NeedletailCollector", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailWire", "NeedletailCluster"]),
+  room("NeedletailCollector", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailCluster"]),
   room("NeedletailTerminal", []),
   // Floor 5
   room(
@@ -107,7 +107,7 @@ let testRooms: [Target] = [
   tests("NeedletailSeriesTests", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
   tests("NeedletailEventsTests", ["NeedletailEvents", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
   tests("NeedletailQueryEngineTests", ["NeedletailQueryEngine", "NeedletailQueryLanguage", "NeedletailTelemetry", "NeedletailTestSupport"]),
-  tests("NeedletailCollectorTests", ["NeedletailCollector", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment", "NeedletailSimulation", "NeedletailTestSupport"]),
+  tests("NeedletailCollectorTests", ["NeedletailCollector", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment", "NeedletailSimulation", "NeedletailTestSupport"]),
   tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),
   tests("NeedletailNodeTests", ["NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
   tests("NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"]),
