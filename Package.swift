@@ -65,7 +65,7 @@ let rooms: [Target] = [
   room("NeedletailEvents", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailBlocks"]),
   room("NeedletailQueryEngine", ["NeedletailTelemetry", "NeedletailQueryLanguage"]),
   // Floor 4
-  room("NeedletailCollector", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailWire", "NeedletailCluster"]),
+  room("NeedletailCollector", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailCluster"]),
   room("NeedletailTerminal", []),
   // Floor 5
   room(
@@ -133,7 +133,7 @@ let testRooms: [Target] = [
   tests(
     "NeedletailCollectorTests",
     [
-      "NeedletailCollector", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment", "NeedletailSimulation",
+      "NeedletailCollector", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment", "NeedletailSimulation",
       "NeedletailTestSupport",
     ]),
   tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),

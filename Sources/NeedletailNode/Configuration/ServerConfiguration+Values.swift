@@ -10,7 +10,8 @@ extension ServerConfiguration {
     case .listen: return Self.assign(ListenAddress(text), to: &listen, "write HOST:PORT, for example 127.0.0.1:7070")
     case .otlpHTTP: return Self.assign(address: text, to: &otlpHTTP, example: "127.0.0.1:4318")
     case .otlpGRPC: return Self.assign(address: text, to: &otlpGRPC, example: "127.0.0.1:4317")
-    case .retention: return Self.assign(Self.retention(text), to: &retention, "write a duration such as 30d, or forever")
+    case .retention:
+      return Self.assign(Self.retention(text), to: &retention, "write a duration such as 30d, or forever")
     case .durability:
       return Self.assign(Self.durability(text), to: &durability, "write fsync, interval, or interval:5s")
     case .insecure: return Self.assign(Self.flag(text), to: &isInsecure, "write true or false")

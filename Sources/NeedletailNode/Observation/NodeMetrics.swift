@@ -89,7 +89,9 @@ struct NodeMetrics: Sendable {
       family(.counter, "needletail_events_duplicate_total", "Log records and spans that were there already.") {
         Double($0.duplicateRows)
       },
-      family(.counter, "needletail_events_refused_total", "Log records and spans beyond the retention or in the future.") {
+      family(
+        .counter, "needletail_events_refused_total", "Log records and spans beyond the retention or in the future."
+      ) {
         Double($0.tooOldRows + $0.tooNewRows)
       },
       family(.gauge, "needletail_event_streams", "Streams known.") { Double($0.streams) },

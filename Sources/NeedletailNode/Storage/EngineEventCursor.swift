@@ -20,7 +20,9 @@ final class EngineEventCursor<Record: Sendable & EventFields>: EventCursor {
   func next() async throws -> EventColumns<Record>? {
     while remaining > 0 {
       try Task.checkCancellation()
-      let page = try EventStore.translating { () throws(EventEngineError) in try scan.next(upTo: min(pageSize, remaining)) }
+      let page = try EventStore.translating { () throws(EventEngineError) in
+        try scan.next(upTo: min(pageSize, remaining))
+      }
       guard !page.isEmpty else { return nil }
       let columns = columns(of: page)
       remaining -= columns.count

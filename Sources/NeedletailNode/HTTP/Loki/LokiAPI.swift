@@ -37,7 +37,8 @@ struct LokiAPI: Sendable {
     let expression = try Self.parse(text)
     guard expression.type != .events else {
       throw QueryError(
-        .badData, "log queries are not supported as an instant query type, please change your query to a range query type")
+        .badData,
+        "log queries are not supported as an instant query type, please change your query to a range query type")
     }
     let time = try nanoseconds(parameters, "time") ?? queries.clock.wallNanoseconds()
     let started = queries.clock.monotonicNanoseconds()
