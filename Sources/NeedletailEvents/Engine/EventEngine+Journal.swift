@@ -4,31 +4,29 @@ import NeedletailTelemetry
 extension EventEngine: JournalParticipant {
   /// Records that hold the bytes of a batch.
   var batchKind: LogRecordKind { .events(isSpans ? 1 : 0) }
-  /// Records that bound the times of the batch after them: lowest and highest accepted, eight bytes each.
-  var boundsKind: LogRecordKind { .events(isSpans ? 3 : 2) }
+  /// Records that hold the lowest and highest time that was accepted, eight bytes each, and then the bytes of a batch of which some rows
+  /// lie outside.
+  var boundedBatchKind: LogRecordKind { .events(isSpans ? 3 : 2) }
 
-  package var recordKinds: [LogRecordKind] { [batchKind, boundsKind] }
+  package var recordKinds: [LogRecordKind] { [batchKind, boundedBatchKind] }
 
-  static func encode(_ bounds: ClosedRange<Int64>) -> [UInt8] {
-    var writer = ByteWriter()
+  static func encode(_ bounds: ClosedRange<Int64>, _ batch: EventBatch) -> [UInt8] {
+    var writer = ByteWriter(reserving: 16 + batch.frame.bytes.count)
     writer.append(bounds.lowerBound)
     writer.append(bounds.upperBound)
+    writer.append(batch.frame.bytes)
     return writer.bytes
   }
 
   package func replay(_ kind: LogRecordKind, _ payload: UnsafeRawBufferPointer) throws {
-    if kind == boundsKind {
-      var reader = ByteReader(payload)
+    var bounds = Int64.min...Int64.max
+    var reader = ByteReader(payload)
+    if kind == boundedBatchKind {
       let (low, high) = (try reader.read(Int64.self), try reader.read(Int64.self))
       guard low <= high else { throw MalformedBytes.invalid("impossible bounds") }
-      state.withLock { $0.replayBounds = low...high }
-      return
+      bounds = low...high
     }
-    let bounds = state.withLock { state in
-      defer { state.replayBounds = nil }
-      return state.replayBounds ?? Int64.min...Int64.max
-    }
-    let batch = try EventBatch(validating: try Frame(validating: payload))
+    let batch = try EventBatch(validating: try Frame(validating: try reader.read(count: reader.remaining)))
     guard batch.isSpans == isSpans else { throw EventEngineError.wrongKind }
     let prepared = try PreparedBatch(batch, bounds: bounds, streams: streams)
     guard !prepared.rows.isEmpty else { return }

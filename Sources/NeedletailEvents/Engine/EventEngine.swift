@@ -16,8 +16,6 @@ package final class EventEngine: Sendable {
     var parts: [EventPart] = []
     var journal: Journal?
     var statistics = EventEngineStatistics()
-    /// Bounds for the times of the next replayed batch.
-    var replayBounds: ClosedRange<Int64>?
   }
 
   /// What a query runs on.
@@ -105,9 +103,12 @@ package final class EventEngine: Sendable {
   private func log(
     _ prepared: PreparedBatch, bounds: ClosedRange<Int64>, in transaction: inout JournalTransaction
   ) throws(JournalError) -> EventAppendOutcome {
-    // A replay happens later, when a row that was too new may not be so any more: what was refused must stay refused.
-    if prepared.tooOld + prepared.tooNew > 0 { try transaction.log(boundsKind, Self.encode(bounds)) }
-    try transaction.log(batchKind, prepared.batch.frame.bytes)
+    if prepared.tooOld + prepared.tooNew == 0 {
+      try transaction.log(batchKind, prepared.batch.frame.bytes)
+    } else {
+      // A replay happens later, when a row that was too new may not be so any more: what was refused must stay refused.
+      try transaction.log(boundedBatchKind, Self.encode(bounds, prepared.batch))
+    }
     return state.withLock { state in count(apply(prepared, to: &state), in: &state) }
   }
 
