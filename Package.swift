@@ -21,6 +21,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 }
 
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let grpc: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
 let grpcTransport: Target.Dependency = .product(
@@ -74,7 +75,7 @@ let rooms: [Target] = [
       "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailBlocks",
       "NeedletailCluster", "NeedletailQueryLanguage", "NeedletailSeries", "NeedletailEvents",
       "NeedletailQueryEngine", "NeedletailCollector",
-      hummingbird, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix, nioTLS,
+      hummingbird, hummingbirdCore, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix, nioTLS,
     ]),
   room("NeedletailDashboard", ["NeedletailTerminal"]),
   // Floor 6

@@ -42,7 +42,7 @@ package struct TimeSpan: Hashable, Sendable, CustomStringConvertible {
       guard !overflow, !sumOverflow else { return nil }
       total = sum
     }
-    milliseconds = total
+    self.init(milliseconds: total)
   }
 
   /// The shortest exact spelling; years and weeks only where they divide the whole.

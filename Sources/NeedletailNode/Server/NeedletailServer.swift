@@ -67,7 +67,7 @@ package struct NeedletailServer: Service {
       configuration: configuration, executor: executor, clock: clock, random: random, fileSystem: fileSystem,
       logger: logger, counters: maintenance,
       onOpen: { storage in
-        node.open(services(storage, queryExecutor, requests, maintenance))
+        node.open(nodeServices(storage, queryExecutor, requests, maintenance))
         progress.opened()
         logger.info("ready")
       },
@@ -96,7 +96,7 @@ package struct NeedletailServer: Service {
     return quiet
   }
 
-  private func services(
+  private func nodeServices(
     _ storage: NodeStorage, _ executor: ThreadExecutor, _ requests: RequestCounters,
     _ maintenance: MaintenanceCounters
   ) -> NodeServices {

@@ -22,9 +22,23 @@ struct EventStore: EventSource, TraceSource {
     return EngineEventCursor(scan, plan)
   }
 
-  func trace(_ id: TraceID, tenant: TenantID, range: EventTimeRange?) async throws -> [SpanRecord] {
+  func trace(_ id: TraceID, tenant: TenantID, range: EventTimeRange?) async throws -> EventColumns<SpanRecord> {
     let hits = try Self.translating { () throws(EventEngineError) in try spans.trace(id, tenant: tenant) }
-    return hits.map(\.record).filter { range?.contains($0.startNanoseconds) ?? true }
+    var columns = EventColumns<SpanRecord>()
+    var places: [ObjectIdentifier: Int] = [:]
+    for hit in hits where range?.contains(hit.record.startNanoseconds) ?? true {
+      let key = ObjectIdentifier(hit.stream)
+      let place = places[key] ?? columns.streams.count
+      if place == columns.streams.count {
+        places[key] = place
+        columns.streams.append(hit.stream.labels)
+      }
+      columns.streamIndexes.append(place)
+      columns.timestamps.append(hit.record.startNanoseconds)
+      columns.sizes.append(0)
+      columns.records.append(hit.record)
+    }
+    return columns
   }
 
   func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [String] {
