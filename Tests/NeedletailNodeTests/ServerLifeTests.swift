@@ -11,7 +11,7 @@ struct ServerLifeTests {
   func restart() async throws {
     let folder = try TemporaryFolder()
     let now = now
-    try await RunningServer.run(folder: folder) { server in
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
       let answer = try await server.remoteWrite([
         TestSeries(labels: [("__name__", "kept"), ("job", "a")], samples: [(now, 42)])
       ])
@@ -21,7 +21,7 @@ struct ServerLifeTests {
         try await server.request("POST", "/v1/traces", headers: ["Content-Type": "application/json"], body: body).status
           == 200)
     }
-    try await RunningServer.run(folder: folder) { server in
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
       #expect(try await server.instant("kept", at: now) == ["job=a": "42"])
       #expect(try await server.get("/tempo/api/traces/\(OTLPBodies.traceID)").status == 200)
     }
@@ -31,7 +31,7 @@ struct ServerLifeTests {
   func flush() async throws {
     let folder = try TemporaryFolder()
     let now = now
-    try await RunningServer.run(folder: folder, flags: ["flush-interval": "1ms"]) { server in
+    try await RunningServer.run(folder: folder, flags: ["flush-interval": "1ms"]) { server async throws -> Void in
       for value in 0..<3 {
         _ = try await server.remoteWrite([
           TestSeries(labels: [("__name__", "flushed")], samples: [(now - Int64(value), Double(value))])
@@ -40,7 +40,7 @@ struct ServerLifeTests {
       while try await server.get("/metrics").text.contains(#"needletail_parts{signal="metrics"} 0"#) {}
       #expect(try await server.instant("count_over_time(flushed[1m])", at: now) == ["": "3"])
     }
-    try await RunningServer.run(folder: folder) { server in
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
       #expect(try await server.instant("count_over_time(flushed[1m])", at: now) == ["": "3"])
     }
   }
@@ -48,7 +48,7 @@ struct ServerLifeTests {
   @Test("a second server on the same folder, or on the same port, is told what is wrong")
   func conflicts() async throws {
     let folder = try TemporaryFolder()
-    try await RunningServer.run(folder: folder) { server in
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
       do {
         try await RunningServer.run(folder: folder) { _ in }
         Issue.record("two servers share a data folder")
