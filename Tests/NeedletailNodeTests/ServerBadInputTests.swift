@@ -78,7 +78,7 @@ struct ServerBadInputTests {
         try await server.request(
           "POST", "/api/v1/write", headers: Self.with(Self.protobuf, encoding: "snappy"), body: large
         ).status == 400)
-      var connection = "POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+      var connection = "POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
       connection += "Transfer-Encoding: chunked\r\n\r\n"
       let chunk = Array("8000\r\n".utf8) + [UInt8](repeating: 0x20, count: 0x8000) + Array("\r\n".utf8)
       let request = Array(connection.utf8) + chunk + chunk + chunk + chunk

@@ -1,16 +1,13 @@
 import Hummingbird
-import Logging
 import NIOCore
 import Synchronization
 
 /// What a handler knows of the connection that a request came on.
 struct ConnectionContext: InitializableFromSource {
   let channel: any Channel
-  let logger: Logger
 
   init(source: ApplicationRequestContextSource) {
     channel = source.channel
-    logger = source.logger
   }
 
   /// Runs `body` and cancels it when the client goes away.

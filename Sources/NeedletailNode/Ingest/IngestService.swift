@@ -28,9 +28,10 @@ struct IngestService: Sendable {
     let isJSON = BodyFormat.ofOTLP(contentType) == .json
     let body: [UInt8]
     do {
-      body = try await request.collectedBody(bytesMax: receiver.limits.otlpBodyMax)
+      body = try await request.collectedBody(bytesMax: receiver.limits.otlpBodyMax, budget: receiver.budget)
     } catch let failure as RequestFailure {
-      return Self.otlpFailure(failure.status, failure.message, isJSON: isJSON, retryAfterSeconds: nil)
+      return Self.otlpFailure(
+        failure.status, failure.message, isJSON: isJSON, retryAfterSeconds: failure.status.code == 503 ? 1 : nil)
     }
     let outcome = await receiver.otlp(
       signal,
@@ -66,8 +67,9 @@ struct IngestService: Sendable {
   func remoteWrite(_ request: Request, tenant: TenantID) async throws -> Response {
     let body: [UInt8]
     do {
-      body = try await request.collectedBody(bytesMax: receiver.limits.remoteWriteBodyMax)
+      body = try await request.collectedBody(bytesMax: receiver.limits.remoteWriteBodyMax, budget: receiver.budget)
     } catch let failure as RequestFailure {
+      guard failure.status == .contentTooLarge else { throw failure }
       return Response(.badRequest, text: failure.message + "\n", headers: [.connection: "close"])
     }
     let outcome = await receiver.remoteWrite(

@@ -96,6 +96,13 @@ package struct NeedletailServer: Service {
     return quiet
   }
 
+  /// The HTTP server's own logger: at error it reports nothing but that connections ended early, above all at every shutdown.
+  private var silent: Logger {
+    var silent = logger
+    silent.logLevel = .critical
+    return silent
+  }
+
   private func nodeServices(
     _ storage: NodeStorage, _ executor: ThreadExecutor, _ requests: RequestCounters,
     _ maintenance: MaintenanceCounters
@@ -129,8 +136,9 @@ package struct NeedletailServer: Service {
       let listener = HTTPListener(
         address: address, tls: tls,
         responder: APIResponder(
-          node: node, token: token, isOTLPOnly: setting == .otlpHTTP, counters: requests, clock: clock),
-        logger: quiet, onListening: { bound(setting, $0) })
+          node: node, token: token, isOTLPOnly: setting == .otlpHTTP, counters: requests, clock: clock,
+          logger: logger),
+        logger: silent, onListening: { bound(setting, $0) })
       listeners.append(ListenerService(setting: setting, address: address, listen: listener.run))
     }
     return listeners
