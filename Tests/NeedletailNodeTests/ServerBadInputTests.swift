@@ -67,7 +67,8 @@ struct ServerBadInputTests {
   @Test(
     "a body over the limit is refused, whether it says so or not, and remote write says it in a way that ends retries")
   func oversized() async throws {
-    try await RunningServer.run(folder: try TemporaryFolder(), flags: ["body-bytes-max": "64KiB"]) { server async throws -> Void in
+    try await RunningServer.run(folder: try TemporaryFolder(), flags: ["body-bytes-max": "64KiB"]) {
+      server async throws -> Void in
       let large = [UInt8](repeating: 0x20, count: 65 << 10)
       for path in ["/v1/logs", "/v1/traces", "/v1/metrics"] {
         #expect(

@@ -143,7 +143,8 @@ struct ServerIngestTests {
     let folder = try TemporaryFolder()
     let token = "0123456789abcdef0123456789abcdef"
     try Data("# tokens\n\n  \(token) \n".utf8).write(to: URL(fileURLWithPath: folder.path + "/tokens"))
-    try await RunningServer.run(folder: folder, flags: ["token-file": folder.path + "/tokens"]) { server async throws -> Void in
+    try await RunningServer.run(folder: folder, flags: ["token-file": folder.path + "/tokens"]) {
+      server async throws -> Void in
       #expect(try await server.get("/-/healthy").status == 200)
       #expect(try await server.get("/-/ready").status == 200)
       for path in ["/api/v1/labels", "/metrics", "/tempo/api/echo"] {
@@ -157,7 +158,8 @@ struct ServerIngestTests {
 
   @Test("the server's own metrics are told as text and stored in itself")
   func ownMetrics() async throws {
-    try await RunningServer.run(folder: try TemporaryFolder(), flags: ["self-interval": "50ms"]) { server async throws -> Void in
+    try await RunningServer.run(folder: try TemporaryFolder(), flags: ["self-interval": "50ms"]) {
+      server async throws -> Void in
       _ = try await server.remoteWrite([
         TestSeries(labels: [("__name__", "x")], samples: [(Int64(Date().timeIntervalSince1970 * 1000), 1)])
       ])

@@ -65,8 +65,10 @@ package struct ServerConfiguration: Sendable {
   /// The defaults.
   package init() {}
 
-  /// Merges `flags` (names without dashes) over `environment` over the YAML file at `file` (or the one named by `NEEDLETAIL_CONFIG`)
-  /// over the defaults, and validates the whole. Throws with every problem at once.
+  /// Merges `flags` (names without dashes) over `environment` over the YAML file at `file` (or the one named by
+  /// `NEEDLETAIL_CONFIG`) over the defaults, and validates the whole.
+  ///
+  /// Throws with every problem at once.
   package static func load(
     flags: [String: String], environment: [String: String], file: String?
   ) throws(ConfigurationError) -> ServerConfiguration {

@@ -83,7 +83,9 @@ package enum Setting: String, CaseIterable, Sendable {
     return best.0
   }
 
-  /// Levenshtein's edit distance. O(n * m).
+  /// Levenshtein's edit distance.
+  ///
+  /// O(n * m).
   private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
     var row = Array(0...right.count)
     for (i, a) in left.enumerated() {

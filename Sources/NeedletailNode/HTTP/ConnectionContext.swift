@@ -39,7 +39,9 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
 
   private let state = Mutex(State())
 
-  /// Calls `action` when the client closes, or at once if it has. The token takes the action back.
+  /// Calls `action` when the client closes, or at once if it has.
+  ///
+  /// The token takes the action back.
   func onClose(_ action: @escaping @Sendable () -> Void) -> UInt64 {
     let (token, isClosed) = state.withLock { state in
       state.nextToken += 1

@@ -75,7 +75,9 @@ extension Route {
     [], ["api", "v1", "otlp"], ["otlp"], ["opentelemetry"], ["insert", "opentelemetry"], ["_otlp"],
   ]
 
-  /// The route of a path, still percent-encoded; nil where there is none. A slash at the end makes no difference.
+  /// The route of a path, still percent-encoded; nil where there is none.
+  ///
+  /// A slash at the end makes no difference.
   init?(path: some StringProtocol) {
     let parts = Substring(path).split(separator: "/")
     guard parts.count <= 12 else { return nil }

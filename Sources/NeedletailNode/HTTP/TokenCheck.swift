@@ -2,7 +2,9 @@ import Hummingbird
 import NeedletailEnvironment
 import NeedletailTelemetry
 
-/// The bearer tokens that are accepted. Only hashes are kept, and every comparison takes the same time whether and where it differs.
+/// The bearer tokens that are accepted.
+///
+/// Only hashes are kept, and every comparison takes the same time whether and where it differs.
 struct TokenCheck: Sendable {
   private let hashes: [Hash128]
   private let seed: UInt64

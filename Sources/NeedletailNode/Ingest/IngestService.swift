@@ -63,7 +63,9 @@ struct IngestService: Sendable {
     seconds.map { [.retryAfter: String($0)] } ?? [:]
   }
 
-  /// Prometheus remote write. What must never come again is answered 400, because some agents retry everything else for ever.
+  /// Prometheus remote write.
+  ///
+  /// What must never come again is answered 400, because some agents retry everything else for ever.
   func remoteWrite(_ request: Request, tenant: TenantID) async throws -> Response {
     let body: [UInt8]
     do {
@@ -100,7 +102,9 @@ struct IngestService: Sendable {
     }
   }
 
-  /// Stores values of the server's own as one sample each, at a time in milliseconds. Throws `SinkError`.
+  /// Stores values of the server's own as one sample each, at a time in milliseconds.
+  ///
+  /// Throws `SinkError`.
   func store(_ families: [MetricFamily], at time: Int64, job: String) async throws {
     var batch = SeriesBatchBuilder()
     var definitions = SeriesDefinitionsBuilder()

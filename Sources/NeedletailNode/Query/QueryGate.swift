@@ -26,7 +26,9 @@ final class QueryGate: Sendable {
   /// How many queries run and wait.
   var load: (running: Int, waiting: Int) { state.withLock { ($0.running, $0.waiters.count) } }
 
-  /// Runs `body` when it is its turn. Throws `QueryError` where the queue is full or the task was cancelled while it waited.
+  /// Runs `body` when it is its turn.
+  ///
+  /// Throws `QueryError` where the queue is full or the task was cancelled while it waited.
   func run<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
     guard await enter() else {
       if Task.isCancelled { throw QueryError(.canceled, "query was canceled while it waited for its turn") }

@@ -21,7 +21,9 @@ struct QueryService: Sendable {
     return QueryEngine(series: series, events: events, limits: limits)
   }
 
-  /// Runs `body` when it is its turn, for at most `timeout`. Throws `QueryError`.
+  /// Runs `body` when it is its turn, for at most `timeout`.
+  ///
+  /// Throws `QueryError`.
   func run<Result: Sendable>(
     for context: ConnectionContext, timeout: Duration? = nil,
     _ body: @escaping @Sendable (QueryEngine) async throws -> Result

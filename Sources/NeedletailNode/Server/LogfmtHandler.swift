@@ -8,8 +8,9 @@ import Synchronization
   import Darwin
 #endif
 
-/// Writes log entries as one line of `key=value` each, to standard error. What came from outside cannot forge a line or steer a terminal:
-/// control characters are escaped.
+/// Writes log entries as one line of `key=value` each, to standard error.
+///
+/// What came from outside cannot forge a line or steer a terminal: control characters are escaped.
 package struct LogfmtHandler: LogHandler {
   package var metadata: Logger.Metadata = [:]
   package var logLevel: Logger.Level

@@ -9,7 +9,9 @@ import ServiceLifecycle
 
 /// A Needletail server: everything that one process does.
 package struct NeedletailServer: Service {
-  /// How long requests in flight may take when the server is told to stop. Stopping as a whole takes at most five seconds.
+  /// How long requests in flight may take when the server is told to stop.
+  ///
+  /// Stopping as a whole takes at most five seconds.
   private static let drainTimeout = Duration.milliseconds(3500)
   private static let storageThreads = 2
 
@@ -21,7 +23,9 @@ package struct NeedletailServer: Service {
   private let random: any RandomSource
   private let fileSystem: any FileSystem
 
-  /// A server that is not running yet. Without a logger it writes logfmt to standard error.
+  /// A server that is not running yet.
+  ///
+  /// Without a logger it writes logfmt to standard error.
   package init(configuration: ServerConfiguration, logger: Logger? = nil) {
     self.configuration = configuration
     let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
@@ -36,11 +40,15 @@ package struct NeedletailServer: Service {
     fileSystem = PosixFileSystem()
   }
 
-  /// Waits until the server answers and tells where; throws `StartupError` where it cannot start. Call it beside `run`.
+  /// Waits until the server answers and tells where; throws `StartupError` where it cannot start.
+  ///
+  /// Call it beside `run`.
   package func started() async throws -> BoundAddresses { try await progress.wait() }
 
-  /// Serves until the surrounding service group shuts down (or the task is cancelled), then drains and closes the storage. Throws
-  /// `StartupError`.
+  /// Serves until the surrounding service group shuts down (or the task is cancelled), then drains and closes the
+  /// storage.
+  ///
+  /// Throws `StartupError`.
   package func run() async throws {
     do {
       try await serve()

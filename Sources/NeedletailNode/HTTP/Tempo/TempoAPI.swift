@@ -3,7 +3,9 @@ import NeedletailEvents
 import NeedletailQueryEngine
 import NeedletailTelemetry
 
-/// Tempo's query API, as Grafana uses it. Errors are plain text, as Tempo's are.
+/// Tempo's query API, as Grafana uses it.
+///
+/// Errors are plain text, as Tempo's are.
 struct TempoAPI: Sendable {
   private static let defaultLimit = 20
   private static let limitMax = 1000
