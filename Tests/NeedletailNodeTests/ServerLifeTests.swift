@@ -67,4 +67,46 @@ struct ServerLifeTests {
       #expect(try await server.get("/-/ready").status == 200)
     }
   }
+
+  @Test("under the default retention an old sample is refused for good; under forever one from 1970 is kept and found")
+  func retention() async throws {
+    let old = TestSeries(labels: [("__name__", "old")], samples: [(1000, 7)])
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let answer = try await server.remoteWrite([old])
+      #expect(answer.status == 400 && answer.text.contains("older"), "\(answer.status) \(answer.text)")
+    }
+    let folder = try TemporaryFolder()
+    try await RunningServer.run(folder: folder, flags: ["retention": "forever"]) { server async throws -> Void in
+      #expect(try await server.remoteWrite([old]).status == 204)
+      #expect(try await server.instant("old", at: 2000) == ["": "7"])
+    }
+  }
+
+  @Test("a query whose client goes away is given up")
+  func disconnect() async throws {
+    let now = now
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let series = (0..<2000).map { number in
+        TestSeries(
+          labels: [("__name__", "wide"), ("n", "\(number)")],
+          samples: (0..<10).map { (now - Int64($0) * 1000, Double(number)) })
+      }
+      #expect(try await server.remoteWrite(series).status == 204)
+      // Far more steps than anyone waits for; the answer would be 22 million values.
+      let query = "sum_over_time(wide[1h])*on(n)group_left()sum_over_time(wide[1h])"
+      let path = "/api/v1/query_range?query=\(query)&start=\(now / 1000 - 10_900)&end=\(now / 1000)&step=1"
+      let port = server.addresses.api.port
+      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        Thread.detachNewThread {
+          continuation.resume(
+            with: Swift.Result {
+              let connection = try HTTPConnection(port: port)
+              connection.send(Array("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+            })
+        }
+      }
+      while try await !server.get("/metrics").text.contains(#"needletail_query_failures_total{kind="canceled"} 1"#) {}
+      #expect(try await server.get("/metrics").text.contains("needletail_queries_running 0"))
+    }
+  }
 }
