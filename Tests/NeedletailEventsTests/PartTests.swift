@@ -31,7 +31,7 @@ import Testing
     }
     try machine.flush()
     var blockCount = 0
-    for part in engine.snapshot().parts {
+    for part in try engine.snapshot(.all).parts {
       var expected: [UInt16: Set<Int>] = [:]
       for (number, entry) in part.directory.blocks.enumerated() {
         blockCount += 1

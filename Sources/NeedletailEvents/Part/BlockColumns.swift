@@ -44,6 +44,8 @@ final class BlockColumns {
 
   func stream(of row: Int) -> StreamEntry { part.streams[Int(streamOf[row])] }
 
+  func key(of row: Int) -> EventKey { EventKey(time: times[row], content: keys[row]) }
+
   /// Reads those of the groups that are not there yet.
   func load(_ groups: some Sequence<ColumnGroup>) throws(BlockError) {
     for group in groups where !loaded.contains(group) {
