@@ -1,5 +1,5 @@
-// The ring that says which nodes hold which slots. It is a value that follows from the list of members alone: every node that knows the
-// same members computes the same ring, and no message is needed to agree on it.
+// The ring that says which nodes hold which slots. It is a value that follows from the list of members alone: every
+// node that knows the same members computes the same ring, and no message is needed to agree on it.
 
 import NeedletailTelemetry
 
@@ -32,8 +32,8 @@ package struct RingMember: Hashable, Sendable {
 
 /// A hash ring with many virtual nodes for each node.
 ///
-/// A virtual node's place is a hash of the node's name and a number, so that a node that joins takes its places out of those of all
-/// others, and moves nothing between them.
+/// A virtual node's place is a hash of the node's name and a number, so that a node that joins takes its places out of
+/// those of all others, and moves nothing between them.
 package struct HashRing: Equatable, Sendable {
   package static let virtualNodesDefault = 512
 
@@ -47,7 +47,9 @@ package struct HashRing: Equatable, Sendable {
   private let points: [Point]
   private let zoneCount: Int
 
-  /// Of several members with one name the first counts. O(n log n) in the number of virtual nodes of all members.
+  /// Of several members with one name the first counts.
+  ///
+  /// O(n log n) in the number of virtual nodes of all members.
   package init(_ members: [RingMember], virtualNodes: Int = HashRing.virtualNodesDefault) {
     var seen: Set<NodeID> = []
     let sorted = members.filter { seen.insert($0.node).inserted }.sorted { $0.node < $1.node }
@@ -70,10 +72,13 @@ package struct HashRing: Equatable, Sendable {
   }
 
   /// A member without a zone fails alone: it is a zone of its own.
-  private static func zone(of member: RingMember) -> String { member.zone.map { "z" + $0 } ?? "n" + member.node.rawValue }
+  private static func zone(of member: RingMember) -> String {
+    member.zone.map { "z" + $0 } ?? "n" + member.node.rawValue
+  }
 
-  /// The first `count` distinct nodes clockwise from where `slot` lies; fewer where there are fewer nodes. As long as there are zones
-  /// without a replica, nodes of zones that have one are passed over.
+  /// The first `count` distinct nodes clockwise from where `slot` lies; fewer where there are fewer nodes.
+  ///
+  /// As long as there are zones without a replica, nodes of zones that have one are passed over.
   package func replicas(of slot: UInt16, count: Int) -> [NodeID] {
     guard !points.isEmpty, count > 0 else { return [] }
     let wanted = min(count, members.count)

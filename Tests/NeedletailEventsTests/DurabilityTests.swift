@@ -117,7 +117,11 @@ private final class Counter: Sendable {
   func refusals() async throws {
     let machine = try EventMachine()
     let spans = try makeBatch([
-      (EventStream(), SpanRecord(traceID: TraceID(high: 1, low: 1), spanID: SpanID(1), name: "", startNanoseconds: 0, endNanoseconds: 0))
+      (
+        EventStream(),
+        SpanRecord(
+          traceID: TraceID(high: 1, low: 1), spanID: SpanID(1), name: "", startNanoseconds: 0, endNanoseconds: 0)
+      )
     ])
     await #expect(throws: EventEngineError.self) { try await machine.logs.append(spans) }
     var builder = EventBatchBuilder(kind: .logs, tenant: .default)
@@ -235,7 +239,9 @@ private final class Counter: Sendable {
     #expect(try engine.selectLogs(EventQuery(tenant: .default)).all().count == 5)
   }
 
-  @Test("Merging changes no answer, drops copies, and holds whatever the commit's answer was", arguments: [nil, false, true])
+  @Test(
+    "Merging changes no answer, drops copies, and holds whatever the commit's answer was",
+    arguments: [nil, false, true])
   func merge(losesAnswer: Bool?) async throws {
     var generator = EventGenerator(seed: 31)
     var machine = try EventMachine()

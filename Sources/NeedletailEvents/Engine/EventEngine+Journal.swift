@@ -4,8 +4,8 @@ import NeedletailTelemetry
 extension EventEngine: JournalParticipant {
   /// Records that hold the bytes of a batch.
   var batchKind: LogRecordKind { .events(isSpans ? 1 : 0) }
-  /// Records that hold the lowest and highest time that was accepted, eight bytes each, and then the bytes of a batch of which some rows
-  /// lie outside.
+  /// Records that hold the lowest and highest time that was accepted, eight bytes each, and then the bytes of a batch
+  /// of which some rows lie outside.
   var boundedBatchKind: LogRecordKind { .events(isSpans ? 3 : 2) }
 
   package var recordKinds: [LogRecordKind] { [batchKind, boundedBatchKind] }

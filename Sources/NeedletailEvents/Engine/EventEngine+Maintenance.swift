@@ -3,7 +3,9 @@ import NeedletailEnvironment
 import NeedletailTelemetry
 
 extension EventEngine {
-  /// Merges small parts of a day into one, until there is nothing to merge; queries go on meanwhile. Returns how many parts are gone.
+  /// Merges small parts of a day into one, until there is nothing to merge; queries go on meanwhile.
+  ///
+  /// Returns how many parts are gone.
   package func mergeParts() throws(EventEngineError) -> Int {
     try maintenance.withLock { _ throws(EventEngineError) in
       var merged = 0
@@ -45,14 +47,18 @@ extension EventEngine {
     remove(ids)
   }
 
-  /// Removes folders of parts that the catalog does not list any more. Queries that are under way keep the open files.
+  /// Removes folders of parts that the catalog does not list any more.
+  ///
+  /// Queries that are under way keep the open files.
   private func remove(_ ids: Set<PartID>) {
     var failures: UInt64 = 0
     for id in ids { do throws(FileError) { try folder.remove(id) } catch { failures += 1 } }
     state.withLock { $0.statistics.partRemovalFailures += failures }
   }
 
-  /// Drops the parts whose newest event is beyond the retention, readable or not. Returns how many.
+  /// Drops the parts whose newest event is beyond the retention, readable or not.
+  ///
+  /// Returns how many.
   package func enforceRetention(now: Int64) throws(EventEngineError) -> Int {
     guard let retention = options.retentionNanoseconds else { return 0 }
     let (oldest, overflow) = now.subtractingReportingOverflow(retention)

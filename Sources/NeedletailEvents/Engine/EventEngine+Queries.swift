@@ -5,17 +5,20 @@ extension EventEngine {
   /// The matching log records, as of now, page by page.
   package func selectLogs(_ query: EventQuery) throws(EventEngineError) -> EventScan<LogRecord> {
     guard !isSpans else { throw .wrongKind }
-    return try EventScan(self, query, snapshot: snapshot(query.range)) { row, _ throws(MalformedBytes) in try row.log() }
+    return try EventScan(self, query, snapshot: snapshot(query.range)) { row, _ throws(MalformedBytes) in try row.log()
+    }
   }
 
   /// The matching spans, as of now, page by page.
   package func selectSpans(_ query: EventQuery) throws(EventEngineError) -> EventScan<SpanRecord> {
     guard isSpans else { throw .wrongKind }
-    return try EventScan(self, query, snapshot: snapshot(query.range)) { row, _ throws(MalformedBytes) in try row.span() }
+    return try EventScan(self, query, snapshot: snapshot(query.range)) { row, _ throws(MalformedBytes) in try row.span()
+    }
   }
 
-  /// The matching streams that have events within the range, by the bytes of their labels; at most `limit`. Conditions on labels that
-  /// streams do not have are not applied; parts are judged as a whole.
+  /// The matching streams that have events within the range, by the bytes of their labels; at most `limit`.
+  ///
+  /// Conditions on labels that streams do not have are not applied; parts are judged as a whole.
   package func streams(
     tenant: TenantID, matchers: [LabelMatcher] = [], range: EventTimeRange = .all, limit: Int = 10_000
   ) throws(EventEngineError) -> [StreamEntry] {
@@ -53,8 +56,11 @@ extension EventEngine {
     return Array(names.sorted().prefix(max(0, limit)))
   }
 
-  /// Label names of attributes: of parts from their directories, of the head from at most `headRowsMax` of its newest rows.
-  private func attributeNames(tenant: TenantID, range: EventTimeRange, headRowsMax: Int = 100_000) throws(EventEngineError) -> Set<String> {
+  /// Label names of attributes: of parts from their directories, of the head from at most `headRowsMax` of its newest
+  /// rows.
+  private func attributeNames(tenant: TenantID, range: EventTimeRange, headRowsMax: Int = 100_000)
+    throws(EventEngineError) -> Set<String>
+  {
     let snapshot = try snapshot(range)
     var keys: Set<[UInt8]> = []
     var rowCount = 0
@@ -79,8 +85,9 @@ extension EventEngine {
     return names
   }
 
-  /// The values of a label, sorted, at most `limit`. Values that only rows tell are gathered from at most `rowsMax` of the newest
-  /// matching rows.
+  /// The values of a label, sorted, at most `limit`.
+  ///
+  /// Values that only rows tell are gathered from at most `rowsMax` of the newest matching rows.
   package func labelValues(
     _ name: String, tenant: TenantID, matchers: [LabelMatcher] = [], range: EventTimeRange = .all, limit: Int = 10_000,
     rowsMax: Int = 100_000

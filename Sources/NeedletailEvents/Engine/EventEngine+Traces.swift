@@ -17,8 +17,9 @@ package struct TraceSummary: Equatable, Sendable {
 }
 
 extension EventEngine {
-  /// All spans of a trace, each once, by start. Reads only the blocks that the index names; `range` keeps it from looking into parts
-  /// that lie wholly outside.
+  /// All spans of a trace, each once, by start.
+  ///
+  /// Reads only the blocks that the index names; `range` keeps it from looking into parts that lie wholly outside.
   package func trace(
     _ id: TraceID, tenant: TenantID, range: EventTimeRange = .all
   ) throws(EventEngineError) -> [EventHit<SpanRecord>] {
@@ -75,9 +76,11 @@ extension EventEngine {
     if Task.isCancelled { throw .cancelled }
   }
 
-  /// The newest traces that have a span within the range with all the tags, and last as long as asked, newest first by that span's start.
-  /// Tags are labels of spans, named as attributes or as labels (`service.name` and `service_name` are the same). Durations, in
-  /// nanoseconds, are of the whole trace.
+  /// The newest traces that have a span within the range with all the tags, and last as long as asked, newest first by
+  /// that span's start.
+  ///
+  /// Tags are labels of spans, named as attributes or as labels (`service.name` and `service_name` are the same).
+  /// Durations, in nanoseconds, are of the whole trace.
   package func searchTraces(
     tenant: TenantID, tags: [(key: String, value: String)] = [], minDuration: Int64? = nil, maxDuration: Int64? = nil,
     range: EventTimeRange = .all, limit: Int = 20

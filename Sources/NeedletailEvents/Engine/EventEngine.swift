@@ -1,7 +1,8 @@
-// Logs and spans as wide events. A batch is logged as it came and kept as it came, with flat indexes over its rows; a flush turns the
-// head into one part for each UTC day. Queries run on a snapshot: the batches of the head and of the frozen head, and the parts, as
-// they were at one instant. A record is identified by its content: copies of it, which a retry or a crash may leave in several
-// places, meet when rows are put in order of time and content, and are returned once.
+// Logs and spans as wide events. A batch is logged as it came and kept as it came, with flat indexes over its rows; a
+// flush turns the head into one part for each UTC day. Queries run on a snapshot: the batches of the head and of the
+// frozen head, and the parts, as they were at one instant. A record is identified by its content: copies of it, which a
+// retry or a crash may leave in several places, meet when rows are put in order of time and content, and are returned
+// once.
 
 import NeedletailBlocks
 import NeedletailEnvironment
@@ -44,8 +45,10 @@ package final class EventEngine: Sendable {
   let catalog: any PartCatalog
   let folder: PartsFolder
 
-  /// Opens the parts that the catalog lists. One that cannot be read does not keep the others from being served: it stands in
-  /// `unreadableParts`, and only queries that would need it fail. Then start the journal with the engine as a participant, and `attach` it.
+  /// Opens the parts that the catalog lists.
+  ///
+  /// One that cannot be read does not keep the others from being served: it stands in `unreadableParts`, and only
+  /// queries that would need it fail. Then start the journal with the engine as a participant, and `attach` it.
   package init(
     kind: Frame.Kind, catalog: any PartCatalog, parts folder: PartsFolder, slots: SlotMap = .standard,
     options: EventEngineOptions = EventEngineOptions(), clock: any WallClock = SystemClock()
@@ -79,7 +82,9 @@ package final class EventEngine: Sendable {
   /// Gives the engine the journal that it logs to.
   package func attach(_ journal: Journal) { state.withLock { $0.journal = journal } }
 
-  /// Stores a batch; returns when it is durable. The same batch again changes nothing.
+  /// Stores a batch; returns when it is durable.
+  ///
+  /// The same batch again changes nothing.
   package func append(_ batch: EventBatch) async throws(EventEngineError) -> EventAppendOutcome {
     guard batch.isSpans == isSpans else { throw .wrongKind }
     guard let journal = state.withLock({ $0.journal }) else { throw .notAttached }

@@ -2,8 +2,8 @@
 package struct EventEngineOptions: Sendable {
   /// How old an event may be, in nanoseconds, before it is refused and its part dropped; nil keeps everything.
   package var retentionNanoseconds: Int64?
-  /// How far an event's time may lie in the future, in nanoseconds, before it is refused: a clock that is wrong by more would otherwise
-  /// make events that are newest for ever.
+  /// How far an event's time may lie in the future, in nanoseconds, before it is refused: a clock that is wrong by more
+  /// would otherwise make events that are newest for ever.
   package var futureNanosecondsMax: Int64
   /// The size of the head in bytes at which `wantsFlush` says so.
   package var headBytesMax: Int

@@ -40,7 +40,8 @@ private struct HeadSource: EventPartWriter.Source {
 }
 
 extension StreamEntry {
-  /// Streams in the order of parts, by tenant, then labels, so that neighbours resemble each other; and the number of each.
+  /// Streams in the order of parts, by tenant, then labels, so that neighbours resemble each other; and the number of
+  /// each.
   static func sorted(_ distinct: [Hash128: StreamEntry]) -> (streams: [StreamEntry], numbers: [Hash128: UInt32]) {
     let streams = distinct.values.sorted { left, right in
       if left.tenant != right.tenant { return left.tenant.description < right.tenant.description }

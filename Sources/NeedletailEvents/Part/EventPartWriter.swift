@@ -31,7 +31,8 @@ struct EventPartWriter {
   private var traces: [KeyedBlocks.Pair] = []
   private var slotPairs: Set<KeyedBlocks.Pair> = []
 
-  /// Sorts the references, which are all of one day, drops those that name the same record, and writes the rows as a part.
+  /// Sorts the references, which are all of one day, drops those that name the same record, and writes the rows as a
+  /// part.
   static func write(
     _ references: [Reference], of source: some Source, streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
     level: UInt32, to parts: PartsFolder

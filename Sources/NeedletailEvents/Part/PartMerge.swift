@@ -55,7 +55,9 @@ enum PartMerge {
   }
 }
 
-/// Rows of parts, numbered through each part. Merging asks for a part's rows in their order, so one block of each part is in memory.
+/// Rows of parts, numbered through each part.
+///
+/// Merging asks for a part's rows in their order, so one block of each part is in memory.
 private struct PartSource: EventPartWriter.Source {
   private struct Cursor {
     var part: EventPart
