@@ -25,8 +25,9 @@ package enum DataFolderError: Error, Sendable, CustomStringConvertible {
   }
 }
 
-/// An open data folder, locked against other processes. The engines are made from `catalog` and `parts`; then
-/// `startJournal` replays the log into them and takes appends.
+/// An open data folder, locked against other processes.
+///
+/// The engines are made from `catalog` and `parts`; then `startJournal` replays the log into them and takes appends.
 package final class DataFolder: Sendable {
   /// The folder's path.
   package let path: String
@@ -57,8 +58,10 @@ package final class DataFolder: Sendable {
     self.leftoverParts = leftoverParts
   }
 
-  /// Opens the folder, or makes it when there is none (its parent must exist). `openCatalog` is given the path of the
-  /// catalog's file; `holder` is what another process is told while this one holds the lock.
+  /// Opens the folder, or makes it when there is none (its parent must exist).
+  ///
+  /// `openCatalog` is given the path of the catalog's file; `holder` is what another process is told while this one
+  /// holds the lock.
   package static func open(
     _ path: String, on fileSystem: any FileSystem, random: any RandomSource, slotCount: Int = 1024, holder: String,
     openCatalog: (_ path: String) throws(CatalogError) -> any PartCatalog
@@ -129,8 +132,9 @@ package final class DataFolder: Sendable {
     return (try catalog.setting(.folderID) ?? "", slots)
   }
 
-  /// Replays the log into the participants and starts taking appends. Call once. Damaged ranges are noted in the
-  /// catalog; what could be read is replayed all the same.
+  /// Replays the log into the participants and starts taking appends.
+  ///
+  /// Call once. Damaged ranges are noted in the catalog; what could be read is replayed all the same.
   package func startJournal(
     participants: [any JournalParticipant], clock: any WallClock, options: JournalOptions = JournalOptions()
   ) throws(DataFolderError) -> (journal: Journal, report: ReplayReport) {
@@ -169,6 +173,8 @@ package final class DataFolder: Sendable {
     return (journal, outcome.report)
   }
 
-  /// Gives the folder back to other processes. Close the journal first.
+  /// Gives the folder back to other processes.
+  ///
+  /// Close the journal first.
   package func close() { lock.release() }
 }

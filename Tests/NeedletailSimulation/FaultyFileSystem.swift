@@ -23,8 +23,8 @@ package struct FileCall: Sendable, Equatable {
   package var bytes: Int
 }
 
-/// A disk in memory that does what real disks do at their worst, deterministically from a seed: it forgets or tears what
-/// was not synced, fills up, fails the n-th call, flips bits, and loses its power at any call.
+/// A disk in memory that does what real disks do at their worst, deterministically from a seed: it forgets or tears
+/// what was not synced, fills up, fails the n-th call, flips bits, and loses its power at any call.
 package final class FaultyFileSystem: FileSystem {
   struct State {
     var disk: SimulatedDisk
@@ -58,7 +58,9 @@ package final class FaultyFileSystem: FileSystem {
 
   // MARK: Faults
 
-  /// Cuts the power now and returns the disk as it is found when the power is back. This object is dead from then on.
+  /// Cuts the power now and returns the disk as it is found when the power is back.
+  ///
+  /// This object is dead from then on.
   package func crash(_ survival: CrashSurvival) -> FaultyFileSystem {
     let disk = state.withLock { state in
       state.isOff = true
@@ -72,7 +74,9 @@ package final class FaultyFileSystem: FileSystem {
   package func powerOff(atCall index: Int) { state.withLock { $0.powerOffAt = index } }
 
   /// Lets `times` calls of an operation fail with a system error number after `skip` of them went well; `onPathsEnding`
-  /// narrows it. A write that fails is done in part; a sync that fails loses what it was to save.
+  /// narrows it.
+  ///
+  /// A write that fails is done in part; a sync that fails loses what it was to save.
   package func fail(
     _ operation: FileError.Operation, onPathsEnding suffix: String = "", skip: Int = 0, times: Int = 1, number: Int32
   ) {
@@ -115,7 +119,9 @@ package final class FaultyFileSystem: FileSystem {
 
   // MARK: FileSystem
 
-  /// Counts a call and throws the failure that is due. `bytes` is what a write was about to write.
+  /// Counts a call and throws the failure that is due.
+  ///
+  /// `bytes` is what a write was about to write.
   func enter(
     _ state: inout State, _ operation: FileError.Operation, _ path: String, bytes: Int = 0
   ) throws(FileError) {

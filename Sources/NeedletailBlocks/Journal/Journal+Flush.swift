@@ -27,8 +27,10 @@ struct FlushProgress {
 
 extension Journal {
   /// Makes all heads parts: freezes them under the lock, writes them, commits them in one transaction, publishes them,
-  /// deletes their log. Blocks for as long as that takes; one flush runs at a time. After an error the frozen heads
-  /// are still there and answer queries; the next call begins with them. Nothing new since the last flush: no parts.
+  /// deletes their log.
+  ///
+  /// Blocks for as long as that takes; one flush runs at a time. After an error the frozen heads are still there and
+  /// answer queries; the next call begins with them. Nothing new since the last flush: no parts.
   package func flush() throws -> FlushReport {
     try flushing.withLock { progress in
       var report = FlushReport()
@@ -80,7 +82,9 @@ extension Journal {
     return records.flatMap { $0 }
   }
 
-  /// Asks the catalog whether a commit took effect. When it did not, the parts are removed, to be written again.
+  /// Asks the catalog whether a commit took effect.
+  ///
+  /// When it did not, the parts are removed, to be written again.
   private func settle(_ records: [[PartRecord]], _ generation: UInt64) throws -> FlushProgress.Stage {
     if try (catalog.flushedThroughGeneration() ?? 0) >= generation { return .committed(records, published: 0) }
     for record in records.flatMap({ $0 }) { try? parts.remove(record.id) }

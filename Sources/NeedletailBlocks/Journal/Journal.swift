@@ -37,7 +37,9 @@ package final class Journal: Sendable {
       JournalCommitter(writer: writer, durable: sequence, removesUnsynced: options.durability == .fsync))
   }
 
-  /// Starts the committer's thread, when there is to be one. False when the system gives none.
+  /// Starts the committer's thread, when there is to be one.
+  ///
+  /// False when the system gives none.
   func start() -> Bool {
     guard options.commitsOnOwnThread else { return true }
     guard let started = OwnThread({ [self] in commitUntilClosed() }) else { return false }
@@ -47,8 +49,9 @@ package final class Journal: Sendable {
 
   // MARK: Appending
 
-  /// Runs `body` under the journal's lock: it logs its records and applies them to its head at one instant. It must
-  /// only touch memory. When it throws, nothing is logged, and it must have applied nothing. Await the returned
+  /// Runs `body` under the journal's lock: it logs its records and applies them to its head at one instant.
+  ///
+  /// It must only touch memory. When it throws, nothing is logged, and it must have applied nothing. Await the returned
   /// position with `awaitDurable` before acknowledging. Throws `JournalError`, or what `body` throws.
   package func append<Result: Sendable>(
     _ body: (inout JournalTransaction) throws -> Result
@@ -123,8 +126,9 @@ package final class Journal: Sendable {
 
   // MARK: Committing
 
-  /// Commits what is pending, once, on the calling thread, and answers the waiters. Where the journal has no thread of
-  /// its own this is what makes appends durable.
+  /// Commits what is pending, once, on the calling thread, and answers the waiters.
+  ///
+  /// Where the journal has no thread of its own this is what makes appends durable.
   package func commitPending() { commit(syncs: false) }
 
   private func commit(syncs forced: Bool) {
@@ -189,7 +193,9 @@ package final class Journal: Sendable {
     }
   }
 
-  /// Commits and syncs what is pending, notes an orderly end and stops. Later appends throw `.closed`.
+  /// Commits and syncs what is pending, notes an orderly end and stops.
+  ///
+  /// Later appends throw `.closed`.
   package func close() {
     state.withLock { $0.isClosed = true }
     bell.ring()

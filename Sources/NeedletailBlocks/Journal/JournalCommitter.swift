@@ -3,15 +3,18 @@ import NeedletailEnvironment
 /// The journal's hand on the disk: owns the log's files and what is not known to be durable in them.
 struct JournalCommitter {
   var writer: LogWriter
-  /// Chunks that are not durable yet, in order. The first `written` of them are in the file that is open.
+  /// Chunks that are not durable yet, in order.
+  ///
+  /// The first `written` of them are in the file that is open.
   var unsynced: [LogChunk] = []
   var written = 0
   /// Everything up to here is durable.
   var durable: UInt64
   var lastSync: Int64 = 0
 
-  /// Whether a file is removed that failed before anything in it was durable. Where written already means
-  /// acknowledged it must stay until its records are in the next one.
+  /// Whether a file is removed that failed before anything in it was durable.
+  ///
+  /// Where written already means acknowledged it must stay until its records are in the next one.
   private let removesUnsynced: Bool
   /// The largest buffer that was written last, to be filled again.
   private var spare: [UInt8] = []
@@ -22,8 +25,9 @@ struct JournalCommitter {
     self.removesUnsynced = removesUnsynced
   }
 
-  /// Writes all chunks, and syncs when `syncs`. On an error gives the file up and tries once more in a fresh one, with
-  /// everything that is not durable.
+  /// Writes all chunks, and syncs when `syncs`.
+  ///
+  /// On an error gives the file up and tries once more in a fresh one, with everything that is not durable.
   mutating func commit(syncs: Bool) throws(FileError) {
     do throws(FileError) {
       try write(syncs: syncs)

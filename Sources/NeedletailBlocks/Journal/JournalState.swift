@@ -62,7 +62,9 @@ package struct JournalTransaction {
   var chunk: LogChunk
   var seed: UInt64
 
-  /// Logs a record. The bytes are copied. Throws `.recordTooLarge`.
+  /// Logs a record.
+  ///
+  /// The bytes are copied. Throws `.recordTooLarge`.
   package mutating func log(_ kind: LogRecordKind, _ payload: UnsafeRawBufferPointer) throws(JournalError) {
     precondition(kind.rawValue != LogFormat.marker, "record kind 0 is the log's own")
     guard payload.count <= LogFormat.payloadBytesMax else { throw .recordTooLarge(bytes: payload.count) }

@@ -53,11 +53,14 @@ struct LogInventory {
     return inventory
   }
 
+  /// Takes in that a segment begins with this number.
+  private mutating func begin(_ sequence: UInt64) {
+    firstSequence = min(firstSequence ?? sequence, sequence)
+    durable = max(durable, sequence &- 1)
+  }
+
   private mutating func read(_ scanner: inout LogScanner, of segment: LogSegmentID) throws(FileError) {
-    if let header = scanner.header {
-      firstSequence = min(firstSequence ?? header.firstSequence, header.firstSequence)
-      durable = max(durable, header.firstSequence - 1)
-    }
+    if let header = scanner.header { begin(header.firstSequence) }
     var run: LogRun?
     var hole: LogHole?
     reading: while true {
@@ -70,8 +73,10 @@ struct LogInventory {
         hole = LogHole(
           segment: segment, range: (hole?.range.lowerBound ?? range.lowerBound)..<range.upperBound, before: before)
         run = nil
-      case .record(let header, _) where header.kind == LogFormat.marker:
+      case .record(let header, let range) where header.kind == LogFormat.marker:
         durable = max(durable, header.sequence)
+        // A segment begins when all before it is durable: its first marker repeats what its header says.
+        if range.lowerBound == UInt64(LogFormat.segmentHeaderBytes) { begin(header.sequence &+ 1) }
       case .record(let header, let range):
         if var whole = hole {
           whole.after = header.sequence
@@ -109,7 +114,7 @@ struct LogVerdict: Equatable {
       ($0.sequences.lowerBound, $0.segment, $0.range.lowerBound)
         < ($1.sequences.lowerBound, $1.segment, $1.range.lowerBound)
     }
-    let first = inventory.firstSequence ?? runs.first?.sequences.lowerBound ?? 1
+    let first = inventory.firstSequence ?? runs.first?.sequences.lowerBound ?? (inventory.durable &+ 1)
     var next = min(first, runs.first?.sequences.lowerBound ?? first)
     for run in runs where run.sequences.upperBound >= next {
       if run.sequences.lowerBound > next {

@@ -1,6 +1,7 @@
 import NeedletailEnvironment
 
-/// Replays a log: reads it all once to know what is there, cuts a torn tail, and hands every record over, once, in order.
+/// Replays a log: reads it all once to know what is there, cuts a torn tail, and hands every record over, once, in
+/// order.
 struct LogReplay {
   private let fileSystem: any FileSystem
   private let folder: String
@@ -21,7 +22,9 @@ struct LogReplay {
     self.seal = seal
   }
 
-  /// Replays everything after the flushed generations. `deliver` may refuse a record; it is then reported as damaged.
+  /// Replays everything after the flushed generations.
+  ///
+  /// `deliver` may refuse a record; it is then reported as damaged.
   func run(
     flushedThrough: UInt64, deliver: (LogRecordKind, UnsafeRawBufferPointer) throws -> Void
   ) throws(FileError) -> Outcome {

@@ -1,6 +1,8 @@
 import NeedletailEnvironment
 
-/// Walks through one segment, from record to record, and over what is none. Holds one record in memory at a time.
+/// Walks through one segment, from record to record, and over what is none.
+///
+/// Holds one record in memory at a time.
 struct LogScanner {
   /// What the next bytes are.
   enum Step: Equatable {
@@ -51,13 +53,15 @@ struct LogScanner {
     return count
   }
 
-  /// Makes `count` bytes at `position` lie in the window, or fewer at the end. Returns where they lie.
+  /// Makes `count` bytes at `position` lie in the window, or fewer at the end.
+  ///
+  /// Returns where they lie.
   private mutating func load(_ count: Int, at position: UInt64) throws(FileError) -> Range<Int> {
     let wanted = Int(min(UInt64(count), size - min(size, position)))
     let windowEnd = windowStart + UInt64(window.count)
     if position < windowStart || position + UInt64(wanted) > windowEnd {
       let bytes = Int(min(UInt64(max(wanted, windowBytes)), size - min(size, position)))
-      if window.count < bytes { window.append(contentsOf: repeatElement(0, count: bytes - window.count)) }
+      if window.count < bytes { window = [UInt8](repeating: 0, count: bytes) }
       window.removeLast(window.count - bytes)
       let count = try Self.read(file, into: &window, at: position)
       window.removeLast(window.count - count)
@@ -73,7 +77,9 @@ struct LogScanner {
     return window.withUnsafeBytes { LogRecordHeader(UnsafeRawBufferPointer(rebasing: $0[range]), seed: seed) }
   }
 
-  /// The next step. `body` is lent the payload of a record, with its header and the range of the whole of it.
+  /// The next step.
+  ///
+  /// `body` is lent the payload of a record, with its header and the range of the whole of it.
   mutating func next(
     _ body: (LogRecordHeader, Range<UInt64>, UnsafeRawBufferPointer) -> Void = { _, _, _ in }
   ) throws(FileError) -> Step {

@@ -22,7 +22,9 @@ struct LogChunk {
   var isEmpty: Bool { bytes.count == LogFormat.recordHeaderBytes }
 }
 
-/// Writes chunks into segment files. It never writes to, nor syncs, a file that failed once.
+/// Writes chunks into segment files.
+///
+/// It never writes to, nor syncs, a file that failed once.
 struct LogWriter {
   private struct Open {
     var file: any File
@@ -53,7 +55,9 @@ struct LogWriter {
     return open.segment.generation == generation && open.size < segmentBytes
   }
 
-  /// Starts a new segment. Its name is durable when this returns.
+  /// Starts a new segment.
+  ///
+  /// Its name is durable when this returns.
   mutating func start(generation: UInt64, firstSequence: UInt64) throws(FileError) {
     finish()
     var segment = LogSegmentID(generation: generation, number: 0)
@@ -88,7 +92,8 @@ struct LogWriter {
     open?.hasSynced = true
   }
 
-  /// Notes at an orderly end that everything is durable, so that a later damage at the end is not taken for a torn tail.
+  /// Notes at an orderly end that everything is durable, so that a later damage at the end is not taken for a torn
+  /// tail.
   mutating func seal(durable: UInt64) throws(FileError) {
     guard let generation = open?.segment.generation else { return }
     var chunk = LogChunk(generation: generation, firstSequence: durable, buffer: [])
@@ -102,7 +107,9 @@ struct LogWriter {
     open = nil
   }
 
-  /// Closes the file that failed. `removingUnsynced` also removes it when nothing in it ever was durable.
+  /// Closes the file that failed.
+  ///
+  /// `removingUnsynced` also removes it when nothing in it ever was durable.
   mutating func giveUp(removingUnsynced: Bool) {
     guard let failed = open else { return }
     finish()

@@ -18,7 +18,9 @@ package final class OwnThread: Sendable {
     private nonisolated(unsafe) let thread: pthread_t
   #endif
 
-  /// Starts a thread that runs `body` once. Nil when the system gives no thread.
+  /// Starts a thread that runs `body` once.
+  ///
+  /// Nil when the system gives no thread.
   package init?(_ body: @escaping @Sendable () -> Void) {
     let start = Unmanaged.passRetained(Start(body))
     #if canImport(Glibc)
@@ -46,7 +48,9 @@ package final class OwnThread: Sendable {
     return nil
   }
 
-  /// Waits until the thread has ended. Call at most once, from another thread.
+  /// Waits until the thread has ended.
+  ///
+  /// Call at most once, from another thread.
   package func join() { pthread_join(thread, nil) }
 }
 
