@@ -25,8 +25,9 @@ package enum DataFolderError: Error, Sendable, CustomStringConvertible {
   }
 }
 
-/// An open data folder, locked against other processes. The engines are made from `catalog` and `parts`; then
-/// `startJournal` replays the log into them and takes appends.
+/// An open data folder, locked against other processes.
+///
+/// The engines are made from `catalog` and `parts`; then `startJournal` replays the log into them and takes appends.
 package final class DataFolder: Sendable {
   /// The folder's path.
   package let path: String
@@ -57,8 +58,10 @@ package final class DataFolder: Sendable {
     self.leftoverParts = leftoverParts
   }
 
-  /// Opens the folder, or makes it when there is none (its parent must exist). `openCatalog` is given the path of the
-  /// catalog's file; `holder` is what another process is told while this one holds the lock.
+  /// Opens the folder, or makes it when there is none (its parent must exist).
+  ///
+  /// `openCatalog` is given the path of the catalog's file; `holder` is what another process is told while this one
+  /// holds the lock.
   package static func open(
     _ path: String, on fileSystem: any FileSystem, random: any RandomSource, slotCount: Int = 1024, holder: String,
     openCatalog: (_ path: String) throws(CatalogError) -> any PartCatalog
@@ -79,6 +82,7 @@ package final class DataFolder: Sendable {
     do throws(FileError) {
       for name in ["log", "parts"] { try fileSystem.createDirectory(path + "/" + name) }
       try fileSystem.syncDirectory(path)
+      try fileSystem.syncDirectory(parent(of: path))
     } catch {
       throw .file(error)
     }
@@ -103,6 +107,13 @@ package final class DataFolder: Sendable {
       lock: lock, leftoverParts: folders)
   }
 
+  /// The folder whose entry makes `path` exist.
+  private static func parent(of path: String) -> String {
+    let parts = path.split(separator: "/").dropLast().joined(separator: "/")
+    if path.hasPrefix("/") { return "/" + parts }
+    return parts.isEmpty ? "." : parts
+  }
+
   private static func settings(
     of catalog: any PartCatalog, random: any RandomSource, slotCount: Int
   ) throws(CatalogError) -> (id: String, slots: Int) {
@@ -121,13 +132,49 @@ package final class DataFolder: Sendable {
     return (try catalog.setting(.folderID) ?? "", slots)
   }
 
-  /// Replays the log into the participants and starts taking appends. Call once.
+  /// Replays the log into the participants and starts taking appends.
+  ///
+  /// Call once. Damaged ranges are noted in the catalog; what could be read is replayed all the same.
   package func startJournal(
     participants: [any JournalParticipant], clock: any WallClock, options: JournalOptions = JournalOptions()
   ) throws(DataFolderError) -> (journal: Journal, report: ReplayReport) {
-    (Journal(participants: participants, parts: parts, catalog: catalog), ReplayReport())
+    var owners: [LogRecordKind: any JournalParticipant] = [:]
+    for participant in participants {
+      for kind in participant.recordKinds {
+        precondition(owners.updateValue(participant, forKey: kind) == nil, "two participants share a record kind")
+      }
+    }
+    let seal = LogSeal(salt: Checksum.of(Array(id.utf8)))
+    let log = path + "/log"
+    let replay = LogReplay(fileSystem: fileSystem, folder: log, seal: seal)
+    let flushed: UInt64
+    do throws(CatalogError) { flushed = try catalog.flushedThroughGeneration() ?? 0 } catch { throw .catalog(error) }
+    var outcome: LogReplay.Outcome
+    do throws(FileError) {
+      outcome = try replay.run(flushedThrough: flushed) { kind, payload in
+        guard let owner = owners[kind] else { throw CatalogError("no engine knows records of kind \(kind.rawValue)") }
+        try owner.replay(kind, payload)
+      }
+    } catch {
+      throw .file(error)
+    }
+    do throws(CatalogError) {
+      if !outcome.report.damages.isEmpty { try catalog.note(outcome.report.damages) }
+    } catch {
+      throw .catalog(error)
+    }
+    outcome.report.leftoverParts = leftoverParts
+    let writer = LogWriter(
+      fileSystem: fileSystem, folder: log, seal: seal, segmentBytes: options.segmentBytes, last: outcome.lastSegment)
+    let journal = Journal(
+      participants: participants, parts: parts, catalog: catalog, clock: clock, options: options, seal: seal,
+      writer: writer, generation: max(outcome.lastSegment?.generation ?? 0, flushed &+ 1), sequence: outcome.last)
+    guard journal.start() else { throw .unusable(path: path, reason: "the system gives no thread for its log") }
+    return (journal, outcome.report)
   }
 
-  /// Gives the folder back to other processes. Close the journal first.
+  /// Gives the folder back to other processes.
+  ///
+  /// Close the journal first.
   package func close() { lock.release() }
 }

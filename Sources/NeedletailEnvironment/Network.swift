@@ -16,7 +16,9 @@ package struct PeerAddress: Hashable, Comparable, Sendable, CustomStringConverti
   }
 }
 
-/// A message that could not even be handed over. One that was may still be lost.
+/// A message that could not even be handed over.
+///
+/// One that was may still be lost.
 package enum NetworkError: Error, Equatable, Sendable {
   /// There is no way to this peer.
   case unreachable(PeerAddress)

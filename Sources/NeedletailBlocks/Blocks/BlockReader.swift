@@ -8,7 +8,9 @@ package struct Block: Sendable, Equatable {
   package var bytes: [UInt8]
 }
 
-/// Reads blocks of a file, each verified before a byte of it is believed. May be shared between threads.
+/// Reads blocks of a file, each verified before a byte of it is believed.
+///
+/// May be shared between threads.
 package final class BlockReader: Sendable {
   /// The file's path.
   package let path: String
@@ -27,7 +29,9 @@ package final class BlockReader: Sendable {
     }
   }
 
-  /// The block at `location`. `kind`, when given, must be what the block says. At most `rawBytesMax` are allocated.
+  /// The block at `location`.
+  ///
+  /// `kind`, when given, must be what the block says. At most `rawBytesMax` are allocated.
   package func read(
     _ location: BlockLocation, kind: UInt8? = nil, rawBytesMax: Int = BlockFormat.rawBytesMax
   ) throws(BlockError) -> Block {

@@ -54,8 +54,9 @@ package final class BlockWriter {
     do throws(FileError) { file = try fileSystem.open(path, .create) } catch { throw .file(error) }
   }
 
-  /// Appends a block and tells where it lies. With `.zstd`, a payload that does not shrink is stored as it is.
-  /// `kind` is the owner's: what the payload holds.
+  /// Appends a block and tells where it lies.
+  ///
+  /// With `.zstd`, a payload that does not shrink is stored as it is. `kind` is the owner's: what the payload holds.
   package func append(
     _ bytes: UnsafeRawBufferPointer, kind: UInt8, codec: BlockCodec = .zstd, level: Int32 = 1
   ) throws(BlockError) -> BlockLocation {
@@ -104,7 +105,9 @@ package final class BlockWriter {
     return try result.get()
   }
 
-  /// Writes what waits, syncs and closes the file. Returns its size in bytes and its checksum.
+  /// Writes what waits, syncs and closes the file.
+  ///
+  /// Returns its size in bytes and its checksum.
   ///
   /// **Durability**: the content survives a power cut; the name does once the folder is synced.
   package func finish() throws(BlockError) -> (size: UInt64, checksum: UInt64) {

@@ -1,7 +1,8 @@
 import Synchronization
 
-/// A catalog without a disk: each call is atomic, and what it did stays for as long as the object lives. It stands in
-/// for SQLite where a simulated machine crashes around it, and can be told to fail.
+/// A catalog without a disk: each call is atomic, and what it did stays for as long as the object lives.
+///
+/// It stands in for SQLite where a simulated machine crashes around it, and can be told to fail.
 package final class MemoryCatalog: PartCatalog {
   /// How a commit that is told to fail does it.
   package enum Failure: Sendable {

@@ -40,7 +40,9 @@ package enum CatalogSetting: String, Sendable, CaseIterable {
   case layoutVersion
 }
 
-/// Which parts exist. Calls block; they may come from any thread, one at a time takes effect.
+/// Which parts exist.
+///
+/// Calls block; they may come from any thread, one at a time takes effect.
 package protocol PartCatalog: Sendable {
   /// The parts of a kind, by number.
   func list(_ kind: PartKind) throws(CatalogError) -> [PartRecord]

@@ -1,6 +1,8 @@
 import NeedletailEnvironment
 
-/// A place in the log: the number of a record. Records are numbered from 1, without gaps, for the life of the folder.
+/// A place in the log: the number of a record.
+///
+/// Records are numbered without gaps for as long as the journal is open.
 package struct LogPosition: RawRepresentable, Hashable, Comparable, Sendable {
   package var rawValue: UInt64
 

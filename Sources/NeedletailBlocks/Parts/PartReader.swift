@@ -1,7 +1,8 @@
 import NeedletailEnvironment
 
-/// An open part. May be shared between threads; its files stay readable after its folder was removed, as long as this
-/// object lives.
+/// An open part.
+///
+/// May be shared between threads; its files stay readable after its folder was removed, as long as this object lives.
 package final class PartReader: Sendable {
   /// The part, as the catalog lists it.
   package let record: PartRecord
@@ -46,7 +47,9 @@ package final class PartReader: Sendable {
     return reader
   }
 
-  /// Reads all of every file and compares it with the header: what a scrub does. Throws at the first difference.
+  /// Reads all of every file and compares it with the header: what a scrub does.
+  ///
+  /// Throws at the first difference.
   package func verify() throws(BlockError) {
     for file in header.files {
       let reader = try self.file(file.name)

@@ -1,6 +1,8 @@
 import NeedletailEnvironment
 
-/// A part in the making. Not shared between threads.
+/// A part in the making.
+///
+/// Not shared between threads.
 ///
 /// Make its files, append their blocks, call `finish`. A writer that is dropped without `finish` or `discard` leaves a
 /// folder behind that the next start removes.
@@ -18,7 +20,9 @@ package final class PartWriter {
     do throws(FileError) { try folder.fileSystem.createDirectory(path) } catch { throw .file(error) }
   }
 
-  /// Starts a file of blocks. `name` is plain: letters, digits, dots; not `header`, and not used twice.
+  /// Starts a file of blocks.
+  ///
+  /// `name` is plain: letters, digits, dots; not `header`, and not used twice.
   package func makeFile(_ name: String) throws(BlockError) -> BlockWriter {
     precondition(name != PartHeader.fileName && !name.isEmpty && !name.contains("/"), "no name for a part's file")
     let writer = try BlockWriter(creating: path + "/" + name, on: folder.fileSystem)
@@ -26,7 +30,9 @@ package final class PartWriter {
     return writer
   }
 
-  /// Finishes all files, writes the header and syncs everything. The part exists once the catalog lists the record.
+  /// Finishes all files, writes the header and syncs everything.
+  ///
+  /// The part exists once the catalog lists the record.
   ///
   /// **Durability**: all of the part survives a power cut when it returns.
   package func finish(_ summary: PartSummary) throws(BlockError) -> PartRecord {

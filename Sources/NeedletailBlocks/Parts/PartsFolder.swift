@@ -5,7 +5,9 @@
 import NeedletailEnvironment
 import Synchronization
 
-/// Makes, opens and removes the parts of a data folder. May be shared between threads.
+/// Makes, opens and removes the parts of a data folder.
+///
+/// May be shared between threads.
 package final class PartsFolder: Sendable {
   /// The folder's path.
   package let path: String
@@ -37,12 +39,16 @@ package final class PartsFolder: Sendable {
     try PartReader(record: record, folder: self)
   }
 
-  /// Removes a part's folder. Only for parts that the catalog does not list and nobody reads any more.
+  /// Removes a part's folder.
+  ///
+  /// Only for parts that the catalog does not list and nobody reads any more.
   package func remove(_ id: PartID) throws(FileError) {
     try fileSystem.removeTree(path(of: id))
   }
 
-  /// Removes everything that is no folder of a listed part: what a crash left. Returns how many things were removed.
+  /// Removes everything that is no folder of a listed part: what a crash left.
+  ///
+  /// Returns how many things were removed.
   package func removeLeftovers(keeping listed: Set<PartID>) throws(FileError) -> Int {
     var removed = 0
     for entry in try fileSystem.list(path) {

@@ -51,7 +51,9 @@ package struct FileStatus: Sendable, Equatable {
   }
 }
 
-/// An open file. Closed when released at the latest.
+/// An open file.
+///
+/// Closed when released at the latest.
 ///
 /// Calls may come from several threads; reads and writes of disjoint ranges do not disturb each other.
 package protocol File: AnyObject, Sendable {
@@ -103,7 +105,9 @@ package protocol FileSystem: Sendable {
 }
 
 extension FileSystem {
-  /// Removes a file, or a folder with all that is in it; nothing there is fine. Folders deeper than 32 are refused.
+  /// Removes a file, or a folder with all that is in it; nothing there is fine.
+  ///
+  /// Folders deeper than 32 are refused.
   package func removeTree(_ path: String) throws(FileError) {
     try removeTree(path, depth: 0)
   }

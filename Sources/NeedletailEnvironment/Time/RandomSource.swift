@@ -6,7 +6,9 @@ package protocol RandomSource: Sendable {
   func next() -> UInt64
 }
 
-/// The machine's own random bits. About 280 ns a call: for identities and seeds, not for hot paths.
+/// The machine's own random bits.
+///
+/// About 280 ns a call: for identities and seeds, not for hot paths.
 package struct SystemRandomSource: RandomSource {
   /// The one there is.
   package init() {}
@@ -17,7 +19,9 @@ package struct SystemRandomSource: RandomSource {
   }
 }
 
-/// A small, fast, seeded generator (xoshiro256**, Blackman and Vigna 2018). Not for secrets.
+/// A small, fast, seeded generator (xoshiro256**, Blackman and Vigna 2018).
+///
+/// Not for secrets.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
   private var state: (UInt64, UInt64, UInt64, UInt64)
 

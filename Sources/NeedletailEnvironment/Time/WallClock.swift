@@ -4,7 +4,9 @@
   import Darwin
 #endif
 
-/// The door to time. Nothing in the engines decides by the wall clock; it dates what has no date of its own.
+/// The door to time.
+///
+/// Nothing in the engines decides by the wall clock; it dates what has no date of its own.
 package protocol WallClock: Sendable {
   /// Nanoseconds since 1970-01-01 00:00 UTC. May step back.
   func wallNanoseconds() -> Int64
@@ -12,7 +14,9 @@ package protocol WallClock: Sendable {
   func monotonicNanoseconds() -> Int64
 }
 
-/// The machine's clocks. One reading costs about 25 ns.
+/// The machine's clocks.
+///
+/// One reading costs about 25 ns.
 package struct SystemClock: WallClock {
   /// The one there is.
   package init() {}
