@@ -135,8 +135,7 @@ let testRooms: [Target] = [
     "NeedletailCollectorTests",
     [
       "NeedletailCollector", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment",
-      "NeedletailSimulation",
-      "NeedletailTestSupport",
+      "NeedletailSimulation", "NeedletailTestSupport",
     ]),
   tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),
   tests(
