@@ -170,6 +170,12 @@ import Testing
     #expect(histograms[1].positiveBuckets == [0.25, 0.5, 0.25] && histograms[1].count == 1.5)
   }
 
+  @Test("a label that is not UTF-8 is refused") func utf8() throws {
+    let label: [UInt8] = [0x0a, 0x08] + Array("__name__".utf8) + [0x12, 0x01, 0xff]
+    let decoded = try Self.decode([0x0a, 0x11, 0x0a, 0x0d] + label + [0x12, 0x00])
+    #expect(decoded.rejections.counts == [.invalidLabels: 1] && decoded.batches.isEmpty)
+  }
+
   @Test("a full resolver forgets and still never answers wrongly") func resolver() {
     let resolver = SeriesResolver(countMax: 2048)
     var generator = SeededGenerator(seed: 4)
