@@ -64,7 +64,9 @@ let rooms: [Target] = [
   room("NeedletailEvents", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailBlocks"]),
   room("NeedletailQueryEngine", ["NeedletailTelemetry", "NeedletailQueryLanguage"]),
   // Floor 4
-  room("NeedletailCollector", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailWire", "NeedletailCluster"]),
+  room(
+    "NeedletailCollector",
+    ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailCluster"]),
   room("NeedletailTerminal", []),
   // Floor 5
   room(
@@ -99,7 +101,7 @@ let testRooms: [Target] = [
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailSimulation", swiftSettings: settings),
   .target(
-    name: "OTLPOracle", dependencies: [protobuf], path: "Tests/OTLPOracle"),
+    name: "OTLPOracle", dependencies: [protobuf], path: "Tests/OTLPOracle", exclude: ["Protos", "README.md"]),
   tests("NeedletailEnvironmentTests", ["NeedletailEnvironment", "NeedletailSimulation"]),
   tests("NeedletailTelemetryTests", ["NeedletailTelemetry", "NeedletailTestSupport"]),
   tests("NeedletailOTLPTests", ["NeedletailOTLP", "OTLPOracle", "NeedletailTestSupport"]),
@@ -132,8 +134,8 @@ let testRooms: [Target] = [
   tests(
     "NeedletailCollectorTests",
     [
-      "NeedletailCollector", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment", "NeedletailSimulation",
-      "NeedletailTestSupport",
+      "NeedletailCollector", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment",
+      "NeedletailSimulation", "NeedletailTestSupport",
     ]),
   tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),
   tests(
