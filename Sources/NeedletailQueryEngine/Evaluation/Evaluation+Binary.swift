@@ -102,6 +102,8 @@ extension Evaluation {
         let labels = resultLabels(node, many.labels[row], one.labels[partner])
         let target = resultRows[labels] ?? result.addRow(labels)
         resultRows[labels] = target
+        try reserve(rows: result.count, steps)
+        try spend(0)
         for step in 0..<steps.count {
           let (lhs, rhs) =
             isSwapped
@@ -226,6 +228,7 @@ extension Evaluation {
     var filtered = VectorGrid(width: kept.width)
     for row in 0..<kept.count {
       let partners = otherRows[projection.apply(kept.labels[row])] ?? []
+      try spend(0)
       let target = filtered.addRow(kept.labels[row])
       for step in 0..<kept.width where kept.isPresent(row, step) {
         if partners.contains(where: { other.isPresent($0, step) }) == wantsMatch {
