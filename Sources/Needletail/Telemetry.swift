@@ -93,6 +93,8 @@ extension Needletail {
       var client = HTTPClient.Configuration()
       client.timeout.connect = TimeAmount(min(configuration.timeout, .seconds(5)))
       client.redirectConfiguration = .disallow
+      // The retry policy decides when to try again, and a flush must not wait for a receiver that is gone.
+      client.connectionPool.retryConnectionEstablishment = false
       // The SDK's own requests are nobody's trace.
       client.tracing.tracer = nil
       return HTTPClient(configuration: client)

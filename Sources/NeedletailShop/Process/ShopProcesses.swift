@@ -42,20 +42,30 @@ struct ShopProcesses: Service {
     }
   }
 
-  /// Asks the processes to stop and, after two and a half seconds, makes them.
-  private func stop(_ processes: [(role: ShopRole, process: ChildProcess)]) async {
-    for child in processes { child.process.signal(SIGTERM) }
+  /// Sends the customers home, then asks the services to stop and, at last, makes them.
+  private func stop(_ children: [(role: ShopRole, process: ChildProcess)]) async {
     // In a task of its own: this one may be cancelled already, and a cancelled sleep does not wait.
     await Task {
-      let deadline = ContinuousClock.now.advanced(by: .milliseconds(2_500))
-      var left = processes
-      while true {
-        left.removeAll { $0.process.hasEnded() }
-        if left.isEmpty { return }
-        if ContinuousClock.now >= deadline { break }
-        try? await Task.sleep(for: .milliseconds(20))
-      }
-      for child in left { child.process.signal(SIGKILL) }
+      let patience = ContinuousClock.now.advanced(by: .milliseconds(2_500))
+      let customers = children.filter { $0.role == .load }
+      let left = await Self.stop(customers, until: .now.advanced(by: .milliseconds(700)))
+      let stubborn = await Self.stop(children.filter { $0.role != .load } + left, until: patience)
+      for child in stubborn { child.process.signal(SIGKILL) }
     }.value
+  }
+
+  /// Asks processes to stop.
+  ///
+  /// - Returns: those that had not stopped in time.
+  private static func stop(
+    _ children: [(role: ShopRole, process: ChildProcess)], until deadline: ContinuousClock.Instant
+  ) async -> [(role: ShopRole, process: ChildProcess)] {
+    var left = children
+    for child in left { child.process.signal(SIGTERM) }
+    while true {
+      left.removeAll { $0.process.hasEnded() }
+      if left.isEmpty || ContinuousClock.now >= deadline { return left }
+      try? await Task.sleep(for: .milliseconds(20))
+    }
   }
 }

@@ -41,6 +41,8 @@ struct ShopAssembly {
   private func makeClient(_ logger: Logger) -> ShopClient {
     var configuration = HTTPClient.Configuration()
     configuration.timeout.connect = .seconds(1)
+    // A service that is gone is an answer too: the caller repeats the call, or says so.
+    configuration.connectionPool.retryConnectionEstablishment = false
     // The client's spans are made by hand, with the attributes of a retry.
     configuration.tracing.tracer = nil
     return ShopClient(http: HTTPClient(configuration: configuration), options: options, logger: logger)
