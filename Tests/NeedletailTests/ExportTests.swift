@@ -32,7 +32,7 @@ struct ExportTests {
       let request = try #require(receiver.requests(path).first)
       #expect(request.headers["content-type"] == "application/x-protobuf")
       #expect(request.headers["authorization"] == "Bearer secret")
-      let resource = try #require(WireTree(request.body).messages(1).first?.messages(1).first?.attributes(1))
+      let resource = try WireTree(request.body).messages(1)[0].messages(1)[0].attributes(1)
       #expect(resource["service.name"] == "test" && resource["service.version"] == "7")
       #expect(resource["telemetry.sdk.language"] == "swift" && resource["service.instance.id"]?.count == 36)
     }

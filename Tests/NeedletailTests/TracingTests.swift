@@ -109,12 +109,12 @@ struct TracingTests {
       let span = tracer.startSpan("éééé", context: .topLevel)
       for index in 0..<6 {
         span.attributes["a\(index)"] = "123456789"
-        span.addEvent("e\(index)")
+        span.addEvent(SpanEvent(name: "e\(index)"))
         span.addLink(other)
       }
       span.end()
     }
-    let span = spans[0]
+    let span: WireTree = spans[0]
     #expect(span.texts(5) == ["éé"])
     #expect(try span.attributes(9).values.allSatisfy { $0 == "12345" } && span.attributes(9).count == 2)
     #expect(span[10] == [.varint(4)])

@@ -3,12 +3,12 @@ import Testing
 
 @Suite("ProtobufWriter")
 struct ProtobufWriterTests {
-  @Test(
-    "A varint takes the shortest form",
-    arguments: [
-      (UInt64(0), [UInt8(0)]), (1, [1]), (127, [0x7f]), (128, [0x80, 1]), (150, [0x96, 1]), (16_383, [0xff, 0x7f]),
-      (16_384, [0x80, 0x80, 1]), (.max, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]),
-    ])
+  private static let varints: [(UInt64, [UInt8])] = [
+    (0, [0]), (1, [1]), (127, [0x7f]), (128, [0x80, 1]), (150, [0x96, 1]), (16_383, [0xff, 0x7f]),
+    (16_384, [0x80, 0x80, 1]), (.max, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]),
+  ]
+
+  @Test("A varint takes the shortest form", arguments: varints)
   func varint(value: UInt64, bytes: [UInt8]) {
     var writer = ProtobufWriter()
     writer.varint(value)
@@ -18,8 +18,9 @@ struct ProtobufWriterTests {
 
   @Test("The size of a varint is right at every power of two")
   func varintSizes() {
-    for bit in UInt64(0)..<64 {
-      for value in [1 << bit, (1 << bit) - 1, (1 << bit) &+ 1] {
+    for bit in 0..<64 {
+      let power = UInt64(1) << UInt64(bit)
+      for value in [power, power - 1, power + 1] {
         var writer = ProtobufWriter()
         writer.varint(value)
         #expect(writer.count == ProtobufWriter.varintSize(value))
