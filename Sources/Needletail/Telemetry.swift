@@ -67,7 +67,9 @@ extension Needletail {
       await cancelWhenGracefulShutdown { await self.exportUntilCancelled(http) }
       // In a task of its own: this one may be cancelled, and what is left is to be sent all the same.
       await Task {
-        await self.flush(http, deadline: ContinuousClock.now.advanced(by: self.configuration.shutdownTimeout))
+        // A quarter of the time was for the attempts that were under way.
+        let deadline = ContinuousClock.now.advanced(by: self.configuration.shutdownTimeout * 3 / 4)
+        await self.flush(http, deadline: deadline)
         try? await http.shutdown()
       }.value
     }

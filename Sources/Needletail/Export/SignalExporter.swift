@@ -30,6 +30,8 @@ final class SignalExporter: Sendable {
   private let name: String
   private let frame: ExportRequestFrame
   private let timeout: Duration
+  /// How long an attempt may go on when the service stops.
+  private let attemptGrace: Duration
   private let retry: Needletail.Configuration.Retry
   private let identifiers: IdentifierGenerator
   private let diagnostics: @Sendable (String) -> Void
@@ -41,6 +43,7 @@ final class SignalExporter: Sendable {
     self.name = name
     self.frame = frame
     timeout = configuration.timeout
+    attemptGrace = configuration.shutdownTimeout / 4
     retry = configuration.retry
     diagnostics = configuration.diagnostics
     self.identifiers = identifiers
@@ -64,7 +67,7 @@ final class SignalExporter: Sendable {
       let start = clock.now
       let limit = deadline.map { min(timeout, start.duration(to: $0)) } ?? timeout
       guard limit > .zero else { return giveUp(records, "the process ends") }
-      let outcome = await client.post(body, timeout: limit)
+      let outcome = await attempt(body, through: client, timeout: limit)
       switch outcome {
       case .delivered(let rejected):
         let refused = min(rejected, records)
@@ -88,6 +91,22 @@ final class SignalExporter: Sendable {
         if let deadline, clock.now.advanced(by: wait) >= deadline { return giveUp(records, reason) }
         diagnose("will try again: \(reason)")
         do { try await Task.sleep(for: wait, clock: clock) } catch { return .interrupted }
+      }
+    }
+  }
+
+  /// Makes one attempt, and lets it end when the task is cancelled meanwhile.
+  ///
+  /// The receiver may have taken the batch and be about to say so: to cut the attempt off would send it twice.
+  private func attempt(_ body: [UInt8], through client: OTLPClient, timeout: Duration) async -> OTLPClient.Outcome {
+    let request = Task { await client.post(body, timeout: timeout) }
+    let grace = attemptGrace
+    return await withTaskCancellationHandler {
+      await request.value
+    } onCancel: {
+      Task {
+        try? await Task.sleep(for: grace)
+        request.cancel()
       }
     }
   }
