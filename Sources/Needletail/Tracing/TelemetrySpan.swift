@@ -78,7 +78,7 @@ struct TelemetrySpan: Tracing.Span {
 final class SpanStorage: Sendable {
   struct State {
     var name: String
-    var attributes: SpanAttributes = [:]
+    var attributes = SpanStorage.roomyAttributes
     var statusCode: SpanStatusCode = .unset
     var statusMessage = ""
     /// Events and links, encoded.
@@ -87,6 +87,15 @@ final class SpanStorage: Sendable {
     var linkCount = 0
     var isEnded = false
   }
+
+  /// No attributes, with room for some: a dictionary keeps its capacity when it is emptied and when it is copied, so the
+  /// first attribute of a span costs one allocation and the next ones no growth and no rehashing.
+  private static let roomyAttributes: SpanAttributes = {
+    var attributes: SpanAttributes = [:]
+    for index in 0..<8 { attributes["\(index)"] = index }
+    for index in 0..<8 { attributes["\(index)"] = Int?.none }
+    return attributes
+  }()
 
   let state: Mutex<State>
   private let recorder: SpanRecorder
