@@ -4,7 +4,6 @@
 import AsyncHTTPClient
 import CoreMetrics
 import Logging
-import NIOCore
 import NeedletailOTLP
 import ServiceLifecycle
 import Synchronization
@@ -93,7 +92,7 @@ extension Needletail {
 
     private func makeClient() -> HTTPClient {
       var client = HTTPClient.Configuration()
-      client.timeout.connect = TimeAmount(min(configuration.timeout, .seconds(5)))
+      client.timeout.connect = .init(min(configuration.timeout, .seconds(5)))
       client.redirectConfiguration = .disallow
       // The retry policy decides when to try again, and a flush must not wait for a receiver that is gone.
       client.connectionPool.retryConnectionEstablishment = false

@@ -1,5 +1,4 @@
 import AsyncHTTPClient
-import NIOCore
 import NeedletailOTLP
 
 /// Posts export requests of one signal.
@@ -27,9 +26,9 @@ struct OTLPClient: Sendable {
     request.headers.add(name: "content-type", value: "application/x-protobuf")
     request.headers.add(name: "user-agent", value: "needletail-swift/\(Needletail.version)")
     for header in headers { request.headers.replaceOrAdd(name: header.name, value: header.value) }
-    request.body = .bytes(ByteBuffer(bytes: body))
+    request.body = .bytes(body)
     do {
-      let response = try await http.execute(request, timeout: TimeAmount(timeout))
+      let response = try await http.execute(request, timeout: .init(timeout))
       let status = Int(response.status.code)
       switch status {
       case 200..<300:

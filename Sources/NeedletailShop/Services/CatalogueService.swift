@@ -1,6 +1,6 @@
 import Hummingbird
 import Logging
-import Metrics
+import CoreMetrics
 import Tracing
 
 /// Knows the goods.
@@ -55,7 +55,7 @@ struct CatalogueService: Sendable {
       logger.error("query failed", metadata: ["error": "\(error)", "db.query.text": "\(text)"])
       throw HTTPError(.internalServerError)
     }
-    Metrics.Timer(label: "db.client.operation.duration", dimensions: [("db.operation.name", "SELECT")])
+    CoreMetrics.Timer(label: "db.client.operation.duration", dimensions: [("db.operation.name", "SELECT")])
       .recordNanoseconds(Int64(clamping: duration.nanoseconds))
     if isSlow {
       logger.warning(

@@ -1,6 +1,6 @@
 import Hummingbird
 import Logging
-import Metrics
+import CoreMetrics
 import Tracing
 
 /// What customers talk to; it asks the other services.

@@ -1,6 +1,6 @@
 import Hummingbird
 import Logging
-import Metrics
+import CoreMetrics
 import Tracing
 
 /// Charges cards.

@@ -1,7 +1,6 @@
-import HTTPTypes
 import Hummingbird
 import Logging
-import Metrics
+import CoreMetrics
 import Tracing
 
 /// Gives every request a server span that continues the caller's trace, and counts it: rate, errors, duration.
@@ -40,7 +39,7 @@ struct RequestTelemetry<Context: RequestContext>: RouterMiddleware {
       ("http.request.method", request.method.rawValue), ("http.route", route),
       ("http.response.status_code", String(status)),
     ]
-    Metrics.Timer(label: "http.server.request.duration", dimensions: dimensions)
+    CoreMetrics.Timer(label: "http.server.request.duration", dimensions: dimensions)
       .recordNanoseconds(Int64(clamping: duration.nanoseconds))
     Counter(label: "http.server.requests", dimensions: dimensions).increment()
   }
@@ -48,12 +47,14 @@ struct RequestTelemetry<Context: RequestContext>: RouterMiddleware {
 
 /// Carries trace context in HTTP headers.
 struct HeaderCarrier: Extractor, Injector {
+  private typealias FieldName = HTTPFields.Element.Name
+
   func extract(key: String, from headers: HTTPFields) -> String? {
-    HTTPField.Name(key).flatMap { headers[$0] }
+    FieldName(key).flatMap { headers[$0] }
   }
 
   func inject(_ value: String, forKey key: String, into headers: inout HTTPFields) {
-    if let name = HTTPField.Name(key) { headers[name] = value }
+    if let name = FieldName(key) { headers[name] = value }
   }
 }
 

@@ -1,6 +1,6 @@
 import AsyncHTTPClient
 import Logging
-import Metrics
+import CoreMetrics
 import Tracing
 
 /// Calls the shop's services, each call a client span whose context travels in the request's headers.
