@@ -1,4 +1,5 @@
 /// What the dashboard asks and gets: a query client that is given from outside, so that the screens know no network.
+///
 /// Errors' descriptions are shown to the user (sanitised).
 package protocol DashboardSource: Sendable {
   /// A PromQL range query; times and step in unix seconds.

@@ -59,7 +59,9 @@ package struct OverviewQuery: Sendable {
     "histogram_quantile(\(share), sum by (job, le) (rate(\(Self.metric)_bucket[\(rateWindow)])))"
   }
 
-  /// Asks everything at once. Never throws: what fails is told in ``Overview/problems`` and the rest is shown.
+  /// Asks everything at once.
+  ///
+  /// Never throws: what fails is told in ``Overview/problems`` and the rest is shown.
   /// - Parameter now: unix nanoseconds.
   package func load(from source: some DashboardSource, now: Int64) async -> Overview {
     let end = Double(now / 1_000_000_000)

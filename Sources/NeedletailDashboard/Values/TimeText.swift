@@ -38,7 +38,8 @@ package enum TimeText {
   package static func full(nanoseconds: Int64, _ zone: Zone) -> String {
     let parts = parts(nanoseconds, zone)
     let year = String(parts.year)
-    let date = String(repeating: "0", count: max(0, 4 - year.utf8.count)) + "\(year)-\(two(parts.month))-\(two(parts.day))"
+    let date =
+      String(repeating: "0", count: max(0, 4 - year.utf8.count)) + "\(year)-\(two(parts.month))-\(two(parts.day))"
     let size = abs(parts.offsetMinutes)
     let sign = parts.offsetMinutes < 0 ? "-" : "+"
     let suffix = parts.offsetMinutes == 0 ? "Z" : "\(sign)\(two(size / 60)):\(two(size % 60))"

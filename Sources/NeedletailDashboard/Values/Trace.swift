@@ -73,7 +73,9 @@ package struct Trace: Equatable, Sendable {
   package var isError: Bool { spans.contains(where: \.isError) }
 
   /// The spans as a tree, parents before their children, children by start; spans whose parent is missing are roots,
-  /// and so is one span of a cycle, so that none is ever lost. O(n log n).
+  /// and so is one span of a cycle, so that none is ever lost.
+  ///
+  /// O(n log n).
   package var tree: [(depth: Int, span: TraceSpan)] {
     let ids = Set(spans.map(\.id))
     let ordered = spans.indices.sorted { (spans[$0].start, $0) < (spans[$1].start, $1) }

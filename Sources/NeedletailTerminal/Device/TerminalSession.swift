@@ -44,6 +44,14 @@ package final class TerminalSession: Sendable {
     continuation.finish()
   }
 
+  /// Gives the terminal back, stops the process as Ctrl-Z does, and takes the terminal over again when it goes on.
+  package static func suspend() {
+    SavedTerminal.restore()
+    raise(SIGTSTP)
+    guard (try? SavedTerminal.remember()) != nil else { return }
+    write(TerminalWriter.enter())
+  }
+
   /// The window's size now; 80x24 when it cannot be told.
   package static var size: Size {
     var window = winsize()
