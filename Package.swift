@@ -79,12 +79,15 @@ let rooms: [Target] = [
   // Floor 6
   .executableTarget(
     name: "NeedletailCLI",
-    dependencies: ["NeedletailNode", "NeedletailDashboard", "NeedletailTerminal", arguments, httpClient, lifecycle, logging],
+    dependencies: [
+      "NeedletailNode", "NeedletailDashboard", "NeedletailTerminal", arguments, httpClient, lifecycle, logging,
+    ],
     swiftSettings: settings),
   // The SDK, and the demonstration shop that is written with it.
   room("Needletail", ["NeedletailOTLP", logging, metrics, tracing, lifecycle, httpClient]),
   .executableTarget(
-    name: "NeedletailShop", dependencies: ["Needletail", arguments, hummingbird, httpClient, lifecycle, logging, metrics, tracing],
+    name: "NeedletailShop",
+    dependencies: ["Needletail", arguments, hummingbird, httpClient, lifecycle, logging, metrics, tracing],
     swiftSettings: settings),
 ]
 
@@ -100,20 +103,53 @@ let testRooms: [Target] = [
   tests("NeedletailEnvironmentTests", ["NeedletailEnvironment", "NeedletailSimulation"]),
   tests("NeedletailTelemetryTests", ["NeedletailTelemetry", "NeedletailTestSupport"]),
   tests("NeedletailOTLPTests", ["NeedletailOTLP", "OTLPOracle", "NeedletailTestSupport"]),
-  tests("NeedletailWireTests", ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "OTLPOracle", "NeedletailTestSupport"]),
-  tests("NeedletailBlocksTests", ["NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailWireTests",
+    ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "OTLPOracle", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailBlocksTests",
+    [
+      "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
+      "NeedletailTestSupport",
+    ]),
   tests("NeedletailQueryLanguageTests", ["NeedletailQueryLanguage", "NeedletailTelemetry", "NeedletailTestSupport"]),
   tests("NeedletailClusterTests", ["NeedletailCluster", "NeedletailTelemetry", "NeedletailTestSupport"]),
-  tests("NeedletailSeriesTests", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
-  tests("NeedletailEventsTests", ["NeedletailEvents", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
-  tests("NeedletailQueryEngineTests", ["NeedletailQueryEngine", "NeedletailQueryLanguage", "NeedletailTelemetry", "NeedletailTestSupport"]),
-  tests("NeedletailCollectorTests", ["NeedletailCollector", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment", "NeedletailSimulation", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailSeriesTests",
+    [
+      "NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
+      "NeedletailTestSupport",
+    ]),
+  tests(
+    "NeedletailEventsTests",
+    [
+      "NeedletailEvents", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
+      "NeedletailTestSupport",
+    ]),
+  tests(
+    "NeedletailQueryEngineTests",
+    ["NeedletailQueryEngine", "NeedletailQueryLanguage", "NeedletailTelemetry", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailCollectorTests",
+    [
+      "NeedletailCollector", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment", "NeedletailSimulation",
+      "NeedletailTestSupport",
+    ]),
   tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),
-  tests("NeedletailNodeTests", ["NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailNodeTests",
+    ["NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
   tests("NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"]),
   tests("NeedletailCLITests", ["NeedletailCLI", "NeedletailTestSupport"]),
-  tests("NeedletailTests", ["Needletail", "NeedletailOTLP", "OTLPOracle", "NeedletailTestSupport", logging, metrics, tracing, lifecycle, nio, nioPosix]),
-  tests("EndToEndTests", ["NeedletailTestSupport", "NeedletailEnvironment", "NeedletailTelemetry", "OTLPOracle", httpClient, nio]),
+  tests(
+    "NeedletailTests",
+    [
+      "Needletail", "NeedletailOTLP", "OTLPOracle", "NeedletailTestSupport", logging, metrics, tracing, lifecycle, nio,
+      nioPosix,
+    ]),
+  tests(
+    "EndToEndTests",
+    ["NeedletailTestSupport", "NeedletailEnvironment", "NeedletailTelemetry", "OTLPOracle", httpClient, nio]),
   tests("TidyTests", []),
 ]
 
@@ -122,10 +158,15 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ("grpc-swift-2", .package(url: "https://github.com/grpc/grpc-swift-2.git", exact: "2.4.3")),
   ("grpc-swift-nio-transport", .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", exact: "2.9.2")),
   ("async-http-client", .package(url: "https://github.com/swift-server/async-http-client.git", exact: "1.37.0")),
-  ("swift-service-lifecycle", .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0")),
+  (
+    "swift-service-lifecycle",
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0")
+  ),
   ("swift-log", .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2")),
   ("swift-metrics", .package(url: "https://github.com/apple/swift-metrics.git", exact: "2.13.0")),
-  ("swift-distributed-tracing", .package(url: "https://github.com/apple/swift-distributed-tracing.git", exact: "1.7.3")),
+  (
+    "swift-distributed-tracing", .package(url: "https://github.com/apple/swift-distributed-tracing.git", exact: "1.7.3")
+  ),
   ("swift-argument-parser", .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2")),
   ("Yams", .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2")),
   ("GRDB.swift", .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0")),
@@ -163,6 +204,11 @@ let targets = selection(libraries + rooms + testRooms, only: ProcessInfo.process
 let names = Set(targets.map(\.name))
 let neededPackages = Set(targets.flatMap { standsOn($0).packages })
 
+// The documentation plug-in is for `make docs` alone: nobody else resolves it.
+let plugins: [Package.Dependency] =
+  ProcessInfo.processInfo.environment["NEEDLETAIL_DOCS"] == nil
+  ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin.git", exact: "1.5.0")]
+
 let package = Package(
   name: "needletail",
   platforms: [.macOS(.v15)],
@@ -170,7 +216,7 @@ let package = Package(
     ("needletail", "NeedletailCLI"), ("needletail-shop", "NeedletailShop"),
   ].filter { names.contains($0.1) }.map { .executable(name: $0.0, targets: [$0.1]) }
     + (names.contains("Needletail") ? [.library(name: "Needletail", targets: ["Needletail"])] : []),
-  dependencies: packages.filter { neededPackages.contains($0.identity) }.map(\.package),
+  dependencies: packages.filter { neededPackages.contains($0.identity) }.map(\.package) + plugins,
   targets: targets,
   swiftLanguageModes: [.v6]
 )

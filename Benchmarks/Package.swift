@@ -1,0 +1,15 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Benchmarks stand apart from the main package, so that nobody who uses Needletail builds them. They talk to it and its peers from
+// outside, over their protocols.
+let package = Package(
+  name: "needletail-benchmarks",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "ingest-bench", targets: ["IngestBench"])],
+  targets: [
+    .systemLibrary(name: "CSnappyBench", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"]), .brew(["snappy"])]),
+    .executableTarget(name: "IngestBench", dependencies: ["CSnappyBench"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,199 @@
+/// Gathers log records or spans into the columns of an `EventBatch`. Empty and usable again after `build`.
+///
+/// A decoder sets the fixed fields of `row` and writes the variable ones straight into the column writers, then calls `endRow`; `append`
+/// does the same from a record.
+package struct EventBatchBuilder: Sendable {
+  /// The fixed fields of the row being built; `endRow` resets them.
+  package struct Row: Sendable {
+    package var stream: UInt32 = 0
+    /// Nanoseconds since 1970.
+    package var time: Int64 = 0
+    package var secondTime: Int64 = 0
+    package var traceID = TraceID.none
+    package var spanID = SpanID.none
+    package var parentSpanID = SpanID.none
+    package var kind: UInt8 = 0
+    package var status: UInt8 = 0
+    package var flags: UInt32 = 0
+  }
+
+  package let kind: Frame.Kind
+  private let tenant: TenantID
+  package var row = Row()
+  /// Write the row's variable fields here, in the byte forms that `EventRows` documents.
+  package var name = ByteWriter()
+  package var text = ByteWriter()
+  package var body = ByteWriter()
+  package var attributes = ByteWriter()
+  package var nested = ByteWriter()
+  package var state = ByteWriter()
+
+  private var streams = ByteWriter()
+  private var streamIdentities: [Hash128] = []
+  private var streamIndices: [UInt32] = []
+  private var times: [Int64] = []
+  private var secondTimes: [Int64] = []
+  private var contentIDs = ByteWriter()
+  private var traceIDs: [UInt64] = []
+  private var spanIDs: [UInt64] = []
+  private var parentSpanIDs: [UInt64] = []
+  private var kinds: [UInt8] = []
+  private var statuses: [UInt8] = []
+  private var flags: [UInt32] = []
+  private var ends: [[UInt32]] = Array(repeating: [], count: 6)
+
+  /// A builder of logs (`.logs`) or spans (`.spans`).
+  package init(kind: Frame.Kind, tenant: TenantID) {
+    self.kind = kind
+    self.tenant = tenant
+  }
+
+  package var rowCount: Int { times.count }
+  /// About the size of the frame to be, in bytes; a receiver splits a batch before `Frame.bytesMax`.
+  package var byteCountEstimate: Int {
+    rowCount * 104 + streams.count + name.count + text.count + body.count + attributes.count + nested.count
+      + state.count + 512
+  }
+
+  /// The index of a stream, given as `EventStream.encode` writes it; the same bytes get the same index.
+  package mutating func stream(encoded: UnsafeRawBufferPointer) -> UInt32 {
+    let identity = EventStream.identity(ofEncoded: encoded, tenant: tenant)
+    if let index = streamIdentities.firstIndex(of: identity) { return UInt32(truncatingIfNeeded: index) }
+    streams.appendPrefixed(encoded)
+    streamIdentities.append(identity)
+    return UInt32(truncatingIfNeeded: streamIdentities.count - 1)
+  }
+
+  package mutating func stream(_ stream: EventStream) -> UInt32 {
+    var writer = ByteWriter()
+    stream.encode(to: &writer)
+    return writer.bytes.withUnsafeBytes { self.stream(encoded: $0) }
+  }
+
+  /// Completes the row: takes the fields of `row` and what was written to the column writers since the last row, and names it by
+  /// the hash of all that.
+  package mutating func endRow() {
+    let identity = contentIdentity()
+    streamIndices.append(row.stream.littleEndian)
+    times.append(row.time.littleEndian)
+    secondTimes.append(row.secondTime.littleEndian)
+    contentIDs.append(identity)
+    traceIDs.append(row.traceID.high.littleEndian)
+    traceIDs.append(row.traceID.low.littleEndian)
+    spanIDs.append(row.spanID.value.littleEndian)
+    parentSpanIDs.append(row.parentSpanID.value.littleEndian)
+    kinds.append(row.kind)
+    statuses.append(row.status)
+    flags.append(row.flags.littleEndian)
+    for (index, count) in writtenCounts.enumerated() { ends[index].append(UInt32(truncatingIfNeeded: count)) }
+    row = Row()
+  }
+
+  /// Drops what was written for a row that turns out to be refused.
+  package mutating func discardRow() {
+    row = Row()
+    let starts = ends.map { Int($0.last ?? 0) }
+    name.truncate(to: starts[0])
+    text.truncate(to: starts[1])
+    body.truncate(to: starts[2])
+    attributes.truncate(to: starts[3])
+    nested.truncate(to: starts[4])
+    state.truncate(to: starts[5])
+  }
+
+  private var writtenCounts: [Int] {
+    [name.count, text.count, body.count, attributes.count, nested.count, state.count]
+  }
+
+  /// Chains the hashes of the fixed fields, the stream and every variable field of the row.
+  private func contentIdentity() -> Hash128 {
+    let stream = streamIdentities.isEmpty ? Hash128(high: 0, low: 0) : streamIdentities[Int(row.stream)]
+    var fixed = ByteWriter(reserving: 96)
+    fixed.append(stream)
+    fixed.append(row.time)
+    fixed.append(row.secondTime)
+    fixed.append(row.traceID.high)
+    fixed.append(row.traceID.low)
+    fixed.append(row.spanID.value)
+    fixed.append(row.parentSpanID.value)
+    fixed.append(row.kind)
+    fixed.append(row.status)
+    fixed.append(row.flags)
+    let columns = [name.bytes, text.bytes, body.bytes, attributes.bytes, nested.bytes, state.bytes]
+    for (index, column) in columns.enumerated() {
+      let start = Int(ends[index].last ?? 0)
+      column.withUnsafeBytes { fixed.append(Hash128.of(UnsafeRawBufferPointer(rebasing: $0[start...]))) }
+    }
+    return fixed.bytes.withUnsafeBytes { Hash128.of($0) }
+  }
+
+  /// The batch; the builder is empty afterwards. Nil where it holds nothing, or the frame would exceed `Frame.bytesMax`.
+  package mutating func build(batchID: Hash128) -> EventBatch? {
+    defer { removeAll() }
+    guard rowCount > 0 else { return nil }
+    typealias Column = EventBatch.ColumnKind
+    var frame = FrameBuilder()
+    frame.add(Column.streams, streams.bytes)
+    frame.add(Column.streamIndices, column: streamIndices)
+    frame.add(Column.times, column: times)
+    frame.add(Column.secondTimes, column: secondTimes)
+    frame.add(Column.contentIDs, contentIDs.bytes)
+    frame.add(Column.traceIDs, column: traceIDs)
+    frame.add(Column.spanIDs, column: spanIDs)
+    frame.add(Column.parentSpanIDs, column: parentSpanIDs)
+    frame.add(Column.kinds, kinds)
+    frame.add(Column.statuses, statuses)
+    frame.add(Column.flags, column: flags)
+    let variable: [(UInt8, [UInt8])] = [
+      (Column.nameEnds, name.bytes), (Column.textEnds, text.bytes), (Column.bodyEnds, body.bytes),
+      (Column.attributeEnds, attributes.bytes), (Column.nestedEnds, nested.bytes), (Column.stateEnds, state.bytes),
+    ]
+    for (index, (kind, bytes)) in variable.enumerated() where !bytes.isEmpty {
+      frame.add(kind, column: ends[index].map(\.littleEndian))
+      frame.add(kind + 1, bytes)
+    }
+    return frame.build(kind: kind, tenant: tenant, rowCount: rowCount, batchID: batchID)
+      .flatMap { try? EventBatch(validating: $0) }
+  }
+
+  package mutating func removeAll() { self = EventBatchBuilder(kind: kind, tenant: tenant) }
+}
+
+extension EventBatchBuilder {
+  /// Adds a whole log record of the stream at `stream`.
+  package mutating func append(_ record: LogRecord, stream: UInt32) {
+    row.stream = stream
+    row.time = record.timeNanoseconds
+    row.secondTime = record.observedTimeNanoseconds
+    row.traceID = record.traceID
+    row.spanID = record.spanID
+    row.kind = record.severityNumber
+    row.flags = record.flags
+    name.append(record.eventName.utf8)
+    text.append(record.severityText.utf8)
+    if record.body != .empty { record.body.encode(to: &body) }
+    if !record.attributes.isEmpty { Attribute.encode(record.attributes, to: &attributes) }
+    endRow()
+  }
+
+  /// Adds a whole span of the stream at `stream`.
+  package mutating func append(_ span: SpanRecord, stream: UInt32) {
+    row.stream = stream
+    row.time = span.startNanoseconds
+    row.secondTime = span.endNanoseconds
+    row.traceID = span.traceID
+    row.spanID = span.spanID
+    row.parentSpanID = span.parentSpanID
+    row.kind = span.kind.rawValue
+    row.status = span.status.rawValue
+    row.flags = span.flags
+    name.append(span.name.utf8)
+    text.append(span.statusMessage.utf8)
+    state.append(span.traceState.utf8)
+    if !span.attributes.isEmpty { Attribute.encode(span.attributes, to: &attributes) }
+    if !span.events.isEmpty || !span.links.isEmpty {
+      SpanRecord.encodeNested(events: span.events, links: span.links, to: &nested)
+    }
+    endRow()
+  }
+}

@@ -1,0 +1,148 @@
+/// The common form of everything that travels between a receiver, the log and the replicas: a header, then typed columns.
+///
+/// A frame is built once, by the receiver, and the same bytes go to the log and to every replica. Columns are 8-byte aligned and
+/// little-endian, so that a reader works on them in place. The layout is drawn in docs/formats/batch.md.
+package struct Frame: Sendable {
+  package enum Kind: UInt8, Sendable {
+    case seriesSamples = 1
+    case seriesDefinitions = 2
+    case logs = 3
+    case spans = 4
+  }
+
+  package static let magic: UInt32 = 0x4642_544e
+  package static let version: UInt8 = 1
+  /// magic 4, version 1, kind 1, tenant length 1, column count 1, total length 4, row count 4, batch id 16, checksum 8.
+  static let headerBytes = 40
+  static let columnEntryBytes = 16
+  static let checksumOffset = 32
+  /// The largest frame, in bytes: half of what the log takes as one record.
+  package static let bytesMax = 32 << 20
+
+  /// The whole frame.
+  package let bytes: [UInt8]
+  package let kind: Kind
+  package let tenant: TenantID
+  /// Series, definitions, log records or spans in the frame.
+  package let rowCount: Int
+  /// Names the batch, so that a retry is recognised.
+  package let batchID: Hash128
+  private let columns: [Column]
+
+  struct Column: Sendable {
+    var kind: UInt8
+    var offset: Int
+    var length: Int
+  }
+
+  init(
+    trusted bytes: [UInt8], kind: Kind, tenant: TenantID, rowCount: Int, batchID: Hash128, columns: [Column]
+  ) {
+    self.bytes = bytes
+    self.kind = kind
+    self.tenant = tenant
+    self.rowCount = rowCount
+    self.batchID = batchID
+    self.columns = columns
+  }
+
+  /// Reads a frame from the log or a peer: checks magic, version, lengths and the checksum of every byte.
+  package init(validating source: UnsafeRawBufferPointer) throws(MalformedBytes) {
+    guard source.count <= Self.bytesMax else { throw .invalid("frame larger than the limit") }
+    var reader = ByteReader(source)
+    guard try reader.read(UInt32.self) == Self.magic else { throw .invalid("not a frame") }
+    guard try reader.read(UInt8.self) == Self.version else { throw .invalid("unknown frame version") }
+    guard let kind = Kind(rawValue: try reader.read(UInt8.self)) else { throw .invalid("unknown frame kind") }
+    let tenantCount = Int(try reader.read(UInt8.self))
+    let columnCount = Int(try reader.read(UInt8.self))
+    guard Int(try reader.read(UInt32.self)) == source.count else { throw .truncated }
+    let rowCount = Int(try reader.read(UInt32.self))
+    let batchID = try reader.readHash()
+    let checksum = try reader.read(UInt64.self)
+    guard checksum == Self.checksum(of: source) else { throw .invalid("frame checksum does not match") }
+    guard let tenant = TenantID(String(decoding: try reader.read(count: tenantCount), as: UTF8.self)) else {
+      throw .invalid("frame names no valid tenant")
+    }
+    _ = try reader.read(count: (8 - reader.offset % 8) % 8)
+    var columns: [Column] = []
+    for _ in 0..<columnCount {
+      let kind = try reader.read(UInt64.self)
+      let offset = Int(try reader.read(UInt32.self))
+      let length = Int(try reader.read(UInt32.self))
+      guard kind <= UInt64(UInt8.max), offset % 8 == 0, offset + length <= source.count else {
+        throw .invalid("frame column out of bounds")
+      }
+      columns.append(Column(kind: UInt8(truncatingIfNeeded: kind), offset: offset, length: length))
+    }
+    self.init(
+      trusted: Array(source), kind: kind, tenant: tenant, rowCount: rowCount, batchID: batchID, columns: columns)
+  }
+
+  static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt64 {
+    let before = UnsafeRawBufferPointer(rebasing: bytes[..<checksumOffset])
+    let after = UnsafeRawBufferPointer(rebasing: bytes[(checksumOffset + 8)...])
+    return xxHash64(after, seed: xxHash64(before))
+  }
+
+  /// The bytes of a column inside `frame`, which must be these bytes; empty where the frame has no such column.
+  package func column(_ kind: UInt8, in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    guard let column = columns.first(where: { $0.kind == kind }) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    return UnsafeRawBufferPointer(rebasing: frame[column.offset..<(column.offset + column.length)])
+  }
+}
+
+/// Puts columns into a frame.
+package struct FrameBuilder {
+  private var columns: [(kind: UInt8, bytes: [UInt8])] = []
+
+  package init() {}
+
+  /// Adds a column; an empty one is left out.
+  package mutating func add(_ kind: UInt8, _ bytes: [UInt8]) {
+    if !bytes.isEmpty { columns.append((kind, bytes)) }
+  }
+
+  package mutating func add<Value: BitwiseCopyable>(_ kind: UInt8, column values: [Value]) {
+    add(kind, values.withUnsafeBytes { Array($0) })
+  }
+
+  /// The frame; nil where it would be larger than `Frame.bytesMax`. One copy of the columns.
+  package func build(kind: Frame.Kind, tenant: TenantID, rowCount: Int, batchID: Hash128) -> Frame? {
+    let tenantBytes = Array(tenant.description.utf8)
+    let tableStart = aligned(Frame.headerBytes + tenantBytes.count)
+    var offset = tableStart + columns.count * Frame.columnEntryBytes
+    var entries: [Frame.Column] = []
+    for column in columns {
+      entries.append(Frame.Column(kind: column.kind, offset: offset, length: column.bytes.count))
+      offset = aligned(offset + column.bytes.count)
+    }
+    guard offset <= Frame.bytesMax, let rows = UInt32(exactly: rowCount), columns.count <= 255 else { return nil }
+    var writer = ByteWriter(reserving: offset)
+    writer.append(Frame.magic)
+    writer.append(Frame.version)
+    writer.append(kind.rawValue)
+    writer.append(UInt8(truncatingIfNeeded: tenantBytes.count))
+    writer.append(UInt8(truncatingIfNeeded: columns.count))
+    writer.append(UInt32(truncatingIfNeeded: offset))
+    writer.append(rows)
+    writer.append(batchID)
+    writer.append(UInt64(0))
+    writer.append(tenantBytes)
+    writer.align(to: 8)
+    for entry in entries {
+      writer.append(UInt64(entry.kind))
+      writer.append(UInt32(truncatingIfNeeded: entry.offset))
+      writer.append(UInt32(truncatingIfNeeded: entry.length))
+    }
+    for column in columns {
+      writer.append(column.bytes)
+      writer.align(to: 8)
+    }
+    let checksum = writer.bytes.withUnsafeBytes { Frame.checksum(of: $0) }
+    writer.overwrite(checksum, at: Frame.checksumOffset)
+    return Frame(
+      trusted: writer.bytes, kind: kind, tenant: tenant, rowCount: rowCount, batchID: batchID, columns: entries)
+  }
+
+  private func aligned(_ offset: Int) -> Int { (offset + 7) & ~7 }
+}

@@ -1,0 +1,32 @@
+/// Assigns every series, trace and log stream to one of a fixed number of slots, the unit that the cluster replicates and moves.
+///
+/// The count is fixed when a data folder is made: a part's slot index is only as good as the map that wrote it.
+package struct SlotMap: Equatable, Sendable {
+  package static let defaultCount = 1024
+  package static let countMax = 65_536
+
+  package let count: Int
+
+  /// A map of `count` slots; nil outside 1...65,536.
+  package init?(count: Int) {
+    guard (1...Self.countMax).contains(count) else { return nil }
+    self.count = count
+  }
+
+  private init(trusted count: Int) { self.count = count }
+
+  package static let standard = SlotMap(trusted: defaultCount)
+
+  /// The slot of an identity: its upper 64 bits, scaled to the number of slots without a division.
+  @inlinable package func slot(of hash: Hash128) -> UInt16 {
+    UInt16(truncatingIfNeeded: hash.high.multipliedFullWidth(by: UInt64(truncatingIfNeeded: count)).high)
+  }
+
+  package func slot(of series: SeriesID) -> UInt16 { slot(of: series.hash) }
+
+  package func slot(of trace: TraceID, tenant: TenantID) -> UInt16 {
+    withUnsafeBytes(of: (trace.high.littleEndian, trace.low.littleEndian)) {
+      slot(of: Hash128.of($0, seed: tenant.hashSeed))
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+
+/// A real `needletail serve` process on free ports with a data folder of its own.
+final class ServerUnderTest {
+  let folder: URL
+  let port: Int
+  let otlpHTTPPort: Int
+  let otlpGRPCPort: Int
+  private let extraArguments: [String]
+  private(set) var process: RunningProcess?
+
+  init(_ extraArguments: [String] = []) throws {
+    folder = FileManager.default.temporaryDirectory.appending(path: "needletail-e2e-\(UUID().uuidString)")
+    let ports = try FreePorts.take(3)
+    (port, otlpHTTPPort, otlpGRPCPort) = (ports[0], ports[1], ports[2])
+    self.extraArguments = extraArguments
+  }
+
+  deinit {
+    process?.end(SIGKILL)
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  /// Starts the process and waits until it is ready.
+  func start() async throws {
+    let process = try RunningProcess(
+      OutsideProgram.needletail,
+      [
+        "serve", "--data", folder.path, "--listen", "127.0.0.1:\(port)", "--otlp-http", "127.0.0.1:\(otlpHTTPPort)",
+        "--otlp-grpc", "127.0.0.1:\(otlpGRPCPort)",
+      ] + extraArguments)
+    self.process = process
+    try await eventually(seconds: 60, "the server is ready: \(process.output)") {
+      guard process.process.isRunning else { throw TestFailure("serve ended: \(process.output)") }
+      return (try? await self.get("/-/ready"))?.status == 200
+    }
+  }
+
+  /// Ends the process with a signal and returns how it ended.
+  @discardableResult
+  func stop(_ signal: Int32 = SIGTERM) -> Int32 {
+    defer { process = nil }
+    return process?.end(signal) ?? 0
+  }
+
+  func get(_ path: String, port: Int? = nil, headers: [String: String] = [:]) async throws -> (status: Int, body: Data) {
+    var request = HTTPClientRequest(url: "http://127.0.0.1:\(port ?? self.port)\(path)")
+    for (name, value) in headers { request.headers.add(name: name, value: value) }
+    return try await execute(request)
+  }
+
+  func post(
+    _ path: String, _ body: [UInt8], type: String, port: Int? = nil, headers: [String: String] = [:]
+  ) async throws -> (status: Int, body: Data) {
+    var request = HTTPClientRequest(url: "http://127.0.0.1:\(port ?? self.port)\(path)")
+    request.method = .POST
+    request.headers.add(name: "content-type", value: type)
+    for (name, value) in headers { request.headers.add(name: name, value: value) }
+    request.body = .bytes(ByteBuffer(bytes: body))
+    return try await execute(request)
+  }
+
+  private func execute(_ request: HTTPClientRequest) async throws -> (status: Int, body: Data) {
+    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+    let body = try await response.body.collect(upTo: 256 << 20)
+    return (Int(response.status.code), Data(body.readableBytesView))
+  }
+
+  /// The `data` of a Prometheus API answer.
+  func prometheus(_ path: String, _ parameters: [String: String]) async throws -> Any {
+    try await Self.prometheus(port: port, path, parameters, get: { try await self.get($0, port: $1) })
+  }
+
+  /// The same from any server with that API.
+  static func prometheus(
+    port: Int, _ path: String, _ parameters: [String: String],
+    get: (String, Int) async throws -> (status: Int, body: Data)
+  ) async throws -> Any {
+    let query = parameters.map { "\($0.key)=\(percentEncoded($0.value))" }.joined(separator: "&")
+    let (status, body) = try await get("\(path)?\(query)", port)
+    guard status == 200, let answer = try JSONSerialization.jsonObject(with: body) as? [String: Any],
+      answer["status"] as? String == "success", let data = answer["data"]
+    else { throw TestFailure("\(path) answered \(status): \(String(decoding: body.prefix(500), as: UTF8.self))") }
+    return data
+  }
+
+  static func percentEncoded(_ text: String) -> String {
+    text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? text
+  }
+}
+
+struct TestFailure: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+/// Polls until `condition` holds; throws what it was waiting for when the time is up.
+func eventually(
+  seconds: Int, _ what: @autoclosure () -> String, _ condition: () async throws -> Bool
+) async throws {
+  let deadline = ContinuousClock.now + .seconds(seconds)
+  while try await !condition() {
+    guard ContinuousClock.now < deadline else { throw TestFailure("after \(seconds) s still not so: \(what())") }
+    try await Task.sleep(for: .milliseconds(50))
+  }
+}
