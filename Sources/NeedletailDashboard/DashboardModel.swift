@@ -198,11 +198,17 @@ package struct DashboardModel: Sendable {
   /// The traces that are listed: all, or those that begin in the chosen service.
   var traces: [TraceSummary] {
     let all = overview?.traces ?? []
-    return service.map { name in all.filter { $0.rootService == name } } ?? all
+    return service.map { name in all.filter { Self.isJob(name, ofService: $0.rootService) } } ?? all
   }
 
   var logs: [LogLine] {
     let all = overview?.logs ?? []
-    return service.map { name in all.filter { $0.service == name } } ?? all
+    return service.map { name in all.filter { Self.isJob(name, ofService: $0.service) } } ?? all
+  }
+
+  /// Whether the Prometheus label `job` names this service: OpenTelemetry makes it from `service.namespace` and
+  /// `service.name` with a slash between them, where there is a namespace.
+  private static func isJob(_ job: String, ofService service: String) -> Bool {
+    job == service || job.hasSuffix("/" + service)
   }
 }
