@@ -61,9 +61,7 @@ struct Needletail: AsyncParsableCommand {
       if error is ExitCode { Foundation.exit(code.rawValue) }
       let isUsage = code == .validationFailure
       if isUsage {
-        for line in message.split(separator: "\n", omittingEmptySubsequences: false) {
-          Console.complain(String(line), prefix: "")
-        }
+        Console.complain(message, prefix: "")
       } else {
         Console.complain("\(error)")
       }

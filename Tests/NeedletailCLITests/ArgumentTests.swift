@@ -9,16 +9,18 @@ private let second: Int64 = 1_000_000_000
 struct InstantTests {
   private static let now: Int64 = 1_700_000_000 * second
 
+  private static let cases: [(String, Int64)] = [
+    ("now", now), ("now-1h", now - 3_600 * second), ("now+5m", now + 300 * second), ("1h30m", now - 5_400 * second),
+    ("-15m", now - 900 * second), ("1700000000", now), ("1700000000.123456789", now + 123_456_789),
+    ("2023-11-14T22:13:20Z", now), ("2023-11-14T23:13:20.5+01:00", now + second / 2),
+    ("2023-11-14", 1_699_920_000 * second),
+    ("2023-11-14T22:13", 1_699_999_980 * second), ("1969-12-31T23:59:59Z", -second), ("0", 0),
+    ("2024-02-29 00:00:00Z", 1_709_164_800 * second),
+  ]
+
   @Test(
     "are RFC 3339, unix seconds, now with an offset, or so long ago",
-    arguments: [
-      ("now", now), ("now-1h", now - 3_600 * second), ("now+5m", now + 300 * second), ("1h30m", now - 5_400 * second),
-      ("-15m", now - 900 * second), ("1700000000", now), ("1700000000.123456789", now + 123_456_789),
-      ("2023-11-14T22:13:20Z", now), ("2023-11-14T23:13:20.5+01:00", now + second / 2),
-      ("2023-11-14", 1_699_920_000 * second),
-      ("2023-11-14T22:13", 1_699_999_980 * second), ("1969-12-31T23:59:59Z", -second), ("0", 0),
-      ("2024-02-29 00:00:00Z", 1_709_164_800 * second),
-    ])
+    arguments: cases)
   func accepted(text: String, expected: Int64) {
     #expect(Instant.nanoseconds(text, now: Self.now) == expected)
   }
@@ -37,13 +39,15 @@ struct InstantTests {
 
 @Suite("Spans of time on the command line")
 struct TimeSpanTests {
+  private static let cases: [(String, Int64)] = [
+    ("90s", 90 * second), ("1h30m", 5_400 * second), ("500ms", second / 2), ("1.5h", 5_400 * second),
+    ("15", 15 * second),
+    ("7d", 604_800 * second), ("2w", 1_209_600 * second), ("10us", 10_000), ("3ns", 3),
+  ]
+
   @Test(
     "are numbers with units, or seconds",
-    arguments: [
-      ("90s", 90 * second), ("1h30m", 5_400 * second), ("500ms", second / 2), ("1.5h", 5_400 * second),
-      ("15", 15 * second),
-      ("7d", 604_800 * second), ("2w", 1_209_600 * second), ("10us", 10_000), ("3ns", 3),
-    ])
+    arguments: cases)
   func accepted(text: String, expected: Int64) {
     #expect(TimeSpan.nanoseconds(text) == expected)
   }
@@ -65,15 +69,17 @@ struct CommandTests {
     #expect(try #require(command).configuration.discussion.contains("EXAMPLES"))
   }
 
+  private static let wrong: [([String], String)] = [
+    (["query"], "expression"), (["query", "up", "--server", "ftp://x"], "http://127.0.0.1:7070"),
+    (["query", "up", "--time", "1", "--step", "5m"], "--time"), (["logs", "--output", "graph"], "no graph"),
+    (["logs", "--limit", "0"], "--limit"), (["trace", "xyz"], "hexadecimal"),
+    (["traces", "--min-duration", "x"], "500ms"),
+    (["dash", "--refresh", "1ms"], "100ms"), (["demo", "--seconds", "0"], "--seconds"), (["nothing"], "nothing"),
+  ]
+
   @Test(
     "a wrong command line is refused with a reason",
-    arguments: [
-      (["query"], "expression"), (["query", "up", "--server", "ftp://x"], "http://127.0.0.1:7070"),
-      (["query", "up", "--time", "1", "--step", "5m"], "--time"), (["logs", "--output", "graph"], "no graph"),
-      (["logs", "--limit", "0"], "--limit"), (["trace", "xyz"], "hexadecimal"),
-      (["traces", "--min-duration", "x"], "500ms"),
-      (["dash", "--refresh", "1ms"], "100ms"), (["demo", "--seconds", "0"], "--seconds"), (["nothing"], "nothing"),
-    ])
+    arguments: wrong)
   func refused(arguments: [String], reason: String) {
     do {
       _ = try Needletail.parseAsRoot(arguments)

@@ -6,17 +6,19 @@ import Testing
 
 @Suite("What the command line prints")
 struct OutputTests {
+  private static let cases: [(CSV.Field, String)] = [
+    (CSV.Field.text("plain"), "plain"), (.text("a,b"), "\"a,b\""), (.text("say \"hi\""), "\"say \"\"hi\"\"\""),
+    (.text("two\nlines"), "\"two\nlines\""), (.text("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\""),
+    (.text("+1"), "\"'+1\""),
+    (.text("-x"), "\"'-x\""), (.text("@sum"), "\"'@sum\""), (.text("\tx"), "\"'\tx\""), (.number(-2.5), "-2.5"),
+    (.number(.nan), "NaN"), (.number(-.infinity), "-Inf"), (.number(5), "5"),
+    (.integer(.min), "-9223372036854775808"),
+    (.text(""), ""),
+  ]
+
   @Test(
     "CSV quotes what must be quoted, and text never becomes a formula",
-    arguments: [
-      (CSV.Field.text("plain"), "plain"), (.text("a,b"), "\"a,b\""), (.text("say \"hi\""), "\"say \"\"hi\"\"\""),
-      (.text("two\nlines"), "\"two\nlines\""), (.text("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\""),
-      (.text("+1"), "\"'+1\""),
-      (.text("-x"), "\"'-x\""), (.text("@sum"), "\"'@sum\""), (.text("\tx"), "\"'\tx\""), (.number(-2.5), "-2.5"),
-      (.number(.nan), "NaN"), (.number(-.infinity), "-Inf"), (.number(5), "5"),
-      (.integer(.min), "-9223372036854775808"),
-      (.text(""), ""),
-    ])
+    arguments: cases)
   func csv(field: CSV.Field, expected: String) {
     #expect(CSV.text(field) == expected)
   }

@@ -40,7 +40,7 @@ struct LabelsCommand: AsyncParsableCommand {
     let names = try Answers.names(body, path: path)
     if output == .csv {
       let lines = ["value"] + names
-      return Console.write(lines.flatMap { Array((CSV.line([.text($0)]) + "\n").utf8) }, to: 1)
+      return Console.printExactly(lines.reduce(into: "") { $0 += CSV.line([.text($1)]) + "\n" })
     }
     if names.isEmpty { Console.complain("nothing matches", prefix: "") }
     Console.print(names.map { StyledText(TerminalText($0)) })
@@ -85,7 +85,7 @@ struct SeriesCommand: AsyncParsableCommand {
       let text = series.reduce(into: header) { out, result in
         out += CSV.line(names.map { .text(result.label($0) ?? "") }) + "\n"
       }
-      return Console.write(Array(text.utf8), to: 1)
+      return Console.printExactly(text)
     }
     if series.isEmpty { Console.complain("nothing matches", prefix: "") }
     Console.print(series.map { StyledText(TerminalText($0.name)) })

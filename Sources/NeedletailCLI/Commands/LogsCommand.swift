@@ -51,7 +51,7 @@ struct LogsCommand: AsyncParsableCommand {
     if raw {
       Console.write(logs.flatMap { Array($0.body.utf8) + [0x0A] }, to: 1)
     } else if output == .csv {
-      Console.write(Array(EventOutput.csv(logs).utf8), to: 1)
+      Console.printExactly(EventOutput.csv(logs))
     } else {
       Console.print(EventOutput.logs(logs, zone: Console.isLocalTime ? .local : .utc))
     }

@@ -51,7 +51,7 @@ struct QueryCommand: AsyncParsableCommand {
       let answer = try Answers.series(body, path: "/api/v1/query")
       tell(answer)
       let result = SeriesOutput(series: answer.series, zone: zone)
-      if output == .csv { return Console.write(Array(result.csv().utf8), to: 1) }
+      if output == .csv { return Console.printExactly(result.csv()) }
       return Console.print(result.table(isRange: false, columns: Console.columns))
     }
     let range = try times.range(now: now)
@@ -62,7 +62,7 @@ struct QueryCommand: AsyncParsableCommand {
     tell(answer)
     let result = SeriesOutput(series: answer.series, zone: zone)
     switch output {
-    case .csv: Console.write(Array(result.csv().utf8), to: 1)
+    case .csv: Console.printExactly(result.csv())
     case .graph:
       let text = result.graph(
         range: range, step: distance, size: Size(columns: Console.columns, rows: 16), depth: Console.depth)

@@ -50,7 +50,7 @@ struct TracesCommand: AsyncParsableCommand {
     if output == .json { return Console.printExactly(body) }
     let traces = try Answers.traces(body, path: "/tempo/api/search")
     if traces.isEmpty { Console.complain("nothing matches", prefix: "") }
-    if output == .csv { return Console.write(Array(EventOutput.csv(traces).utf8), to: 1) }
+    if output == .csv { return Console.printExactly(EventOutput.csv(traces)) }
     Console.print(
       EventOutput.traces(traces, zone: Console.isLocalTime ? .local : .utc, columns: Console.columns))
   }
@@ -96,7 +96,7 @@ struct TraceCommand: AsyncParsableCommand {
     }
     if output == .json { return Console.printExactly(body) }
     let trace = try Answers.trace(body, id: padded, path: "/tempo/api/traces")
-    if output == .csv { return Console.write(Array(EventOutput.csv(trace).utf8), to: 1) }
+    if output == .csv { return Console.printExactly(EventOutput.csv(trace)) }
     let zone: TimeText.Zone = Console.isLocalTime ? .local : .utc
     let text = EventOutput.trace(trace, zone: zone, columns: Console.columns, depth: Console.depth)
     Console.write(Array(text.utf8), to: 1)

@@ -36,12 +36,19 @@ enum Console {
       write(bytes.last == 0x0A ? bytes : bytes + [0x0A], to: STDOUT_FILENO)
       return
     }
-    print(TerminalText.lines(String(decoding: bytes, as: UTF8.self)).map { StyledText($0) })
+    let text = String(decoding: bytes.last == 0x0A ? bytes.dropLast() : bytes[...], as: UTF8.self)
+    print(TerminalText.lines(text).map { StyledText($0) })
+  }
+
+  /// Text that may hold anything, such as CSV: as it is into a pipe, made visible on a terminal.
+  static func printExactly(_ text: String) {
+    printExactly(Array(text.utf8))
   }
 
   /// Tells on standard error what went wrong; the text may hold anything.
   static func complain(_ message: String, prefix: String = "needletail: ") {
-    write(Array((prefix + TerminalText(message, limit: 4_000).string + "\n").utf8), to: STDERR_FILENO)
+    let lines = TerminalText.lines(String(message.prefix(8_000)))
+    write(Array(lines.map { prefix + $0.string + "\n" }.joined().utf8), to: STDERR_FILENO)
   }
 
   /// Writes all bytes.
