@@ -24,15 +24,18 @@ struct SuperviseCommand: ParsableCommand {
 
   func run() throws {
     guard let program = command.first else { throw ValidationError("give a command after --") }
-    // A Ctrl-C reaches the whole group; the parent decides what it means.
-    signal(SIGINT, SIG_IGN)
-    signal(SIGTERM, SIG_IGN)
-    signal(SIGHUP, SIG_IGN)
+    // A Ctrl-C reaches the whole group; the parent decides what it means. Handlers that do nothing rather than SIG_IGN,
+    // which the command would inherit.
+    for number in [SIGINT, SIGTERM, SIGHUP] { signal(number) { _ in } }
     defer { if let remove { try? FileManager.default.removeItem(atPath: remove) } }
     let process = Process()
     process.executableURL = URL(filePath: program)
     process.arguments = Array(command.dropFirst())
     process.standardInput = FileHandle.nullDevice
+    // Threads of a pool block signals, and a child inherits that from the thread which starts it.
+    var none = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, nil)
     try process.run()
     let child = process.processIdentifier
     Thread.detachNewThread {
