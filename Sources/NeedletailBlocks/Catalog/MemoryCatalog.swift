@@ -1,0 +1,79 @@
+import Synchronization
+
+/// A catalog without a disk: each call is atomic, and what it did stays for as long as the object lives.
+///
+/// It stands in for SQLite where a simulated machine crashes around it, and can be told to fail.
+package final class MemoryCatalog: PartCatalog {
+  /// How a commit that is told to fail does it.
+  package enum Failure: Sendable {
+    /// Nothing was done.
+    case before
+    /// It was done, but the caller is told that it failed: what a lost answer looks like.
+    case after
+  }
+
+  private struct State {
+    var parts: [PartID: PartRecord] = [:]
+    var flushed: UInt64?
+    var nextID: UInt64 = 1
+    var settings: [CatalogSetting: String] = [:]
+    var damages: Set<LogDamage> = []
+    var failure: Failure?
+  }
+
+  private let state = Mutex(State())
+
+  /// An empty catalog.
+  package init() {}
+
+  /// Makes the next `commit` fail, once.
+  package func failNextCommit(_ failure: Failure) { state.withLock { $0.failure = failure } }
+
+  package func list(_ kind: PartKind) throws(CatalogError) -> [PartRecord] {
+    state.withLock { $0.parts.values.filter { $0.summary.kind == kind }.sorted { $0.id < $1.id } }
+  }
+
+  package func commit(
+    adding: [PartRecord], removing: [PartID], flushedThroughGeneration: UInt64?
+  ) throws(CatalogError) {
+    let failure: CatalogError? = state.withLock { state in
+      let failure = state.failure
+      state.failure = nil
+      if failure == .before { return CatalogError("the commit was told to fail") }
+      for id in removing { state.parts[id] = nil }
+      for record in adding {
+        state.parts[record.id] = record
+        state.nextID = max(state.nextID, record.id.rawValue + 1)
+      }
+      if let flushedThroughGeneration { state.flushed = max(state.flushed ?? 0, flushedThroughGeneration) }
+      return failure == .after ? CatalogError("the commit's answer was told to get lost") : nil
+    }
+    if let failure { throw failure }
+  }
+
+  package func flushedThroughGeneration() throws(CatalogError) -> UInt64? { state.withLock { $0.flushed } }
+
+  package func nextPartID() throws(CatalogError) -> PartID { PartID(state.withLock { $0.nextID }) }
+
+  package func setting(_ name: CatalogSetting) throws(CatalogError) -> String? {
+    state.withLock { $0.settings[name] }
+  }
+
+  package func set(_ name: CatalogSetting, to value: String) throws(CatalogError) {
+    state.withLock { $0.settings[name] = value }
+  }
+
+  package func note(_ damages: [LogDamage]) throws(CatalogError) {
+    state.withLock { $0.damages.formUnion(damages) }
+  }
+
+  package func damages() throws(CatalogError) -> [LogDamage] {
+    state.withLock { state in
+      state.damages.sorted { ($0.segment, $0.range.lowerBound) < ($1.segment, $1.range.lowerBound) }
+    }
+  }
+
+  package func forget(_ damages: [LogDamage]) throws(CatalogError) {
+    state.withLock { $0.damages.subtract(damages) }
+  }
+}

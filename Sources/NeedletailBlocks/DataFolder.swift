@@ -1,0 +1,180 @@
+// A data folder and what is in it:
+//
+//   lock            held by the process that has it open
+//   catalog.sqlite  which parts exist (and SQLite's own files beside it)
+//   parts/<id>/     the parts
+//   log/            what was acknowledged and is in no part yet
+
+import NeedletailEnvironment
+
+/// A data folder that cannot be opened.
+package enum DataFolderError: Error, Sendable, CustomStringConvertible {
+  /// The file system refused.
+  case file(FileError)
+  /// The catalog refused.
+  case catalog(CatalogError)
+  /// It was laid out by another version of this program, or is damaged.
+  case unusable(path: String, reason: String)
+
+  package var description: String {
+    switch self {
+    case .file(let error): "\(error)"
+    case .catalog(let error): "\(error)"
+    case .unusable(let path, let reason): "the data folder \(path) cannot be used: \(reason)"
+    }
+  }
+}
+
+/// An open data folder, locked against other processes.
+///
+/// The engines are made from `catalog` and `parts`; then `startJournal` replays the log into them and takes appends.
+package final class DataFolder: Sendable {
+  /// The folder's path.
+  package let path: String
+  /// The file system that it lies on.
+  package let fileSystem: any FileSystem
+  /// Which parts exist.
+  package let catalog: any PartCatalog
+  /// The parts' files.
+  package let parts: PartsFolder
+  /// Over how many slots series are spread; fixed when the folder was made.
+  package let slotCount: Int
+  /// The folder's identity, 32 hexadecimal digits.
+  package let id: String
+  private let lock: any FileLock
+  private let leftoverParts: Int
+
+  private init(
+    path: String, fileSystem: any FileSystem, catalog: any PartCatalog, parts: PartsFolder, slotCount: Int, id: String,
+    lock: any FileLock, leftoverParts: Int
+  ) {
+    self.path = path
+    self.fileSystem = fileSystem
+    self.catalog = catalog
+    self.parts = parts
+    self.slotCount = slotCount
+    self.id = id
+    self.lock = lock
+    self.leftoverParts = leftoverParts
+  }
+
+  /// Opens the folder, or makes it when there is none (its parent must exist).
+  ///
+  /// `openCatalog` is given the path of the catalog's file; `holder` is what another process is told while this one
+  /// holds the lock.
+  package static func open(
+    _ path: String, on fileSystem: any FileSystem, random: any RandomSource, slotCount: Int = 1024, holder: String,
+    openCatalog: (_ path: String) throws(CatalogError) -> any PartCatalog
+  ) throws(DataFolderError) -> DataFolder {
+    do throws(FileError) {
+      try fileSystem.createDirectory(path)
+    } catch {
+      throw .file(error)
+    }
+    let lock: any FileLock
+    do throws(FileError) { lock = try fileSystem.lock(path + "/lock", holder: holder) } catch { throw .file(error) }
+    var opened = false
+    defer { if !opened { lock.release() } }
+    let folders: Int
+    let catalog: any PartCatalog
+    let settings: (id: String, slots: Int)
+    let parts: PartsFolder
+    do throws(FileError) {
+      for name in ["log", "parts"] { try fileSystem.createDirectory(path + "/" + name) }
+      try fileSystem.syncDirectory(path)
+      try fileSystem.syncDirectory(parent(of: path))
+    } catch {
+      throw .file(error)
+    }
+    do throws(CatalogError) {
+      catalog = try openCatalog(path + "/catalog.sqlite")
+      settings = try Self.settings(of: catalog, random: random, slotCount: slotCount)
+      parts = PartsFolder(path: path + "/parts", fileSystem: fileSystem, nextID: try catalog.nextPartID())
+    } catch {
+      throw .catalog(error)
+    }
+    guard settings.slots > 0 else { throw .unusable(path: path, reason: "its number of slots is no number") }
+    var listed = Set<PartID>()
+    do throws(CatalogError) {
+      for kind in PartKind.allCases { for record in try catalog.list(kind) { listed.insert(record.id) } }
+    } catch {
+      throw .catalog(error)
+    }
+    do throws(FileError) { folders = try parts.removeLeftovers(keeping: listed) } catch { throw .file(error) }
+    opened = true
+    return DataFolder(
+      path: path, fileSystem: fileSystem, catalog: catalog, parts: parts, slotCount: settings.slots, id: settings.id,
+      lock: lock, leftoverParts: folders)
+  }
+
+  /// The folder whose entry makes `path` exist.
+  private static func parent(of path: String) -> String {
+    let parts = path.split(separator: "/").dropLast().joined(separator: "/")
+    if path.hasPrefix("/") { return "/" + parts }
+    return parts.isEmpty ? "." : parts
+  }
+
+  private static func settings(
+    of catalog: any PartCatalog, random: any RandomSource, slotCount: Int
+  ) throws(CatalogError) -> (id: String, slots: Int) {
+    let version = try catalog.setting(.layoutVersion)
+    if let version, version != "1" {
+      throw CatalogError("the data folder has layout version \(version), this program knows version 1")
+    }
+    if version == nil {
+      var id = ""
+      for _ in 0..<2 { id += PartID(random.next()).folderName }
+      try catalog.set(.folderID, to: id)
+      try catalog.set(.slotCount, to: String(slotCount))
+      try catalog.set(.layoutVersion, to: "1")
+    }
+    let slots = Int(try catalog.setting(.slotCount) ?? "") ?? 0
+    return (try catalog.setting(.folderID) ?? "", slots)
+  }
+
+  /// Replays the log into the participants and starts taking appends.
+  ///
+  /// Call once. Damaged ranges are noted in the catalog; what could be read is replayed all the same.
+  package func startJournal(
+    participants: [any JournalParticipant], clock: any WallClock, options: JournalOptions = JournalOptions()
+  ) throws(DataFolderError) -> (journal: Journal, report: ReplayReport) {
+    var owners: [LogRecordKind: any JournalParticipant] = [:]
+    for participant in participants {
+      for kind in participant.recordKinds {
+        precondition(owners.updateValue(participant, forKey: kind) == nil, "two participants share a record kind")
+      }
+    }
+    let seal = LogSeal(salt: Checksum.of(Array(id.utf8)))
+    let log = path + "/log"
+    let replay = LogReplay(fileSystem: fileSystem, folder: log, seal: seal)
+    let flushed: UInt64
+    do throws(CatalogError) { flushed = try catalog.flushedThroughGeneration() ?? 0 } catch { throw .catalog(error) }
+    var outcome: LogReplay.Outcome
+    do throws(FileError) {
+      outcome = try replay.run(flushedThrough: flushed) { kind, payload in
+        guard let owner = owners[kind] else { throw CatalogError("no engine knows records of kind \(kind.rawValue)") }
+        try owner.replay(kind, payload)
+      }
+    } catch {
+      throw .file(error)
+    }
+    do throws(CatalogError) {
+      if !outcome.report.damages.isEmpty { try catalog.note(outcome.report.damages) }
+    } catch {
+      throw .catalog(error)
+    }
+    outcome.report.leftoverParts = leftoverParts
+    let writer = LogWriter(
+      fileSystem: fileSystem, folder: log, seal: seal, segmentBytes: options.segmentBytes, last: outcome.lastSegment)
+    let journal = Journal(
+      participants: participants, parts: parts, catalog: catalog, clock: clock, options: options, seal: seal,
+      writer: writer, generation: max(outcome.lastSegment?.generation ?? 0, flushed &+ 1), sequence: outcome.last)
+    guard journal.start() else { throw .unusable(path: path, reason: "the system gives no thread for its log") }
+    return (journal, outcome.report)
+  }
+
+  /// Gives the folder back to other processes.
+  ///
+  /// Close the journal first.
+  package func close() { lock.release() }
+}

@@ -1,0 +1,61 @@
+import NeedletailEnvironment
+
+/// An open part.
+///
+/// May be shared between threads; its files stay readable after its folder was removed, as long as this object lives.
+package final class PartReader: Sendable {
+  /// The part, as the catalog lists it.
+  package let record: PartRecord
+  /// What its header says.
+  package let header: PartHeader
+  private let readers: [String: BlockReader]
+
+  init(record: PartRecord, folder: PartsFolder) throws(BlockError) {
+    self.record = record
+    let path = folder.path(of: record.id)
+    let headerPath = path + "/" + PartHeader.fileName
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try folder.fileSystem.readAll(headerPath, maxBytes: PartHeader.bytesMax)
+    } catch {
+      throw .file(error)
+    }
+    do throws(PartHeaderDamage) {
+      header = try PartHeader.decode(bytes)
+    } catch {
+      throw .damaged(path: headerPath, offset: 0, error.damage)
+    }
+    guard header.id == record.id, header.summary == record.summary else {
+      throw .damaged(path: headerPath, offset: 0, .mismatch)
+    }
+    var readers: [String: BlockReader] = [:]
+    for file in header.files {
+      let reader = try BlockReader(opening: path + "/" + file.name, on: folder.fileSystem)
+      guard reader.size == file.size else {
+        throw .damaged(path: reader.path, offset: min(reader.size, file.size), .mismatch)
+      }
+      readers[file.name] = reader
+    }
+    self.readers = readers
+  }
+
+  /// The blocks of one of the part's files.
+  package func file(_ name: String) throws(BlockError) -> BlockReader {
+    guard let reader = readers[name] else {
+      throw .file(FileError(.notFound, .open, path: "\(record.id)/\(name)", reason: "the part has no such file"))
+    }
+    return reader
+  }
+
+  /// Reads all of every file and compares it with the header: what a scrub does.
+  ///
+  /// Throws at the first difference.
+  package func verify() throws(BlockError) {
+    for file in header.files {
+      let reader = try self.file(file.name)
+      guard try reader.checksum() == file.checksum else {
+        throw .damaged(path: reader.path, offset: 0, .checksum)
+      }
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import NeedletailEnvironment
+
+/// A part in the making.
+///
+/// Not shared between threads.
+///
+/// Make its files, append their blocks, call `finish`. A writer that is dropped without `finish` or `discard` leaves a
+/// folder behind that the next start removes.
+package final class PartWriter {
+  /// The part's number.
+  package let id: PartID
+  private let folder: PartsFolder
+  private let path: String
+  private var writers: [(name: String, writer: BlockWriter)] = []
+
+  init(id: PartID, folder: PartsFolder) throws(BlockError) {
+    self.id = id
+    self.folder = folder
+    path = folder.path(of: id)
+    do throws(FileError) { try folder.fileSystem.createDirectory(path) } catch { throw .file(error) }
+  }
+
+  /// Starts a file of blocks.
+  ///
+  /// `name` is plain: letters, digits, dots; not `header`, and not used twice.
+  package func makeFile(_ name: String) throws(BlockError) -> BlockWriter {
+    precondition(name != PartHeader.fileName && !name.isEmpty && !name.contains("/"), "no name for a part's file")
+    let writer = try BlockWriter(creating: path + "/" + name, on: folder.fileSystem)
+    writers.append((name, writer))
+    return writer
+  }
+
+  /// Finishes all files, writes the header and syncs everything.
+  ///
+  /// The part exists once the catalog lists the record.
+  ///
+  /// **Durability**: all of the part survives a power cut when it returns.
+  package func finish(_ summary: PartSummary) throws(BlockError) -> PartRecord {
+    var files: [PartFile] = []
+    for (name, writer) in writers {
+      let (size, checksum) = try writer.finish()
+      files.append(PartFile(name: name, size: size, checksum: checksum))
+    }
+    files.sort { $0.name < $1.name }
+    let bytes = PartHeader(id: id, summary: summary, files: files).encoded()
+    do throws(FileError) {
+      let file = try folder.fileSystem.open(path + "/" + PartHeader.fileName, .create)
+      try file.write(bytes, at: 0)
+      try file.sync()
+      file.close()
+      try folder.fileSystem.syncDirectory(path)
+      try folder.fileSystem.syncDirectory(folder.path)
+    } catch {
+      throw .file(error)
+    }
+    let total = files.reduce(UInt64(bytes.count)) { $0 + $1.size }
+    return PartRecord(id: id, summary: summary, bytes: total)
+  }
+
+  /// Gives the part up and removes its folder, as far as that works.
+  package func discard() {
+    for (_, writer) in writers { writer.abandon() }
+    try? folder.remove(id)
+  }
+}

@@ -1,0 +1,61 @@
+// The folder `parts/`: one sub-folder per part, named by its number. A part comes to be in this order: files written
+// and synced, header written and synced, folder synced, `parts/` synced, and only then the catalog's transaction. A
+// crash anywhere before leaves a folder that the catalog does not list; it is removed at the next start.
+
+import NeedletailEnvironment
+import Synchronization
+
+/// Makes, opens and removes the parts of a data folder.
+///
+/// May be shared between threads.
+package final class PartsFolder: Sendable {
+  /// The folder's path.
+  package let path: String
+  /// The file system that it lies on.
+  package let fileSystem: any FileSystem
+  private let nextID: Mutex<UInt64>
+
+  /// The folder at `path`, which exists, giving out part numbers from `nextID`.
+  package init(path: String, fileSystem: any FileSystem, nextID: PartID) {
+    self.path = path
+    self.fileSystem = fileSystem
+    self.nextID = Mutex(nextID.rawValue)
+  }
+
+  /// The folder of a part.
+  package func path(of id: PartID) -> String { path + "/" + id.folderName }
+
+  /// Starts a new part with a number of its own.
+  package func makePart() throws(BlockError) -> PartWriter {
+    let id = nextID.withLock { next in
+      defer { next += 1 }
+      return PartID(next)
+    }
+    return try PartWriter(id: id, folder: self)
+  }
+
+  /// Opens a part that the catalog lists, and checks its header and its files' sizes against what is listed.
+  package func open(_ record: PartRecord) throws(BlockError) -> PartReader {
+    try PartReader(record: record, folder: self)
+  }
+
+  /// Removes a part's folder.
+  ///
+  /// Only for parts that the catalog does not list and nobody reads any more.
+  package func remove(_ id: PartID) throws(FileError) {
+    try fileSystem.removeTree(path(of: id))
+  }
+
+  /// Removes everything that is no folder of a listed part: what a crash left.
+  ///
+  /// Returns how many things were removed.
+  package func removeLeftovers(keeping listed: Set<PartID>) throws(FileError) -> Int {
+    var removed = 0
+    for entry in try fileSystem.list(path) {
+      if let id = PartID(folderName: entry.name), listed.contains(id) { continue }
+      try fileSystem.removeTree(path + "/" + entry.name)
+      removed += 1
+    }
+    return removed
+  }
+}

@@ -1,0 +1,159 @@
+import NeedletailBlocks
+import NeedletailEnvironment
+import Testing
+
+/// Columns come back to the bit, and garbage never traps.
+@Suite struct ColumnTests {
+  private static let specials: [Double] = [
+    0, -0.0, .nan, .signalingNaN, Double(bitPattern: 0x7FF0_0000_0000_0002), Double(bitPattern: 0xFFF8_0000_0000_1234),
+    .infinity, -.infinity, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude,
+    .greatestFiniteMagnitude, 9_007_199_254_740_994, -9_007_199_254_740_992, 0.1, 1e300, 42.5,
+  ]
+
+  private func doubles(_ seed: UInt64) -> [Double] {
+    var random = SeededGenerator(seed: seed)
+    let count = Int.random(in: 0...200, using: &random)
+    var walk = Double(Int.random(in: -1000...1000, using: &random))
+    let form = Int.random(in: 0..<7, using: &random)
+    return (0..<count).map { _ in
+      switch form {
+      case 0: return 42.5
+      case 1: return Double(Int.random(in: -5...5, using: &random)) * 4096
+      case 2:
+        walk += Double(Int.random(in: -99...99, using: &random))
+        return walk / 100
+      case 3: return Double(bitPattern: random.next())
+      case 4: return Double.random(in: -1...1, using: &random)
+      case 5: return Self.specials[Int.random(in: 0..<Self.specials.count, using: &random)]
+      default: return Bool.random(using: &random) ? walk : Self.specials[2]
+      }
+    }
+  }
+
+  private func decodeDoubles(_ bytes: [UInt8]) throws -> [Double] {
+    try bytes.withUnsafeBytes { buffer in
+      var reader = ByteReader(buffer)
+      var values: [Double] = []
+      try DoubleColumn.decode(&reader, to: &values)
+      try reader.end()
+      return values
+    }
+  }
+
+  @Test("Floats of every kind come back with the same bits")
+  func floats() throws {
+    for seed in UInt64(0)..<1000 {
+      let values = doubles(seed)
+      var bytes: [UInt8] = [1, 2]
+      values.withUnsafeBufferPointer { DoubleColumn.encode($0, to: &bytes) }
+      let decoded = try decodeDoubles(Array(bytes.dropFirst(2)))
+      #expect(decoded.map(\.bitPattern) == values.map(\.bitPattern), "seed \(seed)")
+      #expect(bytes.count <= 32 + values.count * 9, "seed \(seed)")
+    }
+  }
+
+  @Test("Counters and rounded gauges take about a byte a value")
+  func sizes() throws {
+    var random = SeededGenerator(seed: 1)
+    var total = 0.0
+    let counter = (0..<1000).map { _ in
+      total += Double(Int.random(in: 0...60, using: &random))
+      return total
+    }
+    var level = 5000
+    let gauge = (0..<1000).map { _ in
+      level += Int.random(in: -30...30, using: &random)
+      return Double(level) / 100
+    }
+    for values in [counter, gauge] {
+      var bytes: [UInt8] = []
+      values.withUnsafeBufferPointer { DoubleColumn.encode($0, to: &bytes) }
+      #expect(bytes.count < 1100)
+    }
+  }
+
+  @Test("Timestamps and lengths of any size and order come back")
+  func integers() throws {
+    for seed in UInt64(0)..<300 {
+      var random = SeededGenerator(seed: seed)
+      var time = Int64(bitPattern: random.next())
+      let times = (0..<Int.random(in: 0...100, using: &random)).map { _ -> Int64 in
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0: time = [.min, .max, 0, -1][Int.random(in: 0..<4, using: &random)]
+        default: time = time &+ 15_000 &+ Int64.random(in: -3...3, using: &random)
+        }
+        return time
+      }
+      let numbers = times.map { UInt64(bitPattern: $0) >> UInt64($0 & 63) }
+      var bytes: [UInt8] = []
+      times.withUnsafeBufferPointer { TimestampColumn.encode($0, to: &bytes) }
+      numbers.withUnsafeBufferPointer { IntegerColumn.encode($0, to: &bytes) }
+      let texts = times.map { Array(String($0).utf8) }
+      var ends: [Int] = []
+      for text in texts { ends.append((ends.last ?? 0) + text.count) }
+      texts.flatMap { $0 }.withUnsafeBytes { BytesColumn.encode($0, ends: ends, to: &bytes) }
+      try bytes.withUnsafeBytes { buffer in
+        var reader = ByteReader(buffer)
+        var decodedTimes: [Int64] = []
+        var decodedNumbers: [UInt64] = []
+        try TimestampColumn.decode(&reader, to: &decodedTimes)
+        try IntegerColumn.decode(&reader, to: &decodedNumbers)
+        let decodedTexts = try BytesColumn.decode(&reader)
+        try reader.end()
+        #expect(decodedTimes == times, "seed \(seed)")
+        #expect(decodedNumbers == numbers, "seed \(seed)")
+        #expect(decodedTexts.ends == ends, "seed \(seed)")
+        #expect(Array(decodedTexts.bytes) == texts.flatMap { $0 }, "seed \(seed)")
+      }
+    }
+  }
+
+  @Test("Random and mutated bytes give values or an error, never a trap and never more memory than they pay for")
+  func garbage() throws {
+    for seed in UInt64(0)..<3000 {
+      var random = SeededGenerator(seed: seed)
+      var bytes: [UInt8] = []
+      if Bool.random(using: &random) {
+        doubles(seed).withUnsafeBufferPointer { DoubleColumn.encode($0, to: &bytes) }
+        for _ in 0..<3 { bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random) }
+      } else {
+        let count = Int.random(in: 0...40, using: &random)
+        bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+        if !bytes.isEmpty { bytes[0] = UInt8.random(in: 0...5, using: &random) }
+      }
+      bytes.withUnsafeBytes { buffer in
+        var values: [Double] = []
+        var times: [Int64] = []
+        var numbers: [UInt64] = []
+        var reader = ByteReader(buffer)
+        try? DoubleColumn.decode(&reader, countMax: 1000, to: &values)
+        reader = ByteReader(buffer)
+        try? TimestampColumn.decode(&reader, to: &times)
+        reader = ByteReader(buffer)
+        try? IntegerColumn.decode(&reader, to: &numbers)
+        reader = ByteReader(buffer)
+        let texts = try? BytesColumn.decode(&reader)
+        #expect(values.count <= 1000 && times.count <= bytes.count && numbers.count <= bytes.count)
+        #expect((texts?.bytes.count ?? 0) <= bytes.count)
+        #expect((try? Zstd.decompress(buffer, maxBytes: 1 << 20)) == nil)
+      }
+    }
+  }
+
+  @Test("A frame that declares too much, or nothing, or is followed by another is refused before it costs memory")
+  func bombs() throws {
+    var frame: [UInt8] = []
+    let zeros = [UInt8](repeating: 0, count: 1 << 20)
+    try zeros.withUnsafeBytes { try Zstd.compress($0, appendingTo: &frame) }
+    #expect(frame.count < 1000)
+    func decompress(_ bytes: [UInt8], maxBytes: Int) throws -> [UInt8] {
+      try bytes.withUnsafeBytes { try Zstd.decompress($0, maxBytes: maxBytes) }
+    }
+    #expect(throws: ZstdError.tooLarge(declared: 1 << 20, max: 1000)) { _ = try decompress(frame, maxBytes: 1000) }
+    #expect(try decompress(frame, maxBytes: 1 << 20) == zeros)
+    #expect(throws: ZstdError.damaged) { _ = try decompress(frame + frame, maxBytes: 1 << 20) }
+    // A frame header with no content size (descriptor 0, window byte), then a last raw block.
+    let undeclared: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x58, 0x09, 0x00, 0x00, 0x41]
+    #expect(throws: ZstdError.noDeclaredSize) { _ = try decompress(undeclared, maxBytes: 1 << 20) }
+  }
+}

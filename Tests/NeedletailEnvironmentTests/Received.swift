@@ -1,0 +1,10 @@
+import Synchronization
+
+/// Collects what handlers are given.
+final class Received: Sendable {
+  private let collected = Mutex<[UInt8]>([])
+
+  func add(_ message: [UInt8]) { collected.withLock { $0 += message } }
+
+  var bytes: [UInt8] { collected.withLock { $0 } }
+}
