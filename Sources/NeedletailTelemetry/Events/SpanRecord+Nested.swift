@@ -17,7 +17,8 @@ extension SpanRecord {
     }
   }
 
-  static func decodeNested(_ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) -> ([Event], [Link]) {
+  /// Reads what `encodeNested` wrote; no bytes mean neither events nor links.
+  package static func decodeNested(_ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) -> ([Event], [Link]) {
     guard !bytes.isEmpty else { return ([], []) }
     var reader = ByteReader(bytes)
     var events: [Event] = []

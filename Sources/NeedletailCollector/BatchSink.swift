@@ -1,0 +1,27 @@
+import NeedletailTelemetry
+
+/// Why a sink did not take a batch.
+package enum SinkError: Error, Equatable, Sendable {
+  /// It does not know a series of the batch: it wants the definitions.
+  case unknownSeries
+  /// It has no room now; the sender may come again after that many seconds.
+  case overloaded(retryAfterSeconds: Int)
+  /// It cannot take anything now.
+  case unavailable(reason: String)
+  /// All of the batch is older than what is kept, or too far in the future. It is not to be sent again.
+  case outOfRetention(reason: String)
+  /// It will never take the batch.
+  case refused(reason: String)
+}
+
+/// Where batches go: the engines of this node, or later the nodes that own the slots.
+///
+/// An `append` returns once the batch is as safe as the sink promises. Appending the same batch again does no harm.
+package protocol BatchSink: Sendable {
+  /// Appends samples. `definitions` come first, where there are any.
+  func append(series: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError)
+  /// Takes definitions and metadata that come without samples.
+  func append(definitions: SeriesDefinitions) async throws(SinkError)
+  /// Appends log records or spans.
+  func append(events: EventBatch) async throws(SinkError)
+}

@@ -1,0 +1,222 @@
+// From the body of a request to the sink, and back to what the sender is told. No HTTP in here: whatever carries requests
+// gives the few headers that matter and turns an outcome into a status.
+
+import NeedletailEnvironment
+import NeedletailOTLP
+import NeedletailTelemetry
+import NeedletailWire
+
+/// Receives remote write and OTLP. One for the node; safe to use from any number of tasks.
+package struct Receiver: Sendable {
+  package let limits: IngestLimits
+  package let counters: IngestCounters
+  package let budget: IngestBudget
+  private let distributor: Distributor
+  private let resolver: SeriesResolver
+  private let accumulator: DeltaAccumulator
+  private let clock: any WallClock
+
+  package init(
+    limits: IngestLimits = IngestLimits(), sink: any BatchSink, clock: any WallClock,
+    counters: IngestCounters = IngestCounters(), resolver: SeriesResolver = SeriesResolver()
+  ) {
+    self.limits = limits
+    self.counters = counters
+    self.resolver = resolver
+    self.clock = clock
+    budget = IngestBudget(bytesMax: limits.bytesInFlightMax)
+    distributor = Distributor(sink: sink)
+    accumulator = DeltaAccumulator(countMax: limits.deltaSeriesMax)
+  }
+
+  /// Receives Prometheus remote write 1.0.
+  package func remoteWrite(_ request: ReceiveRequest) async -> ReceiveOutcome {
+    let outcome = await receive(
+      request, bodyMax: limits.remoteWriteBodyMax, decompression: limits.remoteWriteDecompression,
+      defaultCoding: .snappy, format: remoteWriteFormat
+    ) { body, _ in
+      await storeSeries(tenant: request.tenant, body: body) { body, decoding throws(ProtobufError) in
+        try RemoteWriteDecoder.decode(body, decoding)
+      }
+    }
+    counters.record(outcome, bytes: request.body.count, signal: .metrics)
+    return outcome
+  }
+
+  /// Receives an OTLP export request, in protobuf or JSON.
+  package func otlp(_ signal: OTLPSignal, _ request: ReceiveRequest) async -> ReceiveOutcome {
+    let outcome = await receive(
+      request, bodyMax: limits.otlpBodyMax, decompression: limits.otlpDecompression, defaultCoding: .identity,
+      format: BodyFormat.ofOTLP
+    ) { body, format in
+      await storeOTLP(signal, tenant: request.tenant, body: body, format: format)
+    }
+    counters.record(outcome, bytes: request.body.count, signal: signal)
+    return outcome
+  }
+
+  private func remoteWriteFormat(_ contentType: String?) -> BodyFormat? { BodyFormat.ofRemoteWrite(contentType) }
+
+  // MARK: Bodies
+
+  private func receive(
+    _ request: ReceiveRequest, bodyMax: Int, decompression: DecompressionLimits, defaultCoding: ContentCoding,
+    format: (String?) -> BodyFormat?, store: ([UInt8], BodyFormat) async -> ReceiveOutcome
+  ) async -> ReceiveOutcome {
+    guard let format = format(request.contentType) else {
+      return failed(.unsupportedMediaType("content type \(quoted(request.contentType)) is not supported"))
+    }
+    let coding = request.contentEncoding == nil ? defaultCoding : ContentCoding(header: request.contentEncoding)
+    guard let coding else {
+      return failed(.unsupportedMediaType("content encoding \(quoted(request.contentEncoding)) is not supported"))
+    }
+    guard request.body.count <= bodyMax else { return failed(.tooLarge("the body is larger than \(bodyMax) bytes")) }
+    guard budget.reserve(request.body.count) else { return overloaded }
+    defer { budget.release(request.body.count) }
+    let body: [UInt8]
+    do throws(DecompressionError) {
+      body = try decompressed(request.body, coding, decompression)
+    } catch {
+      switch error {
+      case .tooLarge, .suspiciousRatio, .windowTooLarge: return failed(.tooLarge(error.explanation))
+      case .malformed: return failed(.invalid(error.explanation))
+      case .exhausted: return overloaded
+      }
+    }
+    guard budget.reserve(body.count) else { return overloaded }
+    defer { budget.release(body.count) }
+    return await store(body, format)
+  }
+
+  private func decompressed(
+    _ body: [UInt8], _ coding: ContentCoding, _ limits: DecompressionLimits
+  ) throws(DecompressionError) -> [UInt8] {
+    if coding == .identity, body.count <= limits.outputMax { return body }
+    return try body.withBytes { bytes throws(DecompressionError) in
+      try Decompression.decompress(bytes, coding: coding, limits: limits)
+    }
+  }
+
+  private func quoted(_ header: String?) -> String { String((header ?? "").prefix(128)).debugDescription }
+
+  private func failed(_ failure: ReceiveOutcome.Failure) -> ReceiveOutcome { ReceiveOutcome(failure: failure) }
+
+  private var overloaded: ReceiveOutcome { failed(.overloaded(retryAfterSeconds: limits.retryAfterSeconds)) }
+
+  // MARK: OTLP
+
+  private func storeOTLP(
+    _ signal: OTLPSignal, tenant: TenantID, body: [UInt8], format: BodyFormat
+  ) async -> ReceiveOutcome {
+    var protobuf = body
+    if format == .json {
+      do throws(JSONError) {
+        protobuf = try body.withBytes { bytes throws(JSONError) in
+          try OTLPJSONTranscoder.protobuf(bytes, signal: signal)
+        }
+      } catch {
+        return failed(.invalid(error.description))
+      }
+    }
+    switch signal {
+    case .metrics:
+      return await storeSeries(tenant: tenant, body: protobuf) { body, decoding throws(ProtobufError) in
+        try OTLPMetricsDecoder.decode(body, decoding)
+      }
+    case .logs: return await storeEvents(tenant: tenant, body: protobuf, OTLPLogsDecoder.decode)
+    case .traces: return await storeEvents(tenant: tenant, body: protobuf, OTLPSpansDecoder.decode)
+    }
+  }
+
+  private func storeEvents(
+    tenant: TenantID, body: [UInt8],
+    _ decode: (UnsafeRawBufferPointer, EventDecoding) throws(ProtobufError) -> DecodedEvents
+  ) async -> ReceiveOutcome {
+    let decoded: DecodedEvents
+    do throws(ProtobufError) {
+      let now = clock.wallNanoseconds()
+      decoded = try body.withBytes { bytes throws(ProtobufError) in
+        let id = Hash128.of(bytes, seed: tenant.hashSeed)
+        return try decode(bytes, EventDecoding(tenant: tenant, batchID: id, limits: limits.events, now: now))
+      }
+    } catch {
+      return failed(.invalid(error.explanation))
+    }
+    var outcome = ReceiveOutcome()
+    outcome.rejections = decoded.rejections
+    do throws(SinkError) {
+      try await distributor.append(decoded.batches)
+      outcome.accepted = decoded.recordCount
+    } catch {
+      outcome.settle(error, count: decoded.recordCount)
+    }
+    return outcome
+  }
+
+  // MARK: Series
+
+  private typealias SeriesDecoder = @Sendable (UnsafeRawBufferPointer, SeriesDecoding) throws(ProtobufError) ->
+    DecodedSeries
+
+  private func storeSeries(
+    tenant: TenantID, body: [UInt8], _ decode: @escaping SeriesDecoder
+  ) async -> ReceiveOutcome {
+    // Naming a batch by its content makes a retry of the same body the same batch.
+    let batchID = body.withUnsafeBytes { Hash128.of($0, seed: tenant.hashSeed) }
+    let decoded: DecodedSeries
+    do throws(ProtobufError) {
+      decoded = try decodeSeries(tenant, body, batchID, alwaysDefine: false, decode)
+    } catch {
+      return failed(.invalid(error.explanation))
+    }
+    var outcome = ReceiveOutcome()
+    outcome.rejections = decoded.rejections
+    let applied = accumulator.apply(decoded.deltas)
+    outcome.rejections.merge(applied.rejections)
+    var batches = decoded.batches
+    let deltaID = Hash128(high: batchID.high, low: ~batchID.low)
+    if let batch = applied.batch(tenant: tenant, batchID: deltaID) { batches.append(batch) }
+    let count = max(0, decoded.sampleCount + decoded.histogramCount - applied.rejections.total)
+    do throws(SinkError) {
+      try await distributor.append(batches, definitions: decoded.definitions) {
+        resolver.forgetAll()
+        return (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, decode))?.definitions ?? []
+      }
+      outcome.accepted = count
+      outcome.samples = max(0, decoded.sampleCount - applied.rejections.total)
+      outcome.histograms = decoded.histogramCount
+      outcome.exemplars = decoded.exemplarCount
+    } catch {
+      accumulator.rollback(applied)
+      outcome.settle(error, count: count)
+    }
+    return outcome
+  }
+
+  private func decodeSeries(
+    _ tenant: TenantID, _ body: [UInt8], _ batchID: Hash128, alwaysDefine: Bool, _ decode: SeriesDecoder
+  ) throws(ProtobufError) -> DecodedSeries {
+    let decoding = SeriesDecoding(
+      tenant: tenant, batchID: batchID, resolver: resolver, limits: limits.series, alwaysDefine: alwaysDefine)
+    return try body.withBytes { bytes throws(ProtobufError) in try decode(bytes, decoding) }
+  }
+}
+
+extension ReceiveOutcome {
+  /// Enters that the sink did not take `count` records.
+  mutating func settle(_ error: SinkError, count: Int) {
+    switch error {
+    case .overloaded(let seconds):
+      failure = .overloaded(retryAfterSeconds: seconds)
+      dropped = count
+    case .unavailable(let reason):
+      failure = .unavailable(reason)
+      dropped = count
+    case .unknownSeries:
+      failure = .unavailable("the store does not know a series that was just defined")
+      dropped = count
+    case .outOfRetention(let reason), .refused(let reason):
+      rejections.add(.outOfRetention, count: count, detail: reason)
+    }
+  }
+}

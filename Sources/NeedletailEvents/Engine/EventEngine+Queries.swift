@@ -1,0 +1,111 @@
+import NeedletailBlocks
+import NeedletailTelemetry
+
+extension EventEngine {
+  /// The matching log records, as of now, page by page.
+  package func selectLogs(_ query: EventQuery) throws(EventEngineError) -> EventScan<LogRecord> {
+    guard !isSpans else { throw .wrongKind }
+    return try EventScan(self, query, snapshot: snapshot()) { row, _ throws(MalformedBytes) in try row.log() }
+  }
+
+  /// The matching spans, as of now, page by page.
+  package func selectSpans(_ query: EventQuery) throws(EventEngineError) -> EventScan<SpanRecord> {
+    guard isSpans else { throw .wrongKind }
+    return try EventScan(self, query, snapshot: snapshot()) { row, _ throws(MalformedBytes) in try row.span() }
+  }
+
+  /// The matching streams that have events within the range, by the bytes of their labels; at most `limit`. Conditions on labels that
+  /// streams do not have are not applied; parts are judged as a whole.
+  package func streams(
+    tenant: TenantID, matchers: [LabelMatcher] = [], range: EventTimeRange = .all, limit: Int = 10_000
+  ) -> [StreamEntry] {
+    let found = streams(RowFilter(EventQuery(tenant: tenant, matchers: matchers, range: range), isSpans: isSpans))
+    let sorted = found.sorted { left, right in
+      left.labels.canonicalBytes.lexicographicallyPrecedes(right.labels.canonicalBytes)
+    }
+    return Array(sorted.prefix(max(0, limit)))
+  }
+
+  private func streams(_ filter: RowFilter) -> [StreamEntry] {
+    var found: [Hash128: StreamEntry] = [:]
+    let range = filter.query.range
+    let snapshot = snapshot()
+    for batch in snapshot.batches
+    where batch.timeMin <= range.endNanoseconds && batch.timeMax >= range.startNanoseconds {
+      for stream in batch.streams where filter.rest(of: stream) != nil { found[stream.identity] = stream }
+    }
+    for part in snapshot.parts
+    where part.range.min <= range.endNanoseconds && part.range.max >= range.startNanoseconds {
+      for stream in part.streams where filter.rest(of: stream) != nil { found[stream.identity] = stream }
+    }
+    return Array(found.values)
+  }
+
+  /// The names of labels, sorted, at most `limit`: those of streams, those that all rows have, and those of attributes.
+  package func labelNames(
+    tenant: TenantID, range: EventTimeRange = .all, limit: Int = 10_000
+  ) -> [String] {
+    var names = Set(RowLabel.names(isSpans: isSpans))
+    for stream in streams(RowFilter(EventQuery(tenant: tenant, range: range), isSpans: isSpans)) {
+      for label in stream.labels.labels { names.insert(label.name) }
+    }
+    names.formUnion(attributeNames(tenant: tenant, range: range))
+    return Array(names.sorted().prefix(max(0, limit)))
+  }
+
+  /// Label names of attributes: of parts from their directories, of the head from at most `headRowsMax` of its newest rows.
+  private func attributeNames(tenant: TenantID, range: EventTimeRange, headRowsMax: Int = 100_000) -> Set<String> {
+    let snapshot = snapshot()
+    var keys: Set<[UInt8]> = []
+    var rowCount = 0
+    for batch in snapshot.batches.reversed()
+    where batch.batch.tenant == tenant && batch.timeMin <= range.endNanoseconds
+      && batch.timeMax >= range.startNanoseconds
+    {
+      guard rowCount < headRowsMax else { break }
+      rowCount += batch.rows.count
+      batch.forEachRow { _, row, _ in
+        EncodedAttributes(bytes: row.attributes).forEach { key, _ in
+          if keys.count < PartFormat.attributeNamesMax { keys.insert(Array(key)) }
+          return true
+        }
+      }
+    }
+    var names = Set(keys.map { LabelName.of(String(decoding: $0, as: UTF8.self)) })
+    for part in snapshot.parts
+    where part.range.min <= range.endNanoseconds && part.range.max >= range.startNanoseconds {
+      for of in part.directory.attributeNames where of.tenant == tenant.description { names.formUnion(of.names) }
+    }
+    return names
+  }
+
+  /// The values of a label, sorted, at most `limit`. Values that only rows tell are gathered from at most `rowsMax` of the newest
+  /// matching rows.
+  package func labelValues(
+    _ name: String, tenant: TenantID, matchers: [LabelMatcher] = [], range: EventTimeRange = .all, limit: Int = 10_000,
+    rowsMax: Int = 100_000
+  ) throws(EventEngineError) -> [String] {
+    var query = EventQuery(
+      tenant: tenant, matchers: matchers, range: range, limit: rowsMax, direction: .newestFirst)
+    let label = RowLabel(name, isSpans: isSpans)
+    var values: Set<String> = []
+    var isOfRows = !label.isAttribute
+    for stream in streams(RowFilter(query, isSpans: isSpans)) {
+      if let value = stream.value(name) { values.insert(value) } else { isOfRows = true }
+    }
+    if label.isAttribute, isOfRows { isOfRows = attributeNames(tenant: tenant, range: range).contains(name) }
+    if isOfRows {
+      if !label.isAttribute { values = [] }
+      query.matchers.append(contentsOf: (try? [LabelMatcher(name, .notEqual, "")]) ?? [])
+      let scan = try EventScan(self, query, snapshot: snapshot(), columns: Array(label.columns)) { row, stream in
+        label.withValue(row, stream) { String(decoding: $0, as: UTF8.self) }
+      }
+      while true {
+        let page = try scan.next()
+        guard !page.isEmpty, values.count < limit else { break }
+        for hit in page where !hit.record.isEmpty { values.insert(hit.record) }
+      }
+    }
+    return Array(values.sorted().prefix(max(0, limit)))
+  }
+}

@@ -1,0 +1,166 @@
+// Logs and spans as wide events. A batch is logged as it came and kept as it came, with flat indexes over its rows; a flush turns the
+// head into one part for each UTC day. Queries run on a snapshot: the batches of the head and of the frozen head, and the parts, as
+// they were at one instant. A record is identified by its content: copies of it, which a retry or a crash may leave in several
+// places, meet when rows are put in order of time and content, and are returned once.
+
+import NeedletailBlocks
+import NeedletailEnvironment
+import NeedletailTelemetry
+import Synchronization
+
+/// The engine of one kind of events: a node has one for logs and one for spans.
+package final class EventEngine: Sendable {
+  struct State {
+    var head = EventHead()
+    var frozen: EventHead?
+    var parts: [EventPart] = []
+    var journal: Journal?
+    var statistics = EventEngineStatistics()
+  }
+
+  /// What a query runs on.
+  struct Snapshot {
+    var batches: [HeadBatch]
+    var parts: [EventPart]
+  }
+
+  /// Whether it holds spans; otherwise logs.
+  package let isSpans: Bool
+  let options: EventEngineOptions
+  let clock: any WallClock
+  let slots: SlotMap
+  let streams = StreamTable()
+  let state = Mutex(State())
+  let catalog: any PartCatalog
+  let folder: PartsFolder
+
+  /// Opens the parts that the catalog lists. Then start the journal with the engine as a participant, and `attach` it.
+  package init(
+    kind: Frame.Kind, catalog: any PartCatalog, parts folder: PartsFolder, slots: SlotMap = .standard,
+    options: EventEngineOptions = EventEngineOptions(), clock: any WallClock = SystemClock()
+  ) throws(EventEngineError) {
+    guard kind == .logs || kind == .spans else { throw .wrongKind }
+    isSpans = kind == .spans
+    self.options = options
+    self.clock = clock
+    self.slots = slots
+    self.catalog = catalog
+    self.folder = folder
+    let records: [PartRecord]
+    do throws(CatalogError) { records = try catalog.list(partKind) } catch { throw .catalog(error) }
+    var parts: [EventPart] = []
+    do throws(BlockError) {
+      for record in records { parts.append(try EventPart(try folder.open(record), table: streams)) }
+    } catch {
+      throw .block(error)
+    }
+    state.withLock { $0.parts = parts }
+  }
+
+  var partKind: PartKind { isSpans ? .spans : .logs }
+
+  /// Gives the engine the journal that it logs to.
+  package func attach(_ journal: Journal) { state.withLock { $0.journal = journal } }
+
+  /// Stores a batch; returns when it is durable. The same batch again changes nothing.
+  package func append(_ batch: EventBatch) async throws(EventEngineError) -> EventAppendOutcome {
+    guard batch.isSpans == isSpans else { throw .wrongKind }
+    guard let journal = state.withLock({ $0.journal }) else { throw .notAttached }
+    let bounds = acceptedTimes()
+    let prepared: PreparedBatch
+    do throws(MalformedBytes) {
+      prepared = try PreparedBatch(batch, bounds: bounds, streams: streams)
+    } catch {
+      throw .malformed(error)
+    }
+    guard !prepared.rows.isEmpty else {
+      return state.withLock { state in
+        count(EventAppendOutcome(tooOld: prepared.tooOld, tooNew: prepared.tooNew), in: &state)
+      }
+    }
+    let appended: (result: EventAppendOutcome, position: LogPosition)
+    do {
+      appended = try journal.append { transaction in try self.log(prepared, bounds: bounds, in: &transaction) }
+    } catch let error as JournalError {
+      throw .journal(error)
+    } catch {
+      throw .notAttached
+    }
+    do throws(JournalError) { try await journal.awaitDurable(appended.position) } catch { throw .journal(error) }
+    return appended.result
+  }
+
+  /// The times that are accepted now.
+  private func acceptedTimes() -> ClosedRange<Int64> {
+    let now = clock.wallNanoseconds()
+    let (newest, overflow) = now.addingReportingOverflow(max(0, options.futureNanosecondsMax))
+    let oldest = options.retentionNanoseconds.map { now.subtractingReportingOverflow(max(0, $0)) }
+    let start = oldest.map { $0.overflow ? .min : $0.partialValue } ?? .min
+    return start...(overflow ? .max : newest)
+  }
+
+  /// Logs the batch and applies it to the head, under the journal's lock.
+  private func log(
+    _ prepared: PreparedBatch, bounds: ClosedRange<Int64>, in transaction: inout JournalTransaction
+  ) throws(JournalError) -> EventAppendOutcome {
+    if prepared.tooOld + prepared.tooNew == 0 {
+      try transaction.log(batchKind, prepared.batch.frame.bytes)
+    } else {
+      // A replay happens later, when a row that was too new may not be so any more: what was refused must stay refused.
+      try transaction.log(boundedBatchKind, Self.encode(bounds, prepared.batch))
+    }
+    return state.withLock { state in count(apply(prepared, to: &state), in: &state) }
+  }
+
+  /// Puts the rows into the head, but for those that it or the frozen head has.
+  func apply(_ prepared: PreparedBatch, to state: inout State) -> EventAppendOutcome {
+    let frozen = state.frozen
+    let taken = state.head.append(prepared.batch, rows: prepared.rows, streams: prepared.streams) { content in
+      frozen?.contains(content) ?? false
+    }
+    return EventAppendOutcome(
+      accepted: taken, duplicates: prepared.rows.count - taken, tooOld: prepared.tooOld, tooNew: prepared.tooNew)
+  }
+
+  private func count(_ outcome: EventAppendOutcome, in state: inout State) -> EventAppendOutcome {
+    state.statistics.acceptedRows += UInt64(outcome.accepted)
+    state.statistics.duplicateRows += UInt64(outcome.duplicates)
+    state.statistics.tooOldRows += UInt64(outcome.tooOld)
+    state.statistics.tooNewRows += UInt64(outcome.tooNew)
+    return outcome
+  }
+
+  /// Whether the head has grown so large that the node should flush.
+  package var wantsFlush: Bool { state.withLock { $0.head.byteCount >= options.headBytesMax } }
+
+  /// About what the head takes in memory, in bytes.
+  package var headBytes: Int { state.withLock { $0.head.byteCount } }
+
+  /// Counts and sizes, at one instant.
+  package var statistics: EventEngineStatistics {
+    let known = streams.count
+    return state.withLock { state in
+      var statistics = state.statistics
+      statistics.headRows = state.head.rowCount
+      statistics.headBytes = state.head.byteCount
+      statistics.frozenRows = state.frozen?.rowCount ?? 0
+      statistics.parts = state.parts.count
+      statistics.partRows = state.parts.reduce(0) { $0 + $1.record.summary.rows }
+      statistics.partBytes = state.parts.reduce(0) { $0 + $1.record.bytes }
+      statistics.streams = known
+      return statistics
+    }
+  }
+
+  func snapshot() -> Snapshot {
+    state.withLock { Snapshot(batches: ($0.frozen?.batches ?? []) + $0.head.batches, parts: $0.parts) }
+  }
+
+  func note(read: UInt64 = 0, skipped: UInt64 = 0, failed: UInt64 = 0) {
+    state.withLock { state in
+      state.statistics.blocksRead += read
+      state.statistics.blocksSkipped += skipped
+      state.statistics.failedReads += failed
+    }
+  }
+}

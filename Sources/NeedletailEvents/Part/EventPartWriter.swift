@@ -1,0 +1,159 @@
+import NeedletailBlocks
+import NeedletailTelemetry
+
+/// Writes rows of one day as a part: sorted by stream, then time, in blocks of some thousand rows.
+struct EventPartWriter {
+  /// A row to be written: flat, so that sorting moves no objects.
+  struct Reference {
+    var stream: UInt32
+    var key: EventKey
+    var batch: UInt32
+    var row: UInt32
+  }
+
+  private let isSpans: Bool
+  private let slots: SlotMap
+  private let data: BlockWriter
+  private var directory: PartDirectory
+  private var columns = BlockColumnsWriter()
+  private var tokens = TokenFilterBuilder()
+  private var levels: UInt64 = 0
+  private var levelIndices: [String: Int] = [:]
+  private var attributeNames: [String: Set<[UInt8]>] = [:]
+  private var attributeNameCount = 0
+  private var traces: [KeyedBlocks.Pair] = []
+  private var slotPairs: Set<KeyedBlocks.Pair> = []
+
+  /// Writes the rows that `references` names, all of one day, as a part.
+  static func write(
+    _ references: [Reference], of batches: [HeadBatch], streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
+    to parts: PartsFolder
+  ) throws(BlockError) -> PartRecord {
+    let part = try parts.makePart()
+    do throws(BlockError) {
+      return try write(references, of: batches, streams: streams, isSpans: isSpans, slots: slots, as: part)
+    } catch {
+      part.discard()
+      throw error
+    }
+  }
+
+  private static func write(
+    _ references: [Reference], of batches: [HeadBatch], streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
+    as part: PartWriter
+  ) throws(BlockError) -> PartRecord {
+    var writer = EventPartWriter(isSpans: isSpans, slots: slots, data: try part.makeFile(PartFormat.dataFile))
+    // The part numbers only the streams that it has, in the order of the rows.
+    var used: [StreamEntry] = []
+    var current: UInt32?
+    var (timeMin, timeMax) = (Int64.max, Int64.min)
+    for reference in references {
+      if reference.stream != current {
+        current = reference.stream
+        used.append(streams[Int(reference.stream)])
+      }
+      timeMin = min(timeMin, reference.key.time)
+      timeMax = max(timeMax, reference.key.time)
+      let number = UInt32(truncatingIfNeeded: used.count - 1)
+      batches[Int(reference.batch)].withRow(reference.row) { writer.append($0, $1, number: number) }
+      if writer.columns.isFull { try writer.endBlock() }
+    }
+    try writer.endBlock()
+    try writer.writeStreams(used)
+    try writer.writeIndexes()
+    let root = try part.makeFile(PartFormat.directoryFile)
+    _ = try root.append(writer.directory.encoded(), kind: PartBlockKind.directory)
+    let groups = isSpans ? Set(writer.traces.map(\.key)).count : used.count
+    return try part.finish(
+      PartSummary(
+        kind: isSpans ? .spans : .logs, format: PartFormat.version, partition: PartFormat.day(timeMin), level: 0,
+        rows: UInt64(references.count), groups: UInt64(groups), minTime: timeMin, maxTime: timeMax))
+  }
+
+  private init(isSpans: Bool, slots: SlotMap, data: BlockWriter) {
+    self.isSpans = isSpans
+    self.slots = slots
+    self.data = data
+    directory = PartDirectory(isSpans: isSpans, slotCount: slots.count)
+  }
+
+  private mutating func append(_ row: EventRow, _ stream: StreamEntry, number: UInt32) {
+    let block = UInt32(truncatingIfNeeded: directory.blocks.count)
+    columns.append(row, stream: number)
+    if !row.body.isEmpty { EncodedValue(bytes: row.body).withText { tokens.add($0) } }
+    EncodedAttributes(bytes: row.attributes).forEach { key, value in
+      value.withText { tokens.add($0) }
+      if attributeNameCount < PartFormat.attributeNamesMax,
+        attributeNames[stream.tenant.description, default: []].insert(Array(key)).inserted
+      {
+        attributeNameCount += 1
+      }
+      return true
+    }
+    if !isSpans { note(level: RowLabel.level(row, stream)) }
+    if row.traceID.isValid {
+      let pair = KeyedBlocks.Pair(key: row.traceID.indexKey, block: block)
+      if traces.last != pair { traces.append(pair) }
+    }
+    let slot = isSpans ? slots.slot(of: row.traceID, tenant: stream.tenant) : slots.slot(of: stream.identity)
+    slotPairs.insert(KeyedBlocks.Pair(key: UInt64(slot), block: block))
+  }
+
+  private mutating func note(level: String) {
+    if let index = levelIndices[level] {
+      levels |= 1 << UInt64(index)
+    } else if levelIndices.count < PartFormat.levelsMax {
+      levels |= 1 << UInt64(levelIndices.count)
+      levelIndices[level] = levelIndices.count
+      directory.levels.append(level)
+    } else {
+      levels |= 1 << UInt64(PartFormat.levelsMax)
+    }
+  }
+
+  private mutating func endBlock() throws(BlockError) {
+    guard columns.rowCount > 0 else { return }
+    var locations: [BlockLocation] = []
+    for (group, bytes) in columns.encoded() {
+      locations.append(
+        bytes.isEmpty ? BlockLocation(offset: 0, length: 0) : try data.append(bytes, kind: group.rawValue, level: 3))
+    }
+    let filter = try data.append(tokens.build(), kind: PartBlockKind.tokens)
+    directory.blocks.append(
+      BlockEntry(
+        rowCount: columns.rowCount, timeMin: columns.timeMin, timeMax: columns.timeMax,
+        firstStream: columns.firstStream, lastStream: columns.lastStream, levels: levels, tokens: filter,
+        locations: locations))
+    columns = BlockColumnsWriter()
+    levels = 0
+  }
+
+  private mutating func writeStreams(_ streams: [StreamEntry]) throws(BlockError) {
+    var page = ByteWriter()
+    for (index, stream) in streams.enumerated() {
+      page.appendPrefixed(stream.tenant.description)
+      stream.encoded.withUnsafeBytes { page.appendPrefixed($0) }
+      guard page.count >= PartFormat.streamPageBytes || index == streams.count - 1 else { continue }
+      directory.streamPages.append(try data.append(page.bytes, kind: PartBlockKind.streams, level: 3))
+      page.removeAll()
+    }
+  }
+
+  private mutating func writeIndexes() throws(BlockError) {
+    traces = Array(Set(traces)).sorted()
+    var start = 0
+    while start < traces.count {
+      var end = min(start + PartFormat.traceIndexPageEntries, traces.count)
+      while end < traces.count, traces[end].key == traces[end - 1].key { end += 1 }
+      let location = try data.append(KeyedBlocks.encode(traces[start..<end]), kind: PartBlockKind.traceIndex)
+      directory.tracePages.append(PartDirectory.TracePage(firstKey: traces[start].key, location: location))
+      start = end
+    }
+    let pairs = slotPairs.sorted()
+    directory.slots = try data.append(KeyedBlocks.encode(pairs[...]), kind: PartBlockKind.slotIndex)
+    directory.attributeNames = attributeNames.sorted { $0.key < $1.key }.map { tenant, keys in
+      let names = Set(keys.map { LabelName.of(String(decoding: $0, as: UTF8.self)) })
+      return PartDirectory.TenantNames(tenant: tenant, names: names.sorted())
+    }
+  }
+}

@@ -1,0 +1,224 @@
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+// Aggregations over series. Those that reduce a group to one value run over flat accumulators, one per group and step;
+// those that pick series keep rows as they are and clear cells.
+
+extension Evaluation {
+  func aggregate(_ node: Aggregation, _ steps: Steps) async throws -> VectorGrid {
+    let hints = SelectionHints(
+      function: node.operation.rawValue, grouping: node.grouping.labels, groupsBy: !node.grouping.isWithout)
+    var grid = try await vector(node.expression, steps, hints: hints)
+    var parameter: [Double] = []
+    var label = ""
+    switch node.operation.parameter {
+    case .scalar: parameter = try await node.parameter.asyncMap { try await scalar($0, steps) } ?? []
+    case .string: label = try node.parameter.map { try string($0) } ?? ""
+    default: break
+    }
+    let projection =
+      node.grouping.isWithout
+      ? LabelProjection(dropping: node.grouping.labels) : LabelProjection(keeping: node.grouping.labels)
+    var groups = Groups()
+    for labels in grid.labels { groups.add(projection.apply(labels)) }
+    switch node.operation {
+    case .topk, .bottomk, .limitk, .limitRatio:
+      return try pick(node, &grid, groups, parameter, steps)
+    case .countValues: return try countValues(grid, groups, label, node, steps)
+    case .quantile: return quantiles(grid, groups, parameter, node, steps)
+    default: return reduce(node, grid, groups, steps)
+    }
+  }
+
+  /// Which group each row belongs to.
+  private struct Groups {
+    private(set) var labels: [LabelSet] = []
+    private(set) var ofRow: [Int] = []
+    private var known: [LabelSet: Int] = [:]
+
+    mutating func add(_ group: LabelSet) {
+      if let index = known[group] {
+        ofRow.append(index)
+      } else {
+        known[group] = labels.count
+        ofRow.append(labels.count)
+        labels.append(group)
+      }
+    }
+
+    /// The rows of each group.
+    var members: [[Int]] {
+      var result = [[Int]](repeating: [], count: labels.count)
+      for (row, group) in ofRow.enumerated() { result[group].append(row) }
+      return result
+    }
+  }
+
+  // MARK: One value per group
+
+  private func reduce(_ node: Aggregation, _ grid: VectorGrid, _ groups: Groups, _ steps: Steps) -> VectorGrid {
+    var result = VectorGrid(width: steps.count)
+    for labels in groups.labels { result.addRow(labels) }
+    var accumulators = [Accumulator](
+      repeating: Accumulator(node.operation), count: groups.labels.count * steps.count)
+    for row in 0..<grid.count {
+      let base = groups.ofRow[row] * steps.count
+      for step in 0..<steps.count {
+        switch grid.cell(row, step) {
+        case .absent: continue
+        case .number(let value): accumulators[base + step].add(value)
+        case .histogram(let value): accumulators[base + step].add(value)
+        }
+      }
+    }
+    var remarks = Accumulator.Remarks()
+    for group in groups.labels.indices {
+      for step in 0..<steps.count {
+        result.set(group, step, accumulators[group * steps.count + step].result)
+        remarks.formUnion(accumulators[group * steps.count + step].remarks)
+      }
+    }
+    report(remarks, node)
+    return result
+  }
+
+  private func report(_ remarks: Accumulator.Remarks, _ node: Aggregation) {
+    let span = node.expression.span
+    if remarks.contains(.mixed) { warn("encountered a mix of histograms and floats for aggregation", at: span) }
+    if remarks.contains(.mixedSchemas) {
+      warn("vector contains a mix of histograms with exponential and custom buckets schemas", at: span)
+    }
+    if remarks.contains(.collidingHints) {
+      warn("conflicting counter resets during histogram aggregation", at: span)
+    }
+    if remarks.contains(.reconciledBounds) {
+      inform("mismatched custom buckets were reconciled during aggregation", at: span)
+    }
+    if remarks.contains(.ignoredHistogram) { ignoredHistogram(node) }
+  }
+
+  private func ignoredHistogram(_ node: Aggregation) {
+    inform("ignored histogram in \(node.operation.rawValue) aggregation", at: node.expression.span)
+  }
+
+  private func quantiles(
+    _ grid: VectorGrid, _ groups: Groups, _ parameter: [Double], _ node: Aggregation, _ steps: Steps
+  ) -> VectorGrid {
+    if let bad = parameter.first(where: { $0.isNaN || $0 < 0 || $0 > 1 }) {
+      warn(
+        "quantile value should be between 0 and 1, got \(Printer.number(bad))",
+        at: node.parameter?.span ?? node.expression.span)
+    }
+    var result = VectorGrid(width: steps.count)
+    for (labels, members) in zip(groups.labels, groups.members) {
+      let row = result.addRow(labels)
+      for step in 0..<steps.count {
+        let values = members.compactMap { grid.number($0, step) }
+        if members.contains(where: { grid.histogram($0, step) != nil }) { ignoredHistogram(node) }
+        if !values.isEmpty { result.set(row, step, RangeMath.quantile(parameter[step], values)) }
+      }
+      result.dropLastRowIfEmpty()
+    }
+    return result
+  }
+
+  private func countValues(
+    _ grid: VectorGrid, _ groups: Groups, _ label: String, _ node: Aggregation, _ steps: Steps
+  ) throws -> VectorGrid {
+    guard !label.isEmpty else { throw QueryError.execution("invalid label name \"\(label)\"") }
+    var result = VectorGrid(width: steps.count)
+    var rows: [LabelSet: Int] = [:]
+    for row in 0..<grid.count {
+      for step in 0..<steps.count {
+        let text: String
+        switch grid.cell(row, step) {
+        case .absent: continue
+        case .number(let value): text = GoNumber.text(value)
+        case .histogram(let value): text = value.text
+        }
+        let labels = groups.labels[groups.ofRow[row]].setting(label, text)
+        let target = rows[labels] ?? result.addRow(labels)
+        rows[labels] = target
+        result.set(target, step, (result.number(target, step) ?? 0) + 1)
+      }
+    }
+    return result
+  }
+
+  // MARK: Some series of each group
+
+  private func pick(
+    _ node: Aggregation, _ grid: inout VectorGrid, _ groups: Groups, _ parameter: [Double], _ steps: Steps
+  ) throws -> VectorGrid {
+    var picked = Set<Int>()
+    var order: [Int] = []
+    let members = groups.members
+    for step in 0..<steps.count {
+      let limit = parameter[step]
+      guard !limit.isNaN else {
+        throw QueryError.execution("Parameter value is NaN for aggregation \(node.operation.rawValue)")
+      }
+      guard limit.magnitude < 9.2e18 || node.operation == .limitRatio else {
+        throw QueryError.execution("Scalar value \(Printer.number(limit)) overflows int64")
+      }
+      for rows in members {
+        let chosen = choose(node, grid, rows, step, limit)
+        let keep = Set(chosen)
+        for row in rows where grid.isPresent(row, step) && !keep.contains(row) { grid.clear(row, step) }
+        for row in chosen where picked.insert(row).inserted { order.append(row) }
+      }
+    }
+    let isSorting = node.operation == .topk || node.operation == .bottomk
+    var result = grid.selecting(isInstant && isSorting ? order : order.sorted())
+    result.isOrdered = isInstant && isSorting
+    return result
+  }
+
+  /// The rows that stay at a step, the best first.
+  private func choose(
+    _ node: Aggregation, _ grid: VectorGrid, _ rows: [Int], _ step: Int, _ limit: Double
+  ) -> [Int] {
+    let count = limit < 1 ? 0 : Int(min(limit, Double(rows.count)))
+    switch node.operation {
+    case .limitk: return Array(rows.lazy.filter { grid.isPresent($0, step) }.prefix(count))
+    case .limitRatio:
+      if limit.magnitude > 1 {
+        warn(
+          "ratio value should be between -1 and 1, got \(Printer.number(limit)), capping to \(limit > 0 ? 1 : -1)",
+          at: node.parameter?.span ?? node.expression.span)
+      }
+      return rows.filter { row in
+        guard grid.isPresent(row, step) else { return false }
+        let hash = grid.labels[row].withUnsafeBytes { xxHash64($0) }
+        let position = Double(hash) / Double(UInt64.max)
+        return limit >= 0 ? position < limit : position >= 1 + limit
+      }
+    default:
+      var numbers: [Int] = []
+      for row in rows {
+        if grid.number(row, step) != nil {
+          numbers.append(row)
+        } else if grid.isPresent(row, step) {
+          ignoredHistogram(node)
+        }
+      }
+      guard count > 0 else { return [] }
+      let isTop = node.operation == .topk
+      let cell = { (row: Int) in grid.values[row * grid.width + step] }
+      numbers.sort { left, right in
+        let (one, other) = (cell(left), cell(right))
+        if one.isNaN || other.isNaN { return !one.isNaN && other.isNaN }
+        return isTop ? one > other : one < other
+      }
+      return Array(numbers.prefix(count))
+    }
+  }
+}
+
+extension Optional {
+  /// `map` with a body that waits.
+  fileprivate func asyncMap<Result>(_ body: (Wrapped) async throws -> Result) async rethrows -> Result? {
+    guard let value = self else { return nil }
+    return try await body(value)
+  }
+}

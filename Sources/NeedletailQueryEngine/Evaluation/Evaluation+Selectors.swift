@@ -1,0 +1,207 @@
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+// Selectors: which samples to ask the source for, and which of them each step sees.
+
+extension Evaluation {
+  /// The times that a selector looks back from, step by step: the step's own unless `@` fixes it, less the offset.
+  func referenceTimes(_ shift: TimeShift, _ steps: Steps) -> [Int64] {
+    let offset = shift.offset ?? 0
+    let anchor: Int64? =
+      switch shift.anchor {
+      case .time(let time): time
+      case .start: self.steps.start
+      case .end: self.steps.end
+      case nil: nil
+      }
+    return (0..<steps.count).map { (anchor ?? steps.time($0)) - offset }
+  }
+
+  func select(
+    _ selector: VectorSelector, span: SourceSpan, from start: Int64, to end: Int64, hints: SelectionHints
+  ) async throws -> any SeriesCursor {
+    var matchers: [LabelMatcher] = []
+    for matcher in selector.allMatchers(span: span) {
+      do {
+        matchers.append(try LabelMatcher(matcher))
+      } catch {
+        throw QueryError(.badData, "\(error)")
+      }
+    }
+    guard let range = TimeRange(startMilliseconds: start, endMilliseconds: end) else {
+      throw QueryError(.internal, "a selection ends before it starts")
+    }
+    let limits = SelectionLimits(series: engine.limits.series, samples: engine.limits.samples)
+    return try await engine.series.select(
+      SeriesSelection(tenant: tenant, matchers: matchers, range: range, hints: hints, limits: limits))
+  }
+
+  /// The next chunk of a cursor, counted.
+  func nextChunk(_ cursor: any SeriesCursor, seriesSoFar: inout Int) async throws -> SeriesColumns? {
+    guard let chunk = try await cursor.next() else {
+      coverage.merge(cursor.coverage)
+      return nil
+    }
+    seriesSoFar += chunk.count
+    statistics.seriesRead += chunk.count
+    statistics.samplesRead += chunk.timestamps.count
+    guard seriesSoFar <= engine.limits.series else {
+      throw QueryError.execution("the query selects more than \(engine.limits.series) series")
+    }
+    try spend(chunk.timestamps.count)
+    return chunk
+  }
+
+  /// For each step the newest sample within the lookback, unless that is a stale marker.
+  ///
+  /// With `wantsTimes` the value is the time of the sample in seconds.
+  func instantSelector(
+    _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, wantsTimes: Bool
+  ) async throws -> VectorGrid {
+    var grid = VectorGrid(width: steps.count)
+    let times = referenceTimes(selector.shift, steps)
+    guard let first = times.first, let last = times.last else { return grid }
+    var hints = hints
+    hints.step = steps.count > 1 ? steps.interval : 0
+    let lookback = options.lookback
+    let cursor = try await select(selector, span: span, from: first - lookback + 1, to: last, hints: hints)
+    var seriesCount = 0
+    while let chunk = try await nextChunk(cursor, seriesSoFar: &seriesCount) {
+      try reserve(rows: grid.count + chunk.count, steps)
+      var histogram = 0
+      for series in 0..<chunk.count {
+        let row = grid.addRow(chunk.labels[series])
+        let end = chunk.offsets[series + 1]
+        var next = chunk.offsets[series]
+        var newestHistogram: Int?
+        for step in 0..<times.count {
+          let time = times[step]
+          while next < end, chunk.timestamps[next] <= time {
+            newestHistogram = nil
+            if histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] == next {
+              newestHistogram = histogram
+              histogram += 1
+            }
+            next += 1
+          }
+          guard next > chunk.offsets[series], chunk.timestamps[next - 1] > time - lookback else { continue }
+          let index = next - 1
+          if let newestHistogram {
+            let value = chunk.histograms[newestHistogram]
+            guard !value.isStale else { continue }
+            if wantsTimes {
+              grid.set(row, step, Double(chunk.timestamps[index]) / 1000)
+            } else {
+              grid.set(row, step, value)
+            }
+          } else if !StaleMarker.matches(chunk.values[index]) {
+            grid.set(row, step, wantsTimes ? Double(chunk.timestamps[index]) / 1000 : chunk.values[index])
+          }
+        }
+        while histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] < end { histogram += 1 }
+        grid.dropLastRowIfEmpty()
+      }
+    }
+    return grid
+  }
+
+  /// Calls `body` with the samples of every series that a range expression finds, and the window of each step.
+  ///
+  /// Returns the length of the range in milliseconds.
+  @discardableResult
+  func eachRange(
+    _ expression: Expression, _ steps: Steps, hints: SelectionHints,
+    _ body: (LabelSet, RangeSamples, [RangeWindow]) throws -> Void
+  ) async throws -> Int64 {
+    switch expression.node {
+    case .parenthesized(let inner): return try await eachRange(inner, steps, hints: hints, body)
+    case .selector(let selector):
+      let range = selector.range ?? 0
+      try await eachSelected(selector, span: expression.span, range: range, steps, hints: hints, body)
+      return range
+    case .subquery(let subquery):
+      try await eachOfSubquery(subquery, steps, body)
+      return subquery.range
+    default: throw QueryError(.internal, "expression is not a range vector")
+    }
+  }
+
+  func windows(_ shift: TimeShift, range: Int64, _ steps: Steps) -> [RangeWindow] {
+    referenceTimes(shift, steps).map { RangeWindow(start: $0 - range, end: $0) }
+  }
+
+  private func eachSelected(
+    _ selector: VectorSelector, span: SourceSpan, range: Int64, _ steps: Steps, hints: SelectionHints,
+    _ body: (LabelSet, RangeSamples, [RangeWindow]) throws -> Void
+  ) async throws {
+    let windows = windows(selector.shift, range: range, steps)
+    guard let first = windows.first, let last = windows.last else { return }
+    var hints = hints
+    hints.range = range
+    hints.step = steps.count > 1 ? steps.interval : 0
+    let cursor = try await select(selector, span: span, from: first.start + 1, to: last.end, hints: hints)
+    var seriesCount = 0
+    var samples = RangeSamples()
+    while let chunk = try await nextChunk(cursor, seriesSoFar: &seriesCount) {
+      var histogram = 0
+      for series in 0..<chunk.count {
+        samples.load(chunk, series: series, cursor: &histogram)
+        if !samples.isEmpty { try body(chunk.labels[series], samples, windows) }
+      }
+    }
+  }
+
+  /// A subquery's steps are multiples of its resolution, whatever the steps of the query around it.
+  private func eachOfSubquery(
+    _ subquery: Subquery, _ steps: Steps, _ body: (LabelSet, RangeSamples, [RangeWindow]) throws -> Void
+  ) async throws {
+    let windows = windows(subquery.shift, range: subquery.range, steps)
+    guard let first = windows.first, let last = windows.last else { return }
+    let interval = max(1, subquery.resolution ?? options.subqueryResolution)
+    let start = (first.start.flooredQuotient(by: interval) + 1) * interval
+    guard last.end >= start else { return }
+    guard (last.end - start) / interval < Int64(engine.limits.samples) else {
+      throw QueryError.execution("a subquery has more than \(engine.limits.samples) steps")
+    }
+    let inner = Steps(start: start, end: last.end, interval: interval)
+    if subquery.expression.type == .scalar {
+      let values = try await scalar(subquery.expression, inner)
+      var samples = RangeSamples()
+      samples.values = values
+      samples.times = (0..<inner.count).map { inner.time($0) }
+      try spend(values.count)
+      try body(.empty, samples, windows)
+      return
+    }
+    let grid = try await vector(subquery.expression, inner)
+    var samples = RangeSamples()
+    for row in 0..<grid.count {
+      samples.removeAll()
+      for step in 0..<inner.count {
+        switch grid.cell(row, step) {
+        case .absent: continue
+        case .number(let value):
+          samples.times.append(inner.time(step))
+          samples.values.append(value)
+        case .histogram(var value):
+          // A subquery may see a sample twice or not at all, so what the sample says of resets no longer holds.
+          if value.resetHint != .gauge { value.resetHint = .unknown }
+          samples.histogramTimes.append(inner.time(step))
+          samples.histograms.append(value)
+        }
+      }
+      try spend(0)
+      if !samples.isEmpty { try body(grid.labels[row], samples, windows) }
+    }
+  }
+}
+
+extension Int64 {
+  /// The quotient rounded down.
+  ///
+  /// The divisor must be positive.
+  func flooredQuotient(by divisor: Int64) -> Int64 {
+    let quotient = self / divisor
+    return self % divisor < 0 ? quotient - 1 : quotient
+  }
+}

@@ -1,0 +1,145 @@
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+// One evaluation of one query. It is used by one task from beginning to end; it counts what is read and computed, and
+// looks at the clock and for cancellation whenever a chunk arrives or a node has been evaluated.
+
+/// The state of a query while it is evaluated.
+final class Evaluation {
+  let engine: QueryEngine
+  let tenant: TenantID
+  let text: String
+  /// The steps of the whole query; what `start()` and `end()` mean.
+  let steps: Steps
+  let isInstant: Bool
+  let options: QueryOptions
+  let deadline: ContinuousClock.Instant
+  var annotations = Annotations()
+  var coverage = Coverage.complete
+  var statistics = QueryStatistics()
+  /// Samples read and values computed so far.
+  private var cost = 0
+
+  init(
+    engine: QueryEngine, tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions
+  ) {
+    self.engine = engine
+    self.tenant = tenant
+    self.text = text
+    self.steps = steps
+    self.isInstant = isInstant
+    self.options = options
+    deadline = ContinuousClock.now.advanced(by: engine.limits.timeout)
+  }
+
+  // MARK: Limits and remarks
+
+  /// Counts samples, and stops the query if that was too many, if time is up, or if nobody waits any more.
+  func spend(_ samples: Int) throws {
+    cost += samples
+    guard cost <= engine.limits.samples else {
+      throw QueryError.execution(
+        "query processing would load too many samples into memory in query execution (limit \(engine.limits.samples))")
+    }
+    try Task.checkCancellation()
+    guard ContinuousClock.now < deadline else {
+      throw QueryError(.timeout, "query timed out in expression evaluation after \(engine.limits.timeout)")
+    }
+  }
+
+  /// Fails unless a grid of this many rows may be made.
+  func reserve(rows: Int, _ steps: Steps) throws {
+    let (cells, overflow) = rows.multipliedReportingOverflow(by: max(1, steps.count))
+    guard !overflow, cells <= engine.limits.samples else {
+      throw QueryError.execution(
+        "query processing would load too many samples into memory in query execution (limit \(engine.limits.samples))")
+    }
+  }
+
+  func warn(_ message: String, at span: SourceSpan) {
+    annotations.warn("PromQL warning: \(message) \(place(span))")
+  }
+
+  func inform(_ message: String, at span: SourceSpan) {
+    annotations.inform("PromQL info: \(message) \(place(span))")
+  }
+
+  private func place(_ span: SourceSpan) -> String {
+    let location = SourceLocation(offset: span.start, in: text)
+    return "(\(location.line):\(location.column))"
+  }
+
+  func unsupported(_ what: String, at span: SourceSpan) -> QueryError {
+    QueryError(.badData, "not supported yet: \(what) \(place(span))")
+  }
+
+  // MARK: Evaluation
+
+  /// A number at each step.
+  func scalar(_ expression: Expression, _ steps: Steps) async throws -> [Double] {
+    switch expression.node {
+    case .number(let literal): return [Double](repeating: literal.value, count: steps.count)
+    case .parenthesized(let inner), .positive(let inner): return try await scalar(inner, steps)
+    case .negation(let inner): return try await scalar(inner, steps).map { -$0 }
+    case .binary(let binary):
+      var left = try await scalar(binary.left, steps)
+      let right = try await scalar(binary.right, steps)
+      for index in left.indices { left[index] = binary.operation.compute(left[index], right[index]) }
+      return left
+    case .call(let call):
+      switch call.function {
+      case .pi: return [Double](repeating: .pi, count: steps.count)
+      case .time: return (0..<steps.count).map { Double(steps.time($0)) / 1000 }
+      case .scalar: return try await scalarOfVector(call.arguments[0], steps)
+      default: break
+      }
+    default: break
+    }
+    throw QueryError(.internal, "expression is not a scalar")
+  }
+
+  private func scalarOfVector(_ argument: Expression, _ steps: Steps) async throws -> [Double] {
+    let grid = try await vector(argument, steps)
+    return (0..<steps.count).map { step in
+      var found: Double?
+      for row in 0..<grid.count {
+        guard let value = grid.number(row, step) else { continue }
+        guard found == nil else { return .nan }
+        found = value
+      }
+      return found ?? .nan
+    }
+  }
+
+  /// A text, the same at each step.
+  func string(_ expression: Expression) throws -> String {
+    guard case .string(let text) = expression.withoutParentheses.node else {
+      throw QueryError(.internal, "expression is not a string")
+    }
+    return text
+  }
+
+  /// At most one sample per series at each step.
+  func vector(_ expression: Expression, _ steps: Steps, hints: SelectionHints = SelectionHints()) async throws
+    -> VectorGrid
+  {
+    let grid: VectorGrid
+    switch expression.node {
+    case .selector(let selector):
+      grid = try await instantSelector(selector, span: expression.span, steps, hints: hints, wantsTimes: false)
+    case .parenthesized(let inner), .positive(let inner): return try await vector(inner, steps, hints: hints)
+    case .negation(let inner):
+      var inner = try await vector(inner, steps)
+      inner.mapOnlyNumbers { -$0 }
+      inner.mapHistograms { $0.scaled(by: -1) }
+      try inner.relabel { $0.withoutName }
+      grid = inner
+    case .call(let call): grid = try await self.call(call, span: expression.span, steps)
+    case .aggregation(let aggregation): grid = try await aggregate(aggregation, steps)
+    case .binary(let binary): grid = try await self.binary(binary, span: expression.span, steps)
+    default: throw QueryError(.internal, "expression is not an instant vector")
+    }
+    try spend(grid.count * steps.count)
+    return grid
+  }
+}

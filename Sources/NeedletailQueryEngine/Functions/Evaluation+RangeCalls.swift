@@ -1,0 +1,93 @@
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+// Functions over the samples of a range. A series' columns are decoded once; the window slides over them step by step.
+
+extension Evaluation {
+  /// Evaluates a function whose argument is a range of series.
+  func rangeCall(_ call: Call, span: SourceSpan, _ steps: Steps) async throws -> VectorGrid {
+    guard let argument = call.arguments.first(where: { $0.type == .range }) else {
+      throw QueryError(.internal, "function without a range")
+    }
+    if argument.isEventRange { return try await eventCall(call, argument, steps) }
+    var parameters: [[Double]] = []
+    for other in call.arguments where other.type == .scalar { parameters.append(try await scalar(other, steps)) }
+    checkParameters(call, parameters)
+    let function = call.function
+    let keepsName = function == .lastOverTime || function == .firstOverTime
+    var grid = VectorGrid(width: steps.count)
+    var kernel = RangeKernel(function: function)
+    let hints = SelectionHints(function: function.rawValue)
+    try await eachRange(argument, steps, hints: hints) { labels, samples, windows in
+      let row = grid.addRow(keepsName ? labels : labels.withoutName)
+      var slider = RangeSlider()
+      for step in windows.indices {
+        slider.slide(over: samples, to: windows[step])
+        guard !slider.isEmpty else { continue }
+        let values = parameters.map { $0[step] }
+        let cell = kernel.evaluate(samples, slider, windows[step], values, now: steps.time(step))
+        if case .absent = cell { continue }
+        grid.set(row, step, cell)
+      }
+      grid.dropLastRowIfEmpty()
+      try spend(0)
+      report(&kernel, function, labels, grid.count > row, at: argument.span)
+    }
+    if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
+    if !keepsName { try grid.mergeEqualRows() }
+    return grid
+  }
+
+  private func checkParameters(_ call: Call, _ parameters: [[Double]]) {
+    guard call.function == .quantileOverTime, let first = parameters.first else { return }
+    if let bad = first.first(where: { $0.isNaN || $0 < 0 || $0 > 1 }) {
+      warn("quantile value should be between 0 and 1, got \(Printer.number(bad))", at: call.arguments[0].span)
+    }
+  }
+
+  private func report(
+    _ kernel: inout RangeKernel, _ function: Function, _ labels: LabelSet, _ hasValue: Bool, at span: SourceSpan
+  ) {
+    let metric = labels.metricName ?? ""
+    for remark in kernel.takeRemarks() {
+      if remark.isWarning {
+        warn("\(remark.message) for metric name \"\(metric)\"", at: span)
+      } else {
+        inform("\(remark.message) for metric name \"\(metric)\"", at: span)
+      }
+    }
+    guard function == .rate || function == .increase, hasValue, !metric.isEmpty, kernel.sawNumbers else { return }
+    let isCounterName = ["_total", "_sum", "_count", "_bucket"].contains { metric.hasSuffix($0) }
+    if !isCounterName {
+      inform(
+        "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"\(metric)\"", at: span)
+    }
+  }
+
+  /// One row with 1 at the steps where the grid has nothing, labelled by what the selector asks for.
+  func absence(of grid: VectorGrid, argument: Expression, _ steps: Steps) -> VectorGrid {
+    var result = VectorGrid(width: steps.count)
+    let row = result.addRow(absentLabels(argument))
+    for step in 0..<steps.count where !(0..<grid.count).contains(where: { grid.isPresent($0, step) }) {
+      result.set(row, step, 1)
+    }
+    result.dropLastRowIfEmpty()
+    return result
+  }
+
+  /// The labels that a selector fixes by equality, and only once.
+  private func absentLabels(_ argument: Expression) -> LabelSet {
+    let matchers: [MatcherSyntax]
+    switch argument.node {
+    case .selector(let selector): matchers = selector.matchers
+    case .events(let selector): matchers = selector.matchers
+    default: return .empty
+    }
+    var labels: [Label] = []
+    for matcher in matchers where matcher.name != LabelSet.nameLabel {
+      let isAlone = matchers.filter { $0.name == matcher.name }.count == 1
+      if matcher.operation == .equal, isAlone { labels.append(Label(matcher.name, matcher.value)) }
+    }
+    return LabelSet(labels)
+  }
+}

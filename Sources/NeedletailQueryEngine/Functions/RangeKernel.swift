@@ -1,0 +1,296 @@
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+// What a range function makes of one window of one series.
+
+/// Evaluates one range function, and collects remarks on the series that it saw.
+struct RangeKernel {
+  /// A remark on a series.
+  struct Remark: Hashable {
+    var message: String
+    var isWarning: Bool
+  }
+
+  let function: Function
+  private var remarks: Set<Remark> = []
+  /// Whether any window of the series held numbers.
+  private(set) var sawNumbers = false
+
+  init(function: Function) { self.function = function }
+
+  /// The remarks since the last call, which are about one series.
+  mutating func takeRemarks() -> [Remark] {
+    guard !remarks.isEmpty else { return [] }
+    defer { remarks.removeAll() }
+    return remarks.sorted { $0.message < $1.message }
+  }
+
+  private mutating func warn(_ message: String) { remarks.insert(Remark(message: message, isWarning: true)) }
+  private mutating func inform(_ message: String) { remarks.insert(Remark(message: message, isWarning: false)) }
+
+  /// The value over the samples that the slider stands on.
+  ///
+  /// `now` is the step's own time in milliseconds.
+  mutating func evaluate(
+    _ samples: borrowing RangeSamples, _ slider: RangeSlider, _ window: RangeWindow, _ parameters: [Double],
+    now: Int64
+  ) -> VectorGrid.Cell {
+    sawNumbers = sawNumbers || !slider.numbers.isEmpty
+    switch function {
+    case .countOverTime: return .number(Double(slider.numbers.count + slider.histograms.count))
+    case .presentOverTime, .absentOverTime: return .number(1)
+    case .lastOverTime, .firstOverTime: return edge(samples, slider, isLast: function == .lastOverTime)
+    case .timestampOfLastOverTime, .timestampOfFirstOverTime:
+      return .number(Double(edgeTime(samples, slider, isLast: function == .timestampOfLastOverTime)) / 1000)
+    case .changes, .resets:
+      if !slider.histograms.isEmpty { return mixedCount(samples, slider) }
+    default: break
+    }
+    if !slider.histograms.isEmpty, let cell = histograms(samples, slider, window) { return cell }
+    guard !slider.numbers.isEmpty else { return .absent }
+    let times = samples.times.span.extracting(slider.numbers)
+    let values = samples.values.span.extracting(slider.numbers)
+    return numbers(times, values, window, parameters, now: now).map { .number($0) } ?? .absent
+  }
+
+  // MARK: Numbers
+
+  private func numbers(
+    _ times: Span<Int64>, _ values: Span<Double>, _ window: RangeWindow, _ parameters: [Double], now: Int64
+  ) -> Double? {
+    let last = values.count - 1
+    switch function {
+    case .rate: return RangeMath.extrapolated(times, values, window, isCounter: true, isRate: true)
+    case .increase: return RangeMath.extrapolated(times, values, window, isCounter: true, isRate: false)
+    case .delta: return RangeMath.extrapolated(times, values, window, isCounter: false, isRate: false)
+    case .irate, .idelta:
+      guard last >= 1 else { return nil }
+      let isRate = function == .irate
+      let previous = values[last - 1]
+      let difference = isRate && values[last] < previous ? values[last] : values[last] - previous
+      guard isRate else { return difference }
+      let interval = times[last] - times[last - 1]
+      return interval == 0 ? nil : difference / (Double(interval) / 1000)
+    case .changes: return RangeMath.changes(values)
+    case .resets: return RangeMath.resets(values)
+    case .deriv:
+      return last >= 1 ? RangeMath.regression(times, values, origin: times[0]).slope : nil
+    case .predictLinear:
+      guard last >= 1 else { return nil }
+      let (slope, value) = RangeMath.regression(times, values, origin: now)
+      return slope * parameters[0] + value
+    case .doubleExponentialSmoothing:
+      return RangeMath.smoothed(values, smoothing: parameters[0], trend: parameters[1])
+    case .quantileOverTime: return RangeMath.quantile(parameters[0], RangeMath.array(values))
+    default: return overTime(times, values)
+    }
+  }
+
+  private func overTime(_ times: Span<Int64>, _ values: Span<Double>) -> Double? {
+    switch function {
+    case .sumOverTime: return RangeMath.sum(values)
+    case .avgOverTime: return RangeMath.mean(values)
+    case .minOverTime: return values[RangeMath.extreme(values) { $0 < $1 }]
+    case .maxOverTime: return values[RangeMath.extreme(values) { $0 > $1 }]
+    case .timestampOfMinOverTime: return Double(times[RangeMath.extreme(values) { $0 <= $1 }]) / 1000
+    case .timestampOfMaxOverTime: return Double(times[RangeMath.extreme(values) { $0 >= $1 }]) / 1000
+    case .stdvarOverTime: return RangeMath.variance(values)
+    case .stddevOverTime: return RangeMath.variance(values).squareRoot()
+    case .madOverTime:
+      let numbers = RangeMath.array(values)
+      if numbers.contains(where: \.isNaN) { return .nan }
+      let median = RangeMath.quantile(0.5, numbers)
+      return RangeMath.quantile(0.5, numbers.map { abs($0 - median) })
+    default: return nil
+    }
+  }
+
+  // MARK: Both kinds
+
+  private func edge(
+    _ samples: borrowing RangeSamples, _ slider: RangeSlider, isLast: Bool
+  ) -> VectorGrid.Cell {
+    let number = isLast ? slider.numbers.last : slider.numbers.first
+    let histogram = isLast ? slider.histograms.last : slider.histograms.first
+    guard let histogram else { return number.map { .number(samples.values[$0]) } ?? .absent }
+    guard let number else { return .histogram(samples.histograms[histogram]) }
+    let takesNumber =
+      isLast
+      ? samples.times[number] > samples.histogramTimes[histogram]
+      : samples.times[number] < samples.histogramTimes[histogram]
+    return takesNumber ? .number(samples.values[number]) : .histogram(samples.histograms[histogram])
+  }
+
+  private func edgeTime(_ samples: borrowing RangeSamples, _ slider: RangeSlider, isLast: Bool) -> Int64 {
+    let number = (isLast ? slider.numbers.last : slider.numbers.first).map { samples.times[$0] }
+    let histogram = (isLast ? slider.histograms.last : slider.histograms.first).map { samples.histogramTimes[$0] }
+    guard let number, let histogram else { return number ?? histogram ?? 0 }
+    return isLast ? max(number, histogram) : min(number, histogram)
+  }
+
+  /// `changes` and `resets` over numbers and histograms in the order of time.
+  private func mixedCount(_ samples: borrowing RangeSamples, _ slider: RangeSlider) -> VectorGrid.Cell {
+    var count = 0.0
+    var number = slider.numbers.lowerBound
+    var histogram = slider.histograms.lowerBound
+    var previousNumber: Double?
+    var previousHistogram: NativeHistogram?
+    while number < slider.numbers.upperBound || histogram < slider.histograms.upperBound {
+      let takesNumber =
+        histogram >= slider.histograms.upperBound
+        || (number < slider.numbers.upperBound && samples.times[number] < samples.histogramTimes[histogram])
+      if takesNumber {
+        let value = samples.values[number]
+        if previousHistogram != nil {
+          count += 1
+        } else if let previous = previousNumber {
+          let isChange = value != previous && !(value.isNaN && previous.isNaN)
+          if function == .changes ? isChange : value < previous { count += 1 }
+        }
+        (previousNumber, previousHistogram) = (value, nil)
+        number += 1
+      } else {
+        let value = samples.histograms[histogram]
+        if previousNumber != nil {
+          count += 1
+        } else if let previous = previousHistogram {
+          if function == .changes ? !value.observesSame(as: previous) : value.isReset(after: previous) { count += 1 }
+        }
+        (previousNumber, previousHistogram) = (nil, value)
+        histogram += 1
+      }
+    }
+    return .number(count)
+  }
+
+  // MARK: Histograms
+
+  /// The value where the window holds histograms; nil if only its numbers count.
+  private mutating func histograms(
+    _ samples: borrowing RangeSamples, _ slider: RangeSlider, _ window: RangeWindow
+  ) -> VectorGrid.Cell? {
+    let isMixed = !slider.numbers.isEmpty
+    switch function {
+    case .rate, .increase, .delta, .sumOverTime, .avgOverTime, .irate, .idelta:
+      guard !isMixed else {
+        if function == .irate || function == .idelta { return lastTwo(samples, slider) }
+        warn("encountered a mix of histograms and floats")
+        return .absent
+      }
+    default:
+      if isMixed { inform("ignored histograms in a range containing both floats and histograms") }
+      return isMixed ? nil : .absent
+    }
+    let values = samples.histograms[slider.histograms]
+    switch function {
+    case .sumOverTime: return sum(values).map { .histogram($0) } ?? .absent
+    case .avgOverTime: return sum(values).map { .histogram($0.divided(by: Double(values.count))) } ?? .absent
+    case .irate, .idelta: return lastTwo(samples, slider)
+    default:
+      let times = samples.histogramTimes[slider.histograms]
+      guard let first = times.first, let last = times.last, let firstValue = values.first, values.count >= 2,
+        var increase = increase(values)
+      else { return .absent }
+      let isCounter = function != .delta
+      let zeroPoint =
+        isCounter && increase.count > 0 && firstValue.count >= 0 ? firstValue.count / increase.count : nil
+      var factor = RangeMath.extrapolation(
+        first: first, last: last, count: values.count, window, zeroPoint: zeroPoint)
+      if function == .rate { factor /= Double(window.end - window.start) / 1000 }
+      increase = increase.scaled(by: factor)
+      increase.resetHint = .gauge
+      return .histogram(increase.compacted)
+    }
+  }
+
+  private mutating func sum(_ values: ArraySlice<NativeHistogram>) -> NativeHistogram? {
+    guard var total = values.first else { return nil }
+    var sum = CompensatedSum()
+    sum.add(total.sum)
+    for value in values.dropFirst() {
+      guard let next = add(total, value, factor: 1) else { return nil }
+      total = next
+      sum.add(value.sum)
+    }
+    total.sum = sum.result
+    return total
+  }
+
+  private mutating func add(
+    _ left: NativeHistogram, _ right: NativeHistogram, factor: Double
+  ) -> NativeHistogram? {
+    guard let combination = left.adding(right, factor: factor) else {
+      warn("vector contains a mix of histograms with exponential and custom buckets schemas")
+      return nil
+    }
+    if combination.reconciledBounds { inform("mismatched custom buckets were reconciled during operation") }
+    if combination.collidingHints, factor > 0 { warn("conflicting counter resets during histogram addition") }
+    return combination.histogram
+  }
+
+  private mutating func increase(_ values: ArraySlice<NativeHistogram>) -> NativeHistogram? {
+    guard let first = values.first, let last = values.last else { return nil }
+    let isCounter = function != .delta
+    if isCounter, values.contains(where: { $0.resetHint == .gauge }) {
+      warn("this native histogram metric is not a counter")
+    } else if !isCounter, first.resetHint != .gauge || last.resetHint != .gauge {
+      warn("this native histogram metric is not a gauge")
+    }
+    let second = values[values.startIndex + 1]
+    // If the counter was reset right after the first sample, only what came after counts.
+    let skipsFirst = isCounter && second.isReset(after: first)
+    let compared = skipsFirst ? values.dropFirst() : values
+    guard compared.allSatisfy({ $0.usesCustomBuckets == last.usesCustomBuckets }) else {
+      warn("vector contains a mix of histograms with exponential and custom buckets schemas")
+      return nil
+    }
+    var result = last
+    if !skipsFirst {
+      guard let difference = add(last, first, factor: -1) else { return nil }
+      result = difference
+    }
+    guard isCounter, var previous = compared.first else { return result }
+    for value in compared.dropFirst() {
+      if value.isReset(after: previous) {
+        guard let next = result.adding(previous) else { return nil }
+        result = next.histogram
+      }
+      previous = value
+    }
+    return result
+  }
+
+  private mutating func lastTwo(_ samples: borrowing RangeSamples, _ slider: RangeSlider) -> VectorGrid.Cell {
+    let numberTimes = samples.times[slider.numbers].suffix(2)
+    let histogramTimes = samples.histogramTimes[slider.histograms].suffix(2)
+    let newest = (numberTimes.map { ($0, true) } + histogramTimes.map { ($0, false) }).sorted { $0.0 < $1.0 }.suffix(2)
+    guard newest.count == 2, let first = newest.first, let last = newest.last else { return .absent }
+    guard first.1 == last.1 else {
+      warn("encountered a mix of histograms and floats")
+      return .absent
+    }
+    let isRate = function == .irate
+    let seconds = Double(last.0 - first.0) / 1000
+    if first.1 {
+      let values = samples.values[slider.numbers].suffix(2)
+      guard let previous = values.first, let current = values.last else { return .absent }
+      let difference = isRate && current < previous ? current : current - previous
+      return .number(isRate ? difference / seconds : difference)
+    }
+    let values = samples.histograms[slider.histograms].suffix(2)
+    guard let previous = values.first, let current = values.last else { return .absent }
+    if isRate, previous.resetHint == .gauge || current.resetHint == .gauge {
+      warn("this native histogram metric is not a counter")
+    } else if !isRate, previous.resetHint != .gauge || current.resetHint != .gauge {
+      warn("this native histogram metric is not a gauge")
+    }
+    var result = current
+    if !isRate || !current.isReset(after: previous) {
+      guard let difference = add(current, previous, factor: -1) else { return .absent }
+      result = difference
+    }
+    if isRate { result = result.divided(by: seconds) }
+    result.resetHint = .gauge
+    return .histogram(result.compacted)
+  }
+}

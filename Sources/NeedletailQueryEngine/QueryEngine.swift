@@ -1,0 +1,130 @@
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+// The engine: checks a query against the limits, evaluates it over the sources, and shapes the value. It holds no data
+// and no state between queries.
+
+/// When and how a query is evaluated.
+package struct QueryOptions: Sendable, Hashable {
+  /// How far back an instant selector looks for a sample, in milliseconds.
+  package var lookback: Int64
+  /// The resolution of subqueries that name none, in milliseconds.
+  package var subqueryResolution: Int64
+  /// The most events that a query for events returns.
+  package var eventLimit: Int
+  /// Which events come first.
+  package var eventOrder: EventOrder
+
+  /// Options; the defaults are Prometheus'.
+  package init(
+    lookback: Int64 = 300_000, subqueryResolution: Int64 = 60_000, eventLimit: Int = 100,
+    eventOrder: EventOrder = .backward
+  ) {
+    self.lookback = lookback
+    self.subqueryResolution = subqueryResolution
+    self.eventLimit = eventLimit
+    self.eventOrder = eventOrder
+  }
+}
+
+/// Answers queries from the sources that it is given.
+package struct QueryEngine: Sendable {
+  /// Where series come from.
+  package let series: any SeriesSource
+  /// Where logs and spans come from; nil if there are none.
+  package let events: (any EventSource)?
+  /// Where queries stop.
+  package let limits: QueryLimits
+
+  /// An engine over sources.
+  package init(series: any SeriesSource, events: (any EventSource)? = nil, limits: QueryLimits = QueryLimits()) {
+    self.series = series
+    self.events = events
+    self.limits = limits
+  }
+
+  /// Evaluates a text at one time, in milliseconds.
+  ///
+  /// Throws `QueryError`.
+  package func instant(
+    _ text: String, dialect: Parser.Dialect = .promQL, tenant: TenantID, at time: Int64,
+    options: QueryOptions = QueryOptions()
+  ) async throws -> QueryResult {
+    try await instant(try Self.parse(text, dialect), text: text, tenant: tenant, at: time, options: options)
+  }
+
+  /// Evaluates a text at every step of a range, both ends included, in milliseconds.
+  ///
+  /// Throws `QueryError`.
+  package func range(
+    _ text: String, dialect: Parser.Dialect = .promQL, tenant: TenantID, from start: Int64, to end: Int64,
+    step: Int64, options: QueryOptions = QueryOptions()
+  ) async throws -> QueryResult {
+    try await range(
+      try Self.parse(text, dialect), text: text, tenant: tenant, from: start, to: end, step: step, options: options)
+  }
+
+  /// Evaluates a tree at one time; `text` is what remarks point into.
+  package func instant(
+    _ expression: Expression, text: String, tenant: TenantID, at time: Int64, options: QueryOptions = QueryOptions()
+  ) async throws -> QueryResult {
+    try Self.check(time)
+    let steps = Steps(start: time, end: time, interval: 1)
+    return try await run(tenant: tenant, text: text, steps: steps, isInstant: true, options: options) {
+      try await $0.instantResult(of: expression)
+    }
+  }
+
+  /// Evaluates a tree at every step of a range; `text` is what remarks point into.
+  package func range(
+    _ expression: Expression, text: String, tenant: TenantID, from start: Int64, to end: Int64, step: Int64,
+    options: QueryOptions = QueryOptions()
+  ) async throws -> QueryResult {
+    try Self.check(start)
+    try Self.check(end)
+    guard step > 0 else {
+      throw QueryError(.badData, "zero or negative query resolution step widths are not accepted")
+    }
+    guard end >= start else { throw QueryError(.badData, "end timestamp must not be before start time") }
+    guard (end - start) / step < Int64(limits.steps) else {
+      throw QueryError(
+        .badData,
+        "exceeded maximum resolution of \(limits.steps) points per timeseries: decrease the query resolution (step)")
+    }
+    let steps = Steps(start: start, end: end, interval: step)
+    return try await run(tenant: tenant, text: text, steps: steps, isInstant: false, options: options) {
+      try await $0.rangeResult(of: expression)
+    }
+  }
+
+  private static func parse(_ text: String, _ dialect: Parser.Dialect) throws -> Expression {
+    do {
+      return try Parser.parse(text, dialect: dialect)
+    } catch {
+      throw QueryError(error)
+    }
+  }
+
+  /// Times this far from 1970 (about 285,000 years) leave room for every offset and range.
+  private static func check(_ time: Int64) throws {
+    guard time.magnitude <= 9_000_000_000_000_000 else { throw QueryError(.badData, "time is out of range") }
+  }
+
+  private func run(
+    tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions,
+    _ body: (Evaluation) async throws -> QueryValue
+  ) async throws -> QueryResult {
+    let evaluation = Evaluation(
+      engine: self, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options)
+    do {
+      let value = try await body(evaluation)
+      return QueryResult(
+        value: value, warnings: evaluation.annotations.warnings, infos: evaluation.annotations.infos,
+        coverage: evaluation.coverage, statistics: evaluation.statistics)
+    } catch let error as QueryError {
+      throw error
+    } catch is CancellationError {
+      throw QueryError(.canceled, "query was canceled")
+    }
+  }
+}

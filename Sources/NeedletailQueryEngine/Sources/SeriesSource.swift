@@ -1,0 +1,191 @@
+import NeedletailTelemetry
+
+// What the engine asks of whatever holds time series: the node's own store, a fan-out over the cluster, or a remote one.
+// Everything is asynchronous and streams in chunks of many series, so that none of these has to hold an answer whole.
+
+/// What a selection is for.
+///
+/// A source may use the hints to read less (to answer from block summaries, or to aggregate nearer to the data
+/// later); ignoring them is always right.
+package struct SelectionHints: Sendable, Hashable {
+  /// The function or aggregation right around the selector, such as `rate` or `sum`; nil for none.
+  package var function: String?
+  /// The range of a range selector in milliseconds; 0 for an instant selector.
+  package var range: Int64
+  /// The distance between the query's steps in milliseconds; 0 for an instant query.
+  package var step: Int64
+  /// The labels of the aggregation around the selector.
+  package var grouping: [String]
+  /// Whether `grouping` names the labels to keep (`by`) rather than to drop (`without`).
+  package var groupsBy: Bool
+
+  /// Hints; the defaults say nothing.
+  package init(
+    function: String? = nil, range: Int64 = 0, step: Int64 = 0, grouping: [String] = [], groupsBy: Bool = true
+  ) {
+    self.function = function
+    self.range = range
+    self.step = step
+    self.grouping = grouping
+    self.groupsBy = groupsBy
+  }
+}
+
+/// The most that a selection may return.
+///
+/// A source that would return more should throw `QueryError` of kind `.execution` as soon as it knows; the engine
+/// counts as well.
+package struct SelectionLimits: Sendable, Hashable {
+  /// The most series.
+  package var series: Int
+  /// The most samples over all series.
+  package var samples: Int
+
+  /// Limits on one selection.
+  package init(series: Int = .max, samples: Int = .max) {
+    self.series = series
+    self.samples = samples
+  }
+}
+
+/// Which series, and which part of their samples.
+package struct SeriesSelection: Sendable, Hashable {
+  /// Whose series.
+  package var tenant: TenantID
+  /// All must match.
+  ///
+  /// A label that a series lacks is the empty string.
+  package var matchers: [LabelMatcher]
+  /// Which samples: milliseconds, both ends included.
+  package var range: TimeRange
+  /// What it is for.
+  package var hints: SelectionHints
+  /// The most that may come back.
+  package var limits: SelectionLimits
+
+  /// A selection; by default without hints or limits.
+  package init(
+    tenant: TenantID, matchers: [LabelMatcher], range: TimeRange, hints: SelectionHints = SelectionHints(),
+    limits: SelectionLimits = SelectionLimits()
+  ) {
+    self.tenant = tenant
+    self.matchers = matchers
+    self.range = range
+    self.hints = hints
+    self.limits = limits
+  }
+}
+
+/// A chunk of whole series in flat columns: the samples of series `i` are at indexes `offsets[i]..<offsets[i + 1]`,
+/// sorted by time, one per time.
+///
+/// Series may come in any order, but each comes once in a cursor's life.
+package struct SeriesColumns: Sendable {
+  /// The labels of each series, the metric's name among them.
+  package var labels: [LabelSet]
+  /// Where each series' samples begin, and at the end the number of samples: one more than there are series.
+  package var offsets: [Int]
+  /// Milliseconds since 1970.
+  package var timestamps: [Int64]
+  /// Values bit for bit, stale markers included.
+  ///
+  /// Where the sample is a histogram: its sum.
+  package var values: [Double]
+  /// Indexes into `timestamps` of the samples that are histograms, ascending.
+  package var histogramIndexes: [Int]
+  /// The histograms, in the order of `histogramIndexes`.
+  package var histograms: [NativeHistogram]
+
+  /// An empty chunk.
+  package init() {
+    labels = []
+    offsets = [0]
+    timestamps = []
+    values = []
+    histogramIndexes = []
+    histograms = []
+  }
+
+  /// The number of series.
+  package var count: Int { labels.count }
+
+  /// Adds a sample to the series being written.
+  @inlinable
+  package mutating func append(timestamp: Int64, value: Double) {
+    timestamps.append(timestamp)
+    values.append(value)
+  }
+
+  /// Adds a histogram sample to the series being written.
+  package mutating func append(timestamp: Int64, histogram: NativeHistogram) {
+    histogramIndexes.append(timestamps.count)
+    histograms.append(histogram)
+    timestamps.append(timestamp)
+    values.append(histogram.sum)
+  }
+
+  /// Ends the series being written: the samples appended since the last call belong to `labels`.
+  package mutating func finishSeries(_ labels: LabelSet) {
+    self.labels.append(labels)
+    offsets.append(timestamps.count)
+  }
+}
+
+/// The answer to a selection, chunk by chunk.
+///
+/// Used by one task at a time; dropping it ends the reading.
+package protocol SeriesCursor: AnyObject {
+  /// The next chunk, nil after the last. Chunks should hold some thousands to some hundred thousand samples: the engine
+  /// looks for cancellation and limits between chunks.
+  func next() async throws -> SeriesColumns?
+  /// How much of the selection the chunks so far cover; final after `next` returned nil.
+  var coverage: Coverage { get }
+}
+
+/// A metric and what is known of it.
+package struct NamedMetadata: Sendable, Hashable {
+  /// The metric's name.
+  package var metric: String
+  /// Its kind, unit and help.
+  package var metadata: MetricMetadata
+
+  /// The metadata of a metric.
+  package init(metric: String, metadata: MetricMetadata) {
+    self.metric = metric
+    self.metadata = metadata
+  }
+}
+
+/// Whatever holds time series.
+///
+/// The calls other than `select` also take several selections: an answer concerns the series that match any of them,
+/// and all series of the tenant when there is none.
+package protocol SeriesSource: Sendable {
+  /// The samples of the matching series.
+  func select(_ selection: SeriesSelection) async throws -> any SeriesCursor
+  /// The names of labels of matching series, sorted, at most `limit`.
+  func labelNames(_ scope: MetadataScope, limit: Int) async throws -> [String]
+  /// The values of a label among matching series, sorted, at most `limit`.
+  func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> [String]
+  /// The label sets of matching series, sorted by their bytes, at most `limit`.
+  func series(_ scope: MetadataScope, limit: Int) async throws -> [LabelSet]
+  /// What is known of a metric, or of all if `metric` is nil, at most `limit` metrics.
+  func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata]
+}
+
+/// The series that a question about labels concerns.
+package struct MetadataScope: Sendable, Hashable {
+  /// Whose series.
+  package var tenant: TenantID
+  /// Selectors, of which any may match; none at all means every series.
+  package var selectors: [[LabelMatcher]]
+  /// Series with a sample in this range, as near as the source can tell cheaply; milliseconds, both ends included.
+  package var range: TimeRange
+
+  /// A scope; by default all series of all time.
+  package init(tenant: TenantID, selectors: [[LabelMatcher]] = [], range: TimeRange = .all) {
+    self.tenant = tenant
+    self.selectors = selectors
+    self.range = range
+  }
+}

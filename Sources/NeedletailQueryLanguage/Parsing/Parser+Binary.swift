@@ -1,0 +1,91 @@
+// Binary operators with `bool`, `on`, `ignoring`, `group_left` and `group_right`.
+
+extension Parser {
+  /// Reads the operator that stands here and its right side.
+  mutating func binary(_ left: Expression, _ operation: BinaryOperator) throws(SyntaxError) -> Expression {
+    let operatorSpan = advance().span
+    var returnsBool = false
+    if isKeyword("bool") {
+      guard operation.isComparison else {
+        throw failure("bool modifier can only be used on comparison operators", at: current.span)
+      }
+      advance()
+      returnsBool = true
+    }
+    let matchingStart = current.span
+    var matching = try self.matching(operation)
+    // Only the power operator associates to the right.
+    let minimum = operation == .power ? operation.precedence - 1 : operation.precedence
+    let right = try expression(above: minimum)
+    try check(left, operation, right, returnsBool: returnsBool, at: operatorSpan)
+    if left.type != .vector || right.type != .vector {
+      guard !matching.isExplicit else {
+        throw failure("vector matching only allowed between instant vectors", at: matchingStart)
+      }
+      matching = VectorMatching(cardinality: .oneToOne)
+    }
+    let node = BinaryExpression(
+      operation: operation, left: left, right: right, returnsBool: returnsBool, matching: matching)
+    return try make(.binary(node), from: left.span.start)
+  }
+
+  private func check(
+    _ left: Expression, _ operation: BinaryOperator, _ right: Expression, returnsBool: Bool, at span: SourceSpan
+  ) throws(SyntaxError) {
+    for side in [left, right] where side.type != .scalar && side.type != .vector {
+      throw failure(
+        "binary expression must contain only scalar and instant vector types, found \(side.type.rawValue)",
+        at: side.span)
+    }
+    if operation.isSet, left.type == .scalar || right.type == .scalar {
+      throw failure("set operator \"\(operation.rawValue)\" not allowed in binary scalar expression", at: span)
+    }
+    if operation.isComparison, !returnsBool, left.type == .scalar, right.type == .scalar {
+      throw failure("comparisons between scalars must use bool modifier", at: span)
+    }
+  }
+
+  private mutating func matching(_ operation: BinaryOperator) throws(SyntaxError) -> VectorMatching {
+    var matching = VectorMatching(cardinality: operation.isSet ? .manyToMany : .oneToOne)
+    guard isKeyword("on") || isKeyword("ignoring"), ahead(1).kind == .leftParenthesis else { return matching }
+    matching.isOn = advance().text.lowercased() == "on"
+    matching.isExplicit = true
+    matching.labels = try labelList(in: "grouping")
+    guard isKeyword("group_left") || isKeyword("group_right") else { return matching }
+    let keyword = advance()
+    guard !operation.isSet else {
+      throw failure("no grouping allowed for \"\(operation.rawValue)\" operation", at: keyword.span)
+    }
+    matching.cardinality = keyword.text.lowercased() == "group_left" ? .manyToOne : .oneToMany
+    if current.kind == .leftParenthesis { matching.include = try labelList(in: "grouping") }
+    if matching.isOn, let label = matching.include.first(where: { matching.labels.contains($0) }) {
+      throw failure("label \"\(label)\" must not occur in ON and GROUP clause at once", at: keyword.span)
+    }
+    return matching
+  }
+
+  /// Reads `(a, "b c", d)`, a comma at the end allowed.
+  mutating func labelList(in context: String) throws(SyntaxError) -> [String] {
+    try expect(.leftParenthesis, in: context)
+    var labels: [String] = []
+    while current.kind != .rightParenthesis {
+      labels.append(try labelName(in: context))
+      guard accept(.comma) else { break }
+    }
+    guard current.kind == .rightParenthesis else { throw unexpected(in: context, expected: "\",\" or \")\"") }
+    advance()
+    return labels
+  }
+
+  /// Reads a label's name: a word without colons, or a string.
+  mutating func labelName(in context: String) throws(SyntaxError) -> String {
+    let token = current
+    let isWord = token.kind == .identifier && !token.text.utf8.contains(UInt8(ascii: ":"))
+    // `inf` and `nan` are labels here, numbers elsewhere.
+    let isNumberWord = token.kind == .number && !token.text.isEmpty
+    guard isWord || isNumberWord || (token.kind == .string && !token.text.isEmpty) else {
+      throw unexpected(in: context, expected: "label")
+    }
+    return advance().text
+  }
+}

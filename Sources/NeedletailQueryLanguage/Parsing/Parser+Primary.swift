@@ -1,0 +1,146 @@
+// Literals, parentheses, calls and aggregations.
+
+extension Parser {
+  mutating func primary() throws(SyntaxError) -> Expression {
+    let token = current
+    let start = token.span.start
+    switch token.kind {
+    case .number:
+      advance()
+      return try make(.number(NumberLiteral(value: token.value)), from: start)
+    case .duration:
+      advance()
+      return try make(.number(NumberLiteral(value: token.value / 1000, isDuration: true)), from: start)
+    case .string:
+      advance()
+      return try make(.string(token.text), from: start)
+    case .leftParenthesis:
+      advance()
+      let inner = try expression(above: 0)
+      guard current.kind == .rightParenthesis else {
+        throw unexpected(in: "parenthesized expression", expected: "an operator or \")\"")
+      }
+      advance()
+      return try make(.parenthesized(inner), from: start)
+    case .leftBrace: return try selector()
+    case .identifier: return try word()
+    default: throw unexpected(in: "expression", expected: "a selector, a number, a function or \"(\"")
+    }
+  }
+
+  private mutating func word() throws(SyntaxError) -> Expression {
+    let next = ahead(1).kind
+    let name = current.text
+    if let operation = AggregationOperation(rawValue: name.lowercased()) {
+      let hasGrouping =
+        (isKeyword("by", ahead: 1) || isKeyword("without", ahead: 1)) && ahead(2).kind == .leftParenthesis
+      if next == .leftParenthesis || hasGrouping { return try aggregation(operation) }
+    }
+    if next == .leftParenthesis { return try call() }
+    return try selector()
+  }
+
+  // MARK: Aggregations
+
+  private mutating func aggregation(_ operation: AggregationOperation) throws(SyntaxError) -> Expression {
+    let start = advance().span
+    var grouping = try self.grouping()
+    let (arguments, closing) = try argumentList(in: "aggregation")
+    if grouping == nil { grouping = try self.grouping() }
+    let wanted = operation.parameter == nil ? 1 : 2
+    guard arguments.count == wanted, let expression = arguments.last else {
+      throw failure(
+        "wrong number of arguments for aggregate expression, expected \(wanted), found \(arguments.count)",
+        at: start.union(closing))
+    }
+    let parameter = wanted == 2 ? arguments[0] : nil
+    if let parameter, let type = operation.parameter {
+      try check(parameter, is: type, in: "aggregation parameter")
+    }
+    try check(expression, is: .vector, in: "aggregation expression")
+    let node = Aggregation(
+      operation: operation, parameter: parameter, expression: expression,
+      grouping: grouping ?? Grouping(isWithout: false, labels: []))
+    return try make(.aggregation(node), from: start.start)
+  }
+
+  /// Reads `by (...)` or `without (...)` if it stands here.
+  private mutating func grouping() throws(SyntaxError) -> Grouping? {
+    guard isKeyword("by") || isKeyword("without") else { return nil }
+    let isWithout = advance().text.lowercased() == "without"
+    return Grouping(isWithout: isWithout, labels: try labelList(in: "grouping"))
+  }
+
+  private mutating func argumentList(in context: String) throws(SyntaxError) -> ([Expression], SourceSpan) {
+    try expect(.leftParenthesis, in: context)
+    var arguments: [Expression] = []
+    while current.kind != .rightParenthesis {
+      arguments.append(try expression(above: 0))
+      guard accept(.comma) else { break }
+      guard current.kind != .rightParenthesis else {
+        throw failure("trailing commas not allowed in function call arguments", at: current.span)
+      }
+    }
+    guard current.kind == .rightParenthesis else {
+      throw unexpected(in: context, expected: "an operator, \",\" or \")\"")
+    }
+    return (arguments, advance().span)
+  }
+
+  // MARK: Calls
+
+  private mutating func call() throws(SyntaxError) -> Expression {
+    let name = advance()
+    guard let function = Function(rawValue: name.text) else {
+      throw failure("unknown function with name \"\(name.text)\"", at: name.span)
+    }
+    let (arguments, closing) = try argumentList(in: "call to function \"\(name.text)\"")
+    try check(arguments, of: function, at: name.span.union(closing))
+    var node = Call(function: function, arguments: arguments)
+    let overEvents = arguments.contains { $0.isEventRange }
+    if isKeyword("by") || isKeyword("without"), ahead(1).kind == .leftParenthesis {
+      guard overEvents else {
+        throw failure("grouping is only allowed on aggregations and on functions over events", at: current.span)
+      }
+      node.grouping = try grouping()
+    }
+    if function.isOverBytes, !overEvents {
+      throw failure("function \"\(name.text)\" needs a range of log lines, such as logs{...}[5m]", at: name.span)
+    }
+    return try make(.call(node), from: name.span.start)
+  }
+
+  private func check(
+    _ arguments: [Expression], of function: Function, at span: SourceSpan
+  ) throws(SyntaxError) {
+    let signature = function.signature
+    let maximum = signature.parameters.count
+    let minimum = maximum - signature.optional
+    guard arguments.count >= minimum, signature.isVariadic || arguments.count <= maximum else {
+      let wanted =
+        signature.isVariadic || (signature.optional > 0 && arguments.count < minimum)
+        ? "at least \(minimum)" : signature.optional > 0 ? "at most \(maximum)" : "\(maximum)"
+      throw failure(
+        "expected \(wanted) argument(s) in call to \"\(function.rawValue)\", found \(arguments.count)", at: span)
+    }
+    for (index, argument) in arguments.enumerated() {
+      let type = signature.parameters[min(index, maximum - 1)]
+      try check(argument, is: type, in: "call to function \"\(function.rawValue)\"")
+    }
+  }
+
+  func check(_ expression: Expression, is type: ValueType, in context: String) throws(SyntaxError) {
+    guard expression.type != type else { return }
+    let hint = type == .range && expression.type == .events ? " (add a range such as [5m])" : ""
+    throw failure(
+      "expected type \(type.rawValue) in \(context), found \(expression.type.rawValue)\(hint)", at: expression.span)
+  }
+}
+
+extension Expression {
+  /// Whether this is a range of logs or spans.
+  package var isEventRange: Bool {
+    if case .events(let selector) = withoutParentheses.node { return selector.range != nil }
+    return false
+  }
+}

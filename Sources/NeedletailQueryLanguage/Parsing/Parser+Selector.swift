@@ -1,0 +1,252 @@
+import NeedletailTelemetry
+
+// Selectors of series and of events, and what may follow them: ranges, resolutions, `offset` and `@`.
+
+extension Parser {
+  /// The largest range or offset in milliseconds (about 31,000 years), far from where sums overflow.
+  private static let durationMax = 1e15
+  /// The largest time, either side of 1970, in milliseconds.
+  private static let timeMax = 9e15
+
+  mutating func selector() throws(SyntaxError) -> Expression {
+    let start = current.span.start
+    var name: String?
+    let nameToken = current
+    if current.kind == .identifier { name = advance().text }
+    if current.kind == .leftBrace {
+      if dialect == .logQL, name == nil { return try events(.logs, from: start) }
+      if let word = name, let signal = EventSelector.Signal(rawValue: word) { return try events(signal, from: start) }
+    }
+    if dialect == .logQL {
+      throw failure("metric \"\(name ?? "")\" in a log query, expected a stream selector \"{...}\"", at: nameToken.span)
+    }
+    var matchers: [MatcherSyntax] = []
+    if current.kind == .leftBrace { matchers = try self.matchers(name: &name) }
+    let expression = try make(.selector(VectorSelector(name: name, matchers: matchers)), from: start)
+    guard name != nil || selectsSomething(matchers) else {
+      throw failure("vector selector must contain at least one non-empty matcher", at: expression.span)
+    }
+    return expression
+  }
+
+  private func selectsSomething(_ matchers: [MatcherSyntax]) -> Bool {
+    matchers.contains { matcher in
+      guard let compiled = try? LabelMatcher(matcher) else { return true }
+      return !compiled.matchesEmpty
+    }
+  }
+
+  /// Reads `{...}`.
+  ///
+  /// A bare string in it is the metric's name.
+  private mutating func matchers(name: inout String?) throws(SyntaxError) -> [MatcherSyntax] {
+    try expect(.leftBrace, in: "label matching")
+    var matchers: [MatcherSyntax] = []
+    while current.kind != .rightBrace {
+      let start = current
+      if start.kind == .string, ahead(1).kind == .comma || ahead(1).kind == .rightBrace {
+        guard name == nil else { throw failure("metric name must not be set twice: \"\(start.text)\"", at: start.span) }
+        guard !start.text.isEmpty else { throw failure("metric name must not be empty", at: start.span) }
+        name = advance().text
+      } else {
+        let matcher = try self.matcher()
+        if name != nil, matcher.name == LabelSet.nameLabel {
+          throw failure("metric name must not be set twice", at: matcher.span)
+        }
+        matchers.append(matcher)
+      }
+      guard accept(.comma) else { break }
+    }
+    guard current.kind == .rightBrace else { throw unexpected(in: "label matching", expected: "\",\" or \"}\"") }
+    advance()
+    return matchers
+  }
+
+  /// Reads `label="value"`.
+  private mutating func matcher() throws(SyntaxError) -> MatcherSyntax {
+    let start = current.span
+    guard current.kind == .identifier || current.kind == .string || current.kind == .number else {
+      throw unexpected(in: "label matching", expected: "label matcher or \"}\"")
+    }
+    let name = try labelName(in: "label matching")
+    guard let operation = MatcherSyntax.Operation(rawValue: current.kind.symbol) else {
+      throw unexpected(in: "label matching", expected: "one of =, !=, =~, !~")
+    }
+    advance()
+    let value = try expect(.string, in: "label matching")
+    return try compiled(
+      MatcherSyntax(name: name, operation: operation, value: value.text, span: start.union(value.span)))
+  }
+
+  /// The matcher itself, once its regular expression is known to compile.
+  func compiled(_ matcher: MatcherSyntax) throws(SyntaxError) -> MatcherSyntax {
+    do {
+      _ = try LabelMatcher(matcher)
+    } catch {
+      throw failure("error parsing regexp: \(error)", at: matcher.span)
+    }
+    return matcher
+  }
+
+  // MARK: Events
+
+  private mutating func events(_ signal: EventSelector.Signal, from start: Int) throws(SyntaxError) -> Expression {
+    var name: String?
+    let matchers = try self.matchers(name: &name)
+    guard name == nil else { throw failure("events have no metric name", at: current.span) }
+    if dialect == .logQL, !selectsSomething(matchers) {
+      throw failure(
+        "queries require at least one regexp or equality matcher that does not have an empty-compatible value",
+        at: SourceSpan(start: start, end: tokens[index - 1].span.end))
+    }
+    var selector = EventSelector(signal: signal, matchers: matchers, pipeline: [])
+    try pipeline(into: &selector)
+    return try make(.events(selector), from: start)
+  }
+
+  // MARK: What follows an expression
+
+  mutating func postfix() throws(SyntaxError) -> Expression {
+    var expression = try primary()
+    while true {
+      switch current.kind {
+      case .leftBracket: expression = try range(of: expression)
+      case .at: expression = try anchor(expression)
+      case .identifier where isKeyword("offset"): expression = try offset(expression)
+      default: return expression
+      }
+    }
+  }
+
+  private mutating func range(of expression: Expression) throws(SyntaxError) -> Expression {
+    let bracket = advance().span
+    let range = try duration(in: "subquery or range", signed: false)
+    if accept(.colon) {
+      var resolution: Int64?
+      if current.kind != .rightBracket { resolution = try duration(in: "subquery or range", signed: false) }
+      try expect(.rightBracket, in: "subquery selector")
+      guard expression.type == .vector || expression.type == .scalar else {
+        throw failure(
+          "subquery is only allowed on instant vector, found \(expression.type.rawValue)", at: expression.span)
+      }
+      let node = Subquery(expression: expression, range: range, resolution: resolution)
+      return try make(.subquery(node), from: expression.span.start)
+    }
+    guard current.kind == .rightBracket else { throw unexpected(in: "subquery or range", expected: "\":\" or \"]\"") }
+    advance()
+    switch expression.node {
+    case .selector(var selector):
+      guard selector.range == nil else { throw failure("a range must not be set twice", at: bracket) }
+      guard selector.shift == TimeShift() else {
+        throw failure("no offset or @ modifiers allowed before range", at: bracket)
+      }
+      selector.range = range
+      return try make(.selector(selector), from: expression.span.start)
+    case .events(var selector):
+      guard selector.range == nil else { throw failure("a range must not be set twice", at: bracket) }
+      guard selector.shift == TimeShift() else {
+        throw failure("no offset or @ modifiers allowed before range", at: bracket)
+      }
+      selector.range = range
+      try pipeline(into: &selector)
+      return try make(.events(selector), from: expression.span.start)
+    default: throw failure("ranges only allowed for selectors", at: bracket)
+    }
+  }
+
+  private mutating func offset(_ expression: Expression) throws(SyntaxError) -> Expression {
+    let keyword = advance().span
+    let milliseconds = try duration(in: "offset", signed: true)
+    return try shifted(expression, keyword: keyword, name: "offset") { shift in
+      guard shift.offset == nil else { return false }
+      shift.offset = milliseconds
+      return true
+    }
+  }
+
+  private mutating func anchor(_ expression: Expression) throws(SyntaxError) -> Expression {
+    let keyword = advance().span
+    let anchor: TimeAnchor
+    if isKeyword("start") || isKeyword("end"), ahead(1).kind == .leftParenthesis {
+      anchor = advance().text.lowercased() == "start" ? .start : .end
+      try expect(.leftParenthesis, in: "@")
+      try expect(.rightParenthesis, in: "@")
+    } else {
+      let isNegative = current.kind == .minus
+      if !accept(.minus) { _ = accept(.plus) }
+      guard current.kind == .number || current.kind == .duration else {
+        throw unexpected(in: "@", expected: "timestamp, start() or end()")
+      }
+      let token = advance()
+      let seconds = token.kind == .duration ? token.value / 1000 : token.value
+      let milliseconds = ((isNegative ? -seconds : seconds) * 1000).rounded(.toNearestOrAwayFromZero)
+      guard milliseconds.magnitude <= Self.timeMax, let time = Int64(exactly: milliseconds) else {
+        throw failure("timestamp out of bounds for @ modifier: \(seconds)", at: token.span)
+      }
+      anchor = .time(time)
+    }
+    return try shifted(expression, keyword: keyword, name: "@") { shift in
+      guard shift.anchor == nil else { return false }
+      shift.anchor = anchor
+      return true
+    }
+  }
+
+  /// Applies a modifier to what takes one; `change` tells whether it was not there yet.
+  private func shifted(
+    _ expression: Expression, keyword: SourceSpan, name: String, _ change: (inout TimeShift) -> Bool
+  ) throws(SyntaxError) -> Expression {
+    let start = expression.span.start
+    let isNew: Bool
+    let node: Expression.Node
+    switch expression.node {
+    case .selector(var selector):
+      isNew = change(&selector.shift)
+      node = .selector(selector)
+    case .subquery(var subquery):
+      isNew = change(&subquery.shift)
+      node = .subquery(subquery)
+    case .events(var selector):
+      isNew = change(&selector.shift)
+      node = .events(selector)
+    default:
+      throw failure("\(name) modifier must be preceded by a selector or subquery", at: expression.span)
+    }
+    guard isNew else { throw failure("\(name) may not be set multiple times", at: keyword) }
+    return try make(node, from: start)
+  }
+
+  /// Reads a duration, or a number of seconds, in milliseconds.
+  private mutating func duration(in context: String, signed: Bool) throws(SyntaxError) -> Int64 {
+    var isNegative = false
+    let start = current.span
+    if signed {
+      isNegative = current.kind == .minus
+      if !accept(.minus) { _ = accept(.plus) }
+    }
+    guard current.kind == .duration || current.kind == .number else {
+      throw unexpected(in: context, expected: "number or duration")
+    }
+    let token = advance()
+    let value = (token.kind == .duration ? token.value : token.value * 1000).rounded(.towardZero)
+    guard value <= Self.durationMax, let milliseconds = Int64(exactly: value) else {
+      throw failure("duration out of range", at: start.union(token.span))
+    }
+    guard signed || milliseconds > 0 else { throw failure("duration must be greater than 0", at: token.span) }
+    return isNegative ? -milliseconds : milliseconds
+  }
+}
+
+extension LabelMatcher {
+  /// Compiles a matcher of the syntax tree.
+  package init(_ syntax: MatcherSyntax) throws(RegularExpressionError) {
+    let operation: Operation =
+      switch syntax.operation {
+      case .equal: .equal
+      case .notEqual: .notEqual
+      case .matches: .matches
+      case .notMatches: .notMatches
+      }
+    try self.init(syntax.name, operation, syntax.value)
+  }
+}

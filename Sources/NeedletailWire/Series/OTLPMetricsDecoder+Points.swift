@@ -1,0 +1,147 @@
+import NeedletailOTLP
+import NeedletailTelemetry
+
+/// The kinds of points.
+extension OTLPMetricsDecoder {
+  /// Exemplars of one point that are looked at.
+  private static let exemplarsMax = 64
+  /// Buckets of one histogram with explicit bounds: each is a series.
+  private static let bucketsMax = 4096
+
+  /// Puts one value of a series where it belongs: a sample, a stale marker, or a change for the accumulator.
+  private mutating func append(_ value: Double, to id: SeriesID, _ point: PointContext, isDelta: Bool) {
+    if point.common.hasNoRecordedValue {
+      output.builder.beginSeries(id)
+      output.builder.append(timestamp: point.time, valueBits: StaleMarker.bitPattern)
+    } else if isDelta {
+      output.decoded.deltas.append(DeltaPoint(series: id, start: point.start, time: point.time, value: value))
+    } else {
+      output.builder.beginSeries(id, startTimestamp: point.start == 0 ? nil : point.start)
+      output.builder.append(timestamp: point.time, valueBits: value.bitPattern)
+    }
+  }
+
+  mutating func decodeNumber(_ point: OTLPNumberPoint, _ metric: inout Metric) throws(ProtobufError) {
+    guard let context = context(of: point.common, metric), let id = try series(context, &metric, .value) else { return }
+    append(point.value, to: id, context, isDelta: metric.isDelta)
+    if point.common.hasExemplars {
+      if metric.isDelta { output.builder.beginSeries(id) }
+      for exemplar in try exemplars(of: point.common) { append(exemplar) }
+    }
+    output.decoded.sampleCount += 1
+  }
+
+  /// A histogram with explicit bounds: `_bucket` series that count all up to their bound, `_count`, and `_sum` where it is known.
+  mutating func decodeHistogram(_ point: OTLPHistogramPoint, _ metric: inout Metric) throws(ProtobufError) {
+    guard let context = context(of: point.common, metric) else { return }
+    guard try hasFittingBuckets(point) else {
+      output.reject(
+        .invalidHistogram, "metric \(text(metric.view.name).debugDescription): bounds do not rise, are too many or do not fit the counts")
+      return
+    }
+    guard let countID = try series(context, &metric, .count, suffix: "_count") else { return }
+    append(Double(point.count), to: countID, context, isDelta: metric.isDelta)
+    if let sum = point.sum, let sumID = try series(context, &metric, .sum, suffix: "_sum") {
+      append(sum, to: sumID, context, isDelta: metric.isDelta)
+    }
+    let exemplars = point.common.hasExemplars ? try exemplars(of: point.common) : []
+    var counts = point.bucketCounts
+    var bounds = point.bounds
+    var below = 0.0
+    var previous = -Double.infinity
+    while true {
+      let word = try bounds.next()
+      let bound = word.map { Double(bitPattern: $0) } ?? .infinity
+      if let count = try counts.next() { below += Double(count) }
+      let total = word == nil ? Double(point.count) : below
+      guard let id = try series(context, &metric, .bucket, suffix: "_bucket", label: ("le", bound)) else { return }
+      append(total, to: id, context, isDelta: metric.isDelta)
+      let inBucket = exemplars.filter { $0.value > previous && $0.value <= bound }
+      if !inBucket.isEmpty && metric.isDelta { output.builder.beginSeries(id) }
+      for exemplar in inBucket { append(exemplar) }
+      previous = bound
+      if word == nil { break }
+      output.decoded.sampleCount += 1
+      _ = output.cutIfLarge()
+    }
+    output.decoded.sampleCount += 1
+  }
+
+  /// Whether there is one count more than bounds, or none of either, and the bounds rise.
+  private func hasFittingBuckets(_ point: OTLPHistogramPoint) throws(ProtobufError) -> Bool {
+    var counts = point.bucketCounts
+    var countCount = 0
+    while try counts.next() != nil { countCount += 1 }
+    var bounds = point.bounds
+    var boundCount = 0
+    var previous = -Double.infinity
+    while let word = try bounds.next() {
+      let bound = Double(bitPattern: word)
+      guard bound > previous, bound < .infinity, boundCount < Self.bucketsMax else { return false }
+      previous = bound
+      boundCount += 1
+    }
+    if countCount == 0 { return boundCount == 0 || point.common.hasNoRecordedValue }
+    return countCount == boundCount + 1
+  }
+
+  mutating func decodeExponential(_ point: OTLPExponentialPoint, _ metric: inout Metric) throws(ProtobufError) {
+    guard let context = context(of: point.common, metric) else { return }
+    switch try ExponentialHistogram.convert(point) {
+    case .invalid(let why):
+      output.reject(.invalidHistogram, "metric \(text(metric.view.name).debugDescription): \(why)")
+    case .valid(let histogram):
+      guard let id = try series(context, &metric, .native) else { return }
+      output.builder.beginSeries(id, startTimestamp: context.start == 0 ? nil : context.start)
+      output.builder.append(timestamp: context.time, histogram: histogram)
+      if point.common.hasExemplars { for exemplar in try exemplars(of: point.common) { append(exemplar) } }
+      output.decoded.histogramCount += 1
+    }
+  }
+
+  mutating func decodeSummary(_ point: OTLPSummaryPoint, _ metric: inout Metric) throws(ProtobufError) {
+    guard let context = context(of: point.common, metric),
+      let countID = try series(context, &metric, .count, suffix: "_count"),
+      let sumID = try series(context, &metric, .sum, suffix: "_sum")
+    else { return }
+    append(Double(point.count), to: countID, context, isDelta: false)
+    append(point.sum, to: sumID, context, isDelta: false)
+    var quantiles = point.quantiles
+    while let bytes = try quantiles.next() {
+      let quantile = try OTLPQuantile(bytes)
+      guard let id = try series(context, &metric, .quantile, label: ("quantile", quantile.quantile)) else { return }
+      append(quantile.value, to: id, context, isDelta: false)
+      output.decoded.sampleCount += 1
+      _ = output.cutIfLarge()
+    }
+    output.decoded.sampleCount += 1
+  }
+
+  // MARK: Exemplars
+
+  private mutating func append(_ exemplar: Exemplar) {
+    output.builder.append(exemplar: exemplar)
+    output.decoded.exemplarCount += 1
+  }
+
+  /// The point's exemplars: labelled by trace and span, then by the attributes that the point's series leaves out.
+  private mutating func exemplars(of point: OTLPPoint) throws(ProtobufError) -> [Exemplar] {
+    var result: [Exemplar] = []
+    var cursor = point.exemplars
+    while result.count < Self.exemplarsMax, let bytes = try cursor.next() {
+      let view = try OTLPExemplar(bytes)
+      guard let time = Int64(exactly: view.time) else { continue }
+      var labels = try OTLPLabels.labels(view.filteredAttributes)
+      if let trace = TraceID(bytes: view.traceID), trace.isValid { labels.append(Label("trace_id", trace.description)) }
+      if let span = SpanID(bytes: view.spanID), span.isValid { labels.append(Label("span_id", span.description)) }
+      let size = labels.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+      guard size <= output.decoding.limits.valueBytesMax, labels.count <= output.decoding.limits.labelsMax else {
+        output.reject(.invalidExemplar, "an exemplar's labels are too many or too long")
+        continue
+      }
+      result.append(
+        Exemplar(timestampMilliseconds: time / 1_000_000, value: view.value, labels: LabelSet(labels)))
+    }
+    return result
+  }
+}

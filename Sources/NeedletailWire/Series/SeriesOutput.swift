@@ -1,0 +1,191 @@
+// What the two metrics decoders share: the way from labels to an identity, and the batches that they fill.
+
+import NeedletailTelemetry
+
+/// Bounds on what a sender may name a series, and on what one request may hold.
+package struct SeriesLimits: Sendable {
+  package var labelsMax = 64
+  package var nameBytesMax = 1024
+  package var valueBytesMax = 4096
+  /// Bytes of all names and values of a series together.
+  package var seriesBytesMax = 16 << 10
+  /// Samples in one request: an empty sample is two bytes on the wire and 16 in memory.
+  package var samplesMax = 2 << 20
+
+  package init() {}
+}
+
+/// What a metrics decoder needs to know beside the body.
+package struct SeriesDecoding: Sendable {
+  package let tenant: TenantID
+  /// Names the batches, so that a retry of the same body is recognised.
+  package let batchID: Hash128
+  package let resolver: SeriesResolver
+  package let limits: SeriesLimits
+  /// Whether every series is defined, known or not: for the second try after the engine said that it does not know one.
+  package let alwaysDefine: Bool
+
+  package init(
+    tenant: TenantID, batchID: Hash128, resolver: SeriesResolver, limits: SeriesLimits = SeriesLimits(),
+    alwaysDefine: Bool = false
+  ) {
+    self.tenant = tenant
+    self.batchID = batchID
+    self.resolver = resolver
+    self.limits = limits
+    self.alwaysDefine = alwaysDefine
+  }
+}
+
+/// A point of a series whose sender reports changes: it becomes a sample once it is added to what came before.
+package struct DeltaPoint: Hashable, Sendable {
+  package let series: SeriesID
+  /// When the change began, in ms since 1970; 0 where the sender did not say.
+  package let start: Int64
+  /// When it ended, in ms since 1970.
+  package let time: Int64
+  package let value: Double
+
+  package init(series: SeriesID, start: Int64, time: Int64, value: Double) {
+    self.series = series
+    self.start = start
+    self.time = time
+    self.value = value
+  }
+}
+
+/// What a metrics request came to.
+package struct DecodedSeries: Sendable {
+  package internal(set) var batches: [SeriesBatch] = []
+  package internal(set) var definitions: [SeriesDefinitions] = []
+  /// Points that need what came before; they are in no batch.
+  package internal(set) var deltas: [DeltaPoint] = []
+  /// Float samples taken, as the sender counts them: a histogram's point is one.
+  package internal(set) var sampleCount = 0
+  package internal(set) var histogramCount = 0
+  package internal(set) var exemplarCount = 0
+  package internal(set) var rejections = Rejections()
+}
+
+/// Collects rows and definitions, and cuts batches before they grow too large for a frame.
+struct SeriesOutput {
+  /// Room for what one more histogram or definition may add before the next cut.
+  private static let cutBytes = Frame.bytesMax - (4 << 20)
+
+  let decoding: SeriesDecoding
+  /// The tenant's seed, worked out once.
+  let seed: UInt64
+  var builder = SeriesBatchBuilder()
+  var labels = LabelSetBuilder()
+  var decoded = DecodedSeries()
+  private var definitions = SeriesDefinitionsBuilder()
+  private var defined: Set<SeriesID> = []
+
+  init(_ decoding: SeriesDecoding) {
+    self.decoding = decoding
+    seed = decoding.tenant.hashSeed
+  }
+
+  // MARK: Resolution
+
+  /// The identity that the resolver has for a key, unless every series is to be defined again.
+  @inline(__always)
+  func known(_ key: Hash128?) -> SeriesID? {
+    guard let key, !decoding.alwaysDefine else { return nil }
+    return decoding.resolver.series(for: key)
+  }
+
+  /// Makes a series of what is in `labels`, defines it and remembers it under `key`; nil, and the labels are forgotten, where they are
+  /// not allowed, which counts as `count` rejected samples.
+  mutating func define(key: Hash128?, rejecting count: Int) -> SeriesID? {
+    if let (reason, detail) = problem() {
+      let name = labels.build().metricName ?? ""
+      reject(reason, count: count, "series \(name.prefix(128).debugDescription): \(detail)")
+      return nil
+    }
+    let set = labels.build()
+    guard set.metricName != nil else {
+      reject(.missingName, count: count, "a series has no __name__")
+      return nil
+    }
+    let id = set.withUnsafeBytes { SeriesID(Hash128.of($0, seed: seed)) }
+    if defined.insert(id).inserted {
+      definitions.append(id, labels: set)
+      if definitions.byteCountEstimate > Self.cutBytes { cutDefinitions() }
+    }
+    if let key { decoding.resolver.remember(id, for: key) }
+    return id
+  }
+
+  /// What forbids the labels collected so far.
+  private func problem() -> (RejectionReason, String)? {
+    if labels.count > decoding.limits.labelsMax {
+      return (.labelLimit, "\(labels.count) labels are more than \(decoding.limits.labelsMax)")
+    }
+    if labels.hasDuplicates { return (.invalidLabels, "a label name stands twice") }
+    return nil
+  }
+
+  /// Adds a label to those of the next series. Says what forbids it.
+  mutating func addLabel(
+    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, total: inout Int
+  ) -> (RejectionReason, String)? {
+    let limits = decoding.limits
+    total += name.count + value.count
+    if name.isEmpty { return (.invalidLabels, "a label name is empty") }
+    if name.count > limits.nameBytesMax {
+      return (.labelLimit, "a label name of \(name.count) bytes is longer than \(limits.nameBytesMax)")
+    }
+    if value.count > limits.valueBytesMax {
+      return (.labelLimit, "a label value of \(value.count) bytes is longer than \(limits.valueBytesMax)")
+    }
+    if total > limits.seriesBytesMax {
+      return (.labelLimit, "labels are longer than \(limits.seriesBytesMax) bytes together")
+    }
+    guard isValidUTF8(name), isValidUTF8(value) else { return (.invalidLabels, "a label is not UTF-8") }
+    labels.set(name, value)
+    return nil
+  }
+
+  mutating func append(metric name: String, _ metadata: MetricMetadata) {
+    definitions.append(metric: name, metadata)
+    if definitions.byteCountEstimate > Self.cutBytes { cutDefinitions() }
+  }
+
+  // MARK: Counting
+
+  mutating func reject(_ reason: RejectionReason, count: Int = 1, _ detail: String) {
+    guard count > 0 else { return }
+    decoded.rejections.add(reason, count: count, detail: detail)
+  }
+
+  /// Whether the request may hold another sample.
+  @inline(__always)
+  var hasRoom: Bool { decoded.sampleCount < decoding.limits.samplesMax }
+
+  // MARK: Cutting
+
+  /// Ends the batch where it nears the largest frame; true where it did, and the current series must be begun again.
+  @inline(__always)
+  mutating func cutIfLarge() -> Bool {
+    guard builder.byteCountEstimate > Self.cutBytes else { return false }
+    cutBatch()
+    return true
+  }
+
+  private mutating func cutBatch() {
+    let index = UInt64(decoded.batches.count)
+    let id = Hash128(high: decoding.batchID.high, low: decoding.batchID.low &+ index)
+    if let batch = builder.build(tenant: decoding.tenant, batchID: id) { decoded.batches.append(batch) }
+  }
+
+  private mutating func cutDefinitions() {
+    if let part = definitions.build(tenant: decoding.tenant) { decoded.definitions.append(part) }
+  }
+
+  mutating func finish() -> DecodedSeries {
+    cutBatch()
+    cutDefinitions()
+    return decoded
+  }
+}

@@ -1,0 +1,44 @@
+import NeedletailQueryEngine
+import NeedletailTelemetry
+import Testing
+
+@Suite("Queries stop at their limits")
+struct LimitTests {
+  private static func engine(_ limits: QueryLimits) -> QueryEngine {
+    var series: [LabelSet: [MemorySeries.Point]] = [:]
+    for index in 0..<20 {
+      series[LabelSet(["__name__": "m", "i": "\(index)"])] = (0..<50).map {
+        MemorySeries.Point(time: Int64($0) * 1000, value: 1)
+      }
+    }
+    return QueryEngine(series: MemorySeries(series), limits: limits)
+  }
+
+  private static func failure(_ query: String, _ limits: QueryLimits, end: Int64 = 49_000) async -> QueryError? {
+    await #expect(throws: QueryError.self) {
+      try await engine(limits).range(query, tenant: .default, from: 0, to: end, step: 1000)
+    }
+  }
+
+  @Test("too many samples, series, steps or values are errors that name the limit")
+  func limits() async {
+    #expect(await Self.failure("m", QueryLimits(samples: 100))?.kind == .execution)
+    #expect(await Self.failure("m", QueryLimits(series: 10))?.message.contains("10 series") == true)
+    #expect(await Self.failure("m", QueryLimits(resultSamples: 10))?.message.contains("10 values") == true)
+    #expect(await Self.failure("m", QueryLimits(), end: 11_000_000)?.kind == .badData)
+    #expect(await Self.failure("sum_over_time(vector(1)[10000d:1ms])", QueryLimits())?.kind == .execution)
+    #expect(await Self.failure("m", QueryLimits(timeout: .zero))?.kind == .timeout)
+    #expect(await Self.failure("m[5m]", QueryLimits())?.kind == .badData)
+    #expect(await Self.failure("m +", QueryLimits())?.kind == .badData)
+  }
+
+  @Test("a canceled task ends its query as canceled")
+  func cancellation() async {
+    let task = Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      return try await Self.engine(QueryLimits()).instant("sum(m)", tenant: .default, at: 10_000)
+    }
+    let error = await #expect(throws: QueryError.self) { try await task.value }
+    #expect(error?.kind == .canceled)
+  }
+}
