@@ -54,15 +54,31 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("File with the accepted bearer tokens, one a line.", valueName: "file"))
   var tokenFile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Any setting by its name, such as query-timeout=30s; --print-config lists them all. May be repeated.",
+      valueName: "name=value"))
+  var set: [String] = []
+
   @Flag(help: "Let other machines in without TLS and a token.")
   var insecure = false
 
   @Flag(help: "Print the settings that hold and where each comes from, and end.")
   var printConfig = false
 
+  func validate() throws {
+    if let wrong = set.first(where: { !$0.contains("=") }) {
+      throw ValidationError("--set '\(wrong)' has no value; write it as query-timeout=30s")
+    }
+  }
+
   /// What was given on the command line, by the settings' names.
   var flags: [String: String] {
     var flags: [String: String] = [:]
+    for text in set {
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 2 { flags[String(parts[0])] = String(parts[1]) }
+    }
     flags["data"] = data
     flags["listen"] = listen
     flags["otlp-http"] = otlpHttp
