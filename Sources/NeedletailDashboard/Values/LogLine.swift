@@ -25,12 +25,17 @@ package struct LogLine: Equatable, Sendable {
 
   private static let known: Set<String> = [
     "level", "detected_level", "severity_text", "severity", "service_name", "job", "service", "trace_id", "span_id",
-    "traceid", "traceID",
+    "traceid", "traceID", "logger_name",
   ]
+
+  /// What describes the sender rather than the record: too much for a line; `--output json` has it.
+  private static let resource = ["service_", "process_", "host_", "telemetry_", "scope_", "os_", "container_", "k8s_"]
 
   /// For a screen; with `fields`, the labels that are not shown elsewhere follow the message.
   package func entry(_ zone: TimeText.Zone, fields: Bool) -> LogList.Entry {
-    let rest = labels.filter { !Self.known.contains($0.key) && !$0.key.hasPrefix("telemetry_") }
+    let rest = labels.filter { label in
+      !Self.known.contains(label.key) && !Self.resource.contains { label.key.hasPrefix($0) }
+    }
     let shown = fields ? rest.sorted { $0.key < $1.key } : []
     return LogList.Entry(
       time: TerminalText(TimeText.clock(nanoseconds: time, zone)), severity: severity,
