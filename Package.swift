@@ -21,6 +21,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 }
 
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let grpc: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
 let grpcTransport: Target.Dependency = .product(
@@ -35,6 +36,7 @@ let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 let libraries: [Target] = [
@@ -75,7 +77,7 @@ let rooms: [Target] = [
       "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailBlocks",
       "NeedletailCluster", "NeedletailQueryLanguage", "NeedletailSeries", "NeedletailEvents",
       "NeedletailQueryEngine", "NeedletailCollector",
-      hummingbird, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix,
+      hummingbird, hummingbirdCore, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix, nioTLS,
     ]),
   room("NeedletailDashboard", ["NeedletailTerminal"]),
   // Floor 6
@@ -140,7 +142,10 @@ let testRooms: [Target] = [
   tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),
   tests(
     "NeedletailNodeTests",
-    ["NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation", "NeedletailTestSupport"]),
+    [
+      "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
+      "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
+    ]),
   tests("NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"]),
   tests("NeedletailCLITests", ["NeedletailCLI", "NeedletailTestSupport"]),
   tests(
@@ -173,6 +178,7 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ("Yams", .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2")),
   ("GRDB.swift", .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0")),
   ("swift-protobuf", .package(url: "https://github.com/apple/swift-protobuf.git", exact: "1.39.0", traits: [])),
+  ("swift-nio-ssl", .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6")),
   ("swift-nio", .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2")),
 ]
 

@@ -1,0 +1,121 @@
+// The settings of a server, merged from flags, environment, file and defaults, in this order of precedence. Each is read from
+// text by one function, whatever its origin, so that all origins accept the same spellings and fail with the same words.
+
+import NeedletailBlocks
+import NeedletailEnvironment
+
+/// Everything that a server needs to know before it starts.
+package struct ServerConfiguration: Sendable {
+  /// How long data is kept.
+  package enum Retention: Hashable, Sendable, CustomStringConvertible {
+    case forever
+    case span(TimeSpan)
+
+    /// As it is written in settings.
+    package var description: String {
+      switch self {
+      case .forever: "forever"
+      case .span(let span): span.description
+      }
+    }
+  }
+
+  /// The data folder's path.
+  package var dataFolder = "./needletail-data"
+  /// Where the API listens.
+  package var listen = ListenAddress(host: "127.0.0.1", port: 7070)
+  /// Where OTLP over HTTP listens, nil for nowhere.
+  package var otlpHTTP: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 4318)
+  /// Where OTLP over gRPC listens, nil for nowhere.
+  package var otlpGRPC: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 4317)
+  /// How long data is kept.
+  package var retention = Retention.span(TimeSpan(seconds: 30 * 86_400))
+  /// When a write is acknowledged.
+  package var durability = Durability.fsync
+  /// Whether addresses that other machines reach need neither TLS nor a token.
+  package var isInsecure = false
+  /// PEM file with the certificate chain.
+  package var tlsCertificate: String?
+  /// PEM file with the private key.
+  package var tlsKey: String?
+  /// File with the bearer tokens that are accepted, one per line.
+  package var tokenFile: String?
+  /// The largest request body in bytes, before and after decompression.
+  package var bodyBytesMax = 64 << 20
+  /// How long a query may run.
+  package var queryTimeout = TimeSpan(seconds: 120)
+  /// How many samples a query may read.
+  package var querySamplesMax = 50_000_000
+  /// How many queries run at once.
+  package var queryConcurrency = 4
+  /// How many queries may wait for their turn.
+  package var queryQueueMax = 64
+  /// How often memory is written out as parts.
+  package var flushInterval = TimeSpan(seconds: 900)
+  /// At how many bytes in memory it is written out earlier.
+  package var flushBytes = 256 << 20
+  /// How often the server stores its own metrics, nil for never.
+  package var selfInterval: TimeSpan? = TimeSpan(seconds: 15)
+  /// The least level that is logged: `trace` to `critical`.
+  package var logLevel = "info"
+
+  /// Where each setting came from; a setting that is missing here is a default.
+  package internal(set) var origins: [Setting: SettingOrigin] = [:]
+
+  /// The defaults.
+  package init() {}
+
+  /// Merges `flags` (names without dashes) over `environment` over the YAML file at `file` (or the one named by `NEEDLETAIL_CONFIG`)
+  /// over the defaults, and validates the whole. Throws with every problem at once.
+  package static func load(
+    flags: [String: String], environment: [String: String], file: String?
+  ) throws(ConfigurationError) -> ServerConfiguration {
+    try load(flags: flags, environment: environment, file: file, fileSystem: PosixFileSystem())
+  }
+
+  static func load(
+    flags: [String: String], environment: [String: String], file: String?, fileSystem: any FileSystem
+  ) throws(ConfigurationError) -> ServerConfiguration {
+    var configuration = ServerConfiguration()
+    var problems: [String] = []
+    var values: [Setting: (text: String, origin: SettingOrigin)] = [:]
+    if let path = file ?? environment["NEEDLETAIL_CONFIG"], !path.isEmpty {
+      for entry in try ConfigurationFile.parse(try text(of: path, fileSystem), path: path) {
+        values[entry.setting] = (entry.value, .file(path, line: entry.line))
+      }
+    }
+    for setting in Setting.allCases {
+      guard let text = environment[setting.environmentName] else { continue }
+      values[setting] = (text, .environment(setting.environmentName))
+    }
+    for (name, text) in flags {
+      guard let setting = Setting(rawValue: name) else {
+        let hint = Setting.nearest(to: name).map { "; did you mean --\($0.rawValue)?" } ?? ""
+        problems.append("unknown flag --\(name)\(hint)")
+        continue
+      }
+      values[setting] = (text, .flag(name))
+    }
+    for setting in Setting.allCases {
+      guard let (text, origin) = values[setting] else { continue }
+      configuration.origins[setting] = origin
+      if let problem = configuration.set(setting, to: text) {
+        problems.append("\(setting.rawValue) = \"\(text)\" (\(origin)): \(problem)")
+      }
+    }
+    problems += configuration.contradictions
+    guard problems.isEmpty else { throw ConfigurationError(problems.sorted()) }
+    return configuration
+  }
+
+  private static func text(of path: String, _ fileSystem: any FileSystem) throws(ConfigurationError) -> String {
+    do throws(FileError) {
+      return String(decoding: try fileSystem.readAll(path, maxBytes: 1 << 20), as: UTF8.self)
+    } catch {
+      throw ConfigurationError(["the configuration file cannot be read: \(error)"])
+    }
+  }
+
+  /// Where a setting came from.
+  package func origin(of setting: Setting) -> SettingOrigin { origins[setting] ?? .builtIn }
+}

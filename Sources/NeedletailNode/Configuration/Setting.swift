@@ -1,0 +1,118 @@
+/// Everything that can be set, by the one name that it has as a flag (`--NAME`), in the YAML file (`NAME: value`) and in the
+/// environment (`NEEDLETAIL_NAME`, in capitals, `_` for `-`).
+package enum Setting: String, CaseIterable, Sendable {
+  case data
+  case listen
+  case otlpHTTP = "otlp-http"
+  case otlpGRPC = "otlp-grpc"
+  case retention
+  case durability
+  case insecure
+  case tlsCertificate = "tls-certificate"
+  case tlsKey = "tls-key"
+  case tokenFile = "token-file"
+  case bodyBytesMax = "body-bytes-max"
+  case queryTimeout = "query-timeout"
+  case querySamplesMax = "query-samples-max"
+  case queryConcurrency = "query-concurrency"
+  case queryQueueMax = "query-queue-max"
+  case flushInterval = "flush-interval"
+  case flushBytes = "flush-bytes"
+  case selfInterval = "self-interval"
+  case logLevel = "log-level"
+
+  /// The name of the setting's environment variable.
+  package var environmentName: String {
+    "NEEDLETAIL_" + rawValue.uppercased().split(separator: "-").joined(separator: "_")
+  }
+
+  /// What holds where nothing else is said; the empty text for "none".
+  package var defaultValue: String {
+    switch self {
+    case .data: "./needletail-data"
+    case .listen: "127.0.0.1:7070"
+    case .otlpHTTP: "127.0.0.1:4318"
+    case .otlpGRPC: "127.0.0.1:4317"
+    case .retention: "30d"
+    case .durability: "fsync"
+    case .insecure: "false"
+    case .tlsCertificate, .tlsKey, .tokenFile: ""
+    case .bodyBytesMax: "64MiB"
+    case .queryTimeout: "2m"
+    case .querySamplesMax: "50000000"
+    case .queryConcurrency: "4"
+    case .queryQueueMax: "64"
+    case .flushInterval: "15m"
+    case .flushBytes: "256MiB"
+    case .selfInterval: "15s"
+    case .logLevel: "info"
+    }
+  }
+
+  /// What the setting is, for `--help` and error messages.
+  package var summary: String {
+    switch self {
+    case .data: "the data folder; made if it is missing"
+    case .listen: "HOST:PORT of the API"
+    case .otlpHTTP: "HOST:PORT of OTLP over HTTP, or off"
+    case .otlpGRPC: "HOST:PORT of OTLP over gRPC, or off"
+    case .retention: "how long data is kept: a duration such as 30d, or forever"
+    case .durability: "when a write is acknowledged: fsync, interval or interval:SECONDSs"
+    case .insecure: "true allows addresses that other machines reach without TLS and a token"
+    case .tlsCertificate: "PEM file with the certificate chain"
+    case .tlsKey: "PEM file with the private key"
+    case .tokenFile: "file with the bearer tokens that are accepted, one per line"
+    case .bodyBytesMax: "the largest request body, before and after decompression"
+    case .queryTimeout: "how long a query may run"
+    case .querySamplesMax: "how many samples a query may read"
+    case .queryConcurrency: "how many queries run at once"
+    case .queryQueueMax: "how many queries may wait for their turn"
+    case .flushInterval: "how often memory is written out as parts"
+    case .flushBytes: "at how many bytes in memory it is written out earlier"
+    case .selfInterval: "how often the server stores its own metrics, or off"
+    case .logLevel: "trace, debug, info, notice, warning, error or critical"
+    }
+  }
+
+  /// The setting's name that is nearest to `name` by edit distance, if any is near.
+  package static func nearest(to name: String) -> Setting? {
+    let ranked = allCases.map { ($0, distance(Array(name.utf8.prefix(64)), Array($0.rawValue.utf8))) }
+    guard let best = ranked.min(by: { $0.1 < $1.1 }), best.1 <= max(2, best.0.rawValue.utf8.count / 3) else {
+      return nil
+    }
+    return best.0
+  }
+
+  /// Levenshtein's edit distance. O(n * m).
+  private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    var row = Array(0...right.count)
+    for (i, a) in left.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, b) in right.enumerated() {
+        let substitution = diagonal + (a == b ? 0 : 1)
+        diagonal = row[j + 1]
+        row[j + 1] = min(substitution, row[j] + 1, row[j + 1] + 1)
+      }
+    }
+    return row[right.count]
+  }
+}
+
+/// Where a setting's value came from, in falling order of precedence.
+package enum SettingOrigin: Hashable, Sendable, CustomStringConvertible {
+  case flag(String)
+  case environment(String)
+  case file(String, line: Int)
+  case builtIn
+
+  /// As shown beside the value.
+  package var description: String {
+    switch self {
+    case .flag(let name): "flag --\(name)"
+    case .environment(let name): "environment \(name)"
+    case .file(let path, let line): "\(path) line \(line)"
+    case .builtIn: "default"
+    }
+  }
+}

@@ -1,0 +1,110 @@
+// The front door of every HTTP port: routing, who may ask, whose data it is, and what a request that fails is answered. What a resource
+// does is the business of its own file.
+
+import Hummingbird
+import Logging
+import NeedletailEnvironment
+import NeedletailTelemetry
+
+/// Answers requests on one HTTP port.
+struct APIResponder: HTTPResponder {
+  typealias Context = ConnectionContext
+
+  let node: NodeState
+  let token: TokenCheck?
+  /// Whether the port serves OTLP and health only.
+  let isOTLPOnly: Bool
+  let counters: RequestCounters
+  let clock: any WallClock
+
+  func respond(to request: Request, context: ConnectionContext) async throws -> Response {
+    let started = clock.monotonicNanoseconds()
+    let route = Self.path(of: request).flatMap { Route(path: $0) }
+    var response: Response
+    do {
+      response = try await answer(route, request, context)
+    } catch let failure as RequestFailure {
+      response = Response(failure.status, text: failure.message + "\n", headers: failure.headers)
+    } catch is CancellationError {
+      response = Response(.serviceUnavailable, text: "the server is stopping\n", headers: [.retryAfter: "1"])
+    } catch {
+      context.logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "reason": "\(error)"])
+      response = Response(.internalServerError, text: "internal error; the server's log tells more\n")
+    }
+    if response.status.code == 413 || response.status.code == 401 {
+      // The rest of the body was not read: the connection cannot be used for another request.
+      response.headers[.connection] = "close"
+    }
+    counters.finished(
+      route: route?.family ?? "unknown", status: response.status.code,
+      nanoseconds: clock.monotonicNanoseconds() - started)
+    return request.method == .head ? response.createHeadResponse() : response
+  }
+
+  private static func path(of request: Request) -> Substring? {
+    request.head.path.map { $0.prefix { $0 != "?" && $0 != "#" } }
+  }
+
+  private func answer(_ route: Route?, _ request: Request, _ context: ConnectionContext) async throws -> Response {
+    guard let route, !isOTLPOnly || route.isServedBesideOTLP else {
+      throw RequestFailure(.notFound, "there is nothing at this path")
+    }
+    guard route.methods.contains(request.method.rawValue) else {
+      throw RequestFailure(
+        .methodNotAllowed, "this path knows \(route.methods.joined(separator: " and ")) only",
+        headers: [.allow: route.methods.joined(separator: ", ")])
+    }
+    if route == .healthy { return Response(.ok, text: "Needletail is healthy.\n") }
+    if route == .ready {
+      return node.services == nil ? Self.notReady : Response(.ok, text: "Needletail is ready.\n")
+    }
+    if let token, !token.accepts(request.headers[.authorization]) {
+      throw RequestFailure(
+        .unauthorized, "a bearer token is needed: send the header Authorization: Bearer TOKEN",
+        headers: [.wwwAuthenticate: "Bearer"])
+    }
+    let tenant = try request.tenant()
+    guard let services = node.services else { return Self.notReady }
+    switch route {
+    case .otlp(let signal): return try await services.ingest.otlp(signal, request, tenant: tenant)
+    case .remoteWrite: return try await services.ingest.remoteWrite(request, tenant: tenant)
+    case .prometheus(let route):
+      return try await PrometheusAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
+    case .loki(let route):
+      return try await LokiAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
+    case .tempo(let route):
+      return try await TempoAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
+    case .ownMetrics:
+      return Response(.ok, ExpositionText.contentType, ExpositionText.write(services.metrics.collect()))
+    case .healthy, .ready: return Self.notReady
+    }
+  }
+
+  private static var notReady: Response {
+    Response(
+      .serviceUnavailable, text: "starting: the log is being read back; try again in a moment\n",
+      headers: [.retryAfter: "1"])
+  }
+}
+
+extension Route {
+  /// The label under which requests are counted.
+  var family: String {
+    switch self {
+    case .otlp(let signal): "otlp_\(signal.name)"
+    case .remoteWrite: "remote_write"
+    case .prometheus: "prometheus"
+    case .loki: "loki"
+    case .tempo: "tempo"
+    case .healthy, .ready: "health"
+    case .ownMetrics: "metrics"
+    }
+  }
+
+  fileprivate var isServedBesideOTLP: Bool {
+    switch self {
+    case .otlp, .healthy, .ready: true
+    default: false
+    }
+  }
+}

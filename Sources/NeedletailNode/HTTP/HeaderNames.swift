@@ -1,0 +1,17 @@
+import HTTPTypes
+
+extension HTTPField.Name {
+  /// `X-Scope-OrgID`: the tenant, as Cortex, Loki, Mimir and Tempo name it.
+  static let scopeOrganisation = known("x-scope-orgid")
+  static let retryAfter = known("retry-after")
+  /// How much of a remote write was stored.
+  static let samplesWritten = known("x-prometheus-remote-write-samples-written")
+  static let histogramsWritten = known("x-prometheus-remote-write-histograms-written")
+  static let exemplarsWritten = known("x-prometheus-remote-write-exemplars-written")
+
+  /// A name that is known to be a token; another one would be a mistake in this source.
+  private static func known(_ name: String) -> HTTPField.Name {
+    guard let field = HTTPField.Name(name) else { preconditionFailure("\(name) is no header name") }
+    return field
+  }
+}

@@ -1,0 +1,203 @@
+import Hummingbird
+import NeedletailQueryEngine
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+/// Loki's query API, as Grafana and logcli use it. Errors are plain text, as Loki's are.
+struct LokiAPI: Sendable {
+  /// The release of Loki whose API this follows.
+  static let apiVersion = "3.0.0"
+  private static let defaultSpan: Int64 = 3_600_000_000_000
+  private static let defaultLimit = 100
+  private static let limitMax = 50_000
+
+  let queries: QueryService
+
+  func respond(
+    to route: LokiRoute, _ request: Request, _ context: ConnectionContext, tenant: TenantID
+  ) async throws -> Response {
+    do {
+      let parameters = try await request.parameters()
+      switch route {
+      case .query: return try await query(parameters, context, tenant)
+      case .queryRange: return try await queryRange(parameters, context, tenant)
+      case .labels: return try await labels(parameters, context, tenant)
+      case .labelValues(let name): return try await labelValues(name, parameters, context, tenant)
+      case .buildInformation: return Self.buildInformation
+      }
+    } catch let error as QueryError {
+      return Response(PrometheusEnvelope.status(of: error.kind), text: error.message + "\n")
+    }
+  }
+
+  private func query(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let text = try parameters.required("query")
+    let expression = try Self.parse(text)
+    guard expression.type != .events else {
+      throw QueryError(
+        .badData,
+        "log queries are not supported as an instant query type, please change your query to a range query type")
+    }
+    let time = try nanoseconds(parameters, "time") ?? queries.clock.wallNanoseconds()
+    let started = queries.clock.monotonicNanoseconds()
+    let result = try await queries.run(for: context, timeout: try parameters.timeout()) { engine in
+      try await engine.instant(expression, text: text, tenant: tenant, at: time / 1_000_000)
+    }
+    return answer(result, started: started)
+  }
+
+  private func queryRange(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let text = try parameters.required("query")
+    let expression = try Self.parse(text)
+    let range = try range(parameters)
+    let (start, end) = (range.startNanoseconds / 1_000_000, range.endNanoseconds / 1_000_000)
+    var options = QueryOptions()
+    options.eventLimit = try limit(parameters)
+    switch parameters["direction"]?.lowercased() {
+    case nil, "backward"?: options.eventOrder = .backward
+    case "forward"?: options.eventOrder = .forward
+    default: throw QueryError(.badData, "invalid direction, write forward or backward")
+    }
+    let step = try step(parameters, start: start, end: end)
+    let started = queries.clock.monotonicNanoseconds()
+    let result = try await queries.run(for: context, timeout: try parameters.timeout()) { [options] engine in
+      try await engine.range(
+        expression, text: text, tenant: tenant, from: start, to: end, step: step, options: options)
+    }
+    return answer(result, started: started)
+  }
+
+  private func labels(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let scope = EventScope(tenant: tenant, matchers: try Self.matchers(parameters), range: try range(parameters))
+    let events = queries.events
+    let names = try await queries.run(for: context) { _ in
+      try await events.fieldNames(.logs, scope, limit: PrometheusAPI.listMax)
+    }
+    return PrometheusEnvelope.success { json in json.array { json in for name in names { json.string(name) } } }
+  }
+
+  private func labelValues(
+    _ name: String, _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let scope = EventScope(tenant: tenant, matchers: try Self.matchers(parameters), range: try range(parameters))
+    let events = queries.events
+    let values = try await queries.run(for: context) { _ in
+      try await events.fieldValues(.logs, field: name, scope, limit: PrometheusAPI.listMax)
+    }
+    return PrometheusEnvelope.success { json in json.array { json in for value in values { json.string(value) } } }
+  }
+
+  private static var buildInformation: Response {
+    var json = JSONWriter()
+    json.object { json in
+      json.key("version")
+      json.string(apiVersion)
+      json.key("revision")
+      json.string("needletail")
+    }
+    return Response(json: json)
+  }
+
+  private func answer(_ result: QueryResult, started: Int64) -> Response {
+    let elapsed = queries.clock.monotonicNanoseconds() - started
+    guard case .logs(let columns) = result.value else { return PrometheusEnvelope.answer(result) }
+    let lineBytes = columns.sizes.reduce(0, &+)
+    return PrometheusEnvelope.success(warnings: result.warnings) { json in
+      json.object { json in
+        json.key("resultType")
+        json.string("streams")
+        json.key("result")
+        LogStreams(columns).write(to: &json)
+        json.key("stats")
+        json.object { json in
+          json.key("summary")
+          json.object { json in
+            json.key("totalBytesProcessed")
+            json.integer(lineBytes)
+            json.key("totalLinesProcessed")
+            json.integer(result.statistics.samplesRead)
+            json.key("execTime")
+            json.number(Double(elapsed) / 1e9)
+          }
+        }
+      }
+    }
+  }
+
+  private static func parse(_ text: String) throws -> Expression {
+    do throws(SyntaxError) {
+      return try Parser.parse(text, dialect: .logQL)
+    } catch {
+      throw QueryError(.badData, "parse error : \(error)")
+    }
+  }
+
+  /// The selector of the parameter `query`, which narrows lists of labels.
+  private static func matchers(_ parameters: FormParameters) throws -> [LabelMatcher] {
+    guard let text = parameters["query"] else { return [] }
+    guard case .events(let selector) = try parse(text).node else {
+      throw QueryError(.badData, "parse error : expected a stream selector")
+    }
+    return try selector.matchers.map { condition in
+      do throws(RegularExpressionError) {
+        return try LabelMatcher(
+          condition.name, LabelMatcher.Operation(rawValue: condition.operation.rawValue) ?? .equal, condition.value)
+      } catch {
+        throw QueryError(.badData, "parse error : \(error)")
+      }
+    }
+  }
+
+  /// From `start` (an hour before the end by default, or `since` before it) to `end` (now by default).
+  private func range(_ parameters: FormParameters) throws -> EventTimeRange {
+    let end = try nanoseconds(parameters, "end") ?? queries.clock.wallNanoseconds()
+    var span = Self.defaultSpan
+    if let text = parameters["since"] {
+      guard let since = TimeSpan(text), since.milliseconds < .max / 1_000_000 else {
+        throw QueryError(.badData, "could not parse 'since' parameter: \"\(text)\" is no duration")
+      }
+      span = since.milliseconds * 1_000_000
+    }
+    let (before, overflow) = end.subtractingReportingOverflow(span)
+    let start = try nanoseconds(parameters, "start") ?? (overflow ? .min : before)
+    guard let range = EventTimeRange(startNanoseconds: start, endNanoseconds: end) else {
+      throw QueryError(.badData, "end timestamp must not be before or equal to start time")
+    }
+    return range
+  }
+
+  private func nanoseconds(_ parameters: FormParameters, _ name: String) throws -> Int64? {
+    guard let text = parameters[name] else { return nil }
+    guard let time = Timestamp.nanoseconds(text) else {
+      throw QueryError(.badData, "could not parse '\(name)' parameter: \"\(text)\" is no timestamp")
+    }
+    return time
+  }
+
+  private func limit(_ parameters: FormParameters) throws -> Int {
+    guard let text = parameters["limit"] else { return Self.defaultLimit }
+    guard let limit = Int(text), limit > 0 else { throw QueryError(.badData, "limit must be a positive value") }
+    guard limit <= Self.limitMax else {
+      throw QueryError(.badData, "max entries limit per query exceeded, limit > \(Self.limitMax) (\(limit))")
+    }
+    return limit
+  }
+
+  /// Milliseconds between steps: as asked for, else about 250 steps of whole seconds.
+  private func step(_ parameters: FormParameters, start: Int64, end: Int64) throws -> Int64 {
+    guard let text = parameters["step"] else {
+      let (span, overflow) = end.subtractingReportingOverflow(start)
+      return overflow ? .max : max(1, span / 250_000) * 1000
+    }
+    guard let step = Timestamp.span(text), step > 0 else {
+      throw QueryError(.badData, "invalid step \"\(text)\": write seconds or a duration such as 1m")
+    }
+    return step
+  }
+}

@@ -1,0 +1,303 @@
+import Hummingbird
+import NeedletailQueryEngine
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+/// Prometheus' query API, as Grafana and promtool use it.
+struct PrometheusAPI: Sendable {
+  /// Which release of Prometheus' API this one follows; Grafana decides by it which calls it may make. No `features` are
+  /// told, because Grafana takes a server that has some for Mimir.
+  static let apiVersion = "2.55.0"
+  /// The most names, values or series that one answer lists.
+  static let listMax = 1_000_000
+  private static let exemplarsMax = 10_000
+
+  let queries: QueryService
+
+  func respond(
+    to route: PrometheusRoute, _ request: Request, _ context: ConnectionContext, tenant: TenantID
+  ) async throws -> Response {
+    do {
+      let parameters = try await request.parameters()
+      switch route {
+      case .query: return try await query(parameters, context, tenant)
+      case .queryRange: return try await queryRange(parameters, context, tenant)
+      case .queryExemplars: return try await queryExemplars(parameters, context, tenant)
+      case .series: return try await series(parameters, context, tenant)
+      case .labels: return try await labels(parameters, context, tenant)
+      case .labelValues(let name): return try await labelValues(name, parameters, context, tenant)
+      case .metadata: return try await metadata(parameters, context, tenant)
+      case .formatQuery: return try format(parameters)
+      case .buildInformation: return Self.buildInformation
+      }
+    } catch let error as QueryError {
+      return PrometheusEnvelope.failure(error)
+    }
+  }
+
+  private func query(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let text = try parameters.required("query")
+    let time = try parameters.time("time") ?? nowMilliseconds
+    let options = try options(parameters)
+    let result = try await queries.run(for: context, timeout: try parameters.timeout()) { engine in
+      try await engine.instant(text, tenant: tenant, at: time, options: options)
+    }
+    return try Self.answer(result, parameters)
+  }
+
+  private func queryRange(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let text = try parameters.required("query")
+    guard let start = try parameters.time("start") else { throw FormParameters.missing("start") }
+    guard let end = try parameters.time("end") else { throw FormParameters.missing("end") }
+    let step = try parameters.required("step")
+    guard let stepMilliseconds = Timestamp.span(step) else {
+      throw QueryError(.badData, "invalid parameter \"step\": cannot parse \"\(step)\" to a valid duration")
+    }
+    let options = try options(parameters)
+    let result = try await queries.run(for: context, timeout: try parameters.timeout()) { engine in
+      try await engine.range(text, tenant: tenant, from: start, to: end, step: stepMilliseconds, options: options)
+    }
+    return try Self.answer(result, parameters)
+  }
+
+  private func options(_ parameters: FormParameters) throws -> QueryOptions {
+    var options = QueryOptions()
+    if let text = parameters["lookback_delta"] {
+      guard let lookback = Timestamp.span(text), lookback > 0 else {
+        throw QueryError(.badData, "invalid parameter \"lookback_delta\": cannot parse \"\(text)\" to a valid duration")
+      }
+      options.lookback = lookback
+    }
+    if let limit = try parameters.limit() { options.eventLimit = limit }
+    return options
+  }
+
+  private static func answer(_ result: QueryResult, _ parameters: FormParameters) throws -> Response {
+    guard let limit = try parameters.limit() else { return PrometheusEnvelope.answer(result) }
+    var result = result
+    switch result.value {
+    case .vector(let columns) where columns.count > limit: result.value = .vector(columns.firstSeries(limit))
+    case .matrix(let columns) where columns.count > limit: result.value = .matrix(columns.firstSeries(limit))
+    default: return PrometheusEnvelope.answer(result)
+    }
+    return PrometheusEnvelope.answer(result, remarks: ["results truncated due to limit"])
+  }
+
+  private func queryExemplars(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let expression = try Self.parse(try parameters.required("query"))
+    let scope = try scope(parameters, tenant)
+    var selectors: [[LabelMatcher]] = []
+    try expression.walk { part in
+      guard case .selector(let selector) = part.node else { return }
+      selectors.append(try Self.matchers(selector.allMatchers(span: part.span), parameter: "query"))
+    }
+    let source = queries.exemplars
+    let found = try await queries.run(for: context) { [selectors] _ in
+      var found: [(labels: LabelSet, exemplar: Exemplar)] = []
+      for matchers in selectors {
+        found += try await source.exemplars(
+          tenant: tenant, matchers, scope.range, limit: max(0, Self.exemplarsMax - found.count))
+      }
+      return found
+    }
+    return PrometheusEnvelope.success { json in Self.write(found, to: &json) }
+  }
+
+  /// Exemplars of one series stand together in what the source returns.
+  private static func write(_ found: [(labels: LabelSet, exemplar: Exemplar)], to json: inout JSONWriter) {
+    json.beginArray()
+    var current: LabelSet?
+    for (labels, exemplar) in found {
+      if labels != current {
+        if current != nil {
+          json.endArray()
+          json.endObject()
+        }
+        current = labels
+        json.beginObject()
+        json.key("seriesLabels")
+        SeriesJSON.labels(labels, to: &json)
+        json.key("exemplars")
+        json.beginArray()
+      }
+      json.object { json in
+        json.key("labels")
+        SeriesJSON.labels(exemplar.labels, to: &json)
+        json.key("value")
+        json.quotedNumber(exemplar.value)
+        json.key("timestamp")
+        json.seconds(fromMilliseconds: exemplar.timestampMilliseconds)
+      }
+    }
+    if current != nil {
+      json.endArray()
+      json.endObject()
+    }
+    json.endArray()
+  }
+
+  private func series(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let scope = try scope(parameters, tenant)
+    guard !scope.selectors.isEmpty else { throw QueryError(.badData, "no match[] parameter provided") }
+    let limit = try parameters.limit() ?? Self.listMax
+    let found = try await queries.run(for: context) { try await $0.series.series(scope, limit: limit + 1) }
+    return PrometheusEnvelope.success(warnings: Self.truncation(found.count, limit)) { json in
+      json.array { json in for labels in found.prefix(limit) { SeriesJSON.labels(labels, to: &json) } }
+    }
+  }
+
+  private func labels(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let scope = try scope(parameters, tenant)
+    let limit = try parameters.limit() ?? Self.listMax
+    let names = try await queries.run(for: context) { try await $0.series.labelNames(scope, limit: limit + 1) }
+    return Self.list(names, limit)
+  }
+
+  private func labelValues(
+    _ name: String, _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    guard !name.isEmpty else { throw QueryError(.badData, "the label's name is empty") }
+    let scope = try scope(parameters, tenant)
+    let limit = try parameters.limit() ?? Self.listMax
+    let values = try await queries.run(for: context) { try await $0.series.labelValues(name, scope, limit: limit + 1) }
+    return Self.list(values, limit)
+  }
+
+  private func metadata(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let limit = try parameters.limit() ?? Self.listMax
+    let metric = parameters["metric"]
+    let found = try await queries.run(for: context) {
+      try await $0.series.metadata(tenant: tenant, metric: metric, limit: limit)
+    }
+    return PrometheusEnvelope.success { json in
+      json.object { json in
+        for entry in found {
+          json.key(entry.metric)
+          json.array { json in Self.write(entry.metadata, to: &json) }
+        }
+      }
+    }
+  }
+
+  private static func write(_ metadata: MetricMetadata, to json: inout JSONWriter) {
+    json.object { json in
+      json.key("type")
+      json.string(metadata.kind.prometheusName)
+      json.key("help")
+      json.string(metadata.help)
+      json.key("unit")
+      json.string(metadata.unit)
+    }
+  }
+
+  private func format(_ parameters: FormParameters) throws -> Response {
+    let expression = try Self.parse(try parameters.required("query"))
+    return PrometheusEnvelope.success { $0.string(Printer.print(expression)) }
+  }
+
+  private static func parse(_ text: String) throws -> Expression {
+    do throws(SyntaxError) { return try Parser.parse(text) } catch { throw QueryError(error) }
+  }
+
+  private static var buildInformation: Response {
+    PrometheusEnvelope.success { json in
+      json.object { json in
+        json.key("version")
+        json.string(apiVersion)
+        json.key("revision")
+        json.string("needletail")
+        for key in ["branch", "buildUser", "buildDate", "goVersion"] {
+          json.key(key)
+          json.string("")
+        }
+      }
+    }
+  }
+
+  private static func list(_ texts: [String], _ limit: Int) -> Response {
+    PrometheusEnvelope.success(warnings: truncation(texts.count, limit)) { json in
+      json.array { json in for text in texts.prefix(limit) { json.string(text) } }
+    }
+  }
+
+  private static func truncation(_ count: Int, _ limit: Int) -> [String] {
+    count > limit ? ["results truncated due to limit"] : []
+  }
+
+  private func scope(_ parameters: FormParameters, _ tenant: TenantID) throws -> MetadataScope {
+    let start = try parameters.time("start") ?? .min
+    let end = try parameters.time("end") ?? .max
+    guard let range = TimeRange(startMilliseconds: start, endMilliseconds: end) else {
+      throw QueryError(.badData, "end timestamp must not be before start time")
+    }
+    let selectors = try parameters.all("match[]").map { try Self.selector($0) }
+    return MetadataScope(tenant: tenant, selectors: selectors, range: range)
+  }
+
+  private static func selector(_ text: String) throws -> [LabelMatcher] {
+    let conditions: [MatcherSyntax]
+    do throws(SyntaxError) {
+      conditions = try Parser.parseSelector(text)
+    } catch {
+      throw QueryError(.badData, "invalid parameter \"match[]\": \(error)")
+    }
+    return try matchers(conditions, parameter: "match[]")
+  }
+
+  private static func matchers(_ conditions: [MatcherSyntax], parameter: String) throws -> [LabelMatcher] {
+    try conditions.map { condition in
+      let operation = LabelMatcher.Operation(rawValue: condition.operation.rawValue) ?? .equal
+      do throws(RegularExpressionError) {
+        return try LabelMatcher(condition.name, operation, condition.value)
+      } catch {
+        throw QueryError(.badData, "invalid parameter \"\(parameter)\": \(error)")
+      }
+    }
+  }
+
+  private var nowMilliseconds: Int64 { queries.clock.wallNanoseconds() / 1_000_000 }
+}
+
+extension SeriesColumns {
+  /// The first `count` series, of which there must be as many.
+  fileprivate func firstSeries(_ count: Int) -> SeriesColumns {
+    var result = self
+    let samples = offsets[count]
+    result.labels.removeLast(labels.count - count)
+    result.offsets.removeLast(offsets.count - count - 1)
+    result.timestamps.removeLast(timestamps.count - samples)
+    result.values.removeLast(values.count - samples)
+    let histogramCount = histogramIndexes.firstIndex { $0 >= samples } ?? histogramIndexes.count
+    result.histogramIndexes.removeLast(histogramIndexes.count - histogramCount)
+    result.histograms.removeLast(histograms.count - histogramCount)
+    return result
+  }
+}
+
+extension MetricMetadata.Kind {
+  /// The kind as Prometheus' API and text format name it.
+  var prometheusName: String {
+    switch self {
+    case .unknown: "unknown"
+    case .counter: "counter"
+    case .gauge: "gauge"
+    case .summary: "summary"
+    case .histogram: "histogram"
+    case .gaugeHistogram: "gaugehistogram"
+    case .info: "info"
+    case .stateset: "stateset"
+    }
+  }
+}

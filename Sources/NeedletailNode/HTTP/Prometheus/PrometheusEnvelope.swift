@@ -1,0 +1,127 @@
+import Hummingbird
+import NeedletailQueryEngine
+import NeedletailTelemetry
+
+/// The envelope of Prometheus' HTTP API: `{"status": ..., "data": ...}`, with errors of a few kinds.
+enum PrometheusEnvelope {
+  /// Bytes after which a streamed answer is handed to the connection.
+  static let chunkBytes = 64 << 10
+
+  /// A small answer, written at once.
+  static func success(warnings: [String] = [], _ data: (inout JSONWriter) -> Void) -> Response {
+    var json = JSONWriter()
+    json.object { json in
+      json.key("status")
+      json.string("success")
+      json.key("data")
+      data(&json)
+      appendRemarks("warnings", warnings, to: &json)
+    }
+    return Response(json: json)
+  }
+
+  static func failure(_ error: QueryError) -> Response {
+    var json = JSONWriter()
+    json.object { json in
+      json.key("status")
+      json.string("error")
+      json.key("errorType")
+      json.string(error.kind.rawValue)
+      json.key("error")
+      json.string(error.message)
+    }
+    return Response(status(of: error.kind), json: json)
+  }
+
+  static func status(of kind: QueryError.Kind) -> HTTPResponse.Status {
+    switch kind {
+    case .badData: .badRequest
+    case .execution: .unprocessableContent
+    case .timeout: .serviceUnavailable
+    case .canceled: HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request")
+    case .notFound: .notFound
+    case .internal: .internalServerError
+    }
+  }
+
+  static func appendRemarks(_ key: String, _ remarks: [String], to json: inout JSONWriter) {
+    guard !remarks.isEmpty else { return }
+    json.key(key)
+    json.array { json in for remark in remarks { json.string(remark) } }
+  }
+
+  /// The answer to a query, written to the connection series by series.
+  static func answer(_ result: QueryResult, remarks: [String] = []) -> Response {
+    let body = ResponseBody { writer in
+      var json = JSONWriter()
+      json.beginObject()
+      json.key("status")
+      json.string("success")
+      json.key("data")
+      json.beginObject()
+      try await write(result.value, &json, to: &writer)
+      json.endObject()
+      var warnings = result.warnings + remarks
+      if !result.coverage.isComplete {
+        warnings.append(
+          "the answer is incomplete: something stored could not be read, or not everything asked has answered "
+            + "(\(result.coverage.slotsAnswered) of \(result.coverage.slotsAsked))")
+      }
+      appendRemarks("warnings", warnings, to: &json)
+      appendRemarks("infos", result.infos, to: &json)
+      json.endObject()
+      try await writer.write(ByteBuffer(bytes: json.take()))
+      try await writer.finish(nil)
+    }
+    return Response(status: .ok, headers: [.contentType: "application/json"], body: body)
+  }
+
+  private static func write(
+    _ value: QueryValue, _ json: inout JSONWriter, to writer: inout any ResponseBodyWriter
+  ) async throws {
+    json.key("resultType")
+    switch value {
+    case .scalar(let number, let time):
+      json.string("scalar")
+      json.key("result")
+      json.array { json in
+        json.seconds(fromMilliseconds: time)
+        json.quotedNumber(number)
+      }
+    case .string(let text, let time):
+      json.string("string")
+      json.key("result")
+      json.array { json in
+        json.seconds(fromMilliseconds: time)
+        json.string(text)
+      }
+    case .vector(let columns):
+      json.string("vector")
+      try await writeSeries(columns, isVector: true, &json, to: &writer)
+    case .matrix(let columns):
+      json.string("matrix")
+      try await writeSeries(columns, isVector: false, &json, to: &writer)
+    case .logs(let columns):
+      json.string("streams")
+      json.key("result")
+      LogStreams(columns).write(to: &json)
+    case .spans(let columns):
+      json.string("spans")
+      json.key("result")
+      SpanList.write(columns, to: &json)
+    }
+  }
+
+  private static func writeSeries(
+    _ columns: SeriesColumns, isVector: Bool, _ json: inout JSONWriter, to writer: inout any ResponseBodyWriter
+  ) async throws {
+    json.key("result")
+    json.beginArray()
+    var histogram = 0
+    for row in 0..<columns.count {
+      SeriesJSON.write(columns, row: row, isVector: isVector, nextHistogram: &histogram, to: &json)
+      if json.count >= chunkBytes { try await writer.write(ByteBuffer(bytes: json.take())) }
+    }
+    json.endArray()
+  }
+}

@@ -1,0 +1,40 @@
+import Hummingbird
+import NeedletailTelemetry
+
+extension Request {
+  /// The tenant that the request names in `X-Scope-OrgID`, else the default one.
+  func tenant() throws(RequestFailure) -> TenantID {
+    guard let name = headers[.scopeOrganisation], !name.isEmpty else { return .default }
+    guard let tenant = TenantID(name) else {
+      throw RequestFailure(
+        .badRequest, "X-Scope-OrgID must be 1 to \(TenantID.lengthMax) letters, digits, \"_\" or \"-\"")
+    }
+    return tenant
+  }
+
+  /// Collects the body, refusing it as soon as it is known to be larger than `bytesMax`.
+  func collectedBody(bytesMax: Int) async throws -> [UInt8] {
+    let failure = RequestFailure(
+      .contentTooLarge, "the request body is larger than \(bytesMax) bytes; send smaller batches")
+    var bytes: [UInt8] = []
+    if let text = headers[.contentLength], let length = Int(text) {
+      guard length <= bytesMax else { throw failure }
+      bytes.reserveCapacity(min(length, 1 << 20))
+    }
+    for try await buffer in body {
+      guard buffer.readableBytes <= bytesMax - bytes.count else { throw failure }
+      bytes.append(contentsOf: buffer.readableBytesView)
+    }
+    return bytes
+  }
+
+  /// The parameters of the address and, for a posted form, of the body.
+  func parameters(bytesMax: Int = 1 << 20) async throws -> FormParameters {
+    var parameters = FormParameters()
+    if let query = uri.query { parameters.add(query) }
+    if method == .post, headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") ?? true {
+      parameters.add(String(decoding: try await collectedBody(bytesMax: bytesMax), as: UTF8.self))
+    }
+    return parameters
+  }
+}

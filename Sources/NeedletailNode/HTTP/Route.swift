@@ -1,0 +1,182 @@
+// Which resource a path names. One table, read top to bottom, instead of a tree of handlers: the prefixes under which clients expect the
+// same resource are written down once.
+
+import NeedletailOTLP
+
+/// What a request's path asks for.
+enum Route: Hashable, Sendable {
+  case otlp(OTLPSignal)
+  case remoteWrite
+  case prometheus(PrometheusRoute)
+  case loki(LokiRoute)
+  case tempo(TempoRoute)
+  case healthy
+  case ready
+  case ownMetrics
+
+  /// Whether the resource takes data in.
+  var isIngest: Bool {
+    switch self {
+    case .otlp, .remoteWrite: true
+    default: false
+    }
+  }
+
+  /// Whether the resource is open to everyone who reaches the port.
+  var isOpen: Bool { self == .healthy || self == .ready }
+
+  /// The methods that the resource knows.
+  var methods: [String] {
+    switch self {
+    case .otlp, .remoteWrite: ["POST"]
+    case .healthy, .ready, .ownMetrics: ["GET", "HEAD"]
+    case .prometheus(let route): route.takesForms ? ["GET", "POST"] : ["GET"]
+    case .loki: ["GET", "POST"]
+    case .tempo: ["GET"]
+    }
+  }
+}
+
+enum PrometheusRoute: Hashable, Sendable {
+  case query
+  case queryRange
+  case queryExemplars
+  case series
+  case labels
+  case labelValues(String)
+  case metadata
+  case formatQuery
+  case buildInformation
+
+  var takesForms: Bool {
+    switch self {
+    case .query, .queryRange, .queryExemplars, .series, .labels, .formatQuery: true
+    case .labelValues, .metadata, .buildInformation: false
+    }
+  }
+}
+
+enum LokiRoute: Hashable, Sendable {
+  case query
+  case queryRange
+  case labels
+  case labelValues(String)
+  case buildInformation
+}
+
+enum TempoRoute: Hashable, Sendable {
+  case trace(String)
+  case search
+  case echo
+}
+
+extension Route {
+  private static let otlpPrefixes: [[Substring]] = [
+    [], ["api", "v1", "otlp"], ["otlp"], ["opentelemetry"], ["insert", "opentelemetry"], ["_otlp"],
+  ]
+
+  /// The route of a path, still percent-encoded; nil where there is none. A slash at the end makes no difference.
+  init?(path: some StringProtocol) {
+    let parts = Substring(path).split(separator: "/")
+    guard parts.count <= 12 else { return nil }
+    if let signal = Self.otlpSignal(parts) {
+      self = .otlp(signal)
+      return
+    }
+    let rest = parts.first == "prometheus" ? Array(parts.dropFirst()) : parts
+    switch rest {
+    case ["api", "v1", "write"], ["api", "v1", "push"]: self = .remoteWrite
+    case ["-", "healthy"]: self = .healthy
+    case ["-", "ready"], ["ready"], ["tempo", "ready"]: self = .ready
+    case ["metrics"]: self = .ownMetrics
+    default:
+      if rest.starts(with: ["api", "v1"]), let route = PrometheusRoute(rest.dropFirst(2)) {
+        self = .prometheus(route)
+      } else if parts.starts(with: ["loki", "api", "v1"]), let route = LokiRoute(parts.dropFirst(3)) {
+        self = .loki(route)
+      } else if parts.starts(with: ["tempo", "api"]), let route = TempoRoute(parts.dropFirst(2)) {
+        self = .tempo(route)
+      } else {
+        return nil
+      }
+    }
+  }
+
+  private static func otlpSignal(_ parts: [Substring]) -> OTLPSignal? {
+    guard parts.count >= 2, parts[parts.count - 2] == "v1", let last = parts.last,
+      let signal = OTLPSignal.allCases.first(where: { $0.name == last })
+    else { return nil }
+    return otlpPrefixes.contains(Array(parts.dropLast(2))) ? signal : nil
+  }
+}
+
+extension PrometheusRoute {
+  init?(_ parts: ArraySlice<Substring>) {
+    switch Array(parts) {
+    case ["query"]: self = .query
+    case ["query_range"]: self = .queryRange
+    case ["query_exemplars"]: self = .queryExemplars
+    case ["series"]: self = .series
+    case ["labels"]: self = .labels
+    case ["metadata"]: self = .metadata
+    case ["format_query"]: self = .formatQuery
+    case ["status", "buildinfo"]: self = .buildInformation
+    case let parts where parts.count == 3 && parts[0] == "label" && parts[2] == "values":
+      self = .labelValues(LabelNameEscape.decoded(FormParameters.decoded(parts[1].utf8, plusIsSpace: false)))
+    default: return nil
+    }
+  }
+}
+
+extension LokiRoute {
+  init?(_ parts: ArraySlice<Substring>) {
+    switch Array(parts) {
+    case ["query"]: self = .query
+    case ["query_range"]: self = .queryRange
+    case ["labels"], ["label"]: self = .labels
+    case ["status", "buildinfo"]: self = .buildInformation
+    case let parts where parts.count == 3 && parts[0] == "label" && parts[2] == "values":
+      self = .labelValues(FormParameters.decoded(parts[1].utf8, plusIsSpace: false))
+    default: return nil
+    }
+  }
+}
+
+extension TempoRoute {
+  init?(_ parts: ArraySlice<Substring>) {
+    switch Array(parts) {
+    case ["search"]: self = .search
+    case ["echo"]: self = .echo
+    case let parts where parts.count == 2 && parts[0] == "traces":
+      self = .trace(FormParameters.decoded(parts[1].utf8, plusIsSpace: false))
+    default: return nil
+    }
+  }
+}
+
+/// How a label's name that is not `[a-zA-Z_][a-zA-Z0-9_]*` stands in a path: `U__`, then `_` as `__` and every other character that
+/// does not fit as `_HEX_`.
+enum LabelNameEscape {
+  static func decoded(_ name: String) -> String {
+    guard name.hasPrefix("U__") else { return name }
+    var result = String.UnicodeScalarView()
+    var rest = name.unicodeScalars.dropFirst(3)
+    while let scalar = rest.popFirst() {
+      guard scalar == "_" else {
+        result.append(scalar)
+        continue
+      }
+      if rest.first == "_" {
+        result.append("_")
+        rest.removeFirst()
+        continue
+      }
+      guard let end = rest.firstIndex(of: "_"), let code = UInt32(String(rest[..<end]), radix: 16),
+        let character = Unicode.Scalar(code)
+      else { return name }
+      result.append(character)
+      rest = rest[rest.index(after: end)...]
+    }
+    return String(result)
+  }
+}

@@ -1,0 +1,101 @@
+import Hummingbird
+import NeedletailEvents
+import NeedletailQueryEngine
+import NeedletailTelemetry
+
+/// Tempo's query API, as Grafana uses it. Errors are plain text, as Tempo's are.
+struct TempoAPI: Sendable {
+  private static let defaultLimit = 20
+  private static let limitMax = 1000
+
+  let queries: QueryService
+
+  func respond(
+    to route: TempoRoute, _ request: Request, _ context: ConnectionContext, tenant: TenantID
+  ) async throws -> Response {
+    do {
+      switch route {
+      case .echo: return Response(.ok, text: "echo")
+      case .trace(let id): return try await trace(id, request, context, tenant)
+      case .search: return try await search(try await request.parameters(), context, tenant)
+      }
+    } catch let error as QueryError {
+      return Response(PrometheusEnvelope.status(of: error.kind), text: error.message + "\n")
+    }
+  }
+
+  private func trace(
+    _ text: String, _ request: Request, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    guard let id = TraceID(hexadecimal: text), id.isValid else {
+      throw QueryError(.badData, "trace IDs are 1 to 32 hexadecimal digits")
+    }
+    let traces = queries.traces
+    let fragments = try await queries.run(for: context) { _ in try await traces.wholeTrace(id, tenant: tenant) }
+    guard !fragments.isEmpty else { throw QueryError(.notFound, "trace \(id) not found") }
+    if request.headers[.accept]?.contains("application/protobuf") ?? false {
+      return Response(.ok, "application/protobuf", TraceDocument.protobuf(fragments))
+    }
+    return Response(json: TraceDocument.json(fragments))
+  }
+
+  /// Reads `tags` (logfmt), `minDuration`, `maxDuration`, `start`, `end` (seconds) and `limit`.
+  private func search(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    if let text = parameters["q"], text.filter({ $0 != " " }) != "{}" {
+      throw QueryError(.badData, "TraceQL is not understood yet; use tags, minDuration and maxDuration")
+    }
+    let question = TraceSearch(
+      tenant: tenant, tags: try Logfmt.pairs(parameters["tags"] ?? ""),
+      minDuration: try Self.duration("minDuration", parameters),
+      maxDuration: try Self.duration("maxDuration", parameters), range: try Self.range(parameters),
+      limit: min(Self.limitMax, try parameters.limit() ?? Self.defaultLimit))
+    let traces = queries.traces
+    let found = try await queries.run(for: context) { _ in try await traces.search(question) }
+    var json = JSONWriter()
+    json.object { json in
+      json.key("traces")
+      json.array { json in for trace in found { Self.write(trace, to: &json) } }
+      json.key("metrics")
+      json.object { json in
+        json.key("inspectedTraces")
+        json.integer(found.count)
+      }
+    }
+    return Response(json: json)
+  }
+
+  private static func write(_ trace: TraceSummary, to json: inout JSONWriter) {
+    json.object { json in
+      json.key("traceID")
+      json.string(trace.traceID.description)
+      json.key("rootServiceName")
+      json.string(trace.rootService)
+      json.key("rootTraceName")
+      json.string(trace.rootName)
+      json.key("startTimeUnixNano")
+      json.quotedInteger(trace.startNanoseconds)
+      json.key("durationMs")
+      json.integer(trace.durationNanoseconds / 1_000_000)
+    }
+  }
+
+  private static func duration(_ name: String, _ parameters: FormParameters) throws -> Int64? {
+    guard let text = parameters[name] else { return nil }
+    guard let nanoseconds = Timestamp.nanoseconds(goDuration: text) else {
+      throw QueryError(.badData, "invalid \(name) \"\(text)\": write a duration such as 100ms or 1.5s")
+    }
+    return nanoseconds
+  }
+
+  private static func range(_ parameters: FormParameters) throws -> EventTimeRange {
+    let start = try parameters.time("start").map { $0.multipliedReportingOverflow(by: 1_000_000) }
+    let end = try parameters.time("end").map { $0.multipliedReportingOverflow(by: 1_000_000) }
+    let range = EventTimeRange(
+      startNanoseconds: start.map { $0.overflow ? .min : $0.partialValue } ?? .min,
+      endNanoseconds: end.map { $0.overflow ? .max : $0.partialValue } ?? .max)
+    guard let range else { throw QueryError(.badData, "end must not be before start") }
+    return range
+  }
+}

@@ -1,0 +1,166 @@
+// What every door for data leads to: the collector's receivers over this node's engines, and their outcomes as each protocol tells them.
+
+import GRPCCore
+import Hummingbird
+import NeedletailCollector
+import NeedletailEnvironment
+import NeedletailOTLP
+import NeedletailTelemetry
+
+/// Receives data over HTTP, gRPC and from the server itself.
+struct IngestService: Sendable {
+  private let receiver: Receiver
+  private let sink: StorageSink
+
+  init(storage: NodeStorage, bodyBytesMax: Int, clock: any WallClock) {
+    sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
+    var limits = IngestLimits()
+    limits.otlpBodyMax = bodyBytesMax
+    limits.remoteWriteBodyMax = min(limits.remoteWriteBodyMax, bodyBytesMax)
+    limits.otlpDecompression.outputMax = min(limits.otlpDecompression.outputMax, bodyBytesMax)
+    limits.remoteWriteDecompression.outputMax = min(limits.remoteWriteDecompression.outputMax, bodyBytesMax)
+    receiver = Receiver(limits: limits, sink: sink, clock: clock)
+  }
+
+  /// OTLP over HTTP: the answer is in the format of the request.
+  func otlp(_ signal: OTLPSignal, _ request: Request, tenant: TenantID) async throws -> Response {
+    let contentType = request.headers[.contentType]
+    let isJSON = BodyFormat.ofOTLP(contentType) == .json
+    let body: [UInt8]
+    do {
+      body = try await request.collectedBody(bytesMax: receiver.limits.otlpBodyMax)
+    } catch let failure as RequestFailure {
+      return Self.otlpFailure(failure.status, failure.message, isJSON: isJSON, retryAfterSeconds: nil)
+    }
+    let outcome = await receiver.otlp(
+      signal,
+      ReceiveRequest(
+        tenant: tenant, contentType: contentType, contentEncoding: request.headers[.contentEncoding], body: body))
+    guard outcome.failure == nil else {
+      return Self.otlpFailure(
+        HTTPResponse.Status(code: outcome.otlpStatus), outcome.message, isJSON: isJSON,
+        retryAfterSeconds: outcome.retryAfterSeconds)
+    }
+    return Response(
+      .ok, Self.mediaType(isJSON: isJSON),
+      OTLPResponse.export(signal, rejected: outcome.rejections.total, message: outcome.message, asJSON: isJSON))
+  }
+
+  private static func mediaType(isJSON: Bool) -> String { isJSON ? "application/json" : "application/x-protobuf" }
+
+  private static func otlpFailure(
+    _ status: HTTPResponse.Status, _ message: String, isJSON: Bool, retryAfterSeconds: Int?
+  ) -> Response {
+    let code: RPCError.Code = status.code == 503 ? .unavailable : .invalidArgument
+    return Response(
+      status, mediaType(isJSON: isJSON),
+      OTLPResponse.status(code: Int32(truncatingIfNeeded: code.rawValue), message: message, asJSON: isJSON),
+      headers: retryHeaders(retryAfterSeconds))
+  }
+
+  private static func retryHeaders(_ seconds: Int?) -> HTTPFields {
+    seconds.map { [.retryAfter: String($0)] } ?? [:]
+  }
+
+  /// Prometheus remote write. What must never come again is answered 400, because some agents retry everything else for ever.
+  func remoteWrite(_ request: Request, tenant: TenantID) async throws -> Response {
+    let body: [UInt8]
+    do {
+      body = try await request.collectedBody(bytesMax: receiver.limits.remoteWriteBodyMax)
+    } catch let failure as RequestFailure {
+      return Response(.badRequest, text: failure.message + "\n", headers: [.connection: "close"])
+    }
+    let outcome = await receiver.remoteWrite(
+      ReceiveRequest(
+        tenant: tenant, contentType: request.headers[.contentType],
+        contentEncoding: request.headers[.contentEncoding], body: body))
+    var headers = Self.retryHeaders(outcome.retryAfterSeconds)
+    headers[.samplesWritten] = String(outcome.samples)
+    headers[.histogramsWritten] = String(outcome.histograms)
+    headers[.exemplarsWritten] = String(outcome.exemplars)
+    let status = HTTPResponse.Status(code: outcome.remoteWriteStatus)
+    guard status.code >= 300 else { return Response(status: status, headers: headers) }
+    return Response(status, text: outcome.message + "\n", headers: headers)
+  }
+
+  /// OTLP over gRPC: the bytes of the export response.
+  func export(_ signal: OTLPSignal, _ body: [UInt8], tenant: TenantID) async throws(RPCError) -> [UInt8] {
+    let outcome = await receiver.otlp(
+      signal, ReceiveRequest(tenant: tenant, contentType: "application/x-protobuf", body: body))
+    switch outcome.failure {
+    case nil:
+      return OTLPResponse.export(
+        signal, rejected: outcome.rejections.total, message: outcome.message, asJSON: false)
+    case .invalid, .tooLarge, .unsupportedMediaType:
+      throw RPCError(code: .invalidArgument, message: outcome.message)
+    case .overloaded, .unavailable:
+      throw RetryLater.error(outcome.message, seconds: outcome.retryAfterSeconds ?? 1)
+    }
+  }
+
+  /// Stores values of the server's own as one sample each, at a time in milliseconds. Throws `SinkError`.
+  func store(_ families: [MetricFamily], at time: Int64, job: String) async throws {
+    var batch = SeriesBatchBuilder()
+    var definitions = SeriesDefinitionsBuilder()
+    for family in families {
+      definitions.append(metric: family.name, MetricMetadata(kind: family.kind, help: family.help))
+      for point in family.points {
+        let labels = LabelSet(point.labels + [Label(LabelSet.nameLabel, family.name), Label("job", job)])
+        let id = SeriesID(labels, tenant: .default)
+        definitions.append(id, labels: labels)
+        batch.beginSeries(id)
+        batch.append(timestamp: time, valueBits: point.value.bitPattern)
+      }
+    }
+    let named = definitions.build(tenant: .default)
+    let batchID = Hash128(high: UInt64(bitPattern: time), low: UInt64(batch.seriesCount))
+    guard let built = batch.build(tenant: .default, batchID: batchID) else { return }
+    try await sink.append(series: built, definitions: named)
+  }
+
+  /// What came in, as metrics.
+  var families: [MetricFamily] {
+    let ledgers = OTLPSignal.allCases.map { (signal: $0.name, ledger: receiver.counters[$0]) }
+    func total(_ value: (IngestCounters.Ledger) -> Int) -> [MetricFamily.Point] {
+      ledgers.map { MetricFamily.Point(labels: [Label("signal", $0.signal)], value: Double(value($0.ledger))) }
+    }
+    func byReason(_ values: (IngestCounters.Ledger) -> [(String, Int)]) -> [MetricFamily.Point] {
+      ledgers.flatMap { signal, ledger in
+        values(ledger).sorted { $0.0 < $1.0 }.map { reason, count in
+          MetricFamily.Point(labels: [Label("signal", signal), Label("reason", reason)], value: Double(count))
+        }
+      }
+    }
+    return [
+      MetricFamily(
+        .counter, "needletail_ingest_requests_total", "Requests with data.", total { $0.requests }),
+      MetricFamily(
+        .counter, "needletail_ingest_bytes_total", "Bytes of their bodies, as sent.", total { $0.bytes }),
+      MetricFamily(
+        .counter, "needletail_ingest_accepted_total", "Samples, spans and log records stored.", total { $0.accepted }),
+      MetricFamily(
+        .counter, "needletail_ingest_rejected_total", "Samples, spans and log records refused for good, by reason.",
+        byReason { $0.rejected.map { ($0.key.rawValue, $0.value) } }),
+      MetricFamily(
+        .counter, "needletail_ingest_dropped_total", "Records not stored whose sender was asked to come again.",
+        byReason { $0.dropped.map { ($0.key, $0.value) } }),
+      MetricFamily(
+        .counter, "needletail_ingest_failures_total", "Requests refused as a whole, by reason.",
+        byReason { $0.failures.map { ($0.key, $0.value) } }),
+      MetricFamily(
+        .gauge, "needletail_ingest_bytes_in_flight", "Bytes of bodies that are being worked on.",
+        Double(receiver.budget.bytesInFlight)),
+    ]
+  }
+}
+
+extension OTLPSignal {
+  /// The signal's name, as paths and labels show it.
+  var name: String {
+    switch self {
+    case .metrics: "metrics"
+    case .traces: "traces"
+    case .logs: "logs"
+    }
+  }
+}

@@ -1,0 +1,142 @@
+/// Writes JSON straight to bytes, piece by piece: no tree of values, no reflection. A point of a result costs tens of nanoseconds, where
+/// an encoder of `Codable` values costs a microsecond.
+///
+/// The caller keeps the order that JSON asks for (a key before each member of an object); commas are the writer's.
+struct JSONWriter {
+  private(set) var bytes: [UInt8] = []
+  private var needsComma = false
+
+  init() {}
+
+  var count: Int { bytes.count }
+
+  /// What was written since the last call; the writer goes on after it.
+  mutating func take() -> [UInt8] {
+    let taken = bytes
+    bytes.removeAll(keepingCapacity: true)
+    return taken
+  }
+
+  mutating func object(_ body: (inout JSONWriter) throws -> Void) rethrows {
+    beginObject()
+    try body(&self)
+    endObject()
+  }
+
+  mutating func array(_ body: (inout JSONWriter) throws -> Void) rethrows {
+    beginArray()
+    try body(&self)
+    endArray()
+  }
+
+  mutating func beginObject() { open(UInt8(ascii: "{")) }
+  mutating func endObject() { close(UInt8(ascii: "}")) }
+  mutating func beginArray() { open(UInt8(ascii: "[")) }
+  mutating func endArray() { close(UInt8(ascii: "]")) }
+
+  mutating func key(_ name: String) {
+    string(name)
+    bytes.append(UInt8(ascii: ":"))
+    needsComma = false
+  }
+
+  mutating func string(_ text: String) {
+    var text = text
+    text.withUTF8 { string(utf8: UnsafeRawBufferPointer($0)) }
+  }
+
+  /// A string from bytes; what is not UTF-8 becomes U+FFFD.
+  mutating func string(bytes text: UnsafeRawBufferPointer) {
+    string(String(decoding: text, as: UTF8.self))
+  }
+
+  mutating func integer(_ value: some FixedWidthInteger) {
+    separate()
+    bytes.append(contentsOf: String(value).utf8)
+  }
+
+  mutating func bool(_ value: Bool) {
+    separate()
+    bytes.append(contentsOf: (value ? "true" : "false").utf8)
+  }
+
+  mutating func null() {
+    separate()
+    bytes.append(contentsOf: "null".utf8)
+  }
+
+  /// A number as a JSON number where it is finite, else as one of the strings of protobuf's JSON form.
+  mutating func number(_ value: Double) {
+    guard value.isFinite else { return string(value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity") }
+    separate()
+    NumberText.append(value, to: &bytes)
+  }
+
+  /// A number in quotes, as Prometheus writes the values of samples.
+  mutating func quotedNumber(_ value: Double) {
+    separate(next: UInt8(ascii: "\""))
+    NumberText.append(value, to: &bytes)
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// An integer in quotes, as protobuf's JSON form writes 64-bit numbers.
+  mutating func quotedInteger(_ value: some FixedWidthInteger) {
+    separate(next: UInt8(ascii: "\""))
+    bytes.append(contentsOf: String(value).utf8)
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// Milliseconds as seconds with up to three decimals.
+  mutating func seconds(fromMilliseconds time: Int64) {
+    separate()
+    if time < 0 { bytes.append(UInt8(ascii: "-")) }
+    let (whole, fraction) = time.magnitude.quotientAndRemainder(dividingBy: 1000)
+    bytes.append(contentsOf: String(whole).utf8)
+    guard fraction != 0 else { return }
+    bytes.append(UInt8(ascii: "."))
+    let digits = String(fraction)
+    bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: 3 - digits.utf8.count))
+    bytes.append(contentsOf: digits.utf8)
+  }
+
+  private mutating func open(_ bracket: UInt8) {
+    separate(next: bracket)
+    needsComma = false
+  }
+
+  private mutating func close(_ bracket: UInt8) {
+    bytes.append(bracket)
+    needsComma = true
+  }
+
+  private mutating func separate(next: UInt8? = nil) {
+    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    needsComma = true
+    if let next { bytes.append(next) }
+  }
+
+  private mutating func string(utf8 text: UnsafeRawBufferPointer) {
+    separate(next: UInt8(ascii: "\""))
+    var start = 0
+    for (index, byte) in text.enumerated() where byte < 32 || byte == 0x22 || byte == 0x5c || byte == 0x7f {
+      bytes.append(contentsOf: text[start..<index])
+      escape(byte)
+      start = index + 1
+    }
+    bytes.append(contentsOf: text[start...])
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private mutating func escape(_ byte: UInt8) {
+    switch byte {
+    case 0x22: bytes.append(contentsOf: "\\\"".utf8)
+    case 0x5c: bytes.append(contentsOf: "\\\\".utf8)
+    case 0x0a: bytes.append(contentsOf: "\\n".utf8)
+    case 0x0d: bytes.append(contentsOf: "\\r".utf8)
+    case 0x09: bytes.append(contentsOf: "\\t".utf8)
+    default:
+      let digits = String(byte, radix: 16)
+      bytes.append(contentsOf: ("\\u00" + (digits.utf8.count == 1 ? "0" : "") + digits).utf8)
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import NeedletailEvents
+import NeedletailTelemetry
+
+/// The server's own metrics, gathered from where they are counted.
+struct NodeMetrics: Sendable {
+  let storage: NodeStorage
+  let requests: RequestCounters
+  let queries: QueryService
+  let ingest: IngestService
+  let maintenance: MaintenanceCounters
+  /// Nanoseconds since 1970.
+  let startedNanoseconds: Int64
+
+  /// All families as of now.
+  func collect() -> [MetricFamily] {
+    requestFamilies + queryFamilies + ingest.families + seriesFamilies + eventFamilies + storageFamilies
+  }
+
+  private var requestFamilies: [MetricFamily] {
+    let values = requests.snapshot.sorted { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }
+    func points(_ value: (RequestCounters.Value) -> Double) -> [MetricFamily.Point] {
+      values.map { key, counted in
+        MetricFamily.Point(
+          labels: [Label("route", key.route), Label("status", String(key.status))], value: value(counted))
+      }
+    }
+    return [
+      MetricFamily(
+        .counter, "needletail_requests_total", "Requests answered, by resource and status (of gRPC: its code).",
+        points { Double($0.count) }),
+      MetricFamily(
+        .counter, "needletail_request_seconds_total", "Time spent on requests, in seconds.",
+        points { Double($0.nanoseconds) / 1e9 }),
+    ]
+  }
+
+  private var queryFamilies: [MetricFamily] {
+    let counted = queries.counters.snapshot
+    let load = queries.gate.load
+    let failures = counted.failures.sorted { $0.key.rawValue < $1.key.rawValue }.map { kind, count in
+      MetricFamily.Point(labels: [Label("kind", kind.rawValue)], value: Double(count))
+    }
+    return [
+      MetricFamily(.counter, "needletail_queries_total", "Queries that ended.", Double(counted.finished)),
+      MetricFamily(
+        .counter, "needletail_query_seconds_total", "Time from a query's arrival to its end, in seconds.",
+        Double(counted.nanoseconds) / 1e9),
+      MetricFamily(.counter, "needletail_query_failures_total", "Queries that failed, by kind.", failures),
+      MetricFamily(.gauge, "needletail_queries_running", "Queries that run now.", Double(load.running)),
+      MetricFamily(.gauge, "needletail_queries_waiting", "Queries that wait for their turn.", Double(load.waiting)),
+    ]
+  }
+
+  private var seriesFamilies: [MetricFamily] {
+    let counted = storage.series.statistics
+    return [
+      MetricFamily(
+        .counter, "needletail_samples_appended_total", "Float samples taken.", Double(counted.samplesAppended)),
+      MetricFamily(
+        .counter, "needletail_histograms_appended_total", "Native histograms taken.",
+        Double(counted.histogramsAppended)),
+      MetricFamily(
+        .counter, "needletail_samples_refused_total", "Samples not taken, by reason.",
+        [
+          MetricFamily.Point(
+            labels: [Label("reason", "out_of_retention")], value: Double(counted.samplesOutOfRetention)),
+          MetricFamily.Point(
+            labels: [Label("reason", "too_far_in_future")], value: Double(counted.samplesTooFarInFuture)),
+        ]),
+      MetricFamily(
+        .counter, "needletail_samples_out_of_order_total", "Samples earlier than the last one of their series.",
+        Double(counted.samplesOutOfOrder)),
+      MetricFamily(
+        .gauge, "needletail_active_series", "Series with samples since the last flush.", Double(counted.activeSeries)),
+    ]
+  }
+
+  private var eventFamilies: [MetricFamily] {
+    let engines = [("logs", storage.logs.statistics), ("spans", storage.spans.statistics)]
+    func family(
+      _ kind: MetricMetadata.Kind, _ name: String, _ help: String, _ value: (EventEngineStatistics) -> Double
+    ) -> MetricFamily {
+      MetricFamily(
+        kind, name, help,
+        engines.map { MetricFamily.Point(labels: [Label("signal", $0.0)], value: value($0.1)) })
+    }
+    return [
+      family(.counter, "needletail_events_appended_total", "Log records and spans taken.") { Double($0.acceptedRows) },
+      family(.counter, "needletail_events_duplicate_total", "Log records and spans that were there already.") {
+        Double($0.duplicateRows)
+      },
+      family(
+        .counter, "needletail_events_refused_total", "Log records and spans beyond the retention or in the future."
+      ) {
+        Double($0.tooOldRows + $0.tooNewRows)
+      },
+      family(.gauge, "needletail_event_streams", "Streams known.") { Double($0.streams) },
+      family(.counter, "needletail_event_read_failures_total", "Reads that met something damaged.") {
+        Double($0.failedReads)
+      },
+    ]
+  }
+
+  private var storageFamilies: [MetricFamily] {
+    let series = storage.series.statistics
+    let (logs, spans) = (storage.logs.statistics, storage.spans.statistics)
+    let work = maintenance.snapshot
+    func bySignal(_ values: (Double, Double, Double)) -> [MetricFamily.Point] {
+      zip(["metrics", "logs", "spans"], [values.0, values.1, values.2]).map { signal, value in
+        MetricFamily.Point(labels: [Label("signal", signal)], value: value)
+      }
+    }
+    return [
+      MetricFamily(
+        .gauge, "needletail_head_bytes", "Memory of what is in no part yet, in bytes.",
+        bySignal((Double(series.headBytes), Double(logs.headBytes), Double(spans.headBytes)))),
+      MetricFamily(
+        .gauge, "needletail_parts", "Parts on disk.",
+        bySignal((Double(series.parts), Double(logs.parts), Double(spans.parts)))),
+      MetricFamily(
+        .gauge, "needletail_part_bytes", "Size of the parts on disk, in bytes.",
+        bySignal((Double(series.partBytes), Double(logs.partBytes), Double(spans.partBytes)))),
+      MetricFamily(
+        .gauge, "needletail_log_pending_bytes", "Bytes that wait for the disk.", Double(storage.journal.pendingBytes)),
+      MetricFamily(.counter, "needletail_flushes_total", "Flushes done.", Double(work.flushes)),
+      MetricFamily(
+        .counter, "needletail_flush_seconds_total", "Time spent on flushes, in seconds.",
+        Double(work.flushNanoseconds) / 1e9),
+      MetricFamily(
+        .counter, "needletail_maintenance_failures_total", "Flushes and retention passes that failed.",
+        Double(work.failures)),
+      MetricFamily(
+        .gauge, "needletail_start_time_seconds", "When the server started, in seconds since 1970.",
+        (Double(startedNanoseconds) / 1e6).rounded() / 1e3),
+    ]
+  }
+}

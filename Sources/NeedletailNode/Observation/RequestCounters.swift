@@ -1,0 +1,26 @@
+import Synchronization
+
+/// Counts requests and their time, by what they ask for and how they were answered.
+final class RequestCounters: Sendable {
+  struct Key: Hashable, Sendable {
+    var route: String
+    var status: Int
+  }
+
+  struct Value: Sendable {
+    var count: UInt64 = 0
+    var nanoseconds: UInt64 = 0
+  }
+
+  private let state = Mutex<[Key: Value]>([:])
+
+  func finished(route: String, status: Int, nanoseconds: Int64) {
+    state.withLock { values in
+      let key = Key(route: route, status: status)
+      values[key, default: Value()].count &+= 1
+      values[key, default: Value()].nanoseconds &+= UInt64(clamping: nanoseconds)
+    }
+  }
+
+  var snapshot: [Key: Value] { state.withLock { $0 } }
+}

@@ -1,0 +1,23 @@
+import NeedletailQueryEngine
+import Synchronization
+
+/// Counts queries and their time.
+final class QueryCounters: Sendable {
+  struct Snapshot: Sendable {
+    var finished: UInt64 = 0
+    var nanoseconds: UInt64 = 0
+    var failures: [QueryError.Kind: UInt64] = [:]
+  }
+
+  private let state = Mutex(Snapshot())
+
+  func finished(nanoseconds: Int64, failure: QueryError.Kind?) {
+    state.withLock { state in
+      state.finished &+= 1
+      state.nanoseconds &+= UInt64(clamping: nanoseconds)
+      if let failure { state.failures[failure, default: 0] &+= 1 }
+    }
+  }
+
+  var snapshot: Snapshot { state.withLock { $0 } }
+}

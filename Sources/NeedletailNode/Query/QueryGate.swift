@@ -1,0 +1,78 @@
+import NeedletailQueryEngine
+import Synchronization
+
+/// Lets a bounded number of queries run at once and a bounded number wait; whoever comes beyond that is refused at once.
+final class QueryGate: Sendable {
+  private struct Waiter {
+    var id: UInt64
+    var continuation: CheckedContinuation<Bool, Never>
+  }
+
+  private struct State {
+    var running = 0
+    var nextID: UInt64 = 0
+    var waiters: [Waiter] = []
+  }
+
+  private let runningMax: Int
+  private let waitingMax: Int
+  private let state = Mutex(State())
+
+  init(runningMax: Int, waitingMax: Int) {
+    self.runningMax = runningMax
+    self.waitingMax = waitingMax
+  }
+
+  /// How many queries run and wait.
+  var load: (running: Int, waiting: Int) { state.withLock { ($0.running, $0.waiters.count) } }
+
+  /// Runs `body` when it is its turn. Throws `QueryError` where the queue is full or the task was cancelled while it waited.
+  func run<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
+    guard await enter() else {
+      if Task.isCancelled { throw QueryError(.canceled, "query was canceled while it waited for its turn") }
+      throw QueryError(.timeout, "too many queries are waiting; try again in a moment")
+    }
+    defer { leave() }
+    return try await body()
+  }
+
+  private func enter() async -> Bool {
+    let id = state.withLock { state in
+      state.nextID += 1
+      return state.nextID
+    }
+    return await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let answer: Bool? = state.withLock { state in
+          // A cancellation from before this point found no waiter to wake.
+          if Task.isCancelled { return false }
+          if state.running < runningMax {
+            state.running += 1
+            return true
+          }
+          guard state.waiters.count < waitingMax else { return false }
+          state.waiters.append(Waiter(id: id, continuation: continuation))
+          return nil
+        }
+        if let answer { continuation.resume(returning: answer) }
+      }
+    } onCancel: {
+      let waiter: Waiter? = state.withLock { state in
+        if let index = state.waiters.firstIndex(where: { $0.id == id }) { return state.waiters.remove(at: index) }
+        return nil
+      }
+      waiter?.continuation.resume(returning: false)
+    }
+  }
+
+  private func leave() {
+    let next: Waiter? = state.withLock { state in
+      guard !state.waiters.isEmpty else {
+        state.running -= 1
+        return nil
+      }
+      return state.waiters.removeFirst()
+    }
+    next?.continuation.resume(returning: true)
+  }
+}

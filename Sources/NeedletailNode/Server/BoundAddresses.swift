@@ -1,0 +1,61 @@
+import Synchronization
+
+/// Where a running server can be reached.
+package struct BoundAddresses: Hashable, Sendable {
+  /// The API.
+  package var api: ListenAddress
+  /// OTLP over HTTP, nil where it is off.
+  package var otlpHTTP: ListenAddress?
+  /// OTLP over gRPC, nil where it is off.
+  package var otlpGRPC: ListenAddress?
+}
+
+/// Waits for the parts of a server to come up, in whatever order they do.
+final class StartupProgress: Sendable {
+  private struct State {
+    var expected: Set<Setting>
+    var bound: [Setting: ListenAddress] = [:]
+    var isOpen = false
+    var failure: (any Error)?
+    var waiters: [CheckedContinuation<BoundAddresses, any Error>] = []
+
+    var outcome: Result<BoundAddresses, any Error>? {
+      if let failure { return .failure(failure) }
+      guard isOpen, expected.allSatisfy({ bound[$0] != nil }), let api = bound[.listen] else { return nil }
+      return .success(BoundAddresses(api: api, otlpHTTP: bound[.otlpHTTP], otlpGRPC: bound[.otlpGRPC]))
+    }
+  }
+
+  private let state: Mutex<State>
+
+  init(expecting settings: Set<Setting>) { state = Mutex(State(expected: settings)) }
+
+  func bound(_ setting: Setting, _ address: ListenAddress) { change { $0.bound[setting] = address } }
+  func opened() { change { $0.isOpen = true } }
+  func failed(_ error: any Error) { change { $0.failure = $0.failure ?? error } }
+
+  /// The addresses, once everything is up; throws what kept it from coming up.
+  func wait() async throws -> BoundAddresses {
+    try await withCheckedThrowingContinuation { continuation in
+      let outcome = state.withLock { state in
+        let outcome = state.outcome
+        if outcome == nil { state.waiters.append(continuation) }
+        return outcome
+      }
+      if let outcome { continuation.resume(with: outcome) }
+    }
+  }
+
+  private func change(_ body: (inout State) -> Void) {
+    let (outcome, waiters) = state.withLock { state in
+      body(&state)
+      guard let outcome = state.outcome else {
+        return (Result<BoundAddresses, any Error>?.none, [CheckedContinuation<BoundAddresses, any Error>]())
+      }
+      defer { state.waiters = [] }
+      return (outcome, state.waiters)
+    }
+    guard let outcome else { return }
+    for waiter in waiters { waiter.resume(with: outcome) }
+  }
+}

@@ -1,0 +1,56 @@
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+import Logging
+import NIOCore
+import NIOSSL
+import ServiceLifecycle
+
+/// Runs an HTTP server on one port.
+struct HTTPListener: Sendable {
+  private static let idleTimeout = TimeAmount.seconds(60)
+  private static let headerBytesMax = 16 << 10
+  private static let headerFieldsMax = 100
+  private static let connectionsMax = 512
+
+  let address: ListenAddress
+  let tls: (certificate: String, key: String)?
+  let responder: APIResponder
+  let logger: Logger
+  /// Called with the port that was bound.
+  let onListening: @Sendable (ListenAddress) -> Void
+
+  /// Serves until the surrounding service group shuts down.
+  func run() async throws {
+    let address = address
+    let onListening = onListening
+    let application = Application(
+      responder: responder,
+      server: try server(),
+      configuration: ApplicationConfiguration(
+        address: .hostname(address.host, port: address.port), serverName: "needletail",
+        availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionsMax, logger: logger)),
+      onServerRunning: { channel in
+        onListening(ListenAddress(host: address.host, port: channel.localAddress?.port ?? address.port))
+      },
+      logger: logger)
+    try await application.run()
+  }
+
+  private func server() throws -> HTTPServerBuilder {
+    let http = HTTPServerBuilder.http1(
+      configuration: HTTP1Channel.Configuration(
+        additionalChannelHandlers: [ConnectionWatch()], idleTimeout: Self.idleTimeout,
+        httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+          maxHeaderFieldSize: Self.headerBytesMax, maxHeaderListSize: Self.headerBytesMax,
+          maxHeaderFieldCount: Self.headerFieldsMax)))
+    guard let tls else { return http }
+    let chain = try NIOSSLCertificate.fromPEMFile(tls.certificate)
+    var configuration = TLSConfiguration.makeServerConfiguration(
+      certificateChain: chain.map { .certificate($0) },
+      privateKey: .privateKey(try NIOSSLPrivateKey(file: tls.key, format: .pem)))
+    configuration.minimumTLSVersion = .tlsv12
+    configuration.applicationProtocols = ["http/1.1"]
+    return try .tls(http, tlsConfiguration: configuration)
+  }
+}

@@ -1,0 +1,148 @@
+// The running process: storage first to start and last to stop, the doors in between. Doors open at once and answer "starting" until the
+// log is read back, so that a supervisor sees a live process during a long replay.
+
+import Logging
+import NeedletailEnvironment
+import NeedletailQueryEngine
+import NeedletailTelemetry
+import ServiceLifecycle
+
+/// A Needletail server: everything that one process does.
+package struct NeedletailServer: Service {
+  /// How long requests in flight may take when the server is told to stop. Stopping as a whole takes at most five seconds.
+  private static let drainTimeout = Duration.milliseconds(3500)
+  private static let storageThreads = 2
+
+  /// The settings that it runs with.
+  package let configuration: ServerConfiguration
+  private let logger: Logger
+  private let progress: StartupProgress
+  private let clock: any WallClock
+  private let random: any RandomSource
+  private let fileSystem: any FileSystem
+
+  /// A server that is not running yet. Without a logger it writes logfmt to standard error.
+  package init(configuration: ServerConfiguration, logger: Logger? = nil) {
+    self.configuration = configuration
+    let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
+    self.logger =
+      logger ?? Logger(label: "needletail", factory: { LogfmtHandler(label: $0, level: level) })
+    var expected: Set<Setting> = [.listen]
+    if configuration.otlpHTTP != nil { expected.insert(.otlpHTTP) }
+    if configuration.otlpGRPC != nil { expected.insert(.otlpGRPC) }
+    progress = StartupProgress(expecting: expected)
+    clock = SystemClock()
+    random = SystemRandomSource()
+    fileSystem = PosixFileSystem()
+  }
+
+  /// Waits until the server answers and tells where; throws `StartupError` where it cannot start. Call it beside `run`.
+  package func started() async throws -> BoundAddresses { try await progress.wait() }
+
+  /// Serves until the surrounding service group shuts down (or the task is cancelled), then drains and closes the storage. Throws
+  /// `StartupError`.
+  package func run() async throws {
+    do {
+      try await serve()
+      progress.failed(StartupError("the server was stopped"))
+    } catch {
+      progress.failed(error)
+      throw error
+    }
+  }
+
+  private func serve() async throws {
+    if configuration.isInsecure {
+      logger.warning("insecure: addresses that other machines reach need neither TLS nor a token")
+    }
+    let token = try configuration.tokenFile.map { path throws(ConfigurationError) in
+      try TokenCheck(file: path, fileSystem: fileSystem, random: random)
+    }
+    let node = NodeState()
+    let requests = RequestCounters()
+    let maintenance = MaintenanceCounters()
+    let executor = ThreadExecutor(threads: Self.storageThreads)
+    let queryExecutor = ThreadExecutor(threads: configuration.queryConcurrency)
+    let storage = StorageService(
+      configuration: configuration, executor: executor, clock: clock, random: random, fileSystem: fileSystem,
+      logger: logger, counters: maintenance,
+      onOpen: { storage in
+        node.open(nodeServices(storage, queryExecutor, requests, maintenance))
+        progress.opened()
+        logger.info("ready")
+      },
+      onClose: { node.close() })
+    var services: [any Service] = [storage]
+    if let interval = configuration.selfInterval {
+      services.append(SelfObservation(node: node, interval: interval.duration, clock: clock, logger: logger))
+    }
+    services += listeners(node, token, requests)
+    var group = ServiceGroupConfiguration(services: services, logger: quiet)
+    group.maximumGracefulShutdownDuration = Self.drainTimeout
+    defer {
+      Task {
+        await executor.shutDown()
+        await queryExecutor.shutDown()
+      }
+    }
+    try await ServiceGroup(configuration: group).run()
+    logger.info("stopped")
+  }
+
+  /// The group's own logger: what it says at info is of no use to an operator.
+  private var quiet: Logger {
+    var quiet = logger
+    quiet.logLevel = max(logger.logLevel, .warning)
+    return quiet
+  }
+
+  private func nodeServices(
+    _ storage: NodeStorage, _ executor: ThreadExecutor, _ requests: RequestCounters,
+    _ maintenance: MaintenanceCounters
+  ) -> NodeServices {
+    let series = SeriesStore(engine: storage.series)
+    let events = EventStore(logs: storage.logs, spans: storage.spans)
+    let gate = QueryGate(runningMax: configuration.queryConcurrency, waitingMax: configuration.queryQueueMax)
+    let queries = QueryService(
+      series: series, events: events, traces: events, exemplars: series, gate: gate, executor: executor,
+      limits: QueryLimits(samples: configuration.querySamplesMax, timeout: configuration.queryTimeout.duration),
+      clock: clock, counters: QueryCounters())
+    let ingest = IngestService(storage: storage, bodyBytesMax: configuration.bodyBytesMax, clock: clock)
+    let metrics = NodeMetrics(
+      storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,
+      startedNanoseconds: clock.wallNanoseconds())
+    return NodeServices(ingest: ingest, queries: queries, metrics: metrics)
+  }
+
+  private func listeners(_ node: NodeState, _ token: TokenCheck?, _ requests: RequestCounters) -> [any Service] {
+    var listeners: [any Service] = []
+    if let address = configuration.otlpGRPC {
+      let listener = GRPCListener(
+        address: address, tls: tls, messageBytesMax: configuration.bodyBytesMax,
+        service: OTLPService(node: node, token: token, counters: requests, clock: clock),
+        onListening: { bound(.otlpGRPC, $0) })
+      listeners.append(ListenerService(setting: .otlpGRPC, address: address, listen: listener.run))
+    }
+    let ports: [(Setting, ListenAddress?)] = [(.otlpHTTP, configuration.otlpHTTP), (.listen, configuration.listen)]
+    for (setting, address) in ports {
+      guard let address else { continue }
+      let listener = HTTPListener(
+        address: address, tls: tls,
+        responder: APIResponder(
+          node: node, token: token, isOTLPOnly: setting == .otlpHTTP, counters: requests, clock: clock),
+        logger: quiet, onListening: { bound(setting, $0) })
+      listeners.append(ListenerService(setting: setting, address: address, listen: listener.run))
+    }
+    return listeners
+  }
+
+  private var tls: (certificate: String, key: String)? {
+    guard let certificate = configuration.tlsCertificate, let key = configuration.tlsKey else { return nil }
+    return (certificate, key)
+  }
+
+  private func bound(_ setting: Setting, _ address: ListenAddress) {
+    logger.info("listening", metadata: ["what": "\(setting.rawValue)", "address": "\(address)"])
+    progress.bound(setting, address)
+  }
+}

@@ -1,0 +1,20 @@
+import Synchronization
+
+/// What the doors of a node lead to, from the moment that the storage is open until it is closed.
+final class NodeState: Sendable {
+  private let state = Mutex<NodeServices?>(nil)
+
+  /// Nil while the node starts or stops.
+  var services: NodeServices? { state.withLock { $0 } }
+
+  func open(_ services: NodeServices) { state.withLock { $0 = services } }
+
+  func close() { state.withLock { $0 = nil } }
+}
+
+/// The services of a node that is ready.
+struct NodeServices: Sendable {
+  let ingest: IngestService
+  let queries: QueryService
+  let metrics: NodeMetrics
+}

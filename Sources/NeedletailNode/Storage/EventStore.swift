@@ -1,0 +1,99 @@
+// The two event engines as the sources that the query engine knows. The engines filter by labels, text and duration where they read; what
+// only a decoded record can tell (numbers in fields, alternatives) is decided here.
+
+import NeedletailEvents
+import NeedletailQueryEngine
+import NeedletailTelemetry
+
+/// Logs and spans of this node.
+struct EventStore: EventSource, TraceSource {
+  let logs: EventEngine
+  let spans: EventEngine
+
+  func selectLogs(_ selection: EventSelection) async throws -> any EventCursor<LogRecord> {
+    let plan = try EventPlan(selection)
+    let scan = try Self.translating { () throws(EventEngineError) in try logs.selectLogs(plan.query) }
+    return EngineEventCursor(scan, plan)
+  }
+
+  func selectSpans(_ selection: EventSelection) async throws -> any EventCursor<SpanRecord> {
+    let plan = try EventPlan(selection)
+    let scan = try Self.translating { () throws(EventEngineError) in try spans.selectSpans(plan.query) }
+    return EngineEventCursor(scan, plan)
+  }
+
+  func trace(_ id: TraceID, tenant: TenantID, range: EventTimeRange?) async throws -> EventColumns<SpanRecord> {
+    let hits = try Self.translating { () throws(EventEngineError) in try spans.trace(id, tenant: tenant) }
+    var columns = EventColumns<SpanRecord>()
+    var places: [ObjectIdentifier: Int] = [:]
+    for hit in hits where range?.contains(hit.record.startNanoseconds) ?? true {
+      let key = ObjectIdentifier(hit.stream)
+      let place = places[key] ?? columns.streams.count
+      if place == columns.streams.count {
+        places[key] = place
+        columns.streams.append(hit.stream.labels)
+      }
+      columns.streamIndexes.append(place)
+      columns.timestamps.append(hit.record.startNanoseconds)
+      columns.sizes.append(0)
+      columns.records.append(hit.record)
+    }
+    return columns
+  }
+
+  func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [String] {
+    engine(signal).labelNames(tenant: scope.tenant, range: scope.range, limit: limit)
+  }
+
+  func fieldValues(_ signal: EventSignal, field: String, _ scope: EventScope, limit: Int) async throws -> [String] {
+    try Self.translating { () throws(EventEngineError) in
+      try engine(signal).labelValues(
+        field, tenant: scope.tenant, matchers: scope.matchers, range: scope.range, limit: limit)
+    }
+  }
+
+  func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [LabelSet] {
+    engine(signal)
+      .streams(tenant: scope.tenant, matchers: scope.matchers, range: scope.range, limit: limit)
+      .map(\.labels)
+  }
+
+  func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [TraceFragment] {
+    let hits = try Self.translating { () throws(EventEngineError) in try spans.trace(id, tenant: tenant) }
+    var places: [ObjectIdentifier: Int] = [:]
+    var fragments: [TraceFragment] = []
+    for hit in hits {
+      let key = ObjectIdentifier(hit.stream)
+      if let place = places[key] {
+        fragments[place].spans.append(hit.record)
+      } else {
+        places[key] = fragments.count
+        fragments.append(TraceFragment(stream: hit.stream.stream, spans: [hit.record]))
+      }
+    }
+    return fragments
+  }
+
+  func search(_ question: TraceSearch) async throws -> [TraceSummary] {
+    try Self.translating { () throws(EventEngineError) in
+      try spans.searchTraces(
+        tenant: question.tenant, tags: question.tags, minDuration: question.minDuration,
+        maxDuration: question.maxDuration, range: question.range, limit: question.limit)
+    }
+  }
+
+  private func engine(_ signal: EventSignal) -> EventEngine { signal == .logs ? logs : spans }
+
+  /// Runs `body` and sorts its errors as queries sort them.
+  static func translating<Result>(_ body: () throws(EventEngineError) -> Result) throws -> Result {
+    do throws(EventEngineError) {
+      return try body()
+    } catch {
+      switch error {
+      case .cancelled: throw CancellationError()
+      case .notAttached: throw QueryError(.timeout, "\(error)")
+      default: throw QueryError(.internal, "\(error)")
+      }
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import Synchronization
+
+/// Counts the background work on the storage.
+final class MaintenanceCounters: Sendable {
+  struct Snapshot: Sendable {
+    var flushes: UInt64 = 0
+    var flushNanoseconds: UInt64 = 0
+    var failures: UInt64 = 0
+  }
+
+  private let state = Mutex(Snapshot())
+
+  func flushed(nanoseconds: Int64) {
+    state.withLock { state in
+      state.flushes &+= 1
+      state.flushNanoseconds &+= UInt64(clamping: nanoseconds)
+    }
+  }
+
+  func failed() { state.withLock { $0.failures &+= 1 } }
+
+  var snapshot: Snapshot { state.withLock { $0 } }
+}

@@ -1,0 +1,90 @@
+// What this node stores: one data folder, one log, three engines. All calls that touch the disk block and belong on the storage threads.
+
+import Logging
+import NeedletailBlocks
+import NeedletailEnvironment
+import NeedletailEvents
+import NeedletailSeries
+import NeedletailTelemetry
+
+/// The open data folder with its engines.
+final class NodeStorage: Sendable {
+  let folder: DataFolder
+  let journal: Journal
+  let series: SeriesEngine
+  let logs: EventEngine
+  let spans: EventEngine
+  /// What the log held when it was opened.
+  let replay: ReplayReport
+  private let clock: any WallClock
+
+  /// Opens or makes the folder, opens the parts and replays the log. Blocks for as long as that takes.
+  init(
+    _ configuration: ServerConfiguration, fileSystem: any FileSystem, clock: any WallClock, random: any RandomSource
+  ) throws {
+    self.clock = clock
+    folder = try DataFolder.open(
+      configuration.dataFolder, on: fileSystem, random: random, holder: "needletail serve",
+      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
+    do {
+      guard let slots = SlotMap(count: folder.slotCount) else {
+        throw StartupError("the data folder \(configuration.dataFolder) has \(folder.slotCount) slots, which cannot be")
+      }
+      let catalog = folder.catalog
+      series = try SeriesEngine(
+        options: SeriesEngineOptions(retention: configuration.retention.series), slots: slots, clock: clock,
+        folder: folder.parts, catalog: catalog)
+      let options = EventEngineOptions(retentionNanoseconds: configuration.retention.nanoseconds)
+      logs = try EventEngine(
+        kind: .logs, catalog: catalog, parts: folder.parts, slots: slots, options: options, clock: clock)
+      spans = try EventEngine(
+        kind: .spans, catalog: catalog, parts: folder.parts, slots: slots, options: options, clock: clock)
+      (journal, replay) = try folder.startJournal(
+        participants: [series, logs, spans], clock: clock,
+        options: JournalOptions(durability: configuration.durability))
+    } catch {
+      folder.close()
+      throw error
+    }
+    series.start(journal)
+    logs.attach(journal)
+    spans.attach(journal)
+  }
+
+  /// About how many bytes the heads take in memory.
+  var headBytes: Int { series.statistics.headBytes + logs.headBytes + spans.headBytes }
+
+  /// Makes the heads parts.
+  func flush() throws -> FlushReport { try journal.flush() }
+
+  /// Drops the parts beyond the retention. Returns how many.
+  func enforceRetention() throws -> Int {
+    let now = clock.wallNanoseconds()
+    let dropped = try series.enforceRetention(now: now / 1_000_000).count
+    return dropped + (try logs.enforceRetention(now: now)) + (try spans.enforceRetention(now: now))
+  }
+
+  /// Commits what is pending and gives the folder back.
+  func close() {
+    journal.close()
+    folder.close()
+  }
+}
+
+extension ServerConfiguration.Retention {
+  fileprivate var series: SeriesRetention {
+    switch self {
+    case .forever: .forever
+    case .span(let span): .milliseconds(span.milliseconds)
+    }
+  }
+
+  fileprivate var nanoseconds: Int64? {
+    switch self {
+    case .forever: return nil
+    case .span(let span):
+      let (product, overflow) = span.milliseconds.multipliedReportingOverflow(by: 1_000_000)
+      return overflow ? nil : product
+    }
+  }
+}

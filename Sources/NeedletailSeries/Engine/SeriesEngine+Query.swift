@@ -1,0 +1,127 @@
+import NeedletailTelemetry
+
+// Every query here blocks for as long as reading takes, so it belongs on a thread of the query pool and not on an event loop. Each
+// reads one snapshot. The range is cut at the retention: what is older is invisible even while its part still exists.
+
+extension SeriesEngine {
+  /// Finds the series that satisfy all matchers and returns a cursor over their samples within the range. Throws
+  /// `.tooManySeries` or `.cancelled`.
+  package func select(
+    tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limits: SeriesQueryLimits = SeriesQueryLimits()
+  ) throws(SeriesQueryError) -> SeriesCursor {
+    var snapshot = snapshot(tenant, range)
+    let gathering = try snapshot.gather(matchers, limit: limits.seriesMax)
+    return SeriesCursor(snapshot, gathering, samplesMax: limits.samplesMax)
+  }
+
+  /// The label sets that satisfy all matchers and may have samples in the range, in order, at most `limit`.
+  package func series(
+    tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limit: Int = .max
+  ) throws(SeriesQueryError) -> SeriesAnswer<LabelSet> {
+    var snapshot = snapshot(tenant, range)
+    let gathering = try snapshot.gather(matchers, limit: .max)
+    let sets = gathering.entries.prefix(limit).map { entry in
+      gathering.withLabels(of: entry) { LabelSet(canonicalBytes: Array($0)) }
+    }
+    return SeriesAnswer(elements: sets, damages: snapshot.damages)
+  }
+
+  /// The label names of series with data in the range, sorted, at most `limit`; with matchers, of those series only.
+  package func labelNames(
+    tenant: TenantID, _ matchers: [LabelMatcher] = [], _ range: TimeRange, limit: Int = .max
+  ) throws(SeriesQueryError) -> SeriesAnswer<String> {
+    try texts(tenant, matchers, range, limit, fromIndex: { view, add in view.forEachName(add) }) { labels, add in
+      labels.forEach { name, _ in add(name) }
+    }
+  }
+
+  /// The values of a label, sorted, at most `limit`; with matchers, of those series only.
+  package func labelValues(
+    tenant: TenantID, name: String, _ matchers: [LabelMatcher] = [], _ range: TimeRange, limit: Int = .max
+  ) throws(SeriesQueryError) -> SeriesAnswer<String> {
+    let wanted = Array(name.utf8)
+    return try texts(
+      tenant, matchers, range, limit,
+      fromIndex: { view, add in view.forEachValue(of: name) { value, _ in add(value) } },
+      fromLabels: { labels, add in
+        labels.forEach { name, value in if name.elementsEqual(wanted) { add(value) } }
+      })
+  }
+
+  /// The descriptions of the tenant's metrics, by name; of one metric where `metric` is given.
+  package func metadata(
+    tenant: TenantID, metric: String? = nil, limit: Int = .max
+  ) -> [(name: String, metadata: MetricMetadata)] {
+    let all = state.withLock { $0.metadata }
+    return Array(
+      all.filter { $0.key.tenant == tenant && (metric == nil || $0.key.name == metric) }
+        .map { ($0.key.name, $0.value) }.sorted { $0.0 < $1.0 }.prefix(limit))
+  }
+
+  /// The exemplars within the range of the series that satisfy all matchers, by series and time, none twice.
+  package func exemplars(
+    tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limit: Int = .max
+  ) throws(SeriesQueryError) -> SeriesAnswer<(labels: LabelSet, exemplar: Exemplar)> {
+    var snapshot = snapshot(tenant, range)
+    let found = try snapshot.exemplars(matchers)
+    var answer = SeriesAnswer<(labels: LabelSet, exemplar: Exemplar)>(elements: [], damages: snapshot.damages)
+    let ordered = found.sorted { left, right in
+      left.key.withUnsafeBytes { left in right.key.withUnsafeBytes { SeriesOrder.precedes(left, $0) } }
+    }
+    for (labels, exemplars) in ordered {
+      let sorted = exemplars.sorted { ($0.timestampMilliseconds, $0.value.bitPattern) < ($1.timestampMilliseconds, $1.value.bitPattern) }
+      answer.elements += sorted.prefix(limit - answer.elements.count).map { (labels, $0) }
+    }
+    return answer
+  }
+
+  // MARK: - Parts of the above
+
+  func snapshot(_ tenant: TenantID, _ range: TimeRange) -> SeriesSnapshot {
+    let earliest = options.retention.earliest(now: now)
+    let visible = TimeRange(
+      startMilliseconds: max(earliest, range.startMilliseconds), endMilliseconds: range.endMilliseconds)
+    let (heads, parts, damages) = state.withLock { state in
+      (
+        [state.head] + (state.frozen.map { [$0] } ?? []), state.parts,
+        state.unreadable.filter { entry in visible.map { entry.record.summary.overlaps($0) } ?? false }
+          .map(\.damage)
+      )
+    }
+    return SeriesSnapshot(
+      tenant: tenant, range: visible, heads: heads, parts: parts, damages: damages, indexes: indexes)
+  }
+
+  /// Sorted distinct texts: out of the indexes alone without matchers, out of the labels of the series found with them.
+  private func texts(
+    _ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, _ limit: Int,
+    fromIndex: (any SeriesIndexView, (UnsafeRawBufferPointer) -> Void) -> Void,
+    fromLabels: (LabelSet, (UnsafeRawBufferPointer) -> Void) -> Void
+  ) throws(SeriesQueryError) -> SeriesAnswer<String> {
+    var snapshot = snapshot(tenant, range)
+    var found = Set<[UInt8]>()
+    if matchers.isEmpty {
+      for source in snapshot.sources {
+        if Task.isCancelled { throw .cancelled }
+        switch source {
+        case .head(let head):
+          found = head.withStorage { [found] storage in
+            var found = found
+            if let view = storage.view(of: tenant) { fromIndex(view) { found.insert(Array($0)) } }
+            return found
+          }
+        case .part(_, let index):
+          if let view = index.view(of: tenant) { fromIndex(view) { found.insert(Array($0)) } }
+        }
+      }
+    } else {
+      let gathering = try snapshot.gather(matchers, limit: .max)
+      for entry in gathering.entries {
+        let labels = gathering.withLabels(of: entry) { LabelSet(canonicalBytes: Array($0)) }
+        fromLabels(labels) { found.insert(Array($0)) }
+      }
+    }
+    let sorted = found.sorted { $0.lexicographicallyPrecedes($1) }.prefix(limit)
+    return SeriesAnswer(elements: sorted.map { String(decoding: $0, as: UTF8.self) }, damages: snapshot.damages)
+  }
+}

@@ -1,0 +1,196 @@
+import NeedletailBlocks
+import NeedletailEnvironment
+import NeedletailTelemetry
+import Synchronization
+
+// The time-series engine: a head in memory, the parts that it was flushed to, and how a query sees both as one.
+//
+// Its state is a triple (head, frozen head, parts) that changes in single steps under one lock. A query takes the triple once and
+// keeps it: a flush that happens meanwhile swaps in another triple and changes nothing of this one, so nothing is missing and
+// nothing stands twice. Locks are taken in the order journal, engine, head, and none is held across I/O.
+
+/// Stores samples of all tenants, durably, and finds them again.
+package final class SeriesEngine: JournalParticipant {
+  /// The version of the part format (docs/formats/series-part.md).
+  package static let partFormat: UInt32 = 1
+  static let definitionsKind = LogRecordKind.series(1)
+  static let batchKind = LogRecordKind.series(2)
+  static let boundsKind = LogRecordKind.series(3)
+  static let dayMilliseconds: Int64 = 86_400_000
+
+  struct State {
+    var head = SeriesHead()
+    var frozen: SeriesHead?
+    /// The series of the last frozen head, still known when it is published.
+    var known: SeriesRegistry?
+    var parts: [SeriesPart] = []
+    /// Parts that could not be opened: what a query that needs them must tell.
+    var unreadable: [(record: PartRecord, damage: SeriesDamage)] = []
+    /// What the next replayed batch is bounded by.
+    var replayBounds: ClosedRange<Int64>?
+    var metadata: [MetricKey: MetricMetadata] = [:]
+  }
+
+  let options: SeriesEngineOptions
+  let slots: SlotMap
+  let clock: any WallClock
+  let catalog: any PartCatalog
+  let folder: PartsFolder
+  let indexes: PartIndexCache
+  let state: Mutex<State>
+  let counters = Mutex(SeriesStatistics())
+  private let journal = Mutex<Journal?>(nil)
+
+  /// Opens the parts that the catalog lists. One that cannot be opened is not served and named in every answer that needs it.
+  /// Then open the journal with this engine among its participants, and call `start`.
+  package init(
+    options: SeriesEngineOptions, slots: SlotMap, clock: any WallClock, folder: PartsFolder, catalog: any PartCatalog
+  ) throws(CatalogError) {
+    self.options = options
+    self.slots = slots
+    self.clock = clock
+    self.folder = folder
+    self.catalog = catalog
+    indexes = PartIndexCache(bytesMax: options.indexCacheBytes)
+    var state = State()
+    for record in try catalog.list(.series) {
+      do throws(SeriesDamage) {
+        let part = try SeriesPart(record, in: folder)
+        for (key, description) in part.content.metadata { state.metadata[key] = description }
+        state.parts.append(part)
+      } catch {
+        state.unreadable.append((record, error))
+      }
+    }
+    self.state = Mutex(state)
+  }
+
+  /// Takes the journal that appends go through. Before, they are refused as unavailable.
+  package func start(_ journal: Journal) { self.journal.withLock { $0 = journal } }
+
+  /// Lets go of the journal: later appends are refused as unavailable; queries go on.
+  package func stop() { journal.withLock { $0 = nil } }
+
+  var currentJournal: Journal? { journal.withLock { $0 } }
+
+  /// The clock's time in ms.
+  var now: Int64 { clock.wallNanoseconds() / 1_000_000 }
+
+  /// What the engine counts and holds. Cheap enough for every scrape.
+  package var statistics: SeriesStatistics {
+    var result = counters.withLock { $0 }
+    let (head, frozen) = state.withLock { state in
+      result.parts = state.parts.count + state.unreadable.count
+      result.damagedParts = state.unreadable.count
+      result.partBytes = state.parts.reduce(0) { $0 + $1.record.bytes }
+      return (state.head, state.frozen)
+    }
+    (result.activeSeries, result.headBytes) = head.withStorage { ($0.registry.count, $0.byteCount) }
+    if let frozen { result.headBytes += frozen.withStorage { $0.byteCount } }
+    return result
+  }
+
+  // MARK: - JournalParticipant
+
+  package var recordKinds: [LogRecordKind] { [Self.definitionsKind, Self.batchKind, Self.boundsKind] }
+
+  package func replay(_ kind: LogRecordKind, _ payload: UnsafeRawBufferPointer) throws {
+    let head = state.withLock { $0.head }
+    switch kind {
+    case Self.boundsKind:
+      var reader = ByteReader(payload)
+      let (earliest, latest) = (try reader.read(Int64.self), try reader.read(Int64.self))
+      guard earliest <= latest else { throw MalformedBytes.invalid("bounds are the wrong way round") }
+      state.withLock { $0.replayBounds = earliest...latest }
+    case Self.definitionsKind:
+      try replay(SeriesDefinitions(validating: Frame(validating: payload)), into: head)
+    case Self.batchKind:
+      let bounds = state.withLock { state in
+        defer { state.replayBounds = nil }
+        return state.replayBounds
+      }
+      try replay(SeriesBatch(validating: Frame(validating: payload)), bounds: bounds ?? .min ... .max, into: head)
+    default:
+      throw MalformedBytes.invalid("a record of another kind")
+    }
+  }
+
+  private func replay(_ definitions: SeriesDefinitions, into head: SeriesHead) throws {
+    let checked = try CheckedDefinitions(definitions)
+    head.withStorage { storage in
+      let tenant = storage.number(of: definitions.tenant)
+      // Generation 0 never is the current one: the labels are logged again in the generation that goes on from here.
+      for (id, labels) in checked.labels where storage.registry.find(id) == nil {
+        labels.withUnsafeBytes { storage.add(id, tenant: tenant, labels: $0, generation: 0) }
+      }
+      for metric in checked.metrics { storage.set(metric.description, of: metric.key, generation: 0) }
+    }
+    state.withLock { state in
+      for metric in checked.metrics { state.metadata[metric.key] = metric.description }
+    }
+  }
+
+  private func replay(_ batch: SeriesBatch, bounds: ClosedRange<Int64>, into head: SeriesHead) throws {
+    try batch.withRows { rows in
+      try rows.checkAttachments()
+      let isComplete = head.withStorage { storage in
+        let numbers = (0..<rows.seriesCount).map { row in
+          storage.registry.find(rows.seriesID(row)).map { UInt32(truncatingIfNeeded: $0) } ?? UInt32.max
+        }
+        _ = storage.apply(rows, numbers: numbers, bounds: bounds)
+        return !numbers.contains(UInt32.max)
+      }
+      guard isComplete else { throw MalformedBytes.invalid("a batch names series whose labels are not in the log") }
+    }
+  }
+
+  package func freeze() {
+    state.withLock { state in
+      let (isEmpty, registry) = state.head.withStorage { ($0.isEmpty, $0.registry) }
+      guard !isEmpty else { return }
+      state.frozen = state.head
+      state.known = registry
+      state.head = SeriesHead()
+    }
+  }
+
+  package func writeFrozen(to parts: PartsFolder) throws -> [PartRecord] {
+    guard let frozen = state.withLock({ $0.frozen }) else { return [] }
+    return try HeadFlush(frozen.snapshot, slots: slots, blockBytes: options.blockBytes).write(to: parts)
+  }
+
+  package func publishFrozen(_ records: [PartRecord]) throws {
+    var opened: [SeriesPart] = []
+    for record in records { opened.append(try SeriesPart(record, in: folder)) }
+    state.withLock { [opened] state in
+      let there = Set(state.parts.map(\.record.id))
+      state.parts += opened.filter { !there.contains($0.record.id) }
+      state.frozen = nil
+    }
+  }
+
+  // MARK: - Retention
+
+  /// Removes the parts that hold nothing of the retention any more, when it is `now` (ms since 1970): one transaction of the catalog,
+  /// then their folders. Queries that run go on reading them. Returns the removed parts.
+  @discardableResult
+  package func enforceRetention(now: Int64) throws(CatalogError) -> [PartRecord] {
+    let earliest = options.retention.earliest(now: now)
+    let expired = state.withLock { state in
+      (state.parts.map(\.record) + state.unreadable.map(\.record)).filter { $0.summary.maxTime < earliest }
+    }
+    guard !expired.isEmpty else { return [] }
+    let ids = Set(expired.map(\.id))
+    try catalog.commit(adding: [], removing: ids.sorted(), flushedThroughGeneration: nil)
+    state.withLock { state in
+      state.parts.removeAll { ids.contains($0.record.id) }
+      state.unreadable.removeAll { ids.contains($0.record.id) }
+    }
+    for id in ids.sorted() {
+      indexes.remove(id)
+      // A folder that cannot be removed now is a leftover that the next start removes.
+      try? folder.remove(id)
+    }
+    return expired
+  }
+}

@@ -1,0 +1,64 @@
+import NeedletailBlocks
+
+/// How long samples are kept.
+package enum SeriesRetention: Equatable, Sendable {
+  /// Everything, from whatever year.
+  case forever
+  /// Samples of the last so many milliseconds.
+  case milliseconds(Int64)
+
+  /// The earliest time that is kept, in ms since 1970, when it is `now`.
+  package func earliest(now: Int64) -> Int64 {
+    switch self {
+    case .forever: return .min
+    case .milliseconds(let age):
+      let (earliest, overflow) = now.subtractingReportingOverflow(max(0, age))
+      return overflow ? .min : earliest
+    }
+  }
+}
+
+/// What limits the engine.
+package struct SeriesEngineOptions: Sendable {
+  package var retention: SeriesRetention
+  /// How far ahead of the clock a sample may be, in ms.
+  package var futureMilliseconds: Int64
+  /// When the head (active and frozen together) holds this many bytes, appends are refused as `.overloaded`.
+  package var headBytesMax: Int
+  /// The size before compression at which a block of samples is closed, in bytes.
+  package var blockBytes: Int
+  /// How many bytes of part indexes are kept in memory between queries.
+  package var indexCacheBytes: Int
+
+  package init(
+    retention: SeriesRetention = .milliseconds(15 * 86_400_000), futureMilliseconds: Int64 = 600_000,
+    headBytesMax: Int = 4 << 30, blockBytes: Int = 128 << 10, indexCacheBytes: Int = 256 << 20
+  ) {
+    self.retention = retention
+    self.futureMilliseconds = futureMilliseconds
+    self.headBytesMax = headBytesMax
+    self.blockBytes = blockBytes
+    self.indexCacheBytes = indexCacheBytes
+  }
+}
+
+/// What the engine counts and holds, for the node's own metrics.
+package struct SeriesStatistics: Equatable, Sendable {
+  /// Samples accepted since the start, replayed ones not counted.
+  package var samplesAppended: UInt64 = 0
+  package var histogramsAppended: UInt64 = 0
+  package var exemplarsAppended: UInt64 = 0
+  package var samplesOutOfOrder: UInt64 = 0
+  package var samplesDuplicate: UInt64 = 0
+  package var samplesOutOfRetention: UInt64 = 0
+  package var samplesTooFarInFuture: UInt64 = 0
+  package var batchesOfUnknownSeries: UInt64 = 0
+  /// Series with samples since the last freeze.
+  package var activeSeries = 0
+  /// Bytes of the head and the frozen head.
+  package var headBytes = 0
+  package var parts = 0
+  package var partBytes: UInt64 = 0
+  /// Parts that the catalog lists but that cannot be opened.
+  package var damagedParts = 0
+}

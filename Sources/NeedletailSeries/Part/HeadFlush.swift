@@ -1,0 +1,122 @@
+import NeedletailBlocks
+import NeedletailTelemetry
+
+/// Writes a frozen head as parts, one for every UTC day that has anything.
+struct HeadFlush {
+  /// A label name of a tenant with its values in order, by their numbers in the head's index.
+  struct SortedName {
+    var tenant: TenantID
+    var text: [UInt8]
+    var values: [Int]
+  }
+
+  private let head: HeadStorage
+  private let slots: SlotMap
+  private let blockBytes: Int
+
+  init(_ head: HeadStorage, slots: SlotMap, blockBytes: Int) {
+    self.head = head
+    self.slots = slots
+    self.blockBytes = blockBytes
+  }
+
+  /// The synced parts. When it throws, what it had written is removed as far as that works.
+  func write(to folder: PartsFolder) throws(BlockError) -> [PartRecord] {
+    var builders: [Int64: SeriesPartBuilder] = [:]
+    do throws(BlockError) {
+      try addAll(to: &builders, in: folder)
+      let names = sortedNames()
+      let metadata = head.metadata.map { ($0.key, $0.value.description) }
+        .sorted { ($0.0.tenant.description, $0.0.name) < ($1.0.tenant.description, $1.0.name) }
+      var records: [PartRecord] = []
+      for day in builders.keys.sorted() {
+        if let record = try builders[day]?.finish(head, names: names, metadata: metadata) { records.append(record) }
+      }
+      return records
+    } catch {
+      for builder in builders.values { builder.discard() }
+      throw error
+    }
+  }
+
+  private static func day(_ time: Int64) -> Int64 {
+    let day = time / SeriesEngine.dayMilliseconds
+    return time % SeriesEngine.dayMilliseconds < 0 ? day - 1 : day
+  }
+
+  private func addAll(to builders: inout [Int64: SeriesPartBuilder], in folder: PartsFolder) throws(BlockError) {
+    let exemplars = Dictionary(grouping: head.exemplars(from: .min, to: .max) { _ in true }) { $0.series }
+    var columns = SampleColumns()
+    for series in sortedSeries() {
+      columns.removeAll()
+      head.collect(series, from: .min, to: .max, into: &columns)
+      let histograms = HistogramRule.settled(head.histograms(series, from: .min, to: .max))
+      let ofSeries = Array(Set(exemplars[series] ?? [])).sorted {
+        ($0.timestamp, $0.bits) < ($1.timestamp, $1.bits)
+      }
+      var ranges: [Int64: Range<Int>] = [:]
+      var start = 0
+      while start < columns.count {
+        let day = Self.day(columns.timestamps[start])
+        let end = columns.timestamps[start...].firstIndex { Self.day($0) != day } ?? columns.count
+        ranges[day] = start..<end
+        start = end
+      }
+      let histogramDays = Dictionary(grouping: histograms) { Self.day($0.timestamp) }
+      let exemplarDays = Dictionary(grouping: ofSeries) { Self.day($0.timestamp) }
+      let id = head.registry.id(series)
+      for day in Set(ranges.keys).union(histogramDays.keys).union(exemplarDays.keys) {
+        let builder: SeriesPartBuilder
+        if let open = builders[day] {
+          builder = open
+        } else {
+          builder = try SeriesPartBuilder(day: day, blockBytes: blockBytes, folder: folder)
+          builders[day] = builder
+        }
+        try builder.add(
+          PartSeriesRecord(
+            id: id, minTime: .max, maxTime: .min, startTimestamp: head.states[series].startTimestamp,
+            slot: slots.slot(of: id)),
+          number: series, tenant: head.registry.tenants[head.registry.tenant(series)], columns: columns,
+          range: ranges[day] ?? 0..<0, histograms: histogramDays[day] ?? [], exemplars: exemplarDays[day] ?? [])
+      }
+    }
+  }
+
+  private func sortedSeries() -> [Int] {
+    let registry = head.registry
+    let ranks = tenantRanks()
+    return (0..<registry.count).sorted { left, right in
+      let (one, other) = (ranks[registry.tenant(left)], ranks[registry.tenant(right)])
+      if one != other { return one < other }
+      return registry.withLabels(left) { left in registry.withLabels(right) { SeriesOrder.precedes(left, $0) } }
+    }
+  }
+
+  private func tenantRanks() -> [Int] {
+    let tenants = head.registry.tenants
+    var ranks = [Int](repeating: 0, count: tenants.count)
+    let order = tenants.indices.sorted { tenants[$0].description < tenants[$1].description }
+    for (rank, tenant) in order.enumerated() { ranks[tenant] = rank }
+    return ranks
+  }
+
+  private func sortedNames() -> [SortedName] {
+    let (registry, index) = (head.registry, head.index)
+    let names = index.names.map { name in
+      let values = name.values.map { Int($0) }.sorted { left, right in
+        registry.arena.withBytes(index.values[left].text) { left in
+          registry.arena.withBytes(index.values[right].text) { left.precedes($0) }
+        }
+      }
+      return SortedName(
+        tenant: registry.tenants[Int(name.tenant)], text: registry.arena.withBytes(name.text) { Array($0) },
+        values: values)
+    }
+    return names.sorted { left, right in
+      left.tenant == right.tenant
+        ? left.text.lexicographicallyPrecedes(right.text)
+        : left.tenant.description < right.tenant.description
+    }
+  }
+}

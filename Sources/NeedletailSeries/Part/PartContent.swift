@@ -1,0 +1,176 @@
+import NeedletailBlocks
+import NeedletailTelemetry
+
+/// The files of a series part (docs/formats/series-part.md).
+enum PartFileName {
+  static let samples = "samples"
+  static let histograms = "histograms"
+  static let exemplars = "exemplars"
+  static let index = "index"
+  static let content = "content"
+}
+
+/// What the blocks of a series part hold.
+enum PartBlockKind {
+  static let samples: UInt8 = 1
+  static let histograms: UInt8 = 2
+  static let exemplars: UInt8 = 3
+  static let dictionary: UInt8 = 4
+  static let postings: UInt8 = 5
+  static let series: UInt8 = 6
+  static let labels: UInt8 = 7
+  static let slots: UInt8 = 8
+  static let content: UInt8 = 9
+}
+
+/// The table of contents of a part: the one block of the file `content`.
+struct PartContent: Sendable {
+  /// Series `first..<first + count` are a tenant's.
+  struct Tenant: Sendable {
+    var tenant: TenantID
+    var first: Int
+    var count: Int
+  }
+
+  var tenants: [Tenant] = []
+  var seriesCount = 0
+  /// Blocks by kind, in order.
+  var blocks: [UInt8: [BlockLocation]] = [:]
+  var metadata: [(MetricKey, MetricMetadata)] = []
+
+  func blocks(_ kind: UInt8) -> [BlockLocation] { blocks[kind] ?? [] }
+
+  func encoded() -> [UInt8] {
+    var writer = ByteWriter()
+    writer.appendVarint(UInt64(seriesCount))
+    writer.appendVarint(UInt64(tenants.count))
+    for entry in tenants {
+      writer.appendPrefixed(entry.tenant.description)
+      writer.appendVarint(UInt64(entry.first))
+      writer.appendVarint(UInt64(entry.count))
+    }
+    writer.appendVarint(UInt64(blocks.count))
+    for kind in blocks.keys.sorted() {
+      writer.append(kind)
+      writer.appendVarint(UInt64(blocks(kind).count))
+      for location in blocks(kind) {
+        writer.append(location.offset)
+        writer.append(location.length)
+      }
+    }
+    writer.appendVarint(UInt64(metadata.count))
+    for (key, description) in metadata {
+      writer.appendPrefixed(key.tenant.description)
+      writer.appendPrefixed(key.name)
+      writer.append(description.kind.rawValue)
+      writer.appendPrefixed(description.unit)
+      writer.appendPrefixed(description.help)
+    }
+    return writer.bytes
+  }
+
+  init() {}
+
+  init(decoding bytes: [UInt8]) throws(MalformedBytes) {
+    var result: Result<PartContent, MalformedBytes> = .failure(.truncated)
+    bytes.withUnsafeBytes { bytes in
+      result = Result { () throws(MalformedBytes) in
+        var reader = ByteReader(bytes)
+        var content = PartContent()
+        try content.decode(&reader)
+        return content
+      }
+    }
+    self = try result.get()
+  }
+
+  private mutating func decode(_ reader: inout ByteReader) throws(MalformedBytes) {
+    seriesCount = try Self.number(&reader)
+    for _ in 0..<(try Self.number(&reader)) {
+      let tenant = try Self.tenant(&reader)
+      let first = try Self.number(&reader)
+      let count = try Self.number(&reader)
+      guard first + count <= seriesCount else { throw .invalid("a tenant's series are out of bounds") }
+      tenants.append(Tenant(tenant: tenant, first: first, count: count))
+    }
+    for _ in 0..<(try Self.number(&reader)) {
+      let kind = try reader.read(UInt8.self)
+      var locations: [BlockLocation] = []
+      for _ in 0..<(try Self.number(&reader)) {
+        let offset = try reader.read(UInt64.self)
+        locations.append(BlockLocation(offset: offset, length: try reader.read(UInt32.self)))
+      }
+      blocks[kind] = locations
+    }
+    for _ in 0..<(try Self.number(&reader)) {
+      let tenant = try Self.tenant(&reader)
+      let name = try reader.readPrefixedString()
+      let kind = MetricMetadata.Kind(rawValue: try reader.read(UInt8.self)) ?? .unknown
+      let unit = try reader.readPrefixedString()
+      let description = MetricMetadata(kind: kind, unit: unit, help: try reader.readPrefixedString())
+      metadata.append((MetricKey(tenant: tenant, name: name), description))
+    }
+    guard reader.isAtEnd else { throw .invalid("bytes left over") }
+  }
+
+  private static func number(_ reader: inout ByteReader) throws(MalformedBytes) -> Int {
+    guard let number = UInt32(exactly: try reader.readVarint()) else { throw .invalid("a number is out of range") }
+    return Int(number)
+  }
+
+  private static func tenant(_ reader: inout ByteReader) throws(MalformedBytes) -> TenantID {
+    guard let tenant = TenantID(try reader.readPrefixedString()) else { throw .invalid("no valid tenant") }
+    return tenant
+  }
+}
+
+/// The fixed-size record of a series in a part.
+struct PartSeriesRecord: Sendable {
+  static let byteCount = 80
+  static let noBlock = UInt32.max
+
+  var id: SeriesID
+  /// Of samples and histograms, in ms; `minTime > maxTime` where there are only exemplars.
+  var minTime: Int64
+  var maxTime: Int64
+  var startTimestamp: Int64
+  /// Where its first run of samples lies: the block's number and the offset in it. The following runs follow it, in the next block
+  /// where one ends.
+  var sampleBlock = noBlock
+  var sampleOffset: UInt32 = 0
+  var sampleRuns: UInt32 = 0
+  var histogramBlock = noBlock
+  var histogramOffset: UInt32 = 0
+  var histogramRuns: UInt32 = 0
+  var labelsOffset: UInt32 = 0
+  var slot: UInt16
+
+  func encode(to writer: inout ByteWriter) {
+    writer.append(id.hash)
+    for time in [minTime, maxTime, startTimestamp] { writer.append(time) }
+    for word in [
+      sampleBlock, sampleOffset, sampleRuns, histogramBlock, histogramOffset, histogramRuns, labelsOffset,
+    ] { writer.append(word) }
+    writer.append(slot)
+    writer.append(UInt16(0))
+    writer.append(UInt64(0))
+  }
+}
+
+extension PartSeriesRecord {
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    id = SeriesID(try reader.readHash())
+    minTime = try reader.read(Int64.self)
+    maxTime = try reader.read(Int64.self)
+    startTimestamp = try reader.read(Int64.self)
+    sampleBlock = try reader.read(UInt32.self)
+    sampleOffset = try reader.read(UInt32.self)
+    sampleRuns = try reader.read(UInt32.self)
+    histogramBlock = try reader.read(UInt32.self)
+    histogramOffset = try reader.read(UInt32.self)
+    histogramRuns = try reader.read(UInt32.self)
+    labelsOffset = try reader.read(UInt32.self)
+    slot = try reader.read(UInt16.self)
+    _ = try reader.read(count: 10)
+  }
+}

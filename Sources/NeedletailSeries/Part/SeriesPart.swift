@@ -1,0 +1,128 @@
+import NeedletailBlocks
+import NeedletailTelemetry
+import Synchronization
+
+/// An open part: its files and its table of contents. The index is read when a query needs it.
+final class SeriesPart: Sendable {
+  let record: PartRecord
+  let content: PartContent
+  private let reader: PartReader
+
+  /// Opens a part that the catalog lists.
+  init(_ record: PartRecord, in folder: PartsFolder) throws(SeriesDamage) {
+    self.record = record
+    do throws(BlockError) {
+      reader = try folder.open(record)
+      let file = try reader.file(PartFileName.content)
+      guard record.summary.format == SeriesEngine.partFormat else {
+        throw .damaged(path: file.path, offset: 0, .version)
+      }
+      guard let length = UInt32(exactly: file.size) else { throw .damaged(path: file.path, offset: 0, .length) }
+      let block = try file.read(BlockLocation(offset: 0, length: length), kind: PartBlockKind.content)
+      guard let content = try? PartContent(decoding: block.bytes) else {
+        throw .damaged(path: file.path, offset: 0, .content)
+      }
+      self.content = content
+    } catch {
+      throw SeriesDamage(part: record.id, error)
+    }
+  }
+
+  /// Reads the blocks of a kind in the index file, one behind the other.
+  func section(_ kind: UInt8) throws(SeriesDamage) -> [UInt8] {
+    var bytes: [UInt8] = []
+    do throws(BlockError) {
+      let file = try reader.file(PartFileName.index)
+      for location in content.blocks(kind) { bytes += try file.read(location, kind: kind).bytes }
+    } catch {
+      throw SeriesDamage(part: record.id, error)
+    }
+    return bytes
+  }
+
+  /// Reads one block of samples, histograms or exemplars.
+  func block(_ number: Int, kind: UInt8) throws(SeriesDamage) -> [UInt8] {
+    let locations = content.blocks(kind)
+    guard number < locations.count else { throw damage("a block's number is out of bounds") }
+    do throws(BlockError) { return try reader.file(Self.fileName(kind)).read(locations[number], kind: kind).bytes } catch {
+      throw SeriesDamage(part: record.id, error)
+    }
+  }
+
+  /// What to say of bytes that passed their checksum and yet contradict themselves.
+  func damage(_ reason: String, kind: UInt8? = nil, block: Int = 0) -> SeriesDamage {
+    var damage = SeriesDamage(part: record.id, .damaged(path: "\(record.id)", offset: 0, .content))
+    if let kind, block < content.blocks(kind).count {
+      damage.path += "/" + Self.fileName(kind)
+      damage.offset = content.blocks(kind)[block].offset
+    }
+    damage.reason = reason
+    return damage
+  }
+
+  private static func fileName(_ kind: UInt8) -> String {
+    switch kind {
+    case PartBlockKind.samples: PartFileName.samples
+    case PartBlockKind.histograms: PartFileName.histograms
+    case PartBlockKind.exemplars: PartFileName.exemplars
+    default: PartFileName.index
+    }
+  }
+
+  /// Whether the part may hold something within the range.
+  func overlaps(_ range: TimeRange) -> Bool { record.summary.overlaps(range) }
+}
+
+extension PartSummary {
+  func overlaps(_ range: TimeRange) -> Bool {
+    minTime <= range.endMilliseconds && maxTime >= range.startMilliseconds
+  }
+}
+
+/// Reads runs of one kind of a part, series by series in order, and keeps the block that it read last.
+struct PartScan {
+  private let part: SeriesPart
+  private let kind: UInt8
+  private var number = -1
+  private var bytes: [UInt8] = []
+  private var failure: SeriesDamage?
+
+  init(_ part: SeriesPart, kind: UInt8) {
+    self.part = part
+    self.kind = kind
+  }
+
+  /// Reads `runs` runs from a position on.
+  mutating func read(
+    block: UInt32, offset: UInt32, runs: UInt32, _ decode: (inout ByteReader) throws(MalformedBytes) -> Void
+  ) throws(SeriesDamage) {
+    var (block, offset, left) = (Int(block), Int(offset), runs)
+    while left > 0 {
+      try load(block)
+      var problem: MalformedBytes?
+      bytes.withUnsafeBytes { bytes in
+        guard offset < bytes.count else {
+          problem = .truncated
+          return
+        }
+        var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
+        do throws(MalformedBytes) {
+          while left > 0, !reader.isAtEnd {
+            try decode(&reader)
+            left -= 1
+          }
+        } catch { problem = error }
+      }
+      if let problem { throw part.damage("\(problem)", kind: kind, block: block) }
+      (block, offset) = (block + 1, 0)
+    }
+  }
+
+  private mutating func load(_ block: Int) throws(SeriesDamage) {
+    if block != number {
+      (number, bytes, failure) = (block, [], nil)
+      do throws(SeriesDamage) { bytes = try part.block(block, kind: kind) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+}

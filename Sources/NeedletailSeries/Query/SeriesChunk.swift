@@ -1,0 +1,68 @@
+import NeedletailTelemetry
+
+/// Samples of some whole series, as flat columns. Index `series` runs over `0..<seriesCount`.
+package struct SeriesChunk: Sendable {
+  /// The identities, in the order of the series.
+  package private(set) var ids: [SeriesID] = []
+  /// Timestamps of float samples in ms, ascending within a series, none twice.
+  package var timestamps: [Int64] { columns.timestamps }
+  /// The bits of the float samples, beside `timestamps`.
+  package var valueBits: [UInt64] { columns.values }
+  /// Native histograms, by series and time.
+  package private(set) var histograms: [HistogramSample] = []
+
+  /// A native histogram of one of the chunk's series.
+  package struct HistogramSample: Sendable {
+    package var series: Int
+    /// In ms since 1970.
+    package var timestamp: Int64
+    package var histogram: NativeHistogram
+  }
+
+  private var labelBytes = ByteWriter()
+  private var labelEnds: [Int] = []
+  private var sampleEnds: [Int] = []
+  private var starts: [Int64] = []
+  private var columns = SampleColumns()
+
+  package var seriesCount: Int { ids.count }
+  package var sampleCount: Int { columns.count + histograms.count }
+
+  package func labels(_ series: Int) -> LabelSet {
+    LabelSet(canonicalBytes: Array(labelBytes.bytes[(series == 0 ? 0 : labelEnds[series - 1])..<labelEnds[series]]))
+  }
+
+  /// The series' float samples, as indices of `timestamps` and `valueBits`.
+  package func samples(_ series: Int) -> Range<Int> { (series == 0 ? 0 : sampleEnds[series - 1])..<sampleEnds[series] }
+
+  /// The value at an index of `timestamps`, bit for bit.
+  package func value(_ sample: Int) -> Double { Double(bitPattern: columns.values[sample]) }
+
+  /// When the series' count began, in ms; nil where no sender said.
+  package func startTimestamp(_ series: Int) -> Int64? { starts[series] == 0 ? nil : starts[series] }
+
+  /// Ends the series whose samples were put into `columns` since the last one, unless there is nothing of it.
+  mutating func endSeries(
+    _ id: SeriesID, labels: UnsafeRawBufferPointer, start: Int64, histograms found: [StoredHistogram]
+  ) {
+    let first = sampleEnds.last ?? 0
+    columns.settle(from: first)
+    let settled = HistogramRule.settled(found)
+    columns.remove(at: settled.map(\.timestamp), from: first)
+    guard columns.count > first || !settled.isEmpty else { return }
+    for stored in settled {
+      guard let histogram = HistogramRule.decoded(stored.bytes) else { continue }
+      histograms.append(HistogramSample(series: ids.count, timestamp: stored.timestamp, histogram: histogram))
+    }
+    ids.append(id)
+    labelBytes.append(labels)
+    labelEnds.append(labelBytes.count)
+    sampleEnds.append(columns.count)
+    starts.append(start)
+  }
+
+  /// Lets a source add to the columns of the series in the making.
+  mutating func withColumns<Failure: Error>(
+    _ body: (inout SampleColumns) throws(Failure) -> Void
+  ) throws(Failure) { try body(&columns) }
+}

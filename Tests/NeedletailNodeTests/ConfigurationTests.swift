@@ -1,0 +1,131 @@
+import NeedletailEnvironment
+import Testing
+
+@testable import NeedletailNode
+
+@Suite("Configuration")
+struct ConfigurationTests {
+  private func load(
+    flags: [String: String] = [:], environment: [String: String] = [:], yaml: String? = nil
+  ) throws -> ServerConfiguration {
+    let folder = try TemporaryFolder()
+    var path: String?
+    if let yaml {
+      path = folder.path + "/needletail.yaml"
+      try PosixFileSystem().write(path ?? "", Array(yaml.utf8))
+    }
+    return try ServerConfiguration.load(flags: flags, environment: environment, file: path)
+  }
+
+  private func problems(
+    flags: [String: String] = [:], environment: [String: String] = [:], yaml: String? = nil
+  ) throws -> String {
+    do {
+      _ = try load(flags: flags, environment: environment, yaml: yaml)
+      return ""
+    } catch let error as ConfigurationError {
+      return error.description
+    }
+  }
+
+  @Test("flags win over the environment, that over the file, that over the defaults, and each setting knows its origin")
+  func precedence() throws {
+    let configuration = try load(
+      flags: ["listen": "127.0.0.1:1"],
+      environment: ["NEEDLETAIL_LISTEN": "127.0.0.1:2", "NEEDLETAIL_RETENTION": "7d"],
+      yaml: "# comment\nlisten: 127.0.0.1:3\nretention: 8d\notlp-grpc: off\n")
+    #expect(configuration.listen.port == 1)
+    #expect(configuration.retention == .span(TimeSpan(seconds: 7 * 86_400)))
+    #expect(configuration.otlpGRPC == nil)
+    #expect(configuration.otlpHTTP == ListenAddress(host: "127.0.0.1", port: 4318))
+    #expect(configuration.origin(of: .listen) == .flag("listen"))
+    #expect(configuration.origin(of: .retention) == .environment("NEEDLETAIL_RETENTION"))
+    #expect(configuration.origin(of: .otlpHTTP) == .builtIn)
+    guard case .file(_, let line) = configuration.origin(of: .otlpGRPC) else {
+      Issue.record("otlp-grpc does not come from the file")
+      return
+    }
+    #expect(line == 4)
+  }
+
+  @Test("an unknown key of the file is refused with its line and the nearest setting")
+  func unknownKey() throws {
+    let text = try problems(yaml: "data: /tmp/x\nretenton: 3d\n")
+    #expect(text.contains("line 2") && text.contains("\"retenton\"") && text.contains("\"retention\""), "\(text)")
+  }
+
+  @Test("a file that is no mapping, no YAML or holds lists is refused")
+  func malformedFiles() throws {
+    #expect(try problems(yaml: "- a\n- b\n").contains("mapping"))
+    #expect(try problems(yaml: "data: [1, 2\n").contains("YAML"))
+    #expect(try problems(yaml: "data: [1, 2]\n").contains("single value"))
+    #expect(try problems(yaml: "") == "")
+  }
+
+  @Test("a bad value tells the setting, the value, its origin and what to write")
+  func badValues() throws {
+    let text = try problems(
+      flags: ["listen": "7070"], environment: ["NEEDLETAIL_RETENTION": "soon", "NEEDLETAIL_DURABILITY": "maybe"])
+    #expect(text.contains("listen = \"7070\" (flag --listen): write HOST:PORT"), "\(text)")
+    #expect(text.contains("retention = \"soon\" (environment NEEDLETAIL_RETENTION)"), "\(text)")
+    #expect(text.contains("durability = \"maybe\""), "\(text)")
+    #expect(try problems(flags: ["lisen": "x"]).contains("--listen"))
+  }
+
+  @Test("an address that others reach needs TLS and a token, or --insecure")
+  func exposure() throws {
+    #expect(try problems(flags: ["listen": "0.0.0.0:7070"]).contains("--insecure"))
+    #expect(try problems(flags: ["otlp-http": ":4318"]).contains("otlp-http"))
+    #expect(try problems(flags: ["listen": "0.0.0.0:7070", "insecure": "true"]) == "")
+    #expect(try problems(flags: ["listen": "[::1]:7070"]) == "")
+    #expect(
+      try problems(flags: [
+        "listen": "0.0.0.0:7070", "tls-certificate": "c.pem", "tls-key": "k.pem", "token-file": "t",
+      ]) == "")
+    #expect(try problems(flags: ["tls-certificate": "c.pem"]).contains("tls-key"))
+  }
+
+  @Test("what is printed is read back as the same configuration")
+  func roundTrip() throws {
+    let configuration = try load(
+      flags: [
+        "data": "/tmp/a \"quoted\" \\ folder # not a comment", "retention": "forever", "durability": "interval:5s",
+        "body-bytes-max": "32MiB", "otlp-http": "off", "flush-interval": "90s", "self-interval": "off",
+      ])
+    let printed = configuration.rendered()
+    let again = try load(yaml: printed)
+    for setting in Setting.allCases {
+      #expect(again.text(of: setting) == configuration.text(of: setting), "\(setting)")
+    }
+    #expect(printed.contains("# flag --retention") && printed.contains("# default"), "\(printed)")
+  }
+
+  @Test("the defaults are what an empty configuration holds")
+  func defaults() throws {
+    let configuration = try load()
+    for setting in Setting.allCases {
+      var other = ServerConfiguration()
+      #expect(other.set(setting, to: setting.defaultValue) == nil, "\(setting)")
+      #expect(other.text(of: setting) == configuration.text(of: setting), "\(setting)")
+    }
+  }
+
+  @Test(
+    "durations are read in full or not at all",
+    arguments: [
+      ("30d", 2_592_000_000), ("1h30m", 5_400_000), ("1w", 604_800_000), ("250ms", 250), ("0", 0), ("1m1h", nil),
+      ("", nil), ("5", nil), ("1.5h", nil), ("99999999999999999y", nil), ("-1d", nil),
+    ] as [(String, Int64?)])
+  func durations(text: String, milliseconds: Int64?) {
+    #expect(TimeSpan(text)?.milliseconds == milliseconds)
+  }
+}
+
+extension PosixFileSystem {
+  /// Writes a whole new file.
+  fileprivate func write(_ path: String, _ bytes: [UInt8]) throws {
+    let file = try open(path, .create)
+    try file.write(bytes, at: 0)
+    file.close()
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import Testing
+
+@testable import NeedletailNode
+
+@Suite("JSON")
+struct JSONWriterTests {
+  @Test(
+    "numbers are written as Prometheus writes them",
+    arguments: [
+      (0.0, "0"), (-0.0, "-0"), (1, "1"), (-12.5, "-12.5"), (0.1, "0.1"), (1e20, "100000000000000000000"),
+      (1e21, "1e+21"),
+      (1.5e-7, "1.5e-07"), (0.000001, "0.000001"), (123_456_789.125, "123456789.125"), (.nan, "NaN"),
+      (.infinity, "+Inf"), (-.infinity, "-Inf"), (5e-324, "5e-324"),
+      (1.7976931348623157e308, "1.7976931348623157e+308"),
+      (9_007_199_254_740_993, "9007199254740992"), (0.00012, "0.00012"), (1e15, "1000000000000000"),
+    ])
+  func numbers(value: Double, text: String) {
+    #expect(NumberText.text(value) == text)
+  }
+
+  @Test("every number is read back as the same bits")
+  func numbersRoundTrip() {
+    let seed = UInt64.random(in: 0 ... .max)
+    var state = seed
+    for _ in 0..<20_000 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let value = Double(bitPattern: state ^ (state >> 29))
+      guard value.isFinite else { continue }
+      #expect(Double(NumberText.text(value))?.bitPattern == value.bitPattern, "seed \(seed): \(value)")
+    }
+  }
+
+  @Test("strings keep every scalar and escape what JSON, a terminal or a log could stumble over")
+  func strings() throws {
+    let text = "a\"b\\c\n\r\t\u{0}\u{1b}[2J\u{7f} é 漢 🐦"
+    var json = JSONWriter()
+    json.array { $0.string(text) }
+    let decoded = try JSONSerialization.jsonObject(with: Data(json.bytes)) as? [String]
+    #expect(decoded == [text])
+    #expect(!json.bytes.contains { $0 < 32 || $0 == 127 })
+  }
+
+  @Test("commas stand between members and elements only")
+  func structure() {
+    var json = JSONWriter()
+    json.object { json in
+      json.key("a")
+      json.array { json in
+        json.integer(1)
+        json.array { _ in }
+        json.object { _ in }
+        json.null()
+      }
+      json.key("b")
+      json.bool(true)
+    }
+    #expect(String(decoding: json.bytes, as: UTF8.self) == #"{"a":[1,[],{},null],"b":true}"#)
+  }
+
+  @Test("taking what was written does not lose the place")
+  func taking() {
+    var json = JSONWriter()
+    json.beginArray()
+    json.integer(1)
+    let first = json.take()
+    json.integer(2)
+    json.endArray()
+    #expect(String(decoding: first + json.take(), as: UTF8.self) == "[1,2]")
+  }
+
+  @Test(
+    "times are seconds with as many decimals as they need",
+    arguments: [
+      (1_435_781_430_781, "1435781430.781"), (1_000, "1"), (1_010, "1.010"), (-1_500, "-1.500"), (7, "0.007"), (0, "0"),
+    ] as [(Int64, String)])
+  func times(milliseconds: Int64, text: String) {
+    var json = JSONWriter()
+    json.seconds(fromMilliseconds: milliseconds)
+    #expect(String(decoding: json.bytes, as: UTF8.self) == text)
+  }
+}

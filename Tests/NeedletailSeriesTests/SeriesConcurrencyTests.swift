@@ -1,0 +1,97 @@
+import NeedletailBlocks
+import NeedletailSimulation
+import NeedletailTelemetry
+import NeedletailTestSupport
+import Synchronization
+import Testing
+
+@testable import NeedletailSeries
+
+@Suite("Appends, queries and flushes at the same time")
+struct SeriesConcurrencyTests {
+  /// How far the writers have come.
+  private final class Progress: Sendable {
+    let acknowledged = Mutex([Int](repeating: 0, count: writers))
+    private let done = Mutex(false)
+
+    var isDone: Bool {
+      get { done.withLock { $0 } }
+      set { done.withLock { $0 = newValue } }
+    }
+  }
+
+  private static let writers = 4
+  private static let rounds = 40
+
+  private static func labels(_ writer: Int) -> LabelSet {
+    LabelSet(["__name__": "m", "writer": "\(writer)"])
+  }
+
+  /// Round `round` of a writer: the samples `0...round` exist once it is acknowledged.
+  private static func write(_ writer: Int, _ round: Int, _ engine: SeriesEngine, now: Int64) async throws {
+    let id = SeriesID(labels(writer), tenant: .default)
+    var builder = SeriesBatchBuilder()
+    builder.beginSeries(id)
+    builder.append(timestamp: now - 1_000_000 + Int64(round), valueBits: Double(round).bitPattern)
+    var definitions = SeriesDefinitionsBuilder()
+    definitions.append(id, labels: labels(writer))
+    let built = builder.build(tenant: .default, batchID: Hash128(high: UInt64(writer), low: UInt64(round)))
+    let batch = try #require(built)
+    _ = try await engine.append(batch, definitions: definitions.build(tenant: .default))
+  }
+
+  @Test("every query sees a whole prefix of each writer's samples, at least what was acknowledged before it began")
+  func prefixes() async throws {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: 1))
+    let engine = machine.engine
+    let now = machine.nowMilliseconds
+    let progress = Progress()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        while !progress.isDone {
+          machine.journal.commitPending()
+          await Task.yield()
+        }
+      }
+      group.addTask {
+        while !progress.isDone {
+          _ = try machine.journal.flush()
+          await Task.yield()
+        }
+      }
+      group.addTask {
+        try await withThrowingTaskGroup(of: Void.self) { writers in
+          for writer in 0..<Self.writers {
+            writers.addTask {
+              for round in 0..<Self.rounds {
+                try await Self.write(writer, round, engine, now: now)
+                progress.acknowledged.withLock { $0[writer] = round + 1 }
+              }
+            }
+          }
+          defer { progress.isDone = true }
+          try await writers.waitForAll()
+        }
+      }
+      group.addTask {
+        while !progress.isDone {
+          let before = progress.acknowledged.withLock { $0 }
+          var cursor = try engine.select(tenant: .default, [], .all)
+          await Task.yield()
+          let answer = try #require(try Answer(&cursor))
+          #expect(cursor.damages.isEmpty)
+          for writer in 0..<Self.writers {
+            let times = answer.samples[Self.labels(writer)]?.keys.sorted() ?? []
+            #expect(times.count >= before[writer])
+            #expect(times == (0..<times.count).map { now - 1_000_000 + Int64($0) })
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    var cursor = try engine.select(tenant: .default, [], .all)
+    let answer = try #require(try Answer(&cursor))
+    #expect(answer.samples.values.allSatisfy { $0.count == Self.rounds })
+    #expect(answer.samples.count == Self.writers)
+  }
+}

@@ -1,0 +1,115 @@
+import NeedletailBlocks
+import NeedletailSimulation
+import NeedletailTelemetry
+import NeedletailTestSupport
+import Testing
+
+@testable import NeedletailSeries
+
+@Suite("Damage on disk is told, and the rest is served")
+struct SeriesDamageTests {
+  /// A machine with two parts of one day and a model of it.
+  private func flushed(_ generator: inout TelemetryGenerator, seed: UInt64) async throws -> (SeriesMachine, SeriesModel) {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: seed))
+    var model = SeriesModel()
+    for step in 0..<20 {
+      let now = machine.nowMilliseconds
+      guard let random = RandomBatch(&generator, tenant: .default, now: now, onto: model) else { continue }
+      _ = try await machine.append(random.batch, random.definitions)
+      model = random.model
+      if step % 10 == 9 { _ = try machine.journal.flush() }
+    }
+    return (machine, model)
+  }
+
+  @Test("after a flipped bit an answer is whole, or says what is missing and invents nothing", arguments: 1...80)
+  func bitFlips(seed: Int) async throws {
+    let comment: Comment = "seed \(seed)"
+    var generator = TelemetryGenerator(seed: UInt64(seed) &+ 5_000_000)
+    var (machine, model) = try await flushed(&generator, seed: UInt64(seed))
+    let record = generator.pick(try machine.catalog.list(.series))
+    let folder = "/data/parts/\(record.id.folderName)"
+    let file = folder + "/" + generator.pick(try machine.disk.list(folder).map(\.name))
+    let size = try Int(machine.disk.status(file)?.size ?? 0)
+    guard size > 0 else { return }
+    if generator.oneIn(2) { machine = try machine.reopen() }
+    machine.disk.flip(file, byte: generator.int(0...size - 1), bit: generator.int(0...7))
+    if generator.oneIn(2) { machine = try machine.reopen() }
+    let expected = model.answer(.default, [], .all)
+    var cursor = try machine.engine.select(tenant: .default, [], .all)
+    let answer = try #require(try Answer(&cursor), comment)
+    if answer != expected {
+      #expect(!cursor.damages.isEmpty, comment)
+      #expect(cursor.damages.allSatisfy { $0.part == record.id }, comment)
+    }
+    // A lost part may uncover a value that lost against one in it, but never one that was not sent.
+    for (labels, times) in answer.samples {
+      for time in times.keys { #expect(model.samples[.default]?[labels]?[time] != nil, comment) }
+    }
+    for (labels, times) in answer.histograms {
+      for time in times.keys { #expect(model.histograms[.default]?[labels]?[time] != nil, comment) }
+    }
+  }
+
+  @Test("a bit flipped in samples is named with part, file and offset")
+  func namesTheBlock() async throws {
+    var generator = TelemetryGenerator(seed: 77)
+    let (machine, _) = try await flushed(&generator, seed: 77)
+    let records = try machine.catalog.list(.series)
+    let record = try #require(records.max { $0.summary.rows < $1.summary.rows })
+    machine.disk.flip("/data/parts/\(record.id.folderName)/samples", byte: 30, bit: 3)
+    var cursor = try machine.engine.select(tenant: .default, [], .all)
+    while try cursor.next() != nil {}
+    let damage = try #require(cursor.damages.first)
+    #expect(cursor.damages.count == 1)
+    #expect(damage.part == record.id)
+    #expect(damage.path.hasSuffix("/samples"))
+    #expect(damage.offset == 0)
+  }
+
+  @Test("random bytes never get past the decoders of a part", arguments: 1...40)
+  func decoders(seed: Int) throws {
+    var generator = TelemetryGenerator(seed: UInt64(seed))
+    for _ in 0..<200 {
+      let bytes = generator.bytes(generator.int(0...80))
+      _ = try? PartContent(decoding: bytes)
+      bytes.withUnsafeBytes { bytes in
+        var columns = SampleColumns()
+        var histograms: [StoredHistogram] = []
+        var one = NeedletailTelemetry.ByteReader(bytes)
+        try? SampleChunk.decode(&one, from: .min, to: .max, into: &columns)
+        #expect(columns.timestamps.count == columns.values.count)
+        var other = NeedletailTelemetry.ByteReader(bytes)
+        try? HistogramChunk.decode(&other, from: .min, to: .max, into: &histograms)
+      }
+    }
+  }
+
+  @Test("runs of samples come back to the bit", arguments: 1...40)
+  func chunks(seed: Int) throws {
+    var generator = TelemetryGenerator(seed: UInt64(seed) &+ 9_000_000)
+    var columns = SampleColumns()
+    let constant = generator.valueBits()
+    let style = generator.int(0...3)
+    for _ in 0..<generator.int(1...300) {
+      let bits =
+        switch style {
+        case 0: constant
+        case 1: Double(generator.int(-1000...1000)).bitPattern
+        default: generator.valueBits()
+        }
+      columns.append(Int64(bitPattern: generator.random.next() >> UInt64(generator.int(0...63))), bits)
+    }
+    columns.settle(from: 0)
+    var writer = ByteWriter()
+    SampleChunk.encode(columns, 0..<columns.count, to: &writer)
+    try writer.bytes.withUnsafeBytes { bytes in
+      var reader = NeedletailTelemetry.ByteReader(bytes)
+      var decoded = SampleColumns()
+      try SampleChunk.decode(&reader, from: .min, to: .max, into: &decoded)
+      #expect(decoded.timestamps == columns.timestamps)
+      #expect(decoded.values == columns.values)
+      #expect(reader.isAtEnd)
+    }
+  }
+}
