@@ -29,7 +29,9 @@ struct IdentityTests {
   func identifierBytes() {
     let bytes = (0..<17).map { UInt8($0) }
     bytes.withUnsafeBytes { bytes in
-      #expect(TraceID(bytes: UnsafeRawBufferPointer(rebasing: bytes[..<16])) == TraceID(high: 0x0001_0203_0405_0607, low: 0x0809_0a0b_0c0d_0e0f))
+      #expect(
+        TraceID(bytes: UnsafeRawBufferPointer(rebasing: bytes[..<16]))
+          == TraceID(high: 0x0001_0203_0405_0607, low: 0x0809_0a0b_0c0d_0e0f))
       #expect(SpanID(bytes: UnsafeRawBufferPointer(rebasing: bytes[1..<9])) == SpanID(0x0102_0304_0506_0708))
       #expect(TraceID(bytes: bytes) == nil)
       #expect(SpanID(bytes: UnsafeRawBufferPointer(rebasing: bytes[..<7])) == nil)

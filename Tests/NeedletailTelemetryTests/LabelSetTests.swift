@@ -15,8 +15,11 @@ struct LabelSetTests {
     let other = LabelSet(labels.map { Label($0.key, $0.value) }.shuffled(using: &generator.random))
     #expect(one == other)
     #expect(SeriesID(one, tenant: .default) == SeriesID(other, tenant: .default))
-    #expect(Dictionary(uniqueKeysWithValues: one.labels.map { ($0.name, $0.value) }) == labels.filter { $0.value != "" })
-    #expect(one.labels.map { Array($0.name.utf8) } == one.labels.map { Array($0.name.utf8) }.sorted { $0.lexicographicallyPrecedes($1) })
+    #expect(
+      Dictionary(uniqueKeysWithValues: one.labels.map { ($0.name, $0.value) }) == labels.filter { $0.value != "" })
+    #expect(
+      one.labels.map { Array($0.name.utf8) }
+        == one.labels.map { Array($0.name.utf8) }.sorted { $0.lexicographicallyPrecedes($1) })
     for (name, value) in labels { #expect(one[name] == (value.isEmpty ? nil : value)) }
     let read = try one.withUnsafeBytes { try LabelSet(validating: $0) }
     #expect(read == one)

@@ -67,7 +67,8 @@ extension SeriesEngine {
     let bounds = earliest...max(earliest, overflow ? .max : latest)
     let outcome = try batch.withRows { rows in
       try head.withStorage { storage in
-        guard frozenBytes + storage.byteCount < options.headBytesMax, !storage.samples.isFull(for: batch.sampleCount) else {
+        guard frozenBytes + storage.byteCount < options.headBytesMax, !storage.samples.isFull(for: batch.sampleCount)
+        else {
           throw SeriesEngineError.overloaded("the head is full until the next flush is done")
         }
         let plan = try AppendPlan(

@@ -69,7 +69,9 @@ extension SeriesEngine {
       left.key.withUnsafeBytes { left in right.key.withUnsafeBytes { SeriesOrder.precedes(left, $0) } }
     }
     for (labels, exemplars) in ordered {
-      let sorted = exemplars.sorted { ($0.timestampMilliseconds, $0.value.bitPattern) < ($1.timestampMilliseconds, $1.value.bitPattern) }
+      let sorted = exemplars.sorted {
+        ($0.timestampMilliseconds, $0.value.bitPattern) < ($1.timestampMilliseconds, $1.value.bitPattern)
+      }
       answer.elements += sorted.prefix(limit - answer.elements.count).map { (labels, $0) }
     }
     return answer

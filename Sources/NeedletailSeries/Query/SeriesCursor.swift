@@ -43,7 +43,9 @@ package struct SeriesCursor: Sendable {
   package mutating func next() throws(SeriesQueryError) -> SeriesChunk? {
     guard let range = snapshot.range else { return nil }
     var chunk = SeriesChunk()
-    while position < gathering.entries.count, chunk.sampleCount < Self.chunkSamples, chunk.seriesCount < Self.chunkSeries {
+    while position < gathering.entries.count, chunk.sampleCount < Self.chunkSamples,
+      chunk.seriesCount < Self.chunkSeries
+    {
       if Task.isCancelled { throw .cancelled }
       let entry = gathering.entries[position]
       position += 1
