@@ -1,8 +1,10 @@
 import NeedletailBlocks
 import NeedletailTelemetry
 
-/// The bytes of one run of a series' float samples: a column of timestamps, then a column of values, each after its length. Lossless
-/// to the bit: the columns are those of the blocks' room.
+/// The bytes of one run of a series' float samples: a column of timestamps, then a column of values, each after its
+/// length.
+///
+/// Lossless to the bit: the columns are those of the blocks' room.
 enum SampleChunk {
   static let countMax = 16_384
 

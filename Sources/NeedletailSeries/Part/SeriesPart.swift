@@ -2,7 +2,9 @@ import NeedletailBlocks
 import NeedletailTelemetry
 import Synchronization
 
-/// An open part: its files and its table of contents. The index is read when a query needs it.
+/// An open part: its files and its table of contents.
+///
+/// The index is read when a query needs it.
 final class SeriesPart: Sendable {
   let record: PartRecord
   let content: PartContent
