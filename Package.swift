@@ -66,7 +66,9 @@ let rooms: [Target] = [
   room("NeedletailEvents", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailBlocks"]),
   room("NeedletailQueryEngine", ["NeedletailTelemetry", "NeedletailQueryLanguage"]),
   // Floor 4
-  room("NeedletailCollector", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailCluster"]),
+  room(
+    "NeedletailCollector",
+    ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailCluster"]),
   room("NeedletailTerminal", []),
   // Floor 5
   room(
@@ -134,8 +136,8 @@ let testRooms: [Target] = [
   tests(
     "NeedletailCollectorTests",
     [
-      "NeedletailCollector", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment", "NeedletailSimulation",
-      "NeedletailTestSupport",
+      "NeedletailCollector", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment",
+      "NeedletailSimulation", "NeedletailTestSupport",
     ]),
   tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),
   tests(

@@ -8,7 +8,9 @@ package enum SinkError: Error, Equatable, Sendable {
   case overloaded(retryAfterSeconds: Int)
   /// It cannot take anything now.
   case unavailable(reason: String)
-  /// All of the batch is older than what is kept, or too far in the future. It is not to be sent again.
+  /// All of the batch is older than what is kept, or too far in the future.
+  ///
+  /// It is not to be sent again.
   case outOfRetention(reason: String)
   /// It will never take the batch.
   case refused(reason: String)
@@ -18,7 +20,9 @@ package enum SinkError: Error, Equatable, Sendable {
 ///
 /// An `append` returns once the batch is as safe as the sink promises. Appending the same batch again does no harm.
 package protocol BatchSink: Sendable {
-  /// Appends samples. `definitions` come first, where there are any.
+  /// Appends samples.
+  ///
+  /// `definitions` come first, where there are any.
   func append(series: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError)
   /// Takes definitions and metadata that come without samples.
   func append(definitions: SeriesDefinitions) async throws(SinkError)

@@ -1,14 +1,17 @@
 import NeedletailTelemetry
 import NeedletailWire
 
-/// Hands batches on. On one node there is one sink; who owns which slot is decided here once there are more.
+/// Hands batches on.
+///
+/// On one node there is one sink; who owns which slot is decided here once there are more.
 package struct Distributor: Sendable {
   private let sink: any BatchSink
 
   package init(sink: any BatchSink) { self.sink = sink }
 
-  /// Hands on the batches of a request, definitions first. Where the sink does not know a series, `redefine` is asked once for the definitions of
-  /// all of them.
+  /// Hands on the batches of a request, definitions first.
+  ///
+  /// Where the sink does not know a series, `redefine` is asked once for the definitions of all of them.
   func append(
     _ batches: [SeriesBatch], definitions: [SeriesDefinitions], redefine: @Sendable () -> [SeriesDefinitions]
   ) async throws(SinkError) {

@@ -1,7 +1,8 @@
 import Synchronization
 
-/// The bytes of undecoded and decoded bodies that may be in memory at one time. What does not fit is turned away at once: a queue would only
-/// hide that the node is behind.
+/// The bytes of undecoded and decoded bodies that may be in memory at one time.
+///
+/// What does not fit is turned away at once: a queue would only hide that the node is behind.
 package final class IngestBudget: Sendable {
   private let bytesMax: Int
   private let used = Mutex(0)

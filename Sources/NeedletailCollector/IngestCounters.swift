@@ -2,7 +2,8 @@ import NeedletailOTLP
 import NeedletailWire
 import Synchronization
 
-/// The ledger of what came in: every sample, span and log record that was received is in one of accepted, rejected and dropped.
+/// The ledger of what came in: every sample, span and log record that was received is in one of accepted, rejected
+/// and dropped.
 package final class IngestCounters: Sendable {
   /// The numbers of one signal since the node started.
   package struct Ledger: Sendable, Equatable {

@@ -105,6 +105,9 @@ package struct QueryEngine: Sendable {
     }
   }
 
+  /// The longest lookback, in milliseconds (about 31,000 years).
+  private static let durationMax: Int64 = 1_000_000_000_000_000
+
   /// Times this far from 1970 (about 285,000 years) leave room for every offset and range.
   private static func check(_ time: Int64) throws {
     guard time.magnitude <= 9_000_000_000_000_000 else { throw QueryError(.badData, "time is out of range") }
@@ -114,6 +117,8 @@ package struct QueryEngine: Sendable {
     tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions,
     _ body: (Evaluation) async throws -> QueryValue
   ) async throws -> QueryResult {
+    guard (1...Self.durationMax).contains(options.lookback), (1...Self.durationMax).contains(options.subqueryResolution)
+    else { throw QueryError(.badData, "lookback or resolution is out of range") }
     let evaluation = Evaluation(
       engine: self, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options)
     do {

@@ -1,4 +1,6 @@
-/// Why a sample, span or log record was not taken. The raw value is the label on the counters.
+/// Why a sample, span or log record was not taken.
+///
+/// The raw value is the label on the counters.
 package enum RejectionReason: String, CaseIterable, Sendable {
   case missingName = "missing_name"
   case invalidLabels = "invalid_labels"

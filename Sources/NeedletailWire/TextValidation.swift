@@ -1,6 +1,8 @@
 import NeedletailTelemetry
 
-/// Whether `bytes` are well-formed UTF-8 (RFC 3629). ASCII, which nearly all is, goes eight bytes at a time.
+/// Whether `bytes` are well-formed UTF-8 (RFC 3629).
+///
+/// ASCII, which nearly all is, goes eight bytes at a time.
 func isValidUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
   var index = 0
   let count = bytes.count

@@ -3,7 +3,9 @@ import Testing
 
 @Suite("The demonstration", .serialized)
 struct DemoTests {
-  @Test("Without a terminal, demo prints metrics, a graph, an error trace and its logs, and ends well", .timeLimit(.minutes(3)))
+  @Test(
+    "Without a terminal, demo prints metrics, a graph, an error trace and its logs, and ends well",
+    .timeLimit(.minutes(3)))
   func demoWithoutTerminal() throws {
     let ports = try FreePorts.take(1)
     let (status, output) = try RunningProcess.run(

@@ -21,7 +21,8 @@ struct OpenTelemetryPythonTests {
     return (pair?.last as? String).flatMap(Double.init)
   }
 
-  @Test("All signals arrive over HTTP and over gRPC and are answered", .timeLimit(.minutes(2)), arguments: ["http", "grpc"])
+  @Test(
+    "All signals arrive over HTTP and over gRPC and are answered", .timeLimit(.minutes(2)), arguments: ["http", "grpc"])
   func allSignalsArrive(_ transport: String) async throws {
     let server = try ServerUnderTest()
     try await server.start()

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@Suite("A real Prometheus", .serialized, .enabled(if: OutsideProgram.isExpected("prometheus", "prometheus-node-exporter")))
+@Suite(
+  "A real Prometheus", .serialized, .enabled(if: OutsideProgram.isExpected("prometheus", "prometheus-node-exporter")))
 struct PrometheusTests {
   /// A Prometheus that scrapes a node exporter every second and writes to the server under test.
   private struct Peer {

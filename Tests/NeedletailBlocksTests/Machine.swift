@@ -9,7 +9,7 @@ enum TestRecord {
     let size = [0, 3, 90, 600, 1500][Int(number % 5)]
     var bytes: [UInt8] = []
     bytes.appendInteger(number)
-    bytes.append(contentsOf: repeatElement(UInt8(truncatingIfNeeded: number &* 151), count: size))
+    bytes.append(contentsOf: [UInt8](repeating: UInt8(truncatingIfNeeded: number &* 151), count: size))
     return bytes
   }
 

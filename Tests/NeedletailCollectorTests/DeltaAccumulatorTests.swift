@@ -43,7 +43,8 @@ import Testing
   @Test("a series begins with zero at its start") func start() throws {
     let accumulator = DeltaAccumulator(countMax: 10)
     let applied = accumulator.apply([
-      DeltaPoint(series: series(1), start: 5, time: 9, value: 3), DeltaPoint(series: series(2), start: 0, time: 9, value: 4),
+      DeltaPoint(series: series(1), start: 5, time: 9, value: 3),
+      DeltaPoint(series: series(2), start: 0, time: 9, value: 4),
     ])
     let batch = try #require(applied.batch(tenant: .default, batchID: Hash128(high: 1, low: 1)))
     let samples = batch.withRows { rows in

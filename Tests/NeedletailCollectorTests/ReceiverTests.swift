@@ -7,7 +7,9 @@ import Testing
 
 @testable import NeedletailCollector
 
-/// Keeps what it is given, as an engine would: it knows a series once it was defined. It fails when it is told to.
+/// Keeps what it is given, as an engine would: it knows a series once it was defined.
+///
+/// It fails when it is told to.
 private final class Store: BatchSink {
   private struct State {
     var known: Set<SeriesID> = []

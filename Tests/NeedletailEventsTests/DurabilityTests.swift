@@ -117,7 +117,11 @@ private final class Counter: Sendable {
   func refusals() async throws {
     let machine = try EventMachine()
     let spans = try makeBatch([
-      (EventStream(), SpanRecord(traceID: TraceID(high: 1, low: 1), spanID: SpanID(1), name: "", startNanoseconds: 0, endNanoseconds: 0))
+      (
+        EventStream(),
+        SpanRecord(
+          traceID: TraceID(high: 1, low: 1), spanID: SpanID(1), name: "", startNanoseconds: 0, endNanoseconds: 0)
+      )
     ])
     await #expect(throws: EventEngineError.self) { try await machine.logs.append(spans) }
     var builder = EventBatchBuilder(kind: .logs, tenant: .default)
@@ -211,5 +215,66 @@ private final class Counter: Sendable {
     try machine.flush()
     #expect(try bodies(machine).count == 15)
     #expect(machine.logs.statistics.headRows == 0 && machine.logs.statistics.frozenRows == 0)
+  }
+
+  @Test("A part that cannot be read is reported, and only queries of its time fail")
+  func unreadable() async throws {
+    let machine = try EventMachine()
+    for age in 0..<2 as Range<Int64> {
+      _ = try await machine.logs.append(try makeBatch(records(0..<5, at: now - age * day), id: UInt64(age)))
+    }
+    try machine.flush()
+    let old = try required(try machine.catalog.list(.logs).min { $0.summary.minTime < $1.summary.minTime })
+    machine.disk.flip(machine.folder.parts.path(of: old.id) + "/directory", byte: 40, bit: 3)
+    let options = EventEngineOptions(retentionNanoseconds: day)
+    let engine = try EventEngine(
+      kind: .logs, catalog: machine.catalog, parts: machine.folder.parts, options: options, clock: machine.clock)
+    #expect(engine.unreadableParts.map(\.record) == [old])
+    #expect(engine.statistics.unreadableParts == 1)
+    let recent = try required(EventTimeRange(startNanoseconds: now - hour, endNanoseconds: now))
+    #expect(try engine.selectLogs(EventQuery(tenant: .default, range: recent)).all().count == 5)
+    #expect(throws: EventEngineError.self) { try engine.selectLogs(EventQuery(tenant: .default)) }
+    #expect(throws: EventEngineError.self) { try engine.labelNames(tenant: .default) }
+    #expect(try engine.enforceRetention(now: now + hour) == 1)
+    #expect(try engine.selectLogs(EventQuery(tenant: .default)).all().count == 5)
+  }
+
+  @Test(
+    "Merging changes no answer, drops copies, and holds whatever the commit's answer was",
+    arguments: [nil, false, true])
+  func merge(losesAnswer: Bool?) async throws {
+    var generator = EventGenerator(seed: 31)
+    var machine = try EventMachine()
+    var sent: [(EventStream, LogRecord)] = []
+    for step in 0..<9 {
+      var entries = (0..<40).map { _ in (generator.stream(), generator.log()) }
+      if !sent.isEmpty { entries += (0..<5).map { _ in generator.pick(sent) } }
+      sent += entries
+      _ = try await machine.logs.append(try makeBatch(entries, id: UInt64(step)))
+      try machine.flush()
+    }
+    let query = EventQuery(tenant: .default, matchers: [try LabelMatcher("service_name", .notEqual, "cart")])
+    let before = try machine.logs.selectLogs(query).all().map(\.record)
+    let partsBefore = machine.logs.statistics.parts
+    let scan = try machine.logs.selectLogs(query)
+    if let losesAnswer {
+      machine.catalog.failNextCommit(losesAnswer ? .after : .before)
+      if losesAnswer {
+        #expect(try machine.logs.mergeParts() > 0)
+      } else {
+        #expect(throws: EventEngineError.self) { try machine.logs.mergeParts() }
+        #expect(machine.logs.statistics.parts == partsBefore)
+        #expect(try machine.logs.mergeParts() > 0)
+      }
+    } else {
+      #expect(try machine.logs.mergeParts() > 0)
+    }
+    #expect(machine.logs.statistics.parts < partsBefore)
+    #expect(try scan.all().map(\.record) == before)
+    #expect(try machine.logs.selectLogs(query).all().map(\.record) == before)
+    #expect(try machine.logs.mergeParts() == 0)
+    machine = try machine.reopened()
+    #expect(try machine.logs.selectLogs(query).all().map(\.record) == before)
+    #expect(machine.logs.statistics.partRemovalFailures == 0)
   }
 }

@@ -1,10 +1,13 @@
 import NeedletailEnvironment
 import NeedletailTelemetry
 
-/// Random logs and spans that resemble real ones: few streams and templates, many identifiers, every kind of value somewhere.
+/// Random logs and spans that resemble real ones: few streams and templates, many identifiers, every kind of value
+/// somewhere.
 struct EventGenerator {
   var random: SeededGenerator
-  private let words = ["timeout", "while", "calling", "payment", "db", "user_id", "größe", "GET", "/cart/items", "a", "ok"]
+  private let words = [
+    "timeout", "while", "calling", "payment", "db", "user_id", "größe", "GET", "/cart/items", "a", "ok",
+  ]
 
   init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 

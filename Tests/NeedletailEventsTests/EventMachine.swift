@@ -76,7 +76,8 @@ extension EventScan {
   }
 }
 
-func makeBatch(_ records: [(EventStream, LogRecord)], tenant: TenantID = .default, id: UInt64 = 1) throws -> EventBatch {
+func makeBatch(_ records: [(EventStream, LogRecord)], tenant: TenantID = .default, id: UInt64 = 1) throws -> EventBatch
+{
   var builder = EventBatchBuilder(kind: .logs, tenant: tenant)
   for (stream, record) in records { builder.append(record, stream: builder.stream(stream)) }
   return try required(builder.build(batchID: Hash128(high: 0, low: id)))

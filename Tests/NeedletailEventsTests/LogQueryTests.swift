@@ -51,7 +51,8 @@ import Testing
     }
     let filters = generator.chance(2) ? [] : [try BodyFilter(operation, [needle])]
     let start = now - Int64.random(in: 0...(3 * day), using: &generator.random)
-    let range = generator.chance(2)
+    let range =
+      generator.chance(2)
       ? EventTimeRange.all : try required(EventTimeRange(startNanoseconds: start, endNanoseconds: start + day))
     let limit = generator.chance(2) ? nil : generator.pick([0, 1, 7, 50])
     let isNewest = generator.chance(2)
@@ -66,7 +67,8 @@ import Testing
       direction: isNewest ? .newestFirst : .oldestFirst)
     let hits = try machine.logs.selectLogs(query).all(page: generator.pick([1, 10, 1000]))
     let found = hits.map { EventModel.LogEntry(stream: $0.stream.stream, record: $0.record) }
-    let about = Comment(rawValue: "\(matchers) \(operation) '\(needle)' filters \(filters.count) limit \(String(describing: limit))")
+    let about = Comment(
+      rawValue: "\(matchers) \(operation) '\(needle)' filters \(filters.count) limit \(String(describing: limit))")
     #expect(Set(found).count == found.count, about)
     #expect(Set(found).isSubset(of: expected), about)
     #expect(found.count == min(limit ?? .max, expected.count), about)
@@ -75,28 +77,29 @@ import Testing
     #expect(times == Array(sorted.prefix(limit ?? .max)), about)
   }
 
-  @Test("Any query answers as a plain search through all events would", arguments: 1...4 as ClosedRange<UInt64>)
+  @Test("Any query answers as a plain search through all events would", arguments: 1...3 as ClosedRange<UInt64>)
   func model(seed: UInt64) async throws {
     var (machine, model, generator) = try await filled(seed: seed)
-    for _ in 0..<25 { try check(machine, model, &generator) }
+    for _ in 0..<15 { try check(machine, model, &generator) }
     try machine.flush()
-    for _ in 0..<25 { try check(machine, model, &generator) }
+    for _ in 0..<15 { try check(machine, model, &generator) }
     machine = try machine.reopened()
-    for _ in 0..<25 { try check(machine, model, &generator) }
+    for _ in 0..<15 { try check(machine, model, &generator) }
   }
 
   @Test("A tenant sees neither the events, nor the label names, nor the values of another")
   func tenants() async throws {
     let machine = try EventMachine()
     let other = try required(TenantID("other"))
-    let record = LogRecord(timeNanoseconds: now, body: .string("x"), attributes: [Attribute("secret.key", .string("v"))])
+    let record = LogRecord(
+      timeNanoseconds: now, body: .string("x"), attributes: [Attribute("secret.key", .string("v"))])
     let stream = EventStream(resource: [Attribute("service.name", .string("s"))])
     _ = try await machine.logs.append(try makeBatch([(stream, record)], tenant: other))
     for _ in 0..<2 {
       #expect(try machine.logs.selectLogs(EventQuery(tenant: .default)).all().isEmpty)
-      #expect(!machine.logs.labelNames(tenant: .default).contains("secret_key"))
+      #expect(try !machine.logs.labelNames(tenant: .default).contains("secret_key"))
       #expect(try machine.logs.labelValues("secret_key", tenant: .default).isEmpty)
-      #expect(machine.logs.labelNames(tenant: other).contains("secret_key"))
+      #expect(try machine.logs.labelNames(tenant: other).contains("secret_key"))
       #expect(try machine.logs.labelValues("secret_key", tenant: other) == ["v"])
       #expect(try machine.logs.labelValues("service_name", tenant: other) == ["s"])
       #expect(try machine.logs.labelValues("level", tenant: other) == ["unknown"])
@@ -120,7 +123,8 @@ import Testing
     for needle in ["the needletail flew", "needletail", "edletai"] {
       let before = machine.logs.statistics
       let hits = try machine.logs.selectLogs(
-        EventQuery(tenant: .default, bodyFilters: [try BodyFilter(.contains, [needle])])).all()
+        EventQuery(tenant: .default, bodyFilters: [try BodyFilter(.contains, [needle])])
+      ).all()
       let after = machine.logs.statistics
       #expect(hits.count == 1)
       #expect(after.blocksRead - before.blocksRead <= 3)

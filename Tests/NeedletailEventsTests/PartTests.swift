@@ -13,9 +13,9 @@ import Testing
     let engine = isSpans ? machine.spans : machine.logs
     // Wide rows, so that there are many blocks.
     let filler = Attribute("filler", .string(String(repeating: "-", count: 40_000)))
-    for step in 0..<4 {
+    for step in 0..<2 {
       var batch = EventBatchBuilder(kind: isSpans ? .spans : .logs, tenant: .default)
-      for _ in 0..<100 {
+      for _ in 0..<80 {
         let stream = batch.stream(generator.stream())
         if isSpans {
           var span = generator.span()
@@ -31,7 +31,7 @@ import Testing
     }
     try machine.flush()
     var blockCount = 0
-    for part in engine.snapshot().parts {
+    for part in try engine.snapshot(.all).parts {
       var expected: [UInt16: Set<Int>] = [:]
       for (number, entry) in part.directory.blocks.enumerated() {
         blockCount += 1
@@ -40,16 +40,17 @@ import Testing
         for row in 0..<columns.rowCount {
           let stream = columns.stream(of: row)
           let trace = columns.withRow(row) { $0.traceID }
-          let slot = isSpans
+          let slot =
+            isSpans
             ? SlotMap.standard.slot(of: trace, tenant: .default) : SlotMap.standard.slot(of: stream.identity)
           expected[slot, default: []].insert(number)
         }
       }
-      for slot in 0..<1024 as Range<UInt16> {
+      for slot in (0..<1024 as Range<UInt16>) where expected[slot] != nil || slot % 16 == 0 {
         #expect(try part.blocks(ofSlot: slot) == (expected[slot] ?? []).sorted())
       }
     }
-    #expect(blockCount > 5)
+    #expect(blockCount > 3)
   }
 
   @Test("Random bytes are never taken for a directory, and a directory reads back as written")

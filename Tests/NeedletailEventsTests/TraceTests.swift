@@ -5,12 +5,12 @@ import Testing
 @testable import NeedletailEvents
 
 @Suite("Traces") struct TraceTests {
-  @Test("A trace is found whole and once, and searches agree with the model", arguments: 1...3 as ClosedRange<UInt64>)
+  @Test("A trace is found whole and once, and searches agree with the model", arguments: 1...2 as ClosedRange<UInt64>)
   func model(seed: UInt64) async throws {
     var generator = EventGenerator(seed: seed)
     var machine = try EventMachine()
     var model = EventModel()
-    for step in 0..<10 {
+    for step in 0..<6 {
       let entries = (0..<Int.random(in: 1...60, using: &generator.random)).map { _ in
         EventModel.SpanEntry(stream: generator.stream(), span: generator.span())
       }
@@ -28,7 +28,7 @@ import Testing
   }
 
   private func checkTraces(_ machine: EventMachine, _ model: EventModel) throws {
-    for low in 0...61 as ClosedRange<UInt64> {
+    for low in (0...61 as ClosedRange<UInt64>) where low % 4 < 2 {
       let id = TraceID(high: 7, low: low)
       let expected = model.spans.filter { $0.span.traceID == id }
       let hits = try machine.spans.trace(id, tenant: .default)

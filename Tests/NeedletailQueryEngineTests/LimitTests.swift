@@ -32,6 +32,17 @@ struct LimitTests {
     #expect(await Self.failure("m +", QueryLimits())?.kind == .badData)
   }
 
+  @Test("the highest tree that parses can be evaluated")
+  func height() async throws {
+    let query = "m" + String(repeating: " + m", count: 390)
+    let result = try await Self.engine(QueryLimits()).instant(query, tenant: .default, at: 10_000)
+    guard case .vector(let columns) = result.value else {
+      Issue.record("not a vector")
+      return
+    }
+    #expect(columns.values == [Double](repeating: 391, count: 20))
+  }
+
   @Test("a canceled task ends its query as canceled")
   func cancellation() async {
     let task = Task {

@@ -9,7 +9,8 @@ import Testing
 @Suite("Damage on disk is told, and the rest is served")
 struct SeriesDamageTests {
   /// A machine with two parts of one day and a model of it.
-  private func flushed(_ generator: inout TelemetryGenerator, seed: UInt64) async throws -> (SeriesMachine, SeriesModel) {
+  private func flushed(_ generator: inout TelemetryGenerator, seed: UInt64) async throws -> (SeriesMachine, SeriesModel)
+  {
     let machine = try SeriesMachine(FaultyFileSystem(seed: seed))
     var model = SeriesModel()
     for step in 0..<20 {

@@ -23,8 +23,8 @@ package struct FileCall: Sendable, Equatable {
   package var bytes: Int
 }
 
-/// A disk in memory that does what real disks do at their worst, deterministically from a seed: it forgets or tears what
-/// was not synced, fills up, fails the n-th call, flips bits, and loses its power at any call.
+/// A disk in memory that does what real disks do at their worst, deterministically from a seed: it forgets or tears
+/// what was not synced, fills up, fails the n-th call, flips bits, and loses its power at any call.
 package final class FaultyFileSystem: FileSystem {
   struct State {
     var disk: SimulatedDisk

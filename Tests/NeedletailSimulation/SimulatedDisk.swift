@@ -69,14 +69,16 @@ struct SimulatedDisk {
     switch change {
     case .write(let offset, let new):
       if bytes.count < offset + new.count {
-        bytes.append(contentsOf: repeatElement(0, count: offset + new.count - bytes.count))
+        bytes.append(contentsOf: [UInt8](repeating: 0, count: offset + new.count - bytes.count))
       }
-      bytes.replaceSubrange(offset..<offset + new.count, with: new)
+      bytes.withUnsafeMutableBytes { target in
+        new.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyMemory(from: $0) }
+      }
     case .truncate(let size):
       if size <= bytes.count {
         bytes.removeLast(bytes.count - size)
       } else {
-        bytes.append(contentsOf: repeatElement(0, count: size - bytes.count))
+        bytes.append(contentsOf: [UInt8](repeating: 0, count: size - bytes.count))
       }
     }
   }

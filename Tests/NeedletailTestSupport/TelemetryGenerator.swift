@@ -34,7 +34,9 @@ package struct TelemetryGenerator: Sendable {
     case 0: StaleMarker.bitPattern
     case 1: pick([0x7ff8_0000_0000_0000, 0x7ff8_0000_0000_0001, 0xfff8_dead_beef_0001, 0x7ff0_0000_0000_0003])
     case 2:
-      pick([0.0, -0.0, .infinity, -.infinity, .greatestFiniteMagnitude, .leastNonzeroMagnitude, -.leastNonzeroMagnitude]).bitPattern
+      pick([
+        0.0, -0.0, .infinity, -.infinity, .greatestFiniteMagnitude, .leastNonzeroMagnitude, -.leastNonzeroMagnitude,
+      ]).bitPattern
     case 3: random.next()
     case 4...6: Double(int(-5...100_000)).bitPattern
     default: (Double(int(0...100_000)) / 100).bitPattern

@@ -17,7 +17,9 @@ import Testing
     case .snappy:
       var count = snappy_max_compressed_length(bytes.count)
       var output = [CChar](repeating: 0, count: count)
-      _ = bytes.withUnsafeBytes { snappy_compress($0.assumingMemoryBound(to: CChar.self).baseAddress, $0.count, &output, &count) }
+      _ = bytes.withUnsafeBytes {
+        snappy_compress($0.assumingMemoryBound(to: CChar.self).baseAddress, $0.count, &output, &count)
+      }
       return output.prefix(count).map { UInt8(bitPattern: $0) }
     case .gzip, .deflate:
       var stream = z_stream()
@@ -95,7 +97,9 @@ import Testing
       let cut = Array(whole.prefix(Int(generator.next() % UInt64(whole.count))))
       #expect(throws: DecompressionError.self) { try decompress(cut, coding) }
       var changed = whole
-      for _ in 0..<3 { changed[Int(generator.next() % UInt64(whole.count))] = UInt8(truncatingIfNeeded: generator.next()) }
+      for _ in 0..<3 {
+        changed[Int(generator.next() % UInt64(whole.count))] = UInt8(truncatingIfNeeded: generator.next())
+      }
       let output = (try? decompress(changed, coding)) ?? []
       #expect(output.count <= DecompressionLimits.otlp.cap(input: whole.count))
     }

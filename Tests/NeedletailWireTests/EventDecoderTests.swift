@@ -58,7 +58,9 @@ private typealias ProtoSpan = Opentelemetry_Proto_Trace_V1_Span
   private func attributes(_ proto: [ProtoAttribute]) -> [Attribute] { proto.map { Attribute($0.key, value($0.value)) } }
 
   private func record(_ proto: ProtoSpan) -> SpanRecord {
-    func trace(_ bytes: some Collection<UInt8>) -> TraceID { Array(bytes).withUnsafeBytes { TraceID(bytes: $0) ?? .none } }
+    func trace(_ bytes: some Collection<UInt8>) -> TraceID {
+      Array(bytes).withUnsafeBytes { TraceID(bytes: $0) ?? .none }
+    }
     func span(_ bytes: some Collection<UInt8>) -> SpanID { Array(bytes).withUnsafeBytes { SpanID(bytes: $0) ?? .none } }
     return SpanRecord(
       traceID: trace(proto.traceID), spanID: span(proto.spanID), parentSpanID: span(proto.parentSpanID),
@@ -145,9 +147,12 @@ private typealias ProtoSpan = Opentelemetry_Proto_Trace_V1_Span
     .with {
       $0.resourceSpans = (0..<2).map { index in
         .with { group in
-          group.resource.attributes = randomAttributes(&generator) + [
-            .with { $0.key = "resource"; $0.value.intValue = Int64(index) }
-          ]
+          group.resource.attributes =
+            randomAttributes(&generator) + [
+              .with {
+                $0.key = "resource"; $0.value.intValue = Int64(index)
+              }
+            ]
           group.scopeSpans = (0..<2).map { index in
             .with {
               $0.scope.name = "scope \(index)"
@@ -163,7 +168,9 @@ private typealias ProtoSpan = Opentelemetry_Proto_Trace_V1_Span
 
   // MARK: Tests
 
-  @Test("spans are decoded as swift-protobuf reads them, and written again without loss", arguments: 0..<150 as Range<UInt64>)
+  @Test(
+    "spans are decoded as swift-protobuf reads them, and written again without loss",
+    arguments: 0..<150 as Range<UInt64>)
   func spans(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     let request = randomTraces(&generator)
@@ -234,7 +241,9 @@ private typealias ProtoSpan = Opentelemetry_Proto_Trace_V1_Span
     #expect(found.map(\.observedTimeNanoseconds) == [6, 7, 0])
   }
 
-  @Test("what is too deep, too large or too much is refused with its reason, and the rest is kept") func refused() throws {
+  @Test("what is too deep, too large or too much is refused with its reason, and the rest is kept") func refused()
+    throws
+  {
     var deep = ProtoValue.with { $0.intValue = 1 }
     for _ in 0..<40 { deep = .with { $0.arrayValue.values = [deep] } }
     let request = LogsRequest.with {

@@ -70,7 +70,9 @@ private typealias ProtoAttribute = Opentelemetry_Proto_Common_V1_KeyValue
         .with {
           $0.timeUnixNano = time
           $0.asInt = 3
-          $0.attributes = [attribute("9.a", "x"), attribute("a.b", "1"), attribute("a_b", "2"), attribute("job", "fake")]
+          $0.attributes = [
+            attribute("9.a", "x"), attribute("a.b", "1"), attribute("a_b", "2"), attribute("job", "fake"),
+          ]
         }
       ]
     }
@@ -140,7 +142,11 @@ private typealias ProtoAttribute = Opentelemetry_Proto_Common_V1_KeyValue
           $0.count = 15
           $0.positive.offset = -3
           $0.positive.bucketCounts = [1, 2, 0, 4, 8] + Array(repeating: 0, count: 40) + [5]
-          $0.exemplars = [.with { $0.traceID = .init(repeating: 1, count: 16); $0.asDouble = 1 }]
+          $0.exemplars = [
+            .with {
+              $0.traceID = .init(repeating: 1, count: 16); $0.asDouble = 1
+            }
+          ]
         },
         .with { ($0.timeUnixNano, $0.scale) = (time, -5) },
       ]
@@ -184,7 +190,8 @@ private typealias ProtoAttribute = Opentelemetry_Proto_Common_V1_KeyValue
   @Test(
     "families are named as Prometheus names them",
     arguments: [
-      ("a.b", "s", "a_b_seconds"), ("a_seconds", "s", "a_seconds"), ("a", "{request}", "a"), ("a", "{x}/s", "a_per_second"),
+      ("a.b", "s", "a_b_seconds"), ("a_seconds", "s", "a_seconds"), ("a", "{request}", "a"),
+      ("a", "{x}/s", "a_per_second"),
       ("1a", "", "_1a"), ("a", "m/s", "a_meters_per_second"), ("a", "%", "a_percent"), ("a:b", "weird", "a:b_weird"),
       ("..", "", ""),
     ])

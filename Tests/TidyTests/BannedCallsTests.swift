@@ -20,7 +20,8 @@ private let lowFloors: Set<String> = [
 private let bans: [Ban] = [
   Ban(pattern: #"\btry!"#, instead: "throw, or handle the error where it arises"),
   Ban(pattern: #"\bas!"#, instead: "`as?` and an error"),
-  Ban(pattern: #"\bfatalError\("#, instead: "a thrown error; `preconditionFailure` for what only a programmer can cause"),
+  Ban(
+    pattern: #"\bfatalError\("#, instead: "a thrown error; `preconditionFailure` for what only a programmer can cause"),
   Ban(
     pattern: #"^\s*(@preconcurrency )?import Foundation(Essentials|Networking)?\b"#,
     instead: "the standard library or NeedletailEnvironment: the low floors build fast, simulate and fuzz without it",
@@ -39,7 +40,8 @@ private let bans: [Ban] = [
     pattern: #"\bGlibc\.(open|read|write|rename|unlink|fsync|fdatasync)\("#, instead: "the file system that was given",
     targets: lowFloors.subtracting(["NeedletailEnvironment"])),
   Ban(
-    pattern: #"String\(format:"#, instead: "interpolation: `String(format:)` costs a microsecond and traps on a wrong format"),
+    pattern: #"String\(format:"#,
+    instead: "interpolation: `String(format:)` costs a microsecond and traps on a wrong format"),
   Ban(pattern: #"\bNSRegularExpression\b|\bRegex<|\btry Regex\("#, instead: "RegularExpression (RE2): linear time"),
   Ban(
     pattern: #"^\s*print\("#, instead: "a logger; only the command line writes to standard output",

@@ -10,7 +10,8 @@ struct FileShapeTests {
   @Test("No Swift file is longer than the ratchet")
   func filesAreShort() {
     for file in Repository.shared.swift(in: "Sources") + Repository.shared.swift(in: "Tests") {
-      #expect(file.lines.count <= Self.fileLinesMax, "\(file.path) has \(file.lines.count) lines: is it really one thing?")
+      #expect(
+        file.lines.count <= Self.fileLinesMax, "\(file.path) has \(file.lines.count) lines: is it really one thing?")
     }
   }
 

@@ -70,7 +70,8 @@ final class Connection {
     let body = text[end.upperBound...]
     if status == 204 { return (status, "") }
     if let field = head.range(of: "content-length:") {
-      let length = Int(head[field.upperBound...].prefix { $0 != "\r\n" && $0 != "\r" }.trimmingCharacters(in: .whitespaces))
+      let length = Int(
+        head[field.upperBound...].prefix { $0 != "\r\n" && $0 != "\r" }.trimmingCharacters(in: .whitespaces))
       return body.utf8.count >= length ?? 0 ? (status, String(body)) : nil
     }
     return body.hasSuffix("0\r\n\r\n") ? (status, String(body)) : nil

@@ -16,12 +16,16 @@ struct Contestant {
       },
       Contestant(name: "prometheus", executable: "/usr/bin/prometheus", port: 17_090) { folder, port in
         [
-          "--web.enable-remote-write-receiver", "--config.file=\(folder)/prometheus.yml", "--storage.tsdb.path=\(folder)/data",
+          "--web.enable-remote-write-receiver", "--config.file=\(folder)/prometheus.yml",
+          "--storage.tsdb.path=\(folder)/data",
           "--web.listen-address=127.0.0.1:\(port)", "--log.level=error",
         ]
       },
       Contestant(name: "victoria-metrics", executable: "/usr/bin/victoria-metrics", port: 17_428) { folder, port in
-        ["-storageDataPath=\(folder)/data", "-httpListenAddr=127.0.0.1:\(port)", "-loggerLevel=ERROR", "-retentionPeriod=100y"]
+        [
+          "-storageDataPath=\(folder)/data", "-httpListenAddr=127.0.0.1:\(port)", "-loggerLevel=ERROR",
+          "-retentionPeriod=100y",
+        ]
       },
     ]
   }

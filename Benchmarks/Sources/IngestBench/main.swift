@@ -68,7 +68,9 @@ do {
 }
 
 let millions = Double(load.sampleCount) / 1_000_000
-print("\(load.sampleCount) samples, \(load.series) series, \(load.samplesPerRequest) a request, 1 connection, \(passes) passes")
+print(
+  "\(load.sampleCount) samples, \(load.series) series, \(load.samplesPerRequest) a request, 1 connection, \(passes) passes"
+)
 print("server                CPU s/M   ratio   wall s   samples/s      RSS MiB   disk B/sample  series")
 let own = median((results["needletail"] ?? []).map(\.cpuSeconds))
 for contestant in contestants {
@@ -77,7 +79,8 @@ for contestant in contestants {
   let wall = median(runs.map(\.wallSeconds))
   let columns = [
     padded(fixed(cpu / millions, 3), 9), padded(fixed(cpu / own, 2), 8), padded(fixed(wall, 2), 9),
-    padded("\(Int(Double(load.sampleCount) / wall))", 12), padded(fixed(median(runs.map { Double($0.residentBytes) }) / 1_048_576, 0), 13),
+    padded("\(Int(Double(load.sampleCount) / wall))", 12),
+    padded(fixed(median(runs.map { Double($0.residentBytes) }) / 1_048_576, 0), 13),
     padded(fixed(median(runs.map { Double($0.diskBytes) }) / Double(load.sampleCount), 2), 16),
     padded(runs.allSatisfy { $0.seriesCount == "all" } ? "all" : "MISSING", 8),
   ]

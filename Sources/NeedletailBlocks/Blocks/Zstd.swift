@@ -31,17 +31,14 @@ package enum Zstd {
     let bound = ZSTD_compressBound(bytes.count)
     guard ZSTD_isError(bound) == 0 else { throw .tooLarge(declared: UInt64(bytes.count), max: Int.max) }
     ZSTD_CCtx_setParameter(context.pointer, ZSTD_c_compressionLevel, level)
-    let start = output.count
-    output.append(contentsOf: repeatElement(0, count: bound))
-    let size = output.withUnsafeMutableBytes { buffer in
-      ZSTD_compress2(
-        context.pointer, buffer.baseAddress.map { $0 + start }, bound, bytes.baseAddress, bytes.count)
+    // Written into memory of its own: room at the end of `output` would have to be zeroed first.
+    var size = 0
+    let frame = [UInt8](unsafeUninitializedCapacity: bound) { buffer, count in
+      size = ZSTD_compress2(context.pointer, buffer.baseAddress, bound, bytes.baseAddress, bytes.count)
+      count = ZSTD_isError(size) == 0 ? size : 0
     }
-    guard ZSTD_isError(size) == 0 else {
-      output.removeLast(bound)
-      throw .damaged
-    }
-    output.removeLast(bound - size)
+    guard ZSTD_isError(size) == 0 else { throw .damaged }
+    output.append(contentsOf: frame)
   }
 
   /// The bytes of one frame, which tells a size of at most `maxBytes`.

@@ -6,8 +6,8 @@
 //   integers are stored as differences, or as differences of differences, as varints;
 // - xor: each value's bits xor its predecessor's, without the leading zero bytes.
 //
-// Exact means that the decoder's own arithmetic gives the same bits. NaN, infinities and -0.0 fail that test, so a block
-// that holds one goes to xor as a whole.
+// Exact means that the decoder's own arithmetic gives the same bits. NaN, infinities and -0.0 fail that test, so a
+// block that holds one goes to xor as a whole.
 
 /// A column of 64-bit floats.
 ///

@@ -1,6 +1,6 @@
 // Timestamps that come in a rhythm: the change of the distance between neighbours is almost always zero, or small. Each
-// value costs one byte then, and zstd over the block makes long runs of equal bytes cost next to nothing. All arithmetic
-// wraps, so any 64-bit values in any order come back as they went in.
+// value costs one byte then, and zstd over the block makes long runs of equal bytes cost next to nothing. All
+// arithmetic wraps, so any 64-bit values in any order come back as they went in.
 
 /// A column of 64-bit timestamps: delta of delta, zigzag, varint.
 ///

@@ -1,6 +1,7 @@
 import NeedletailEnvironment
 
-/// Replays a log: reads it all once to know what is there, cuts a torn tail, and hands every record over, once, in order.
+/// Replays a log: reads it all once to know what is there, cuts a torn tail, and hands every record over, once, in
+/// order.
 struct LogReplay {
   private let fileSystem: any FileSystem
   private let folder: String

@@ -61,7 +61,7 @@ struct LogScanner {
     let windowEnd = windowStart + UInt64(window.count)
     if position < windowStart || position + UInt64(wanted) > windowEnd {
       let bytes = Int(min(UInt64(max(wanted, windowBytes)), size - min(size, position)))
-      if window.count < bytes { window.append(contentsOf: repeatElement(0, count: bytes - window.count)) }
+      if window.count < bytes { window = [UInt8](repeating: 0, count: bytes) }
       window.removeLast(window.count - bytes)
       let count = try Self.read(file, into: &window, at: position)
       window.removeLast(window.count - count)

@@ -92,7 +92,8 @@ struct LogWriter {
     open?.hasSynced = true
   }
 
-  /// Notes at an orderly end that everything is durable, so that a later damage at the end is not taken for a torn tail.
+  /// Notes at an orderly end that everything is durable, so that a later damage at the end is not taken for a torn
+  /// tail.
   mutating func seal(durable: UInt64) throws(FileError) {
     guard let generation = open?.segment.generation else { return }
     var chunk = LogChunk(generation: generation, firstSequence: durable, buffer: [])

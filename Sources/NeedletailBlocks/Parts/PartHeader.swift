@@ -1,4 +1,5 @@
-// The `header` file of a part (docs/formats/part.md): it is written last, so a folder without a whole header is no part.
+// The `header` file of a part (docs/formats/part.md): it is written last, so a folder without a whole header is no
+// part.
 
 /// One of the files that a part consists of.
 package struct PartFile: Hashable, Sendable {

@@ -1,15 +1,18 @@
-// Prometheus' counters only rise; OpenTelemetry's may be sent as changes. The accumulator keeps the total of each such series and turns changes
-// into totals.
+// Prometheus' counters only rise; OpenTelemetry's may be sent as changes. The accumulator keeps the total of each
+// such series and turns changes into totals.
 //
-// Limits, which come with keeping totals in memory. After a restart totals begin at zero again: to queries that is a counter reset,
-// which `rate` and `increase` know. Points of one series must arrive in order; one that is not newer than the last is taken for a
-// repetition and left out. And two nodes that receive changes of one series keep two totals: senders of changes belong on one node.
+// Limits, which come with keeping totals in memory. After a restart totals begin at zero again: to queries that is a
+// counter reset, which `rate` and `increase` know. Points of one series must arrive in order; one that is not newer
+// than the last is taken for a repetition and left out. And two nodes that receive changes of one series keep two
+// totals: senders of changes belong on one node.
 
 import NeedletailTelemetry
 import NeedletailWire
 import Synchronization
 
-/// Turns changes into totals. Bounded; free of clocks; safe to use from any thread.
+/// Turns changes into totals.
+///
+/// Bounded; free of clocks; safe to use from any thread.
 package final class DeltaAccumulator: Sendable {
   struct State: Equatable, Sendable {
     var total: Double
@@ -28,7 +31,9 @@ package final class DeltaAccumulator: Sendable {
 
   /// What points came to, and how to take it back.
   package struct Applied: Sendable {
-    /// A sample of a total. The row of a series that begins has two: zero at its start, and the first total.
+    /// A sample of a total.
+    ///
+    /// The row of a series that begins has two: zero at its start, and the first total.
     package struct Row: Equatable, Sendable {
       package let series: SeriesID
       package let start: Int64
@@ -89,7 +94,9 @@ package final class DeltaAccumulator: Sendable {
       Applied.Row(series: point.series, start: state.start, time: point.time, total: state.total, isFirst: false))
   }
 
-  /// Where it is full, forgets the series that were not seen since it was last full. False where there is none such.
+  /// Where it is full, forgets the series that were not seen since it was last full.
+  ///
+  /// False where there is none such.
   private func hasRoom(_ states: inout States) -> Bool {
     guard states.bySeries.count >= countMax else { return true }
     let current = states.generation
@@ -98,7 +105,9 @@ package final class DeltaAccumulator: Sendable {
     return states.bySeries.count < countMax
   }
 
-  /// Takes back what was applied but could not be stored, so that the sender's next try counts. A series that has moved on since stays.
+  /// Takes back what was applied but could not be stored, so that the sender's next try counts.
+  ///
+  /// A series that has moved on since stays.
   package func rollback(_ applied: Applied) {
     states.withLock { states in
       for (series, before, after) in applied.undo.reversed() where states.bySeries[series] == after {

@@ -73,8 +73,10 @@ package struct ReceiveOutcome: Sendable {
     }
   }
 
-  /// The HTTP status for a sender of remote write. What must never come again is 400, as some agents retry all others for ever; overload is
-  /// 503, as Prometheus drops what is answered 429.
+  /// The HTTP status for a sender of remote write.
+  ///
+  /// What must never come again is 400, as some agents retry all others for ever; overload is 503, as Prometheus
+  /// drops what is answered 429.
   package var remoteWriteStatus: Int {
     switch failure {
     case nil: rejections.isEmpty ? 204 : 400

@@ -1,12 +1,14 @@
-// From the body of a request to the sink, and back to what the sender is told. No HTTP in here: whatever carries requests
-// gives the few headers that matter and turns an outcome into a status.
+// From the body of a request to the sink, and back to what the sender is told. No HTTP in here: whatever carries
+// requests gives the few headers that matter and turns an outcome into a status.
 
 import NeedletailEnvironment
 import NeedletailOTLP
 import NeedletailTelemetry
 import NeedletailWire
 
-/// Receives remote write and OTLP. One for the node; safe to use from any number of tasks.
+/// Receives remote write and OTLP.
+///
+/// One for the node; safe to use from any number of tasks.
 package struct Receiver: Sendable {
   package let limits: IngestLimits
   package let counters: IngestCounters
@@ -155,7 +157,8 @@ package struct Receiver: Sendable {
 
   // MARK: Series
 
-  private typealias SeriesDecoder = @Sendable (UnsafeRawBufferPointer, SeriesDecoding) throws(ProtobufError) ->
+  private typealias SeriesDecoder =
+    @Sendable (UnsafeRawBufferPointer, SeriesDecoding) throws(ProtobufError) ->
     DecodedSeries
 
   private func storeSeries(

@@ -4,8 +4,8 @@ import NeedletailTelemetry
 extension EventEngine: JournalParticipant {
   /// Records that hold the bytes of a batch.
   var batchKind: LogRecordKind { .events(isSpans ? 1 : 0) }
-  /// Records that hold the lowest and highest time that was accepted, eight bytes each, and then the bytes of a batch of which some rows
-  /// lie outside.
+  /// Records that hold the lowest and highest time that was accepted, eight bytes each, and then the bytes of a batch
+  /// of which some rows lie outside.
   var boundedBatchKind: LogRecordKind { .events(isSpans ? 3 : 2) }
 
   package var recordKinds: [LogRecordKind] { [batchKind, boundedBatchKind] }
@@ -57,35 +57,5 @@ extension EventEngine: JournalParticipant {
       if state.frozen?.isEmpty == false { state.statistics.flushes += 1 }
       state.frozen = nil
     }
-  }
-
-  /// Drops the parts whose newest event is beyond the retention. Returns how many.
-  package func enforceRetention(now: Int64) throws(EventEngineError) -> Int {
-    guard let retention = options.retentionNanoseconds else { return 0 }
-    let (oldest, overflow) = now.subtractingReportingOverflow(retention)
-    guard !overflow else { return 0 }
-    let expired = state.withLock { $0.parts.map(\.record).filter { $0.summary.maxTime < oldest } }
-    guard !expired.isEmpty else { return 0 }
-    let ids = Set(expired.map(\.id))
-    do throws(CatalogError) {
-      try catalog.commit(adding: [], removing: expired.map(\.id), flushedThroughGeneration: nil)
-    } catch {
-      throw .catalog(error)
-    }
-    var failures: UInt64 = 0
-    state.withLock { state in
-      state.parts.removeAll { ids.contains($0.record.id) }
-      state.statistics.droppedParts += UInt64(ids.count)
-    }
-    // Queries that are under way keep the open files; the names may go.
-    for id in ids { do { try folder.remove(id) } catch { failures += 1 } }
-    let live = state.withLock { state in
-      state.statistics.partRemovalFailures += failures
-      var live = state.head.streamIdentities.union(state.frozen?.streamIdentities ?? [])
-      for part in state.parts { live.formUnion(part.streams.map(\.identity)) }
-      return live
-    }
-    streams.keep(live)
-    return ids.count
   }
 }

@@ -5,31 +5,34 @@ extension EventEngine {
   /// The matching log records, as of now, page by page.
   package func selectLogs(_ query: EventQuery) throws(EventEngineError) -> EventScan<LogRecord> {
     guard !isSpans else { throw .wrongKind }
-    return try EventScan(self, query, snapshot: snapshot()) { row, _ throws(MalformedBytes) in try row.log() }
+    return try EventScan(self, query, snapshot: snapshot(query.range)) { row, _ throws(MalformedBytes) in try row.log()
+    }
   }
 
   /// The matching spans, as of now, page by page.
   package func selectSpans(_ query: EventQuery) throws(EventEngineError) -> EventScan<SpanRecord> {
     guard isSpans else { throw .wrongKind }
-    return try EventScan(self, query, snapshot: snapshot()) { row, _ throws(MalformedBytes) in try row.span() }
+    return try EventScan(self, query, snapshot: snapshot(query.range)) { row, _ throws(MalformedBytes) in try row.span()
+    }
   }
 
-  /// The matching streams that have events within the range, by the bytes of their labels; at most `limit`. Conditions on labels that
-  /// streams do not have are not applied; parts are judged as a whole.
+  /// The matching streams that have events within the range, by the bytes of their labels; at most `limit`.
+  ///
+  /// Conditions on labels that streams do not have are not applied; parts are judged as a whole.
   package func streams(
     tenant: TenantID, matchers: [LabelMatcher] = [], range: EventTimeRange = .all, limit: Int = 10_000
-  ) -> [StreamEntry] {
-    let found = streams(RowFilter(EventQuery(tenant: tenant, matchers: matchers, range: range), isSpans: isSpans))
+  ) throws(EventEngineError) -> [StreamEntry] {
+    let found = try streams(RowFilter(EventQuery(tenant: tenant, matchers: matchers, range: range), isSpans: isSpans))
     let sorted = found.sorted { left, right in
       left.labels.canonicalBytes.lexicographicallyPrecedes(right.labels.canonicalBytes)
     }
     return Array(sorted.prefix(max(0, limit)))
   }
 
-  private func streams(_ filter: RowFilter) -> [StreamEntry] {
+  private func streams(_ filter: RowFilter) throws(EventEngineError) -> [StreamEntry] {
     var found: [Hash128: StreamEntry] = [:]
     let range = filter.query.range
-    let snapshot = snapshot()
+    let snapshot = try snapshot(range)
     for batch in snapshot.batches
     where batch.timeMin <= range.endNanoseconds && batch.timeMax >= range.startNanoseconds {
       for stream in batch.streams where filter.rest(of: stream) != nil { found[stream.identity] = stream }
@@ -44,18 +47,21 @@ extension EventEngine {
   /// The names of labels, sorted, at most `limit`: those of streams, those that all rows have, and those of attributes.
   package func labelNames(
     tenant: TenantID, range: EventTimeRange = .all, limit: Int = 10_000
-  ) -> [String] {
+  ) throws(EventEngineError) -> [String] {
     var names = Set(RowLabel.names(isSpans: isSpans))
-    for stream in streams(RowFilter(EventQuery(tenant: tenant, range: range), isSpans: isSpans)) {
+    for stream in try streams(RowFilter(EventQuery(tenant: tenant, range: range), isSpans: isSpans)) {
       for label in stream.labels.labels { names.insert(label.name) }
     }
-    names.formUnion(attributeNames(tenant: tenant, range: range))
+    names.formUnion(try attributeNames(tenant: tenant, range: range))
     return Array(names.sorted().prefix(max(0, limit)))
   }
 
-  /// Label names of attributes: of parts from their directories, of the head from at most `headRowsMax` of its newest rows.
-  private func attributeNames(tenant: TenantID, range: EventTimeRange, headRowsMax: Int = 100_000) -> Set<String> {
-    let snapshot = snapshot()
+  /// Label names of attributes: of parts from their directories, of the head from at most `headRowsMax` of its newest
+  /// rows.
+  private func attributeNames(tenant: TenantID, range: EventTimeRange, headRowsMax: Int = 100_000)
+    throws(EventEngineError) -> Set<String>
+  {
+    let snapshot = try snapshot(range)
     var keys: Set<[UInt8]> = []
     var rowCount = 0
     for batch in snapshot.batches.reversed()
@@ -79,8 +85,9 @@ extension EventEngine {
     return names
   }
 
-  /// The values of a label, sorted, at most `limit`. Values that only rows tell are gathered from at most `rowsMax` of the newest
-  /// matching rows.
+  /// The values of a label, sorted, at most `limit`.
+  ///
+  /// Values that only rows tell are gathered from at most `rowsMax` of the newest matching rows.
   package func labelValues(
     _ name: String, tenant: TenantID, matchers: [LabelMatcher] = [], range: EventTimeRange = .all, limit: Int = 10_000,
     rowsMax: Int = 100_000
@@ -90,14 +97,14 @@ extension EventEngine {
     let label = RowLabel(name, isSpans: isSpans)
     var values: Set<String> = []
     var isOfRows = !label.isAttribute
-    for stream in streams(RowFilter(query, isSpans: isSpans)) {
+    for stream in try streams(RowFilter(query, isSpans: isSpans)) {
       if let value = stream.value(name) { values.insert(value) } else { isOfRows = true }
     }
-    if label.isAttribute, isOfRows { isOfRows = attributeNames(tenant: tenant, range: range).contains(name) }
+    if label.isAttribute, isOfRows { isOfRows = try attributeNames(tenant: tenant, range: range).contains(name) }
     if isOfRows {
       if !label.isAttribute { values = [] }
       query.matchers.append(contentsOf: (try? [LabelMatcher(name, .notEqual, "")]) ?? [])
-      let scan = try EventScan(self, query, snapshot: snapshot(), columns: Array(label.columns)) { row, stream in
+      let scan = try EventScan(self, query, snapshot: snapshot(range), columns: Array(label.columns)) { row, stream in
         label.withValue(row, stream) { String(decoding: $0, as: UTF8.self) }
       }
       while true {

@@ -17,12 +17,16 @@ package struct TraceSummary: Equatable, Sendable {
 }
 
 extension EventEngine {
-  /// All spans of a trace, each once, by start. Reads only the blocks that the index names.
-  package func trace(_ id: TraceID, tenant: TenantID) throws(EventEngineError) -> [EventHit<SpanRecord>] {
+  /// All spans of a trace, each once, by start.
+  ///
+  /// Reads only the blocks that the index names; `range` keeps it from looking into parts that lie wholly outside.
+  package func trace(
+    _ id: TraceID, tenant: TenantID, range: EventTimeRange = .all
+  ) throws(EventEngineError) -> [EventHit<SpanRecord>] {
     guard isSpans else { throw .wrongKind }
     var hits: [EventHit<SpanRecord>] = []
     var problem: MalformedBytes?
-    try forEachRow(of: id, tenant: tenant) { row, stream in
+    try forEachRow(of: id, tenant: tenant, range) { row, stream in
       do throws(MalformedBytes) {
         hits.append(EventHit(stream: stream, record: try row.span()))
       } catch {
@@ -35,11 +39,15 @@ extension EventEngine {
 
   /// Calls `body` with every row of a trace, each record once, in no particular order.
   private func forEachRow(
-    of id: TraceID, tenant: TenantID, _ body: (EventRow, StreamEntry) -> Void
+    of id: TraceID, tenant: TenantID, _ range: EventTimeRange, _ body: (EventRow, StreamEntry) -> Void
   ) throws(EventEngineError) {
-    let (rows, parts) = state.withLock { state in
-      (state.head.rows(of: id) + (state.frozen?.rows(of: id) ?? []), state.parts)
+    let (rows, parts, problem) = state.withLock { state in
+      (
+        state.head.rows(of: id) + (state.frozen?.rows(of: id) ?? []), state.parts,
+        Self.problem(range, in: &state)
+      )
     }
+    if let problem { throw .block(problem) }
     var seen: Set<EventKey> = []
     for (batch, row) in rows where batch.batch.tenant == tenant {
       batch.withRow(row) { event, stream in
@@ -47,7 +55,7 @@ extension EventEngine {
       }
     }
     do throws(BlockError) {
-      for part in parts {
+      for part in parts where part.range.min <= range.endNanoseconds && part.range.max >= range.startNanoseconds {
         for number in try part.blocks(of: id) {
           if Task.isCancelled { break }
           let columns = try BlockColumns(part, part.directory.blocks[number])
@@ -68,9 +76,11 @@ extension EventEngine {
     if Task.isCancelled { throw .cancelled }
   }
 
-  /// The newest traces that have a span within the range with all the tags, and last as long as asked, newest first by that span's start.
-  /// Tags are labels of spans, named as attributes or as labels (`service.name` and `service_name` are the same). Durations, in
-  /// nanoseconds, are of the whole trace.
+  /// The newest traces that have a span within the range with all the tags, and last as long as asked, newest first by
+  /// that span's start.
+  ///
+  /// Tags are labels of spans, named as attributes or as labels (`service.name` and `service_name` are the same).
+  /// Durations, in nanoseconds, are of the whole trace.
   package func searchTraces(
     tenant: TenantID, tags: [(key: String, value: String)] = [], minDuration: Int64? = nil, maxDuration: Int64? = nil,
     range: EventTimeRange = .all, limit: Int = 20
@@ -79,7 +89,7 @@ extension EventEngine {
     let matchers = tags.map { LabelMatcher(LabelName.of($0.key), equals: $0.value) }
     let query = EventQuery(tenant: tenant, matchers: matchers, range: range, direction: .newestFirst)
     let filter = RowFilter(query, isSpans: true)
-    let scan = try EventScan(self, query, snapshot: snapshot(), columns: [.traces]) { row, _ in row.traceID }
+    let scan = try EventScan(self, query, snapshot: snapshot(range), columns: [.traces]) { row, _ in row.traceID }
     var seen: Set<TraceID> = []
     var found: [TraceSummary] = []
     while found.count < limit {
@@ -101,7 +111,7 @@ extension EventEngine {
     var summary: TraceSummary?
     var end = Int64.min
     var root: (isRoot: Bool, start: Int64)?
-    try forEachRow(of: id, tenant: tenant) { row, stream in
+    try forEachRow(of: id, tenant: tenant, .all) { row, stream in
       var current =
         summary
         ?? TraceSummary(

@@ -1,7 +1,8 @@
-// Logs and spans as wide events. A batch is logged as it came and kept as it came, with flat indexes over its rows; a flush turns the
-// head into one part for each UTC day. Queries run on a snapshot: the batches of the head and of the frozen head, and the parts, as
-// they were at one instant. A record is identified by its content: copies of it, which a retry or a crash may leave in several
-// places, meet when rows are put in order of time and content, and are returned once.
+// Logs and spans as wide events. A batch is logged as it came and kept as it came, with flat indexes over its rows; a
+// flush turns the head into one part for each UTC day. Queries run on a snapshot: the batches of the head and of the
+// frozen head, and the parts, as they were at one instant. A record is identified by its content: copies of it, which a
+// retry or a crash may leave in several places, meet when rows are put in order of time and content, and are returned
+// once.
 
 import NeedletailBlocks
 import NeedletailEnvironment
@@ -14,8 +15,16 @@ package final class EventEngine: Sendable {
     var head = EventHead()
     var frozen: EventHead?
     var parts: [EventPart] = []
+    /// Parts that the catalog lists and that cannot be read, and why.
+    var unreadable: [UnreadablePart] = []
     var journal: Journal?
     var statistics = EventEngineStatistics()
+  }
+
+  /// A part that could not be opened: what it held is missing from this node.
+  package struct UnreadablePart: Sendable {
+    package let record: PartRecord
+    package let error: BlockError
   }
 
   /// What a query runs on.
@@ -31,10 +40,15 @@ package final class EventEngine: Sendable {
   let slots: SlotMap
   let streams = StreamTable()
   let state = Mutex(State())
+  /// Held while parts are merged or dropped.
+  let maintenance = Mutex(())
   let catalog: any PartCatalog
   let folder: PartsFolder
 
-  /// Opens the parts that the catalog lists. Then start the journal with the engine as a participant, and `attach` it.
+  /// Opens the parts that the catalog lists.
+  ///
+  /// One that cannot be read does not keep the others from being served: it stands in `unreadableParts`, and only
+  /// queries that would need it fail. Then start the journal with the engine as a participant, and `attach` it.
   package init(
     kind: Frame.Kind, catalog: any PartCatalog, parts folder: PartsFolder, slots: SlotMap = .standard,
     options: EventEngineOptions = EventEngineOptions(), clock: any WallClock = SystemClock()
@@ -49,12 +63,18 @@ package final class EventEngine: Sendable {
     let records: [PartRecord]
     do throws(CatalogError) { records = try catalog.list(partKind) } catch { throw .catalog(error) }
     var parts: [EventPart] = []
-    do throws(BlockError) {
-      for record in records { parts.append(try EventPart(try folder.open(record), table: streams)) }
-    } catch {
-      throw .block(error)
+    var unreadable: [UnreadablePart] = []
+    for record in records {
+      do throws(BlockError) {
+        parts.append(try EventPart(try folder.open(record), table: streams))
+      } catch {
+        unreadable.append(UnreadablePart(record: record, error: error))
+      }
     }
-    state.withLock { $0.parts = parts }
+    state.withLock { state in
+      state.parts = parts
+      state.unreadable = unreadable
+    }
   }
 
   var partKind: PartKind { isSpans ? .spans : .logs }
@@ -62,7 +82,9 @@ package final class EventEngine: Sendable {
   /// Gives the engine the journal that it logs to.
   package func attach(_ journal: Journal) { state.withLock { $0.journal = journal } }
 
-  /// Stores a batch; returns when it is durable. The same batch again changes nothing.
+  /// Stores a batch; returns when it is durable.
+  ///
+  /// The same batch again changes nothing.
   package func append(_ batch: EventBatch) async throws(EventEngineError) -> EventAppendOutcome {
     guard batch.isSpans == isSpans else { throw .wrongKind }
     guard let journal = state.withLock({ $0.journal }) else { throw .notAttached }
@@ -145,6 +167,7 @@ package final class EventEngine: Sendable {
       statistics.headBytes = state.head.byteCount
       statistics.frozenRows = state.frozen?.rowCount ?? 0
       statistics.parts = state.parts.count
+      statistics.unreadableParts = state.unreadable.count
       statistics.partRows = state.parts.reduce(0) { $0 + $1.record.summary.rows }
       statistics.partBytes = state.parts.reduce(0) { $0 + $1.record.bytes }
       statistics.streams = known
@@ -152,8 +175,30 @@ package final class EventEngine: Sendable {
     }
   }
 
-  func snapshot() -> Snapshot {
-    state.withLock { Snapshot(batches: ($0.frozen?.batches ?? []) + $0.head.batches, parts: $0.parts) }
+  /// Parts that the catalog lists and that cannot be read.
+  package var unreadableParts: [UnreadablePart] { state.withLock { $0.unreadable } }
+
+  /// The data as of now; throws where a part that cannot be read may have events of the range.
+  func snapshot(_ range: EventTimeRange) throws(EventEngineError) -> Snapshot {
+    let (snapshot, problem) = state.withLock { state in
+      (
+        Snapshot(batches: (state.frozen?.batches ?? []) + state.head.batches, parts: state.parts),
+        Self.problem(range, in: &state)
+      )
+    }
+    if let problem { throw .block(problem) }
+    return snapshot
+  }
+
+  /// Why the range cannot be answered, if it cannot; counted as a failed read.
+  static func problem(_ range: EventTimeRange, in state: inout State) -> BlockError? {
+    for part in state.unreadable {
+      let summary = part.record.summary
+      guard summary.minTime <= range.endNanoseconds, summary.maxTime >= range.startNanoseconds else { continue }
+      state.statistics.failedReads += 1
+      return part.error
+    }
+    return nil
   }
 
   func note(read: UInt64 = 0, skipped: UInt64 = 0, failed: UInt64 = 0) {

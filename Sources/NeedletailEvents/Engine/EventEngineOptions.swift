@@ -2,8 +2,8 @@
 package struct EventEngineOptions: Sendable {
   /// How old an event may be, in nanoseconds, before it is refused and its part dropped; nil keeps everything.
   package var retentionNanoseconds: Int64?
-  /// How far an event's time may lie in the future, in nanoseconds, before it is refused: a clock that is wrong by more would otherwise
-  /// make events that are newest for ever.
+  /// How far an event's time may lie in the future, in nanoseconds, before it is refused: a clock that is wrong by more
+  /// would otherwise make events that are newest for ever.
   package var futureNanosecondsMax: Int64
   /// The size of the head in bytes at which `wantsFlush` says so.
   package var headBytesMax: Int
@@ -45,6 +45,8 @@ package struct EventEngineStatistics: Equatable, Sendable {
   package var replayedRows: UInt64 = 0
   package var flushes: UInt64 = 0
   package var droppedParts: UInt64 = 0
+  /// Parts that were merged into others.
+  package var mergedParts: UInt64 = 0
   /// Folders of dropped parts that could not be removed; the next start removes them.
   package var partRemovalFailures: UInt64 = 0
   /// Reads that met a damaged or unreadable block.
@@ -56,6 +58,8 @@ package struct EventEngineStatistics: Equatable, Sendable {
   package var headBytes = 0
   package var frozenRows = 0
   package var parts = 0
+  /// Parts that the catalog lists and that cannot be read.
+  package var unreadableParts = 0
   package var partRows: UInt64 = 0
   package var partBytes: UInt64 = 0
   package var streams = 0

@@ -1,7 +1,7 @@
 import NeedletailTelemetry
 
-/// A batch that was read through before it is logged, so that nothing malformed enters the log or the head: its streams decoded, its rows
-/// checked and chosen by time.
+/// A batch that was read through before it is logged, so that nothing malformed enters the log or the head: its streams
+/// decoded, its rows checked and chosen by time.
 struct PreparedBatch: Sendable {
   let batch: EventBatch
   /// Rows within the accepted times.

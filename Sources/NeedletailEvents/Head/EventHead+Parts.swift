@@ -9,23 +9,40 @@ extension EventHead {
     for (index, batch) in batches.enumerated() {
       batch.forEachRow { row, event, stream in
         let reference = EventPartWriter.Reference(
-          stream: numbers[stream.identity] ?? 0, key: event.key, batch: UInt32(truncatingIfNeeded: index), row: row)
+          stream: numbers[stream.identity] ?? 0, key: event.key, source: UInt32(truncatingIfNeeded: index), row: row)
         days[PartFormat.day(event.time), default: []].append(reference)
       }
     }
     var records: [PartRecord] = []
     for (_, references) in days.sorted(by: { $0.key < $1.key }) {
-      let sorted = references.sorted { $0.stream != $1.stream ? $0.stream < $1.stream : $0.key < $1.key }
       records.append(
-        try EventPartWriter.write(sorted, of: batches, streams: streams, isSpans: isSpans, slots: slots, to: parts))
+        try EventPartWriter.write(
+          references, of: HeadSource(batches: batches), streams: streams, isSpans: isSpans, slots: slots, level: 0,
+          to: parts))
     }
     return records
   }
 
-  /// The streams in the order of parts: by tenant, then labels, so that neighbours resemble each other.
-  private func sortedStreams() -> ([StreamEntry], [Hash128: UInt32]) {
+  private func sortedStreams() -> (streams: [StreamEntry], numbers: [Hash128: UInt32]) {
     var distinct: [Hash128: StreamEntry] = [:]
     for batch in batches { for stream in batch.streams { distinct[stream.identity] = stream } }
+    return StreamEntry.sorted(distinct)
+  }
+}
+
+/// Rows of the batches of a head.
+private struct HeadSource: EventPartWriter.Source {
+  let batches: [HeadBatch]
+
+  func withRow(_ reference: EventPartWriter.Reference, _ body: (EventRow) -> Void) throws(BlockError) {
+    batches[Int(reference.source)].withRow(reference.row) { row, _ in body(row) }
+  }
+}
+
+extension StreamEntry {
+  /// Streams in the order of parts, by tenant, then labels, so that neighbours resemble each other; and the number of
+  /// each.
+  static func sorted(_ distinct: [Hash128: StreamEntry]) -> (streams: [StreamEntry], numbers: [Hash128: UInt32]) {
     let streams = distinct.values.sorted { left, right in
       if left.tenant != right.tenant { return left.tenant.description < right.tenant.description }
       if left.labels != right.labels {

@@ -1,7 +1,8 @@
 import NeedletailTelemetry
 
-/// What was appended since the last flush: batches as they came, and flat indexes over their rows. The rows are put in order only
-/// when a query or a flush asks.
+/// What was appended since the last flush: batches as they came, and flat indexes over their rows.
+///
+/// The rows are put in order only when a query or a flush asks.
 struct EventHead {
   /// A row of a trace, chained to the trace's previous one.
   private struct TraceLink {
@@ -29,7 +30,9 @@ struct EventHead {
 
   func contains(_ content: Hash128) -> Bool { contents.contains(content) }
 
-  /// Takes those of `rows` that it does not have yet and that `isKnown` does not know. Returns how many it took.
+  /// Takes those of `rows` that it does not have yet and that `isKnown` does not know.
+  ///
+  /// Returns how many it took.
   mutating func append(
     _ batch: EventBatch, rows candidates: [UInt32], streams: [StreamEntry], isKnown: (Hash128) -> Bool
   ) -> Int {

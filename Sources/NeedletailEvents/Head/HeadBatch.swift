@@ -1,6 +1,8 @@
 import NeedletailTelemetry
 
-/// Rows of the head: the batch as it was received, and which of its rows are in. Never changes.
+/// Rows of the head: the batch as it was received, and which of its rows are in.
+///
+/// Never changes.
 final class HeadBatch: Sendable {
   let batch: EventBatch
   /// The rows of the batch that were taken, ascending; at least one.

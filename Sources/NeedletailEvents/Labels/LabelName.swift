@@ -1,7 +1,9 @@
 import NeedletailTelemetry
 
-/// How the key of an attribute becomes the name of a label: every byte outside `[A-Za-z0-9_]` turns into an underscore, and a leading
-/// digit gets one before it. `service.name` is `service_name`.
+/// How the key of an attribute becomes the name of a label: every byte outside `[A-Za-z0-9_]` turns into an underscore,
+/// and a leading digit gets one before it.
+///
+/// `service.name` is `service_name`.
 enum LabelName {
   static func of(_ key: String) -> String {
     var name: [UInt8] = []

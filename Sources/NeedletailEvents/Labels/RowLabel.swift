@@ -74,7 +74,8 @@ enum RowLabel: Equatable {
     return found.withText(body)
   }
 
-  /// A log's level: from its severity; where that says nothing, a label `level` of its stream or an attribute `level`; else `unknown`.
+  /// A log's level: from its severity; where that says nothing, a label `level` of its stream or an attribute `level`;
+  /// else `unknown`.
   static func level(_ row: EventRow, _ stream: StreamEntry) -> String {
     if (1...24).contains(row.kind) || !row.text.isEmpty {
       return Severity.name(number: row.kind, text: String(decoding: row.text, as: UTF8.self))

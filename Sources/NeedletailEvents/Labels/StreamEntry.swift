@@ -8,8 +8,8 @@ package final class StreamEntry: Sendable {
   /// The byte form, as `EventStream.encode` writes it.
   package let encoded: [UInt8]
   package let stream: EventStream
-  /// What matchers see of the stream: its resource attributes under label names, `scope_name`, and the service's name as `service`
-  /// and `job` where the resource has no such attribute of its own.
+  /// What matchers see of the stream: its resource attributes under label names, `scope_name`, and the service's name
+  /// as `service` and `job` where the resource has no such attribute of its own.
   package let labels: LabelSet
   private let values: [String: String]
 

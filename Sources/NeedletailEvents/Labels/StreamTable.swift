@@ -17,7 +17,9 @@ final class StreamTable: Sendable {
     }
   }
 
-  /// Forgets all streams but these. One that an append is about to use is only decoded again.
+  /// Forgets all streams but these.
+  ///
+  /// One that an append is about to use is only decoded again.
   func keep(_ identities: Set<Hash128>) {
     entries.withLock { entries in entries = entries.filter { identities.contains($0.key) } }
   }

@@ -1,7 +1,9 @@
 import NeedletailBlocks
 import NeedletailTelemetry
 
-/// The columns of one block of a part, each group read when it is first needed. Used by one thread at a time.
+/// The columns of one block of a part, each group read when it is first needed.
+///
+/// Used by one thread at a time.
 final class BlockColumns {
   /// A column of texts in the memory of its group; without lengths, all are empty.
   private struct Texts {
@@ -44,6 +46,8 @@ final class BlockColumns {
 
   func stream(of row: Int) -> StreamEntry { part.streams[Int(streamOf[row])] }
 
+  func key(of row: Int) -> EventKey { EventKey(time: times[row], content: keys[row]) }
+
   /// Reads those of the groups that are not there yet.
   func load(_ groups: some Sequence<ColumnGroup>) throws(BlockError) {
     for group in groups where !loaded.contains(group) {
@@ -62,7 +66,9 @@ final class BlockColumns {
     }
   }
 
-  /// Calls `body` with the row; columns of groups that are not loaded are zero or empty. The row is valid during the call.
+  /// Calls `body` with the row; columns of groups that are not loaded are zero or empty.
+  ///
+  /// The row is valid during the call.
   func withRow<Result>(_ row: Int, _ body: (EventRow) -> Result) -> Result {
     names.withText(row) { name in
       texts.withText(row) { text in

@@ -1,4 +1,6 @@
-/// The columns of a block of rows, by what is read together. The numbers are part of the format (docs/formats/event-part.md).
+/// The columns of a block of rows, by what is read together.
+///
+/// The numbers are part of the format (docs/formats/event-part.md).
 enum ColumnGroup: UInt8, CaseIterable, Sendable {
   /// Streams and times; every block has it.
   case core = 1

@@ -1,7 +1,9 @@
 import NeedletailBlocks
 import NeedletailTelemetry
 
-/// An open part: its directory and streams in memory, its rows on disk. May be shared between threads.
+/// An open part: its directory and streams in memory, its rows on disk.
+///
+/// May be shared between threads.
 final class EventPart: Sendable {
   let record: PartRecord
   let directory: PartDirectory
@@ -63,7 +65,9 @@ final class EventPart: Sendable {
     return filter
   }
 
-  /// Numbers of the blocks that may hold rows of the trace, ascending. Reads one page of the index.
+  /// Numbers of the blocks that may hold rows of the trace, ascending.
+  ///
+  /// Reads one page of the index.
   func blocks(of trace: TraceID) throws(BlockError) -> [Int] {
     let key = trace.indexKey
     var low = 0

@@ -7,8 +7,15 @@ struct EventPartWriter {
   struct Reference {
     var stream: UInt32
     var key: EventKey
-    var batch: UInt32
+    /// Which of the sources has the row, and its number there.
+    var source: UInt32
     var row: UInt32
+  }
+
+  /// Where the rows are.
+  protocol Source {
+    /// Calls `body` with the row that a reference names.
+    mutating func withRow(_ reference: Reference, _ body: (EventRow) -> Void) throws(BlockError)
   }
 
   private let isSpans: Bool
@@ -24,14 +31,17 @@ struct EventPartWriter {
   private var traces: [KeyedBlocks.Pair] = []
   private var slotPairs: Set<KeyedBlocks.Pair> = []
 
-  /// Writes the rows that `references` names, all of one day, as a part.
+  /// Sorts the references, which are all of one day, drops those that name the same record, and writes the rows as a
+  /// part.
   static func write(
-    _ references: [Reference], of batches: [HeadBatch], streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
-    to parts: PartsFolder
+    _ references: [Reference], of source: some Source, streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
+    level: UInt32, to parts: PartsFolder
   ) throws(BlockError) -> PartRecord {
+    let sorted = references.sorted { $0.stream != $1.stream ? $0.stream < $1.stream : $0.key < $1.key }
     let part = try parts.makePart()
     do throws(BlockError) {
-      return try write(references, of: batches, streams: streams, isSpans: isSpans, slots: slots, as: part)
+      return try write(
+        sorted, of: source, streams: streams, isSpans: isSpans, slots: slots, level: level, as: part)
     } catch {
       part.discard()
       throw error
@@ -39,15 +49,21 @@ struct EventPartWriter {
   }
 
   private static func write(
-    _ references: [Reference], of batches: [HeadBatch], streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
-    as part: PartWriter
+    _ references: [Reference], of source: some Source, streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
+    level: UInt32, as part: PartWriter
   ) throws(BlockError) -> PartRecord {
+    var source = source
+    var rowCount: UInt64 = 0
+    var previous: Reference?
     var writer = EventPartWriter(isSpans: isSpans, slots: slots, data: try part.makeFile(PartFormat.dataFile))
     // The part numbers only the streams that it has, in the order of the rows.
     var used: [StreamEntry] = []
     var current: UInt32?
     var (timeMin, timeMax) = (Int64.max, Int64.min)
     for reference in references {
+      if let previous, previous.stream == reference.stream, previous.key == reference.key { continue }
+      previous = reference
+      rowCount += 1
       if reference.stream != current {
         current = reference.stream
         used.append(streams[Int(reference.stream)])
@@ -55,7 +71,8 @@ struct EventPartWriter {
       timeMin = min(timeMin, reference.key.time)
       timeMax = max(timeMax, reference.key.time)
       let number = UInt32(truncatingIfNeeded: used.count - 1)
-      batches[Int(reference.batch)].withRow(reference.row) { writer.append($0, $1, number: number) }
+      let stream = streams[Int(reference.stream)]
+      try source.withRow(reference) { writer.append($0, stream, number: number) }
       if writer.columns.isFull { try writer.endBlock() }
     }
     try writer.endBlock()
@@ -66,8 +83,8 @@ struct EventPartWriter {
     let groups = isSpans ? Set(writer.traces.map(\.key)).count : used.count
     return try part.finish(
       PartSummary(
-        kind: isSpans ? .spans : .logs, format: PartFormat.version, partition: PartFormat.day(timeMin), level: 0,
-        rows: UInt64(references.count), groups: UInt64(groups), minTime: timeMin, maxTime: timeMax))
+        kind: isSpans ? .spans : .logs, format: PartFormat.version, partition: PartFormat.day(timeMin), level: level,
+        rows: rowCount, groups: UInt64(groups), minTime: timeMin, maxTime: timeMax))
   }
 
   private init(isSpans: Bool, slots: SlotMap, data: BlockWriter) {

@@ -1,7 +1,9 @@
 import NeedletailTelemetry
 
-/// Sorted pairs of a key and a block's number: the form of a page of the trace index and of the slot index. For each key: the distance
-/// to the previous key, the number of its blocks, and the distances between their numbers, all varints.
+/// Sorted pairs of a key and a block's number: the form of a page of the trace index and of the slot index.
+///
+/// For each key: the distance to the previous key, the number of its blocks, and the distances between their numbers,
+/// all varints.
 struct KeyedBlocks {
   struct Pair: Hashable, Comparable {
     var key: UInt64
@@ -61,7 +63,9 @@ struct KeyedBlocks {
 }
 
 extension TraceID {
-  /// The key of a trace in a part's trace index: a hash, since senders choose the identifiers. Different traces may share a key.
+  /// The key of a trace in a part's trace index: a hash, since senders choose the identifiers.
+  ///
+  /// Different traces may share a key.
   var indexKey: UInt64 {
     withUnsafeBytes(of: (high.littleEndian, low.littleEndian)) { xxHash64($0) }
   }

@@ -1,8 +1,9 @@
 import NeedletailTelemetry
 
-// What lets a search for a text pass over a block unread: a Bloom filter over the words of the block's bodies and attribute values, and
-// over all runs of three bytes within words. Whole words tell rare identifiers apart; the runs answer for a needle that may be the inside
-// of a longer word, which is what a search for a substring asks. It may say yes in vain, and never says no wrongly.
+// What lets a search for a text pass over a block unread: a Bloom filter over the words of the block's bodies and
+// attribute values, and over all runs of three bytes within words. Whole words tell rare identifiers apart; the runs
+// answer for a needle that may be the inside of a longer word, which is what a search for a substring asks. It may say
+// yes in vain, and never says no wrongly.
 
 /// Whether a byte belongs to a word: letters, digits, underscore, and every byte of a character beyond ASCII.
 private func isWordByte(_ byte: UInt8) -> Bool {

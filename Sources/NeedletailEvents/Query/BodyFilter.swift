@@ -42,7 +42,8 @@ package struct BodyFilter: Sendable {
     }
   }
 
-  /// Leaps from one occurrence of the first byte to the next with the C library's search, which looks at many bytes at a time.
+  /// Leaps from one occurrence of the first byte to the next with the C library's search, which looks at many bytes at
+  /// a time.
   private static func contains(_ text: UnsafeRawBufferPointer, _ needle: [UInt8]) -> Bool {
     guard let first = needle.first else { return true }
     guard let start = text.baseAddress, text.count >= needle.count else { return false }

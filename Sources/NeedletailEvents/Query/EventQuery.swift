@@ -9,7 +9,9 @@ package enum EventDirection: Sendable {
 /// Which events are wanted.
 package struct EventQuery: Sendable {
   package var tenant: TenantID
-  /// Conditions on labels, all of which must hold. A label that an event does not have counts as the empty text.
+  /// Conditions on labels, all of which must hold.
+  ///
+  /// A label that an event does not have counts as the empty text.
   package var matchers: [LabelMatcher]
   /// Conditions on the text of the body, all of which must hold.
   package var bodyFilters: [BodyFilter]

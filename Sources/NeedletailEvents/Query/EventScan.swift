@@ -1,6 +1,6 @@
-// A scan returns matching events in order of time while it reads as little as it can. Batches and blocks are taken in the order of
-// their nearest time; an event is returned as soon as no unread one can come before it. With a limit only that many candidates are
-// kept, and what lies wholly behind the last of them is never read.
+// A scan returns matching events in order of time while it reads as little as it can. Batches and blocks are taken in
+// the order of their nearest time; an event is returned as soon as no unread one can come before it. With a limit only
+// that many candidates are kept, and what lies wholly behind the last of them is never read.
 
 import NeedletailBlocks
 import NeedletailTelemetry
@@ -11,8 +11,9 @@ package struct EventHit<Record: Sendable>: Sendable {
   package let record: Record
 }
 
-/// The answer to a query, page by page. Used by one thread at a time; dropping it ends the reading. It sees the data as of the time that
-/// it was made.
+/// The answer to a query, page by page.
+///
+/// Used by one thread at a time; dropping it ends the reading. It sees the data as of the time that it was made.
 package final class EventScan<Record: Sendable> {
   private struct Candidate {
     var key: EventKey

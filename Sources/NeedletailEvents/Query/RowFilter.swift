@@ -1,6 +1,7 @@
 import NeedletailTelemetry
 
-/// A query's conditions, prepared: what a stream decides is asked once per stream, the rest of each row, the cheapest first.
+/// A query's conditions, prepared: what a stream decides is asked once per stream, the rest of each row, the cheapest
+/// first.
 struct RowFilter {
   let query: EventQuery
   private let labels: [RowLabel]
@@ -61,7 +62,9 @@ struct RowFilter {
   var asksLevel: Bool { labels.contains(.level) }
   var asksTokens: Bool { !bodyProbes.isEmpty || !attributeProbes.isEmpty }
 
-  /// Whether a block may hold a matching row, judged by its token filter. `rests` are those of the block's streams that may match.
+  /// Whether a block may hold a matching row, judged by its token filter.
+  ///
+  /// `rests` are those of the block's streams that may match.
   func mayMatch(_ filter: TokenFilter, rests: [[Int]]) -> Bool {
     for alternatives in bodyProbes where !alternatives.contains(where: { filter.mayContain($0) }) { return false }
     for (matcher, probe) in attributeProbes where rests.allSatisfy({ $0.contains(matcher) }) {

@@ -5,7 +5,9 @@ struct EncodedValue {
   /// The tag and what follows it.
   let bytes: UnsafeRawBufferPointer
 
-  /// Calls `body` with the value's text: in place for a text, made for anything else. Bytes that are no value give no text.
+  /// Calls `body` with the value's text: in place for a text, made for anything else.
+  ///
+  /// Bytes that are no value give no text.
   func withText<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
     var reader = ByteReader(bytes)
     guard let tag = try? reader.read(UInt8.self) else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
@@ -48,7 +50,9 @@ struct EncodedValue {
 struct EncodedAttributes {
   let bytes: UnsafeRawBufferPointer
 
-  /// Calls `body` with every key and value until it returns false. Stops at bytes that are no attributes.
+  /// Calls `body` with every key and value until it returns false.
+  ///
+  /// Stops at bytes that are no attributes.
   func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ value: EncodedValue) -> Bool) {
     guard !bytes.isEmpty else { return }
     var reader = ByteReader(bytes)

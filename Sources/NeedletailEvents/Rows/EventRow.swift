@@ -3,8 +3,9 @@ import NeedletailTelemetry
 // Both `NeedletailTelemetry` and `NeedletailBlocks` have a reader of this name; the events' bytes are telemetry's.
 typealias ByteReader = NeedletailTelemetry.ByteReader
 
-/// One log record or span where it lies: in a batch of the head or in the columns of a part. All that filters and sorts rows works on
-/// this borrowed form; a record is made only of rows that are returned.
+/// One log record or span where it lies: in a batch of the head or in the columns of a part.
+///
+/// All that filters and sorts rows works on this borrowed form; a record is made only of rows that are returned.
 struct EventRow {
   /// Nanoseconds since 1970.
   var time: Int64
@@ -25,8 +26,10 @@ struct EventRow {
   var state: UnsafeRawBufferPointer
 }
 
-/// Where a row stands in time, and which of the rows of that instant it is. Equal keys mean the same record, so that sorting by key
-/// brings the copies of a record together wherever they come from.
+/// Where a row stands in time, and which of the rows of that instant it is.
+///
+/// Equal keys mean the same record, so that sorting by key brings the copies of a record together wherever they come
+/// from.
 struct EventKey: Hashable, Comparable {
   var time: Int64
   /// The lower half of the record's content identity: among the records of one nanosecond 64 bits are plenty.

@@ -1,5 +1,6 @@
-// The outer shells of the three export requests, which are alike: a request holds groups by resource (field 1), such a group its
-// resource (1) and groups by scope (2), and such a group its scope (1) and records (2): spans, metrics or log records.
+// The outer shells of the three export requests, which are alike: a request holds groups by resource (field 1), such
+// a group its resource (1) and groups by scope (2), and such a group its scope (1) and records (2): spans, metrics or
+// log records.
 
 /// A group by resource or by scope: whom its members belong to, and the members.
 package struct OTLPGroup {
@@ -7,7 +8,9 @@ package struct OTLPGroup {
   package let owner: UnsafeRawBufferPointer
   private let bytes: UnsafeRawBufferPointer
 
-  /// Reads the group's owner. Of several the last counts.
+  /// Reads the group's owner.
+  ///
+  /// Of several the last counts.
   package init(_ bytes: UnsafeRawBufferPointer) throws(ProtobufError) {
     var cursor = ProtobufFieldCursor(bytes, field: 1)
     var owner = UnsafeRawBufferPointer(start: nil, count: 0)

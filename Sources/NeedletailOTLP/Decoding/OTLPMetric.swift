@@ -27,7 +27,9 @@ package struct OTLPMetric {
   package private(set) var isMonotonic = false
   private var data = noBytes
 
-  /// Reads the metric down to its points. Of several kinds of data the last counts.
+  /// Reads the metric down to its points.
+  ///
+  /// Of several kinds of data the last counts.
   package init(_ bytes: UnsafeRawBufferPointer) throws(ProtobufError) {
     var reader = ProtobufReader(bytes)
     while let tag = try reader.nextTag() {

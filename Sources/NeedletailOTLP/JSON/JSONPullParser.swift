@@ -1,5 +1,5 @@
-// A strict JSON reader (RFC 8259) over bytes, pulled token by token: no tree is built, nothing is allocated but the text that a
-// caller asks for, and nesting is bounded.
+// A strict JSON reader (RFC 8259) over bytes, pulled token by token: no tree is built, nothing is allocated but the
+// text that a caller asks for, and nesting is bounded.
 
 /// Why a text is not the JSON that it should be, and where.
 package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -15,7 +15,9 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
   package var description: String { "JSON: \(reason) at byte \(offset)" }
 }
 
-/// Reads JSON from front to back. Borrows the memory that it was made from.
+/// Reads JSON from front to back.
+///
+/// Borrows the memory that it was made from.
 package struct JSONPullParser {
   /// How deep objects and arrays may nest.
   package static let depthMax = 100

@@ -1,5 +1,5 @@
-// Turns OTLP/JSON into OTLP/protobuf, so that only one decoder has to be right. The cost (about one more pass over the bytes) is paid
-// only by senders that chose the slower form.
+// Turns OTLP/JSON into OTLP/protobuf, so that only one decoder has to be right. The cost (about one more pass over
+// the bytes) is paid only by senders that chose the slower form.
 
 /// Which export request a body holds.
 package enum OTLPSignal: Sendable, CaseIterable {
@@ -16,10 +16,11 @@ package enum OTLPSignal: Sendable, CaseIterable {
   }
 }
 
-/// Reads an export request in JSON (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding) and writes it in protobuf.
+/// Reads an export request in JSON (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding) and writes it
+/// in protobuf.
 ///
-/// Names are lowerCamelCase, 64-bit integers numbers or strings, identifiers hexadecimal of any case, bytes base64, enumerations
-/// numbers; unknown fields are ignored, `null` is a field that was not sent.
+/// Names are lowerCamelCase, 64-bit integers numbers or strings, identifiers hexadecimal of any case, bytes base64,
+/// enumerations numbers; unknown fields are ignored, `null` is a field that was not sent.
 package struct OTLPJSONTranscoder {
   private var parser: JSONPullParser
   private var scratch: [UInt8] = []

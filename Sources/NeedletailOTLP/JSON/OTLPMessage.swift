@@ -127,11 +127,11 @@ extension OTLPMessage {
   ]
 
   private static let arrayValueFields = [
-    JSONField("values", 1, .message(.anyValue), isRepeated: true),
+    JSONField("values", 1, .message(.anyValue), isRepeated: true)
   ]
 
   private static let keyValueListFields = [
-    JSONField("values", 1, .message(.keyValue), isRepeated: true),
+    JSONField("values", 1, .message(.keyValue), isRepeated: true)
   ]
 
   private static let keyValueFields = [
@@ -237,7 +237,7 @@ extension OTLPMessage {
   ]
 
   private static let gaugeFields = [
-    JSONField("dataPoints", 1, .message(.numberDataPoint), isRepeated: true),
+    JSONField("dataPoints", 1, .message(.numberDataPoint), isRepeated: true)
   ]
 
   private static let sumFields = [
@@ -257,7 +257,7 @@ extension OTLPMessage {
   ]
 
   private static let summaryFields = [
-    JSONField("dataPoints", 1, .message(.summaryDataPoint), isRepeated: true),
+    JSONField("dataPoints", 1, .message(.summaryDataPoint), isRepeated: true)
   ]
 
   private static let numberDataPointFields = [
@@ -357,14 +357,14 @@ extension OTLPMessage {
   ]
 
   private static let exportTraceServiceRequestFields = [
-    JSONField("resourceSpans", 1, .message(.resourceSpans), isRepeated: true),
+    JSONField("resourceSpans", 1, .message(.resourceSpans), isRepeated: true)
   ]
 
   private static let exportMetricsServiceRequestFields = [
-    JSONField("resourceMetrics", 1, .message(.resourceMetrics), isRepeated: true),
+    JSONField("resourceMetrics", 1, .message(.resourceMetrics), isRepeated: true)
   ]
 
   private static let exportLogsServiceRequestFields = [
-    JSONField("resourceLogs", 1, .message(.resourceLogs), isRepeated: true),
+    JSONField("resourceLogs", 1, .message(.resourceLogs), isRepeated: true)
   ]
 }

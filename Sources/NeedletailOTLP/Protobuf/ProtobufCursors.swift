@@ -1,5 +1,5 @@
-// Cursors over one repeated field of a message. A decoder walks a message once for its plain fields and once for each repeated
-// field that it wants: that costs a skip per field, and saves an array per message.
+// Cursors over one repeated field of a message. A decoder walks a message once for its plain fields and once for each
+// repeated field that it wants: that costs a skip per field, and saves an array per message.
 
 /// Walks the occurrences of one length-delimited field: messages, text, bytes.
 package struct ProtobufFieldCursor {

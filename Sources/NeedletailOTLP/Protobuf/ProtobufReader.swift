@@ -1,7 +1,7 @@
 // Reads the protobuf wire format in place (https://protobuf.dev/programming-guides/encoding/).
 //
-// Raw pointers and typed throws, because this is where every sample enters: a `RawSpan` costs a third more and generated types
-// thirty times as much. Every length is checked against the enclosing message before it is used.
+// Raw pointers and typed throws, because this is where every sample enters: a `RawSpan` costs a third more and
+// generated types thirty times as much. Every length is checked against the enclosing message before it is used.
 
 /// Why bytes are not the message that they should be.
 package enum ProtobufError: Error, Hashable, Sendable {

@@ -27,9 +27,6 @@ package struct ProtobufWriter: Sendable {
   /// Whether nothing was written.
   package var isEmpty: Bool { bytes.isEmpty }
 
-  /// Forgets what was written and keeps the memory.
-  package mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
-
   // MARK: Without a tag
 
   /// Writes a base-128 varint: 1 to 10 bytes.
@@ -54,9 +51,6 @@ package struct ProtobufWriter: Sendable {
 
   /// Appends bytes that are wire format already.
   package mutating func raw(_ encoded: [UInt8]) { bytes.append(contentsOf: encoded) }
-
-  /// Appends bytes that are wire format already.
-  package mutating func raw(_ encoded: ArraySlice<UInt8>) { bytes.append(contentsOf: encoded) }
 
   // MARK: Fields
 

@@ -2,8 +2,10 @@
 
 /// Bodies of OTLP responses (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response).
 package enum OTLPResponse {
-  /// The body of an export response. With nothing rejected and no message it is the plain success, without `partial_success`; rejected 0
-  /// with a message is a warning.
+  /// The body of an export response.
+  ///
+  /// With nothing rejected and no message it is the plain success, without `partial_success`; rejected 0 with a
+  /// message is a warning.
   package static func export(
     _ signal: OTLPSignal, rejected: Int = 0, message: String = "", asJSON: Bool
   ) -> [UInt8] {
@@ -27,7 +29,9 @@ package enum OTLPResponse {
     return writer.bytes
   }
 
-  /// The body of an error: google.rpc.Status. `code` is one of google.rpc.Code, such as 3 for an invalid argument.
+  /// The body of an error: google.rpc.Status.
+  ///
+  /// `code` is one of google.rpc.Code, such as 3 for an invalid argument.
   package static func status(code: Int32, message: String, asJSON: Bool) -> [UInt8] {
     if asJSON { return Array("{\"code\":\(code),\"message\":\(quoted(message))}".utf8) }
     var writer = ProtobufWriter(capacity: message.utf8.count + 16)

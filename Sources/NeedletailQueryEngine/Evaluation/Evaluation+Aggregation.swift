@@ -26,7 +26,7 @@ extension Evaluation {
       return try pick(node, &grid, groups, parameter, steps)
     case .countValues: return try countValues(grid, groups, label, node, steps)
     case .quantile: return quantiles(grid, groups, parameter, node, steps)
-    default: return reduce(node, grid, groups, steps)
+    default: return try reduce(node, grid, groups, steps)
     }
   }
 
@@ -56,27 +56,31 @@ extension Evaluation {
 
   // MARK: One value per group
 
-  private func reduce(_ node: Aggregation, _ grid: VectorGrid, _ groups: Groups, _ steps: Steps) -> VectorGrid {
+  /// Group by group, so that there are only as many accumulators as steps.
+  private func reduce(
+    _ node: Aggregation, _ grid: VectorGrid, _ groups: Groups, _ steps: Steps
+  ) throws -> VectorGrid {
     var result = VectorGrid(width: steps.count)
-    for labels in groups.labels { result.addRow(labels) }
-    var accumulators = [Accumulator](
-      repeating: Accumulator(node.operation), count: groups.labels.count * steps.count)
-    for row in 0..<grid.count {
-      let base = groups.ofRow[row] * steps.count
-      for step in 0..<steps.count {
-        switch grid.cell(row, step) {
-        case .absent: continue
-        case .number(let value): accumulators[base + step].add(value)
-        case .histogram(let value): accumulators[base + step].add(value)
+    var remarks = Accumulator.Remarks()
+    let empty = Accumulator(node.operation)
+    var accumulators = [Accumulator](repeating: empty, count: steps.count)
+    for (labels, members) in zip(groups.labels, groups.members) {
+      for step in accumulators.indices { accumulators[step] = empty }
+      for row in members {
+        for step in 0..<steps.count {
+          if let value = grid.number(row, step) {
+            accumulators[step].add(value)
+          } else if let value = grid.histogram(row, step) {
+            accumulators[step].add(value)
+          }
         }
       }
-    }
-    var remarks = Accumulator.Remarks()
-    for group in groups.labels.indices {
+      let row = result.addRow(labels)
       for step in 0..<steps.count {
-        result.set(group, step, accumulators[group * steps.count + step].result)
-        remarks.formUnion(accumulators[group * steps.count + step].remarks)
+        result.set(row, step, accumulators[step].result)
+        remarks.formUnion(accumulators[step].remarks)
       }
+      try spend(0)
     }
     report(remarks, node)
     return result
@@ -137,8 +141,14 @@ extension Evaluation {
         case .histogram(let value): text = value.text
         }
         let labels = groups.labels[groups.ofRow[row]].setting(label, text)
-        let target = rows[labels] ?? result.addRow(labels)
-        rows[labels] = target
+        let target: Int
+        if let known = rows[labels] {
+          target = known
+        } else {
+          try reserve(rows: result.count + 1, steps)
+          target = result.addRow(labels)
+          rows[labels] = target
+        }
         result.set(target, step, (result.number(target, step) ?? 0) + 1)
       }
     }
@@ -164,6 +174,7 @@ extension Evaluation {
       for rows in members {
         let chosen = choose(node, grid, rows, step, limit)
         let keep = Set(chosen)
+        try spend(0)
         for row in rows where grid.isPresent(row, step) && !keep.contains(row) { grid.clear(row, step) }
         for row in chosen where picked.insert(row).inserted { order.append(row) }
       }

@@ -94,6 +94,7 @@ extension Evaluation {
         throw duplicates(key, members.map { one.labels[$0] }, side: isSwapped ? "left" : "right")
       }
     }
+    let hasOnlyNumbers = many.histograms.isEmpty && one.histograms.isEmpty
     var result = VectorGrid(width: steps.count)
     var resultRows: [LabelSet: Int] = [:]
     for row in 0..<many.count {
@@ -102,26 +103,49 @@ extension Evaluation {
         let labels = resultLabels(node, many.labels[row], one.labels[partner])
         let target = resultRows[labels] ?? result.addRow(labels)
         resultRows[labels] = target
+        try reserve(rows: result.count, steps)
+        try spend(0)
+        if hasOnlyNumbers {
+          try combineNumbers(node, many, row, one, partner, isSwapped: isSwapped, into: &result, target)
+          continue
+        }
         for step in 0..<steps.count {
           let (lhs, rhs) =
             isSwapped
             ? (one.cell(partner, step), many.cell(row, step)) : (many.cell(row, step), one.cell(partner, step))
           let cell = combine(node, lhs, rhs, at: span)
           if case .absent = cell { continue }
-          guard !result.isPresent(target, step) else {
-            throw QueryError.execution(
-              matching.cardinality == .oneToOne
-                ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                : "multiple matches for labels: grouping labels must ensure unique matches")
-          }
+          guard !result.isPresent(target, step) else { throw multipleMatches(node) }
           result.set(target, step, cell)
         }
       }
     }
     if matching.cardinality == .oneToOne {
-      try checkOneToOne(manyRows, oneRows, many, one, steps)
+      try checkOneToOne(node, manyRows, oneRows, many, one, steps)
     }
     return result
+  }
+
+  /// One row over another where there are no histograms, which is nearly always.
+  private func combineNumbers(
+    _ node: BinaryExpression, _ many: VectorGrid, _ row: Int, _ one: VectorGrid, _ partner: Int, isSwapped: Bool,
+    into result: inout VectorGrid, _ target: Int
+  ) throws {
+    let filters = node.operation.isComparison && !node.returnsBool
+    for step in 0..<result.width {
+      guard let first = many.number(row, step), let second = one.number(partner, step) else { continue }
+      let (left, right) = isSwapped ? (second, first) : (first, second)
+      if filters, !node.operation.holds(left, right) { continue }
+      guard !result.isPresent(target, step) else { throw multipleMatches(node) }
+      result.set(target, step, filters ? left : node.operation.compute(left, right))
+    }
+  }
+
+  private func multipleMatches(_ node: BinaryExpression) -> QueryError {
+    .execution(
+      node.matching.cardinality == .oneToOne
+        ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+        : "multiple matches for labels: grouping labels must ensure unique matches")
   }
 
   private func duplicates(_ key: LabelSet, _ labels: [LabelSet], side: String) -> QueryError {
@@ -133,8 +157,8 @@ extension Evaluation {
 
   /// Two series of the left side that match the same one on the right.
   private func checkOneToOne(
-    _ manyRows: [LabelSet: [Int]], _ oneRows: [LabelSet: [Int]], _ many: VectorGrid, _ one: VectorGrid,
-    _ steps: Steps
+    _ node: BinaryExpression, _ manyRows: [LabelSet: [Int]], _ oneRows: [LabelSet: [Int]], _ many: VectorGrid,
+    _ one: VectorGrid, _ steps: Steps
   ) throws {
     for (key, members) in manyRows where members.count > 1 {
       guard let partners = oneRows[key] else { continue }
@@ -142,8 +166,7 @@ extension Evaluation {
         guard partners.contains(where: { one.isPresent($0, step) }) else { continue }
         let matches = members.filter { many.isPresent($0, step) }
         guard matches.count <= 1 else {
-          throw QueryError.execution(
-            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)")
+          throw multipleMatches(node)
         }
       }
     }
@@ -226,6 +249,7 @@ extension Evaluation {
     var filtered = VectorGrid(width: kept.width)
     for row in 0..<kept.count {
       let partners = otherRows[projection.apply(kept.labels[row])] ?? []
+      try spend(0)
       let target = filtered.addRow(kept.labels[row])
       for step in 0..<kept.width where kept.isPresent(row, step) {
         if partners.contains(where: { other.isPresent($0, step) }) == wantsMatch {

@@ -86,16 +86,32 @@ final class Evaluation {
       let right = try await scalar(binary.right, steps)
       for index in left.indices { left[index] = binary.operation.compute(left[index], right[index]) }
       return left
-    case .call(let call):
-      switch call.function {
-      case .pi: return [Double](repeating: .pi, count: steps.count)
-      case .time: return (0..<steps.count).map { Double(steps.time($0)) / 1000 }
-      case .scalar: return try await scalarOfVector(call.arguments[0], steps)
-      default: break
-      }
-    default: break
+    case .call(let call): return try await scalarCall(call, steps)
+    default: throw QueryError(.internal, "expression is not a scalar")
     }
-    throw QueryError(.internal, "expression is not a scalar")
+  }
+
+  private func scalarCall(_ call: Call, _ steps: Steps) async throws -> [Double] {
+    let constant: Double
+    switch call.function {
+    case .time: return (0..<steps.count).map { Double(steps.time($0)) / 1000 }
+    case .scalar: return try await scalarOfVector(call.arguments[0], steps)
+    case .maxOf, .minOf:
+      let left = try await scalar(call.arguments[0], steps)
+      let right = try await scalar(call.arguments[1], steps)
+      let takesGreater = call.function == .maxOf
+      return zip(left, right).map { one, other in
+        one.isNaN || other.isNaN ? .nan : takesGreater ? max(one, other) : min(one, other)
+      }
+    case .pi: constant = .pi
+    // These are about the whole query, also within a subquery.
+    case .queryStep: constant = isInstant ? 0 : Double(self.steps.interval) / 1000
+    case .queryRange: constant = Double(self.steps.end - self.steps.start) / 1000
+    case .queryStart: constant = Double(self.steps.start) / 1000
+    case .queryEnd: constant = Double(self.steps.end) / 1000
+    default: throw QueryError(.internal, "function is not a scalar")
+    }
+    return [Double](repeating: constant, count: steps.count)
   }
 
   private func scalarOfVector(_ argument: Expression, _ steps: Steps) async throws -> [Double] {

@@ -25,6 +25,11 @@ extension Evaluation {
         slider.slide(over: samples, to: windows[step])
         guard !slider.isEmpty else { continue }
         let values = parameters.map { $0[step] }
+        if slider.histograms.isEmpty {
+          let value = kernel.evaluateNumbers(samples, slider, windows[step], values, now: steps.time(step))
+          if let value { grid.set(row, step, value) }
+          continue
+        }
         let cell = kernel.evaluate(samples, slider, windows[step], values, now: steps.time(step))
         if case .absent = cell { continue }
         grid.set(row, step, cell)

@@ -55,6 +55,26 @@ struct RangeKernel {
 
   // MARK: Numbers
 
+  /// The value over a window that holds numbers only, at least one.
+  mutating func evaluateNumbers(
+    _ samples: borrowing RangeSamples, _ slider: RangeSlider, _ window: RangeWindow, _ parameters: [Double],
+    now: Int64
+  ) -> Double? {
+    sawNumbers = true
+    let range = slider.numbers
+    switch function {
+    case .countOverTime: return Double(range.count)
+    case .presentOverTime, .absentOverTime: return 1
+    case .lastOverTime: return samples.values[range.upperBound - 1]
+    case .firstOverTime: return samples.values[range.lowerBound]
+    case .timestampOfLastOverTime: return Double(samples.times[range.upperBound - 1]) / 1000
+    case .timestampOfFirstOverTime: return Double(samples.times[range.lowerBound]) / 1000
+    default:
+      return numbers(
+        samples.times.span.extracting(range), samples.values.span.extracting(range), window, parameters, now: now)
+    }
+  }
+
   private func numbers(
     _ times: Span<Int64>, _ values: Span<Double>, _ window: RangeWindow, _ parameters: [Double], now: Int64
   ) -> Double? {

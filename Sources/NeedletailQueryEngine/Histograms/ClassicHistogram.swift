@@ -91,7 +91,9 @@ struct ClassicHistogram {
         continue
       }
       let lower = index > 0 ? buckets[index - 1].upper : (bucket.upper > 0 ? 0 : -.infinity)
-      guard value > lower, lower.isFinite, bucket.upper.isFinite else { return below }
+      guard value > lower, bucket.upper.isFinite else { return below }
+      // The first bucket has no lower end: its observations are taken to lie at its upper one.
+      guard lower.isFinite else { return bucket.count }
       return below + (bucket.count - below) * (value - lower) / (bucket.upper - lower)
     }
     return below

@@ -38,16 +38,6 @@ struct HistogramSide: Sendable, Hashable {
     }
   }
 
-  var isEmpty: Bool { indexes.isEmpty }
-
-  mutating func scale(by factor: Double) {
-    for index in counts.indices { counts[index] *= factor }
-  }
-
-  mutating func divide(by divisor: Double) {
-    for index in counts.indices { counts[index] /= divisor }
-  }
-
   /// The same counts in buckets that are 2^`steps` times as wide.
   func coarsened(by steps: Int8) -> HistogramSide {
     guard steps > 0 else { return self }

@@ -156,6 +156,8 @@ extension NativeHistogram {
         continue
       }
       guard value > bucket.lower else { break }
+      // Where a bucket has no end, its observations are taken to lie at the end that it has.
+      if bucket.lower == -.infinity { rank += bucket.count }
       if bucket.upper == .infinity || bucket.lower == -.infinity { break }
       if interpolatesLinearly(bucket) {
         rank += bucket.count * (value - bucket.lower) / (bucket.upper - bucket.lower)

@@ -5,6 +5,12 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
   case abs, absent, acos, acosh, asin, asinh, atan, atanh, ceil, changes, clamp, cos, cosh, deg, delta, deriv, exp
   case floor, hour, idelta, increase, irate, ln, log10, log2, minute, month, pi, rad, rate, resets, round, scalar, sgn
   case sin, sinh, sort, sqrt, tan, tanh, time, timestamp, vector, year
+  case maxOf = "max_of"
+  case minOf = "min_of"
+  case queryEnd = "end"
+  case queryRange = "range"
+  case queryStart = "start"
+  case queryStep = "step"
   case absentOverTime = "absent_over_time"
   case avgOverTime = "avg_over_time"
   case bytesOverTime = "bytes_over_time"
@@ -58,7 +64,8 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
   /// What it takes.
   package var signature: Signature {
     switch self {
-    case .pi, .time: Signature(parameters: [])
+    case .pi, .time, .queryEnd, .queryRange, .queryStart, .queryStep: Signature(parameters: [])
+    case .maxOf, .minOf: Signature(parameters: [.scalar, .scalar])
     case .hour, .minute, .month, .year, .dayOfMonth, .dayOfWeek, .dayOfYear, .daysInMonth:
       Signature(parameters: [.vector], optional: 1)
     case .round: Signature(parameters: [.vector, .scalar], optional: 1)
@@ -90,7 +97,7 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
   /// What it yields.
   package var result: ValueType {
     switch self {
-    case .pi, .scalar, .time: .scalar
+    case .pi, .scalar, .time, .maxOf, .minOf, .queryEnd, .queryRange, .queryStart, .queryStep: .scalar
     default: .vector
     }
   }

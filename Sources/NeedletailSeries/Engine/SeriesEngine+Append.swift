@@ -1,19 +1,21 @@
 import NeedletailBlocks
 import NeedletailTelemetry
 
-// How an append keeps the promise that a log generation stands alone: under the journal's lock, the labels of every series that the
-// generation has not seen are logged ahead of the batch. They come from the caller's definitions, from the head (after a
-// replay), or from the head before (after a flush).
+// How an append keeps the promise that a log generation stands alone: under the journal's lock, the labels of every
+// series that the generation has not seen are logged ahead of the batch. They come from the caller's definitions, from
+// the head (after a replay), or from the head before (after a flush).
 
 extension SeriesEngine {
   private static let unknownNamedMax = 16
   private static let definitionsFrameBytes = 8 << 20
 
-  /// Appends a batch; returns when it is durable. `definitions` name the labels of series that the engine may not know, and may be
-  /// for more series than the batch has.
+  /// Appends a batch; returns when it is durable.
   ///
-  /// Samples outside the retention, or too far in the future, are counted and not kept; the others are. Throws `.unknownSeries`,
-  /// `.malformed`, `.overloaded` (nothing was logged) or `.unavailable`.
+  /// `definitions` name the labels of series that the engine may not know, and may be for more series than the batch
+  /// has.
+  ///
+  /// Samples outside the retention, or too far in the future, are counted and not kept; the others are. Throws
+  /// `.unknownSeries`, `.malformed`, `.overloaded` (nothing was logged) or `.unavailable`.
   package func append(
     _ batch: SeriesBatch, definitions: SeriesDefinitions?
   ) async throws(SeriesEngineError) -> SeriesAppendOutcome {
@@ -55,7 +57,9 @@ extension SeriesEngine {
     return .unavailable(reason: "\(error)")
   }
 
-  /// Logs and applies a batch at one instant. Throws before anything was applied, or not at all.
+  /// Logs and applies a batch at one instant.
+  ///
+  /// Throws before anything was applied, or not at all.
   func logAndApply(
     _ batch: SeriesBatch, _ definitions: CheckedDefinitions, _ transaction: inout JournalTransaction
   ) throws -> SeriesAppendOutcome {
@@ -67,7 +71,8 @@ extension SeriesEngine {
     let bounds = earliest...max(earliest, overflow ? .max : latest)
     let outcome = try batch.withRows { rows in
       try head.withStorage { storage in
-        guard frozenBytes + storage.byteCount < options.headBytesMax, !storage.samples.isFull(for: batch.sampleCount) else {
+        guard frozenBytes + storage.byteCount < options.headBytesMax, !storage.samples.isFull(for: batch.sampleCount)
+        else {
           throw SeriesEngineError.overloaded("the head is full until the next flush is done")
         }
         let plan = try AppendPlan(

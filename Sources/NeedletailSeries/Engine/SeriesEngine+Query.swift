@@ -1,11 +1,13 @@
 import NeedletailTelemetry
 
-// Every query here blocks for as long as reading takes, so it belongs on a thread of the query pool and not on an event loop. Each
-// reads one snapshot. The range is cut at the retention: what is older is invisible even while its part still exists.
+// Every query here blocks for as long as reading takes, so it belongs on a thread of the query pool and not on an
+// event loop. Each reads one snapshot. The range is cut at the retention: what is older is invisible even while its
+// part still exists.
 
 extension SeriesEngine {
-  /// Finds the series that satisfy all matchers and returns a cursor over their samples within the range. Throws
-  /// `.tooManySeries` or `.cancelled`.
+  /// Finds the series that satisfy all matchers and returns a cursor over their samples within the range.
+  ///
+  /// Throws `.tooManySeries` or `.cancelled`.
   package func select(
     tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limits: SeriesQueryLimits = SeriesQueryLimits()
   ) throws(SeriesQueryError) -> SeriesCursor {
@@ -69,7 +71,9 @@ extension SeriesEngine {
       left.key.withUnsafeBytes { left in right.key.withUnsafeBytes { SeriesOrder.precedes(left, $0) } }
     }
     for (labels, exemplars) in ordered {
-      let sorted = exemplars.sorted { ($0.timestampMilliseconds, $0.value.bitPattern) < ($1.timestampMilliseconds, $1.value.bitPattern) }
+      let sorted = exemplars.sorted {
+        ($0.timestampMilliseconds, $0.value.bitPattern) < ($1.timestampMilliseconds, $1.value.bitPattern)
+      }
       answer.elements += sorted.prefix(limit - answer.elements.count).map { (labels, $0) }
     }
     return answer
@@ -92,7 +96,8 @@ extension SeriesEngine {
       tenant: tenant, range: visible, heads: heads, parts: parts, damages: damages, indexes: indexes)
   }
 
-  /// Sorted distinct texts: out of the indexes alone without matchers, out of the labels of the series found with them.
+  /// Sorted distinct texts: out of the indexes alone without matchers, out of the labels of the series found with
+  /// them.
   private func texts(
     _ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, _ limit: Int,
     fromIndex: (any SeriesIndexView, (UnsafeRawBufferPointer) -> Void) -> Void,

@@ -5,9 +5,10 @@ import Synchronization
 
 // The time-series engine: a head in memory, the parts that it was flushed to, and how a query sees both as one.
 //
-// Its state is a triple (head, frozen head, parts) that changes in single steps under one lock. A query takes the triple once and
-// keeps it: a flush that happens meanwhile swaps in another triple and changes nothing of this one, so nothing is missing and
-// nothing stands twice. Locks are taken in the order journal, engine, head, and none is held across I/O.
+// Its state is a triple (head, frozen head, parts) that changes in single steps under one lock. A query takes the
+// triple once and keeps it: a flush that happens meanwhile swaps in another triple and changes nothing of this one, so
+// nothing is missing and nothing stands twice. Locks are taken in the order journal, engine, head, and none is held
+// across I/O.
 
 /// Stores samples of all tenants, durably, and finds them again.
 package final class SeriesEngine: JournalParticipant {
@@ -41,8 +42,10 @@ package final class SeriesEngine: JournalParticipant {
   let counters = Mutex(SeriesStatistics())
   private let journal = Mutex<Journal?>(nil)
 
-  /// Opens the parts that the catalog lists. One that cannot be opened is not served and named in every answer that needs it.
-  /// Then open the journal with this engine among its participants, and call `start`.
+  /// Opens the parts that the catalog lists.
+  ///
+  /// One that cannot be opened is not served and named in every answer that needs it. Then open the journal with this
+  /// engine among its participants, and call `start`.
   package init(
     options: SeriesEngineOptions, slots: SlotMap, clock: any WallClock, folder: PartsFolder, catalog: any PartCatalog
   ) throws(CatalogError) {
@@ -65,7 +68,9 @@ package final class SeriesEngine: JournalParticipant {
     self.state = Mutex(state)
   }
 
-  /// Takes the journal that appends go through. Before, they are refused as unavailable.
+  /// Takes the journal that appends go through.
+  ///
+  /// Before, they are refused as unavailable.
   package func start(_ journal: Journal) { self.journal.withLock { $0 = journal } }
 
   /// Lets go of the journal: later appends are refused as unavailable; queries go on.
@@ -76,7 +81,9 @@ package final class SeriesEngine: JournalParticipant {
   /// The clock's time in ms.
   var now: Int64 { clock.wallNanoseconds() / 1_000_000 }
 
-  /// What the engine counts and holds. Cheap enough for every scrape.
+  /// What the engine counts and holds.
+  ///
+  /// Cheap enough for every scrape.
   package var statistics: SeriesStatistics {
     var result = counters.withLock { $0 }
     let (head, frozen) = state.withLock { state in
@@ -171,8 +178,10 @@ package final class SeriesEngine: JournalParticipant {
 
   // MARK: - Retention
 
-  /// Removes the parts that hold nothing of the retention any more, when it is `now` (ms since 1970): one transaction of the catalog,
-  /// then their folders. Queries that run go on reading them. Returns the removed parts.
+  /// Removes the parts that hold nothing of the retention any more, when it is `now` (ms since 1970): one transaction
+  /// of the catalog, then their folders.
+  ///
+  /// Queries that run go on reading them. Returns the removed parts.
   @discardableResult
   package func enforceRetention(now: Int64) throws(CatalogError) -> [PartRecord] {
     let earliest = options.retention.earliest(now: now)

@@ -6,14 +6,21 @@ typealias ByteReader = NeedletailTelemetry.ByteReader
 
 /// Why an append was not taken.
 package enum SeriesEngineError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// The batch names series whose labels neither the definitions nor the engine know; the first few of them. Nothing was logged:
-  /// send the batch again with definitions of all its series.
+  /// The batch names series whose labels neither the definitions nor the engine know; the first few of them.
+  ///
+  /// Nothing was logged: send the batch again with definitions of all its series.
   case unknownSeries([SeriesID])
-  /// The batch or the definitions contradict themselves. Nothing was logged; sending it again will not help.
+  /// The batch or the definitions contradict themselves.
+  ///
+  /// Nothing was logged; sending it again will not help.
   case malformed(String)
-  /// Too much waits for the disk, or the head is full. Nothing was logged; send again in a moment.
+  /// Too much waits for the disk, or the head is full.
+  ///
+  /// Nothing was logged; send again in a moment.
   case overloaded(String)
-  /// The log cannot be written, or is closed. Whether the batch survives is not known.
+  /// The log cannot be written, or is closed.
+  ///
+  /// Whether the batch survives is not known.
   case unavailable(reason: String)
 
   package var description: String {

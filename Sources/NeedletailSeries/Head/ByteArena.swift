@@ -21,7 +21,9 @@ struct ByteArena: Sendable {
   /// Bytes of the pages.
   private(set) var byteCount = 0
 
-  /// Copies bytes into the arena. They come out of frames, which are far smaller than 4 GiB.
+  /// Copies bytes into the arena.
+  ///
+  /// They come out of frames, which are far smaller than 4 GiB.
   mutating func append(_ bytes: UnsafeRawBufferPointer) -> Reference {
     if pages.isEmpty || pages[pages.count - 1].count + bytes.count > pages[pages.count - 1].capacity {
       var page: [UInt8] = []

@@ -1,4 +1,5 @@
-/// An open-addressing table from hashes to indices of an array that its owner keeps: 8 to 16 bytes an entry, no object.
+/// An open-addressing table from hashes to indices of an array that its owner keeps: 8 to 16 bytes an entry, no
+/// object.
 ///
 /// The hashes must be well mixed (XXH3 is); the table uses their lowest bits as they are.
 struct HashSlots: Sendable {
@@ -8,7 +9,9 @@ struct HashSlots: Sendable {
 
   var byteCount: Int { slots.count * 4 }
 
-  /// The index under `hash` that `matches`. Expected O(1).
+  /// The index under `hash` that `matches`.
+  ///
+  /// Expected O(1).
   @inline(__always) func find(_ hash: UInt64, where matches: (Int) -> Bool) -> Int? {
     let mask = slots.count - 1
     var position = Int(truncatingIfNeeded: hash) & mask
@@ -20,7 +23,9 @@ struct HashSlots: Sendable {
     }
   }
 
-  /// Adds an index that is not there. `hashOf` tells the hash of any index added before, for when the table grows.
+  /// Adds an index that is not there.
+  ///
+  /// `hashOf` tells the hash of any index added before, for when the table grows.
   mutating func insert(_ hash: UInt64, _ index: Int, hashOf: (Int) -> UInt64) {
     if (count + 1) * 2 > slots.count {
       let old = slots

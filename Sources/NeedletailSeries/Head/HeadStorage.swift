@@ -58,7 +58,9 @@ struct HeadStorage: Sendable {
 
   var isEmpty: Bool { registry.count == 0 && metadata.isEmpty }
 
-  /// About what the head occupies, in bytes. O(1).
+  /// About what the head occupies, in bytes.
+  ///
+  /// O(1).
   var byteCount: Int {
     registry.byteCount + index.byteCount + states.capacity * MemoryLayout<SeriesState>.stride + samples.byteCount
       + histograms.capacity * MemoryLayout<HistogramRow>.stride
@@ -82,8 +84,9 @@ struct HeadStorage: Sendable {
     metadata[key] = (description, generation)
   }
 
-  /// Adds a batch's samples that are within `bounds`, in ms. `numbers` are the numbers of the rows' series; a row of an unknown
-  /// one (`UInt32.max`) is passed over.
+  /// Adds a batch's samples that are within `bounds`, in ms.
+  ///
+  /// `numbers` are the numbers of the rows' series; a row of an unknown one (`UInt32.max`) is passed over.
   mutating func apply(
     _ rows: SeriesRows, numbers: [UInt32], bounds: ClosedRange<Int64>
   ) -> SeriesAppendOutcome {

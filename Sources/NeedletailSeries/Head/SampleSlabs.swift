@@ -1,6 +1,6 @@
-// Float samples of a head: chains of chunks in large pages, raw, 16 bytes a sample. A series' first chunk is small and each
-// next one twice as large, up to a limit, so that a million series with few samples each stay small and a busy series is
-// read in long runs. Nothing is freed singly: the whole head goes at once.
+// Float samples of a head: chains of chunks in large pages, raw, 16 bytes a sample. A series' first chunk is small and
+// each next one twice as large, up to a limit, so that a million series with few samples each stay small and a busy
+// series is read in long runs. Nothing is freed singly: the whole head goes at once.
 
 /// Where the samples of one series of a head are, and what is known of them.
 struct SampleChain: Sendable {

@@ -1,8 +1,10 @@
 import NeedletailTelemetry
 import Synchronization
 
-/// A head behind its lock. Appends come under the journal's lock and take this one inside it; queries take it for as long as copying
-/// a series out takes.
+/// A head behind its lock.
+///
+/// Appends come under the journal's lock and take this one inside it; queries take it for as long as copying a series
+/// out takes.
 final class SeriesHead: Sendable {
   private let storage = Mutex(HeadStorage())
 
@@ -12,6 +14,8 @@ final class SeriesHead: Sendable {
     try storage.withLock { (storage) throws(Failure) in try body(&storage) }
   }
 
-  /// The whole content as a value. Only for a frozen head: while the copy lives, a change would copy every table.
+  /// The whole content as a value.
+  ///
+  /// Only for a frozen head: while the copy lives, a change would copy every table.
   var snapshot: HeadStorage { storage.withLock { $0 } }
 }

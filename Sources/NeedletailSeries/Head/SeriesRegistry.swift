@@ -2,8 +2,8 @@ import NeedletailTelemetry
 
 /// Which series a head knows: identity, tenant and labels, numbered densely in order of arrival.
 ///
-/// A value: the registry of the head before outlives that head's samples, so that senders which rely on the engine knowing a
-/// series need not send its labels again after a flush.
+/// A value: the registry of the head before outlives that head's samples, so that senders which rely on the engine
+/// knowing a series need not send its labels again after a flush.
 struct SeriesRegistry: Sendable {
   private struct Entry {
     var id: SeriesID
@@ -21,12 +21,16 @@ struct SeriesRegistry: Sendable {
 
   var byteCount: Int { entries.capacity * MemoryLayout<Entry>.stride + slots.byteCount + arena.byteCount }
 
-  /// The number of a series, or nil where it is not known. Expected O(1).
+  /// The number of a series, or nil where it is not known.
+  ///
+  /// Expected O(1).
   @inline(__always) func find(_ id: SeriesID) -> Int? {
     slots.find(id.hash.low) { entries[$0].id == id }
   }
 
-  /// Adds a series that is not known. The labels are canonical.
+  /// Adds a series that is not known.
+  ///
+  /// The labels are canonical.
   mutating func add(_ id: SeriesID, tenant: Int, labels: UnsafeRawBufferPointer) -> Int {
     let series = entries.count
     entries.append(

@@ -19,8 +19,9 @@ protocol SeriesIndexView {
 }
 
 extension SeriesIndexView {
-  /// The series that satisfy all matchers. An expression is evaluated once for every distinct value of its label, never
-  /// for a series.
+  /// The series that satisfy all matchers.
+  ///
+  /// An expression is evaluated once for every distinct value of its label, never for a series.
   func select(_ matchers: [LabelMatcher]) -> SeriesBitmap {
     var result = SeriesBitmap(universe: universe)
     insertAll(into: &result)

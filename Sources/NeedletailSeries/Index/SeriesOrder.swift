@@ -1,7 +1,7 @@
 import NeedletailTelemetry
 
-/// The order of series everywhere in this room: metric name first, so that what resembles and is asked for together lies together,
-/// then the bytes of the canonical labels.
+/// The order of series everywhere in this room: metric name first, so that what resembles and is asked for together
+/// lies together, then the bytes of the canonical labels.
 enum SeriesOrder {
   static func precedes(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
     let (one, other) = (metricName(left), metricName(right))

@@ -20,7 +20,9 @@ struct HeadFlush {
     self.blockBytes = blockBytes
   }
 
-  /// The synced parts. When it throws, what it had written is removed as far as that works.
+  /// The synced parts.
+  ///
+  /// When it throws, what it had written is removed as far as that works.
   func write(to folder: PartsFolder) throws(BlockError) -> [PartRecord] {
     var builders: [Int64: SeriesPartBuilder] = [:]
     do throws(BlockError) {

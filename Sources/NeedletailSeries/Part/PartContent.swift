@@ -134,8 +134,9 @@ struct PartSeriesRecord: Sendable {
   var minTime: Int64
   var maxTime: Int64
   var startTimestamp: Int64
-  /// Where its first run of samples lies: the block's number and the offset in it. The following runs follow it, in the next block
-  /// where one ends.
+  /// Where its first run of samples lies: the block's number and the offset in it.
+  ///
+  /// The following runs follow it, in the next block where one ends.
   var sampleBlock = noBlock
   var sampleOffset: UInt32 = 0
   var sampleRuns: UInt32 = 0

@@ -173,7 +173,9 @@ final class PartIndex: Sendable {
     }
   }
 
-  fileprivate func forEachText(_ ranges: some Sequence<(number: Int, text: Range<Int>)>, _ body: (UnsafeRawBufferPointer, Int) -> Void) {
+  fileprivate func forEachText(
+    _ ranges: some Sequence<(number: Int, text: Range<Int>)>, _ body: (UnsafeRawBufferPointer, Int) -> Void
+  ) {
     dictionary.withUnsafeBytes { bytes in
       for entry in ranges { body(UnsafeRawBufferPointer(rebasing: bytes[entry.text]), entry.number) }
     }

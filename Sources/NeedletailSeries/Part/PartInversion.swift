@@ -2,8 +2,8 @@ import NeedletailTelemetry
 
 /// The sections of a part's inverted index, made from the head's.
 ///
-/// Values are numbered by tenant, name and value; a series' labels are the ascending numbers of its values, which is the canonical
-/// order of its labels, so both directions come from one walk over the head's index.
+/// Values are numbered by tenant, name and value; a series' labels are the ascending numbers of its values, which is
+/// the canonical order of its labels, so both directions come from one walk over the head's index.
 struct PartInversion {
   /// For each tenant of the part: how many names; for each: the name, how many values, the values.
   private(set) var dictionary = ByteWriter()

@@ -2,7 +2,9 @@ import NeedletailBlocks
 import NeedletailTelemetry
 import Synchronization
 
-/// An open part: its files and its table of contents. The index is read when a query needs it.
+/// An open part: its files and its table of contents.
+///
+/// The index is read when a query needs it.
 final class SeriesPart: Sendable {
   let record: PartRecord
   let content: PartContent
@@ -44,7 +46,9 @@ final class SeriesPart: Sendable {
   func block(_ number: Int, kind: UInt8) throws(SeriesDamage) -> [UInt8] {
     let locations = content.blocks(kind)
     guard number < locations.count else { throw damage("a block's number is out of bounds") }
-    do throws(BlockError) { return try reader.file(Self.fileName(kind)).read(locations[number], kind: kind).bytes } catch {
+    do throws(BlockError) {
+      return try reader.file(Self.fileName(kind)).read(locations[number], kind: kind).bytes
+    } catch {
       throw SeriesDamage(part: record.id, error)
     }
   }

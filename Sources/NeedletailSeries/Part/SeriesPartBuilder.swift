@@ -1,8 +1,10 @@
 import NeedletailBlocks
 import NeedletailTelemetry
 
-/// Blocks of one kind in the making: runs are put one behind the other and the block is closed when it is large enough. A run never
-/// lies in two blocks.
+/// Blocks of one kind in the making: runs are put one behind the other and the block is closed when it is large
+/// enough.
+///
+/// A run never lies in two blocks.
 struct RunBlocks {
   private let kind: UInt8
   private let blockBytes: Int
@@ -32,7 +34,9 @@ struct RunBlocks {
   }
 }
 
-/// A part of one UTC day in the making. Series are added in the order of `SeriesOrder`, tenant by tenant.
+/// A part of one UTC day in the making.
+///
+/// Series are added in the order of `SeriesOrder`, tenant by tenant.
 final class SeriesPartBuilder {
   private static let histogramRunBytes = 64 << 10
   private static let sectionBytes = 1 << 20

@@ -1,7 +1,9 @@
 import NeedletailTelemetry
 
-/// How histograms of one series at one time settle, whatever order they came in: one that is no stale marker wins, then the greater
-/// bytes of the encoded form. Against a float sample at the same time a histogram wins.
+/// How histograms of one series at one time settle, whatever order they came in: one that is no stale marker wins,
+/// then the greater bytes of the encoded form.
+///
+/// Against a float sample at the same time a histogram wins.
 enum HistogramRule {
   /// Sorted by time, one for each time.
   static func settled(_ histograms: [StoredHistogram]) -> [StoredHistogram] {

@@ -29,7 +29,9 @@ struct SampleColumns: Sendable {
     values.removeLast(values.count - count)
   }
 
-  /// Sorts what lies from `start` on by time and settles what stands at one time. O(n) where it is in order already.
+  /// Sorts what lies from `start` on by time and settles what stands at one time.
+  ///
+  /// O(n) where it is in order already.
   mutating func settle(from start: Int) {
     guard count - start > 1 else { return }
     if (start + 1..<count).allSatisfy({ timestamps[$0 - 1] < timestamps[$0] }) { return }

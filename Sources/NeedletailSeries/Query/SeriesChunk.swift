@@ -1,6 +1,8 @@
 import NeedletailTelemetry
 
-/// Samples of some whole series, as flat columns. Index `series` runs over `0..<seriesCount`.
+/// Samples of some whole series, as flat columns.
+///
+/// Index `series` runs over `0..<seriesCount`.
 package struct SeriesChunk: Sendable {
   /// The identities, in the order of the series.
   package private(set) var ids: [SeriesID] = []

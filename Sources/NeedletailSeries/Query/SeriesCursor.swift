@@ -12,9 +12,11 @@ package struct SeriesQueryLimits: Sendable {
   }
 }
 
-/// Yields the samples of the series that a query found, many whole series at a time, in the order of metric name and labels.
+/// Yields the samples of the series that a query found, many whole series at a time, in the order of metric name and
+/// labels.
 ///
-/// It reads the state of the instant at which it was made. When it has ended, `damages` tells whether the answer is complete.
+/// It reads the state of the instant at which it was made. When it has ended, `damages` tells whether the answer is
+/// complete.
 package struct SeriesCursor: Sendable {
   private static let chunkSamples = 65_536
   private static let chunkSeries = 4096
@@ -39,11 +41,15 @@ package struct SeriesCursor: Sendable {
     damages = snapshot.damages
   }
 
-  /// The next chunk, or nil at the end. Throws `.cancelled` when the task is, and `.tooManySamples` over the limit.
+  /// The next chunk, or nil at the end.
+  ///
+  /// Throws `.cancelled` when the task is, and `.tooManySamples` over the limit.
   package mutating func next() throws(SeriesQueryError) -> SeriesChunk? {
     guard let range = snapshot.range else { return nil }
     var chunk = SeriesChunk()
-    while position < gathering.entries.count, chunk.sampleCount < Self.chunkSamples, chunk.seriesCount < Self.chunkSeries {
+    while position < gathering.entries.count, chunk.sampleCount < Self.chunkSamples,
+      chunk.seriesCount < Self.chunkSeries
+    {
       if Task.isCancelled { throw .cancelled }
       let entry = gathering.entries[position]
       position += 1

@@ -43,7 +43,9 @@ struct SeriesGathering: Sendable {
     slots.insert(id.hash.low, entries.count - 1) { known[$0].id.hash.low }
   }
 
-  /// Puts the series into `SeriesOrder`. Nothing is added afterwards.
+  /// Puts the series into `SeriesOrder`.
+  ///
+  /// Nothing is added afterwards.
   mutating func sort() {
     entries.sort { left, right in
       arena.withBytes(left.labels) { left in arena.withBytes(right.labels) { SeriesOrder.precedes(left, $0) } }

@@ -13,7 +13,9 @@ struct SeriesSnapshot: Sendable {
   private(set) var sources: [Source] = []
   private(set) var damages: [SeriesDamage] = []
 
-  /// Loads the indexes of the parts that the range touches. A part whose index cannot be read is a damage.
+  /// Loads the indexes of the parts that the range touches.
+  ///
+  /// A part whose index cannot be read is a damage.
   init(
     tenant: TenantID, range: TimeRange?, heads: [SeriesHead], parts: [SeriesPart], damages: [SeriesDamage],
     indexes: PartIndexCache

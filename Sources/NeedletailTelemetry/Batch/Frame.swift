@@ -86,7 +86,9 @@ package struct Frame: Sendable {
 
   /// The bytes of a column inside `frame`, which must be these bytes; empty where the frame has no such column.
   package func column(_ kind: UInt8, in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-    guard let column = columns.first(where: { $0.kind == kind }) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    guard let column = columns.first(where: { $0.kind == kind }) else {
+      return UnsafeRawBufferPointer(start: nil, count: 0)
+    }
     return UnsafeRawBufferPointer(rebasing: frame[column.offset..<(column.offset + column.length)])
   }
 }

@@ -123,7 +123,9 @@ package struct SeriesRows {
     return SeriesID(Hash128(high: UInt64(littleEndian: high), low: UInt64(littleEndian: low)))
   }
 
-  func end(_ row: Int) -> Int { Int(UInt32(littleEndian: ends.loadUnaligned(fromByteOffset: row * 4, as: UInt32.self))) }
+  func end(_ row: Int) -> Int {
+    Int(UInt32(littleEndian: ends.loadUnaligned(fromByteOffset: row * 4, as: UInt32.self)))
+  }
 
   /// The samples of a row, as indices for `timestamp` and `value`.
   package func samples(of row: Int) -> Range<Int> {
@@ -150,7 +152,9 @@ package struct SeriesRows {
 
   package var histogramCount: Int { histogramRows.count / 24 }
 
-  func histogramReference(_ index: Int) -> (series: Int, offset: Int, length: Int) { reference(histogramRows, index * 24) }
+  func histogramReference(_ index: Int) -> (series: Int, offset: Int, length: Int) {
+    reference(histogramRows, index * 24)
+  }
 
   private func reference(
     _ rows: UnsafeRawBufferPointer, _ base: Int
@@ -173,7 +177,9 @@ package struct SeriesRows {
 
   package var exemplarCount: Int { exemplarRows.count / 32 }
 
-  func exemplarReference(_ index: Int) -> (series: Int, offset: Int, length: Int) { reference(exemplarRows, index * 32) }
+  func exemplarReference(_ index: Int) -> (series: Int, offset: Int, length: Int) {
+    reference(exemplarRows, index * 32)
+  }
 
   /// An exemplar: the row of its series, its time in ms, the bits of its value, its canonical label bytes.
   package func exemplar(

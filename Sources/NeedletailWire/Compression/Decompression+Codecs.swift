@@ -105,7 +105,9 @@ extension Int {
   }
 }
 
-/// A zstd decompressor. Sendable because one owner at a time holds it: `ZstdContexts` hands it out and takes it back.
+/// A zstd decompressor.
+///
+/// Sendable because one owner at a time holds it: `ZstdContexts` hands it out and takes it back.
 private final class ZstdContext: @unchecked Sendable {
   let stream: OpaquePointer
 

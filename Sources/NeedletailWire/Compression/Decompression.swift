@@ -1,7 +1,9 @@
-// Decompression of request bodies. Whoever sends a body is not trusted: what a header declares is checked before memory is taken
-// for it, output stops at a cap, and a ratio that no telemetry has is refused.
+// Decompression of request bodies. Whoever sends a body is not trusted: what a header declares is checked before
+// memory is taken for it, output stops at a cap, and a ratio that no telemetry has is refused.
 
-/// How a body is compressed, as `Content-Encoding` names it. `snappy` is the block format, as remote write uses it.
+/// How a body is compressed, as `Content-Encoding` names it.
+///
+/// `snappy` is the block format, as remote write uses it.
 package enum ContentCoding: String, Sendable, CaseIterable {
   case identity
   case gzip
@@ -87,7 +89,9 @@ package enum Decompression {
   /// The largest zstd window, as a power of two: 8 MiB.
   package static let zstdWindowLogMax = 23
 
-  /// The content of `bytes`. Memory: at most the allowed output and one window.
+  /// The content of `bytes`.
+  ///
+  /// Memory: at most the allowed output and one window.
   package static func decompress(
     _ bytes: UnsafeRawBufferPointer, coding: ContentCoding, limits: DecompressionLimits
   ) throws(DecompressionError) -> [UInt8] {

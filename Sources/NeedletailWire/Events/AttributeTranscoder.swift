@@ -4,8 +4,9 @@ import NeedletailOTLP
 import NeedletailTelemetry
 
 enum AttributeTranscoder {
-  /// Appends what `Attribute.encode` would: a count and the attributes of `cursor`. Throws `.nestedTooDeep` above
-  /// `AttributeValue.depthMax`.
+  /// Appends what `Attribute.encode` would: a count and the attributes of `cursor`.
+  ///
+  /// Throws `.nestedTooDeep` above `AttributeValue.depthMax`.
   static func append(
     _ cursor: ProtobufFieldCursor, depth: Int = 0, to writer: inout ByteWriter
   ) throws(ProtobufError) {

@@ -37,7 +37,8 @@ package struct DecodedEvents: Sendable {
   package internal(set) var rejections = Rejections()
 }
 
-/// Collects records and cuts batches before they grow too large for a frame, or for a linear search among their streams.
+/// Collects records and cuts batches before they grow too large for a frame, or for a linear search among their
+/// streams.
 struct EventOutput {
   /// Leaves room for the largest record, whose byte form is at most a few times as long as what was sent.
   private static let cutBytes = Frame.bytesMax / 2

@@ -3,10 +3,13 @@ import NeedletailTelemetry
 
 /// Decodes ExportLogsServiceRequest into batches of log records.
 package enum OTLPLogsDecoder {
-  /// Decodes an uncompressed request in protobuf. Records that are not allowed are left out and counted.
+  /// Decodes an uncompressed request in protobuf.
   ///
-  /// A record without a time takes its observed time, and only one without either the receiver's: the record's identity must not depend
-  /// on when it was received. An id of a wrong length counts as none, for a log line is worth more than its link to a trace.
+  /// Records that are not allowed are left out and counted.
+  ///
+  /// A record without a time takes its observed time, and only one without either the receiver's: the record's
+  /// identity must not depend on when it was received. An id of a wrong length counts as none, for a log line is
+  /// worth more than its link to a trace.
   ///
   /// Throws where the bytes are not such a request; then nothing of it may be kept.
   package static func decode(

@@ -3,8 +3,10 @@ import NeedletailTelemetry
 
 /// Decodes ExportTraceServiceRequest into batches of spans.
 package enum OTLPSpansDecoder {
-  /// Decodes an uncompressed request in protobuf. Spans that are not allowed are left out and counted: those without valid ids, or
-  /// without any time. A span without a start begins where it ends.
+  /// Decodes an uncompressed request in protobuf.
+  ///
+  /// Spans that are not allowed are left out and counted: those without valid ids, or without any time. A span
+  /// without a start begins where it ends.
   ///
   /// Throws where the bytes are not such a request; then nothing of it may be kept.
   package static func decode(

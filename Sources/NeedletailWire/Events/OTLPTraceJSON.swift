@@ -11,7 +11,9 @@ package enum OTLPTraceJSON {
     case base64
   }
 
-  /// TracesData in JSON. `root` names the list of resources: `resourceSpans`, or `batches` as older clients of Tempo expect.
+  /// TracesData in JSON.
+  ///
+  /// `root` names the list of resources: `resourceSpans`, or `batches` as older clients of Tempo expect.
   package static func json(
     _ spans: [(stream: EventStream, span: SpanRecord)], root: String = "resourceSpans",
     identifiers: Identifiers = .hexadecimal
@@ -36,7 +38,8 @@ package enum OTLPTraceJSON {
   /// TracesData in protobuf.
   package static func protobuf(_ spans: [(stream: EventStream, span: SpanRecord)]) -> [UInt8] {
     let json = json(spans)
-    // One writer of spans is enough: what it writes is read back by the transcoder that every JSON request goes through.
+    // One writer of spans is enough: what it writes is read back by the transcoder that every JSON request goes
+    // through.
     return json.withUnsafeBytes { bytes in (try? OTLPJSONTranscoder.protobuf(bytes, signal: .traces)) ?? [] }
   }
 
@@ -83,7 +86,7 @@ private struct TraceJSONWriter {
     string(value)
   }
 
-  /// `"attributes":[...]`
+  /// Writes the field `attributes`, or one of another name with the same form.
   mutating func attributes(_ attributes: [Attribute], name: StaticString = "attributes") {
     text += "\"\(name)\":["
     for (index, attribute) in attributes.enumerated() {

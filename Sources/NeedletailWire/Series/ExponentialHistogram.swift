@@ -1,8 +1,10 @@
 import NeedletailOTLP
 import NeedletailTelemetry
 
-/// Turns OpenTelemetry's exponential histograms into native ones. Both have buckets that grow by 2^(2^-scale); OpenTelemetry's bucket i
-/// ends where Prometheus' bucket i+1 does. Scales above 8 are brought down by merging buckets, which is exact.
+/// Turns OpenTelemetry's exponential histograms into native ones.
+///
+/// Both have buckets that grow by 2^(2^-scale); OpenTelemetry's bucket i ends where Prometheus' bucket i+1 does.
+/// Scales above 8 are brought down by merging buckets, which is exact.
 enum ExponentialHistogram {
   private static let schemaMax: Int64 = 8
   private static let schemaMin: Int64 = -4

@@ -1,5 +1,6 @@
-// How OpenTelemetry's names become Prometheus': "UnderscoreEscapingWithSuffixes", the default of Prometheus' own OTLP receiver
-// (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/), so that dashboards made for it keep working.
+// How OpenTelemetry's names become Prometheus': "UnderscoreEscapingWithSuffixes", the default of Prometheus' own OTLP
+// receiver (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/), so that dashboards
+// made for it keep working.
 
 import NeedletailOTLP
 
@@ -17,7 +18,8 @@ enum MetricNaming {
     "s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year",
   ]
 
-  /// The family name of a metric: its words joined by `_`, then its unit, then `total` for a counter or `ratio` for a gauge of unit 1.
+  /// The family name of a metric: its words joined by `_`, then its unit, then `total` for a counter or `ratio` for a
+  /// gauge of unit 1.
   static func family(name: String, unit: String, kind: OTLPMetricKind, isMonotonic: Bool) -> String {
     var words = Self.words(name)
     for word in unitWords(unit) where !words.contains(word) { words.append(word) }
@@ -53,7 +55,8 @@ enum MetricNaming {
     text.utf8.split { !isLetterOrDigit($0) && $0 != UInt8(ascii: ":") }.map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// The label for an attribute: what is not a letter, digit or `_` becomes `_`; `key_` goes before a digit, `key` before a single `_`.
+  /// The label for an attribute: what is not a letter, digit or `_` becomes `_`; `key_` goes before a digit, `key`
+  /// before a single `_`.
   static func label(_ name: String) -> String {
     var result: [UInt8] = []
     for scalar in name.unicodeScalars {

@@ -33,7 +33,9 @@ struct OTLPResourceLabels {
 }
 
 enum OTLPLabels {
-  /// Attributes as labels. Those whose names become the same are joined by `;`, in the order of their keys.
+  /// Attributes as labels.
+  ///
+  /// Those whose names become the same are joined by `;`, in the order of their keys.
   static func joined(_ attributes: [(key: String, value: String)]) -> [Label] {
     var result: [Label] = []
     var positions: [String: Int] = [:]

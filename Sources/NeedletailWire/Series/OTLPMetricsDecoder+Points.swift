@@ -31,12 +31,14 @@ extension OTLPMetricsDecoder {
     output.decoded.sampleCount += 1
   }
 
-  /// A histogram with explicit bounds: `_bucket` series that count all up to their bound, `_count`, and `_sum` where it is known.
+  /// A histogram with explicit bounds: `_bucket` series that count all up to their bound, `_count`, and `_sum` where
+  /// it is known.
   mutating func decodeHistogram(_ point: OTLPHistogramPoint, _ metric: inout Metric) throws(ProtobufError) {
     guard let context = context(of: point.common, metric) else { return }
     guard try hasFittingBuckets(point) else {
       output.reject(
-        .invalidHistogram, "metric \(text(metric.view.name).debugDescription): bounds do not rise, are too many or do not fit the counts")
+        .invalidHistogram,
+        "metric \(text(metric.view.name).debugDescription): bounds do not rise, are too many or do not fit the counts")
       return
     }
     guard let countID = try series(context, &metric, .count, suffix: "_count") else { return }

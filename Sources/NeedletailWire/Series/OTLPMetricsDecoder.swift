@@ -1,5 +1,6 @@
-// OTLP metrics into batches of series, under Prometheus' names. As with remote write, a series that was seen before costs a hash of the
-// bytes that name it (resource, scope, metric, encoded attributes, and which of the metric's series it is) and no text.
+// OTLP metrics into batches of series, under Prometheus' names. As with remote write, a series that was seen before
+// costs a hash of the bytes that name it (resource, scope, metric, encoded attributes, and which of the metric's
+// series it is) and no text.
 
 import NeedletailOTLP
 import NeedletailTelemetry
@@ -50,7 +51,9 @@ package struct OTLPMetricsDecoder {
     currentScope = current
   }
 
-  /// Decodes an uncompressed request in protobuf. Points that are not allowed are left out and counted.
+  /// Decodes an uncompressed request in protobuf.
+  ///
+  /// Points that are not allowed are left out and counted.
   ///
   /// Throws where the bytes are not such a request; then nothing of it may be kept.
   package static func decode(
@@ -109,7 +112,8 @@ package struct OTLPMetricsDecoder {
     }
   }
 
-  /// Native histograms of delta temporality would need whole histograms as state; they are refused, and the sender is told.
+  /// Native histograms of delta temporality would need whole histograms as state; they are refused, and the sender is
+  /// told.
   private func isSupported(_ metric: inout Metric) -> Bool {
     switch metric.view.kind {
     case .none: false
@@ -134,7 +138,9 @@ package struct OTLPMetricsDecoder {
     return PointContext(common: common, time: milliseconds, start: start / 1_000_000, hash: hash)
   }
 
-  /// The identity of one of the point's series. `suffix` goes behind the family's name; `label` is `le` or `quantile`.
+  /// The identity of one of the point's series.
+  ///
+  /// `suffix` goes behind the family's name; `label` is `le` or `quantile`.
   mutating func series(
     _ point: PointContext, _ metric: inout Metric, _ role: Role, suffix: StaticString = "",
     label: (name: String, value: Double)? = nil
@@ -211,7 +217,8 @@ package struct OTLPMetricsDecoder {
     return loaded
   }
 
-  /// `target_info` carries the resource's other attributes, to be joined by `job` and `instance`, at the time of its newest point.
+  /// `target_info` carries the resource's other attributes, to be joined by `job` and `instance`, at the time of its
+  /// newest point.
   private mutating func appendTargetInfo() throws(ProtobufError) {
     guard newest != .min else { return }
     let key = combine(resourceHash, Hash128(high: Role.targetInfo.rawValue, low: 0))

@@ -1,13 +1,15 @@
-// Prometheus remote write 1.0 (https://prometheus.io/docs/specs/prw/remote_write_spec/): straight from the bytes of a WriteRequest into the
-// columns of a batch. For a series that was seen before nothing is allocated and no label is looked at: the hash of its
-// encoded labels, as they lie, finds its identity.
+// Prometheus remote write 1.0 (https://prometheus.io/docs/specs/prw/remote_write_spec/): straight from the bytes of a
+// WriteRequest into the columns of a batch. For a series that was seen before nothing is allocated and no label is
+// looked at: the hash of its encoded labels, as they lie, finds its identity.
 
 import NeedletailOTLP
 import NeedletailTelemetry
 
 /// Decodes remote write requests.
 package enum RemoteWriteDecoder {
-  /// Decodes an uncompressed WriteRequest. Series and samples that are not allowed are left out and counted.
+  /// Decodes an uncompressed WriteRequest.
+  ///
+  /// Series and samples that are not allowed are left out and counted.
   ///
   /// Throws where the bytes are not a WriteRequest; then nothing of it may be kept.
   package static func decode(

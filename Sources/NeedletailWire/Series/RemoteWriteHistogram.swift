@@ -1,7 +1,8 @@
 import NeedletailOTLP
 import NeedletailTelemetry
 
-/// Reads the Histogram message of remote write: integer ones, whose buckets are differences from bucket to bucket, and float ones.
+/// Reads the Histogram message of remote write: integer ones, whose buckets are differences from bucket to bucket,
+/// and float ones.
 enum RemoteWriteHistogram {
   enum Outcome {
     case valid(NativeHistogram, timestamp: Int64)

@@ -95,8 +95,8 @@ struct SeriesOutput {
     return decoding.resolver.series(for: key)
   }
 
-  /// Makes a series of what is in `labels`, defines it and remembers it under `key`; nil, and the labels are forgotten, where they are
-  /// not allowed, which counts as `count` rejected samples.
+  /// Makes a series of what is in `labels`, defines it and remembers it under `key`; nil, and the labels are
+  /// forgotten, where they are not allowed, which counts as `count` rejected samples.
   mutating func define(key: Hash128?, rejecting count: Int) -> SeriesID? {
     if let (reason, detail) = problem() {
       let name = labels.build().metricName ?? ""
@@ -126,7 +126,9 @@ struct SeriesOutput {
     return nil
   }
 
-  /// Adds a label to those of the next series. Says what forbids it.
+  /// Adds a label to those of the next series.
+  ///
+  /// Says what forbids it.
   mutating func addLabel(
     _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, total: inout Int
   ) -> (RejectionReason, String)? {

@@ -1,13 +1,15 @@
-// From the bytes that name a series in a request to its identity, without parsing them: the same exporter encodes the same labels in
-// the same way every time, so the hash of the encoded bytes finds what was worked out the first time.
+// From the bytes that name a series in a request to its identity, without parsing them: the same exporter encodes the
+// same labels in the same way every time, so the hash of the encoded bytes finds what was worked out the first time.
 
 import NeedletailTelemetry
 import Synchronization
 
-/// A bounded cache from the hash of encoded labels (seeded by the tenant) to the identity of the series. Safe to use from any thread.
+/// A bounded cache from the hash of encoded labels (seeded by the tenant) to the identity of the series.
 ///
-/// It may forget at any time and never lies: the key is 128 bits wide, and the identity follows from the labels alone. So a full shard
-/// is simply emptied, and a miss costs a parse.
+/// Safe to use from any thread.
+///
+/// It may forget at any time and never lies: the key is 128 bits wide, and the identity follows from the labels
+/// alone. So a full shard is simply emptied, and a miss costs a parse.
 package final class SeriesResolver: Sendable {
   private final class Shard: Sendable {
     let table: Mutex<SeriesTable>
@@ -44,8 +46,10 @@ package final class SeriesResolver: Sendable {
   package var count: Int { shards.reduce(0) { total, shard in total + shard.table.withLock { $0.count } } }
 }
 
-/// A flat open-addressing table with linear probing: key and identity lie side by side, 32 bytes a slot, so that a hit is one
-/// cache line. The keys are hashes already; a slot whose key is zero is free.
+/// A flat open-addressing table with linear probing: key and identity lie side by side, 32 bytes a slot, so that a
+/// hit is one cache line.
+///
+/// The keys are hashes already; a slot whose key is zero is free.
 struct SeriesTable {
   private struct Slot {
     var keyHigh: UInt64 = 0
@@ -61,7 +65,9 @@ struct SeriesTable {
 
   init(countMax: Int) { self.countMax = countMax }
 
-  /// The slot of a key, or the free one where it would go. There is always a free one: the table is at most two thirds full.
+  /// The slot of a key, or the free one where it would go.
+  ///
+  /// There is always a free one: the table is at most two thirds full.
   private func index(of high: UInt64, _ low: UInt64) -> Int {
     let mask = slots.count - 1
     var index = Int(truncatingIfNeeded: low) & mask
@@ -78,7 +84,9 @@ struct SeriesTable {
     return SeriesID(Hash128(high: slot.idHigh, low: slot.idLow))
   }
 
-  /// Adds or replaces. The one key that is all zeros is not kept.
+  /// Adds or replaces.
+  ///
+  /// The one key that is all zeros is not kept.
   mutating func insert(_ id: SeriesID, for key: Hash128) {
     guard key.high != 0 || key.low != 0 else { return }
     if count >= countMax { removeAll() }

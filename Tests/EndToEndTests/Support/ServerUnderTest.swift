@@ -45,7 +45,8 @@ final class ServerUnderTest {
     return process?.end(signal) ?? 0
   }
 
-  func get(_ path: String, port: Int? = nil, headers: [String: String] = [:]) async throws -> (status: Int, body: Data) {
+  func get(_ path: String, port: Int? = nil, headers: [String: String] = [:]) async throws -> (status: Int, body: Data)
+  {
     var request = HTTPClientRequest(url: "http://127.0.0.1:\(port ?? self.port)\(path)")
     for (name, value) in headers { request.headers.add(name: name, value: value) }
     return try await execute(request)

@@ -93,10 +93,15 @@ import Testing
     let partial = OTLPResponse.export(.traces, rejected: 3, message: "bad \"ids\"", asJSON: false)
     let read = try Opentelemetry_Proto_Collector_Trace_V1_ExportTraceServiceResponse(serializedBytes: partial)
     #expect(read.partialSuccess.rejectedSpans == 3 && read.partialSuccess.errorMessage == "bad \"ids\"")
-    let json = String(decoding: OTLPResponse.export(.metrics, rejected: 2, message: "a\n\"b\"", asJSON: true), as: UTF8.self)
+    let json = String(
+      decoding: OTLPResponse.export(.metrics, rejected: 2, message: "a\n\"b\"", asJSON: true), as: UTF8.self)
     let readJSON = try Opentelemetry_Proto_Collector_Metrics_V1_ExportMetricsServiceResponse(jsonString: json)
     #expect(readJSON.partialSuccess.rejectedDataPoints == 2 && readJSON.partialSuccess.errorMessage == "a\n\"b\"")
     let status = OTLPResponse.status(code: 3, message: "no", asJSON: false)
-    #expect(try Google_Rpc_Status(serializedBytes: status) == .with { $0.code = 3; $0.message = "no" })
+    #expect(
+      try Google_Rpc_Status(serializedBytes: status)
+        == .with {
+          $0.code = 3; $0.message = "no"
+        })
   }
 }

@@ -38,6 +38,8 @@ struct ScriptReader {
   private(set) var unreadable: [(line: Int, message: String)] = []
   private var data: [LabelSet: [MemorySeries.Point]] = [:]
   private var loadStep: Int64?
+  /// Names of the classic histograms of the load at hand that are to be loaded as native ones too.
+  private var classic: ClassicLoad?
   private var current: ScriptEvaluation?
 
   init(_ text: String) {
@@ -55,8 +57,10 @@ struct ScriptReader {
 
   private mutating func finish() {
     if let current { evaluations.append(current) }
+    for (labels, points) in classic?.converted() ?? [:] { data[labels, default: []] += points }
     current = nil
     loadStep = nil
+    classic = nil
   }
 
   private mutating func read(_ line: String, number: Int) throws {
@@ -68,6 +72,7 @@ struct ScriptReader {
       data = [:]
     case "load", "load_with_nhcb":
       finish()
+      classic = command == "load" ? nil : ClassicLoad()
       loadStep = words.count > 1 ? try Self.time(words[1]) : nil
     case "expect" where current != nil: try expect(line)
     case _ where command == "eval" || command.hasPrefix("eval_"):
@@ -80,6 +85,7 @@ struct ScriptReader {
   private mutating func series(_ line: String) throws {
     if let step = loadStep {
       let (labels, values) = try SeriesNotation.parse(line)
+      if let labels { classic?.add(labels, values, step: step) }
       for (index, value) in values.enumerated() {
         let time = Int64(index) * step
         switch value {

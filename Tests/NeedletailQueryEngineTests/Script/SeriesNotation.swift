@@ -17,7 +17,9 @@ enum SeriesNotation {
     case histogram(NativeHistogram)
   }
 
-  /// A line of a script: labels, and one value per step. Labels are nil where the line holds values only.
+  /// A line of a script: labels, and one value per step.
+  ///
+  /// Labels are nil where the line holds values only.
   static func parse(_ line: String) throws -> (labels: LabelSet?, values: [Value]) {
     let text = Array(line)
     var index = 0

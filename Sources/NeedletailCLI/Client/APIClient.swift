@@ -1,0 +1,91 @@
+import AsyncHTTPClient
+import NeedletailDashboard
+
+/// Asks a server over HTTP.
+///
+/// Follows no redirects, and reads at most ``maximumBody`` bytes of an answer.
+struct APIClient: Sendable {
+  static let maximumBody = 256 << 20
+
+  let server: String
+  private let tenant: String?
+  private let token: String?
+  private let timeoutNanoseconds: Int64
+
+  /// One pool for the process, on the shared event loops; it lives as long as the process.
+  private static let pool: HTTPClient = {
+    var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+    configuration.timeout.connect = .seconds(5)
+    configuration.connectionPool.retryConnectionEstablishment = false
+    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }()
+
+  init(server: ServerURL, tenant: String?, token: String?, timeoutNanoseconds: Int64) {
+    self.server = server.text
+    self.tenant = tenant
+    self.token = token
+    self.timeoutNanoseconds = timeoutNanoseconds
+  }
+
+  /// The body of a GET.
+  ///
+  /// Throws ``APIFailure``.
+  func get(_ path: String, _ parameters: [(String, String)] = []) async throws -> [UInt8] {
+    let query = parameters.map { "\(Self.escaped($0.0))=\(Self.escaped($0.1))" }.joined(separator: "&")
+    var request = HTTPClientRequest(url: server + path + (query.isEmpty ? "" : "?" + query))
+    request.headers.add(name: "Accept", value: "application/json")
+    request.headers.add(name: "User-Agent", value: "needletail/\(VersionCommand.version)")
+    if let tenant { request.headers.add(name: "X-Scope-OrgID", value: tenant) }
+    if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
+    let status: Int
+    let body: [UInt8]
+    do {
+      let response = try await Self.pool.execute(request, timeout: .nanoseconds(timeoutNanoseconds))
+      status = Int(response.status.code)
+      body = Array(try await response.body.collect(upTo: Self.maximumBody).readableBytesView)
+    } catch let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout {
+      throw APIFailure.timedOut(server: server, seconds: Double(timeoutNanoseconds) / 1e9)
+    } catch is CancellationError {
+      throw CancellationError()
+    } catch {
+      throw APIFailure.unreachable(server: server, reason: Self.reason(error))
+    }
+    guard status == 200 else {
+      throw APIFailure.refused(status: status, path: path, message: Self.message(body))
+    }
+    return body
+  }
+
+  /// Percent-encodes all but what RFC 3986 leaves alone everywhere.
+  static func escaped(_ text: String) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var out: [UInt8] = []
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+        UInt8(ascii: "~"):
+        out.append(byte)
+      default: out += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      }
+    }
+    return String(decoding: out, as: UTF8.self)
+  }
+
+  /// What a body says of an error: the `error` or `message` of a JSON object, else its first line.
+  static func message(_ body: [UInt8]) -> String {
+    if let json = try? JSON(parsing: body), let text = (json["error"] ?? json["message"])?.string { return text }
+    let line = String(decoding: body.prefix(400), as: UTF8.self).split(whereSeparator: \.isNewline).first
+    return line.map(String.init) ?? "no reason given"
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    let text = "\(error)"
+    if text.contains("Connection refused") || text.contains("errno: 111") { return "connection refused" }
+    if let failure = error as? HTTPClientError {
+      if failure == .connectTimeout { return "no connection within 5 s" }
+      return failure.shortDescription
+    }
+    return text
+  }
+}

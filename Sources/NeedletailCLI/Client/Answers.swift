@@ -1,0 +1,169 @@
+import NeedletailDashboard
+
+/// The JSON of the query APIs to values.
+///
+/// Each throws ``APIFailure/malformed`` for another shape.
+enum Answers {
+  struct Series: Equatable {
+    var series: [SeriesResult]
+    /// Native histograms, which a table of numbers cannot show.
+    var histograms: Int
+    var warnings: [String]
+  }
+
+  /// Prometheus: vector, matrix, scalar and string results.
+  static func series(_ body: [UInt8], path: String) throws -> Series {
+    let json = try parse(body, path)
+    guard let data = json["data"], let type = data["resultType"]?.string, let result = data["result"] else {
+      throw APIFailure.malformed(path: path, reason: "no data.resultType and data.result")
+    }
+    let warnings = ((json["warnings"]?.array ?? []) + (json["infos"]?.array ?? [])).compactMap(\.string)
+    if type == "scalar" || type == "string" {
+      let series = point(result).map { [SeriesResult(labels: [], points: [$0])] } ?? []
+      return Series(series: series, histograms: 0, warnings: warnings)
+    }
+    var histograms = 0
+    let series = result.array.compactMap { element -> SeriesResult? in
+      let points = (element["value"].map { [$0] } ?? element["values"]?.array ?? []).compactMap(point)
+      guard !points.isEmpty else {
+        histograms += 1
+        return nil
+      }
+      return SeriesResult(labels: labels(element["metric"]), points: points)
+    }
+    return Series(series: series, histograms: histograms, warnings: warnings)
+  }
+
+  /// Prometheus: a list of names or values.
+  static func names(_ body: [UInt8], path: String) throws -> [String] {
+    guard case .array(let elements)? = try parse(body, path)["data"] else {
+      throw APIFailure.malformed(path: path, reason: "no data")
+    }
+    return elements.compactMap(\.string)
+  }
+
+  /// Prometheus: the label sets of series.
+  static func labelSets(_ body: [UInt8], path: String) throws -> [[(name: String, value: String)]] {
+    guard case .array(let elements)? = try parse(body, path)["data"] else {
+      throw APIFailure.malformed(path: path, reason: "no data")
+    }
+    return elements.map { labels($0) }
+  }
+
+  /// Loki: log streams, as one list in the order of the answer.
+  ///
+  /// A metric query's matrix is not one.
+  static func logs(_ body: [UInt8], path: String) throws -> [LogLine] {
+    guard let data = try parse(body, path)["data"], data["resultType"]?.string == "streams" else {
+      throw APIFailure.malformed(path: path, reason: "no streams; ask for numbers with `needletail query`")
+    }
+    return (data["result"]?.array ?? []).flatMap { stream -> [LogLine] in
+      let labels = (stream["stream"]?.object ?? [:]).mapValues(\.text)
+      return (stream["values"]?.array ?? []).compactMap { entry in
+        let parts = entry.array
+        guard parts.count >= 2, let time = parts[0].integer, let body = parts[1].string else { return nil }
+        var all = labels
+        if parts.count > 2 {
+          for (name, value) in parts[2].object {
+            if case .object(let nested) = value {
+              all.merge(nested.mapValues(\.text)) { $1 }
+            } else {
+              all[name] = value.text
+            }
+          }
+        }
+        return LogLine(time: time, labels: all, body: body)
+      }
+    }
+  }
+
+  /// Tempo: what a search found.
+  static func traces(_ body: [UInt8], path: String) throws -> [TraceSummary] {
+    guard case .array(let elements)? = try parse(body, path)["traces"] else {
+      throw APIFailure.malformed(path: path, reason: "no traces")
+    }
+    return elements.compactMap { trace in
+      guard let id = trace["traceID"]?.string else { return nil }
+      let milliseconds = trace["durationMs"]?.double ?? 0
+      return TraceSummary(
+        id: id, rootService: trace["rootServiceName"]?.string ?? "", rootName: trace["rootTraceName"]?.string ?? "",
+        start: trace["startTimeUnixNano"]?.integer ?? 0,
+        duration: TimeText.nanoseconds(ofSeconds: milliseconds / 1_000))
+    }
+  }
+
+  /// OTLP JSON of one trace, under `batches` or `resourceSpans`, bare or inside of `trace`.
+  static func trace(_ body: [UInt8], id: String, path: String) throws -> Trace {
+    let json = try parse(body, path)
+    let root = json["trace"] ?? json
+    guard case .array(let resources)? = root["resourceSpans"] ?? root["batches"] else {
+      throw APIFailure.malformed(path: path, reason: "neither resourceSpans nor batches")
+    }
+    let spans = resources.flatMap { resource -> [TraceSpan] in
+      let attributes = attributes(resource["resource"]?["attributes"])
+      let service = attributes.first { $0.name == "service.name" }?.value ?? ""
+      let scopes = resource["scopeSpans"] ?? resource["instrumentationLibrarySpans"]
+      return (scopes?.array ?? []).flatMap { scope in
+        (scope["spans"]?.array ?? []).map { span($0, service: service) }
+      }
+    }
+    return Trace(id: id, spans: spans)
+  }
+
+  private static func span(_ json: JSON, service: String) -> TraceSpan {
+    let status = json["status"]
+    let code = status?["code"]
+    var attributes = attributes(json["attributes"])
+    for event in json["events"]?.array ?? [] {
+      let details = Self.attributes(event["attributes"]).map { "\($0.name)=\($0.value)" }.joined(separator: " ")
+      attributes.append(("event " + (event["name"]?.string ?? ""), details))
+    }
+    let start = json["startTimeUnixNano"]?.integer ?? 0
+    return TraceSpan(
+      id: json["spanId"]?.string ?? "", parent: json["parentSpanId"]?.string ?? "", service: service,
+      name: json["name"]?.string ?? "", start: start, end: json["endTimeUnixNano"]?.integer ?? start,
+      isError: code?.integer == 2 || code?.string == "STATUS_CODE_ERROR", message: status?["message"]?.string ?? "",
+      attributes: attributes)
+  }
+
+  private static func attributes(_ json: JSON?) -> [(name: String, value: String)] {
+    (json?.array ?? []).compactMap { attribute in
+      guard let key = attribute["key"]?.string else { return nil }
+      return (key, attribute["value"].map(anyValue) ?? "")
+    }
+  }
+
+  /// The text of an OTLP `AnyValue`.
+  ///
+  /// JSON's own depth is bounded by its parser.
+  private static func anyValue(_ json: JSON) -> String {
+    for key in ["stringValue", "intValue", "doubleValue", "boolValue", "bytesValue"] {
+      if let value = json[key] { return value.text }
+    }
+    if let values = json["arrayValue"]?["values"]?.array {
+      return "[" + values.map(anyValue).joined(separator: ", ") + "]"
+    }
+    if let pairs = json["kvlistValue"]?["values"] {
+      return "{" + attributes(pairs).map { "\($0.name): \($0.value)" }.joined(separator: ", ") + "}"
+    }
+    return json.text
+  }
+
+  private static func labels(_ json: JSON?) -> [(name: String, value: String)] {
+    (json?.object ?? [:]).map { (name: $0.key, value: $0.value.text) }.sorted { $0.name < $1.name }
+  }
+
+  private static func point(_ json: JSON) -> SeriesResult.Point? {
+    let parts = json.array
+    guard parts.count == 2, let time = parts[0].double, let value = parts[1].double else { return nil }
+    return SeriesResult.Point(time: time, value: value)
+  }
+
+  private static func parse(_ body: [UInt8], _ path: String) throws -> JSON {
+    do {
+      return try JSON(parsing: body)
+    } catch {
+      throw APIFailure.malformed(path: path, reason: error.description)
+    }
+  }
+}

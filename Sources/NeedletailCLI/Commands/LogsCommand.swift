@@ -1,0 +1,59 @@
+import ArgumentParser
+import NeedletailDashboard
+import NeedletailTerminal
+
+/// `needletail logs [SELECTOR]`.
+struct LogsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "logs",
+    abstract: "Find log records.",
+    discussion: """
+      Prints the newest records that match, oldest first.
+
+      EXAMPLES
+        needletail logs
+        needletail logs '{service_name="cart"} |= "timeout"' --since 15m
+        needletail logs '{level="error"}' --limit 20 --output csv > errors.csv
+        needletail logs '{trace_id="4bf92f3577b34da6a3ce929d0e0e4736"}' --since 1d
+        needletail logs '{service_name="cart"}' --raw | grep -i card
+      """)
+
+  @Argument(help: "A stream selector with filters.")
+  var selector = "{service_name=~\".+\"}"
+
+  @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var times: TimeOptions
+
+  @Option(help: "The most records to print.")
+  var limit = 100
+
+  @Flag(help: "Take the oldest records of the time, not the newest.")
+  var oldest = false
+
+  @Flag(help: "Print the messages alone, exactly as they were sent, control characters included.")
+  var raw = false
+
+  @Option(help: "How to print the answer: table, json or csv.")
+  var output: OutputFormat = .table
+
+  func validate() throws {
+    if output == .graph { throw ValidationError("logs have no graph; use --output table, json or csv") }
+    if !(1...100_000).contains(limit) { throw ValidationError("--limit \(limit) is not between 1 and 100000") }
+  }
+
+  func run() async throws {
+    let range = try times.range(now: WallClock.now())
+    let body = try await connection.client().logsBody(
+      selector, start: range.start, end: range.end, limit: limit, forward: oldest)
+    if output == .json { return Console.printExactly(body) }
+    let logs = try Answers.logs(body, path: "/loki/api/v1/query_range").sorted { $0.time < $1.time }
+    if logs.isEmpty { Console.complain("nothing matches", prefix: "") }
+    if raw {
+      Console.write(logs.flatMap { Array($0.body.utf8) + [0x0A] }, to: 1)
+    } else if output == .csv {
+      Console.printExactly(EventOutput.csv(logs))
+    } else {
+      Console.print(EventOutput.logs(logs, zone: Console.isLocalTime ? .local : .utc))
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import NeedletailDashboard
+import NeedletailTerminal
+
+/// `needletail series SELECTOR...`.
+struct SeriesCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "series",
+    abstract: "List the series that match selectors.",
+    discussion: """
+      EXAMPLES
+        needletail series 'http_server_request_duration_seconds_count'
+        needletail series '{job="cart"}' '{job="payment"}' --since 1d --output csv
+      """)
+
+  @Argument(help: "Selectors; a series is listed when it matches one.")
+  var selectors: [String]
+
+  @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var times: TimeOptions
+
+  @Option(help: "How to print the answer: table, json or csv.")
+  var output: OutputFormat = .table
+
+  func validate() throws {
+    if output == .graph { throw ValidationError("a list of series has no graph; `needletail query` draws one") }
+  }
+
+  func run() async throws {
+    let range = try times.range(now: WallClock.now(), span: "1d")
+    let parameters =
+      selectors.map { ("match[]", $0) }
+      + [("start", APIClient.seconds(range.start)), ("end", APIClient.seconds(range.end))]
+    let body = try await connection.client().get("/api/v1/series", parameters)
+    if output == .json { return Console.printExactly(body) }
+    let series = try Answers.labelSets(body, path: "/api/v1/series").map { SeriesResult(labels: $0, points: []) }
+    if output == .csv {
+      let names = Set(series.flatMap { $0.labels.map(\.name) }).sorted()
+      let header = CSV.line(names.map { .text($0) }) + "\n"
+      let text = series.reduce(into: header) { out, result in
+        out += CSV.line(names.map { .text(result.label($0) ?? "") }) + "\n"
+      }
+      return Console.printExactly(text)
+    }
+    if series.isEmpty { Console.complain("nothing matches", prefix: "") }
+    Console.print(series.map { StyledText(TerminalText($0.name)) })
+  }
+}

@@ -1,0 +1,27 @@
+import Logging
+import NeedletailNode
+import ServiceLifecycle
+
+/// The one place where the command line meets the server of NeedletailNode.
+enum ServerEntry {
+  /// Merges the settings and runs the server until it is told to stop; with `printOnly`, prints the settings instead.
+  static func run(
+    flags: [String: String], environment: [String: String], file: String?, printOnly: Bool
+  ) async throws {
+    let configuration: ServerConfiguration
+    do {
+      configuration = try ServerConfiguration.load(flags: flags, environment: environment, file: file)
+    } catch {
+      throw CommandFailure(message: error.description, code: 2)
+    }
+    if printOnly { return Console.printExactly(configuration.rendered()) }
+    var logger = Logger(label: "needletail", factory: { LogfmtHandler(label: $0) })
+    // What the group says at info is of no use to an operator; the server tells what it does itself.
+    logger.logLevel = .warning
+    var group = ServiceGroupConfiguration(
+      services: [NeedletailServer(configuration: configuration)], gracefulShutdownSignals: [.sigterm, .sigint],
+      logger: logger)
+    group.maximumGracefulShutdownDuration = .seconds(5)
+    try await ServiceGroup(configuration: group).run()
+  }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import NeedletailDashboard
+import NeedletailTerminal
+
+/// `needletail traces`.
+struct TracesCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "traces",
+    abstract: "Find traces.",
+    discussion: """
+      EXAMPLES
+        needletail traces
+        needletail traces --tags 'service.name=frontend status=error' --since 15m
+        needletail traces --min-duration 500ms --limit 50 --output json
+      """)
+
+  @Argument(help: "A TraceQL query.")
+  var query = ""
+
+  @Option(help: ArgumentHelp("Attributes that a span must have, as logfmt.", valueName: "key=value ..."))
+  var tags = ""
+
+  @Option(help: ArgumentHelp("Only traces that took at least this long.", valueName: "duration"))
+  var minDuration = ""
+
+  @Option(help: "The most traces to print.")
+  var limit = 20
+
+  @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var times: TimeOptions
+
+  @Option(help: "How to print the answer: table, json or csv.")
+  var output: OutputFormat = .table
+
+  func validate() throws {
+    if output == .graph { throw ValidationError("a list of traces has no graph; use --output table, json or csv") }
+    if !query.isEmpty && !tags.isEmpty { throw ValidationError("a query and --tags cannot stand together; give one") }
+    if !(1...10_000).contains(limit) { throw ValidationError("--limit \(limit) is not between 1 and 10000") }
+    if !minDuration.isEmpty && TimeSpan.nanoseconds(minDuration) == nil {
+      throw ValidationError("--min-duration '\(minDuration)' is not a duration; write it as 500ms")
+    }
+  }
+
+  func run() async throws {
+    let range = try times.range(now: WallClock.now())
+    let search = TraceSearch(
+      query: query, tags: tags, minimumDuration: minDuration, limit: limit, start: Double(range.start) / 1e9,
+      end: Double(range.end) / 1e9)
+    let body = try await connection.client().tracesBody(search)
+    if output == .json { return Console.printExactly(body) }
+    let traces = try Answers.traces(body, path: "/tempo/api/search")
+    if traces.isEmpty { Console.complain("nothing matches", prefix: "") }
+    if output == .csv { return Console.printExactly(EventOutput.csv(traces)) }
+    Console.print(
+      EventOutput.traces(traces, zone: Console.isLocalTime ? .local : .utc, columns: Console.columns))
+  }
+}

@@ -1,0 +1,77 @@
+import ArgumentParser
+import Foundation
+import NeedletailTerminal
+
+/// The command `needletail`: thin commands over the other rooms.
+@main
+struct Needletail: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "needletail",
+    abstract: "Metrics, traces and logs: one server, one language, one terminal.",
+    discussion: """
+      EXAMPLES
+        needletail demo
+        needletail serve --data ./needletail-data
+        needletail query 'sum by (job) (rate(http_server_request_duration_seconds_count[5m]))'
+        needletail logs '{service_name="cart"} |= "timeout"' --since 1h
+        needletail traces --tags status=error --since 1h
+        needletail dash
+
+      EXIT CODES
+        0  it worked
+        1  the server could not be reached or refused, or what was asked for does not exist
+        2  the command line is wrong
+      """,
+    subcommands: [
+      ServeCommand.self, QueryCommand.self, LogsCommand.self, TracesCommand.self, TraceCommand.self,
+      LabelsCommand.self, SeriesCommand.self, DashCommand.self, DemoCommand.self, VersionCommand.self,
+      SuperviseCommand.self,
+    ])
+
+  static func main() async {
+    // A reader that goes away, such as `head`, shows as an error of write(2) instead of as a signal.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try parseAsRoot()
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      end(with: error)
+    }
+  }
+
+  private static func end(with error: any Error) -> Never {
+    switch error {
+    case let failure as CommandFailure:
+      Console.complain(failure.message)
+      Foundation.exit(failure.code)
+    case let failure as APIFailure:
+      Console.complain(failure.description)
+      Foundation.exit(1)
+    default:
+      let code = exitCode(for: error)
+      let message = fullMessage(for: error)
+      if code.isSuccess {
+        if !message.isEmpty { Console.print(message) }
+        Foundation.exit(0)
+      }
+      if error is ExitCode { Foundation.exit(code.rawValue) }
+      let isUsage = code == .validationFailure
+      if isUsage {
+        Console.complain(message, prefix: "")
+      } else {
+        Console.complain("\(error)")
+      }
+      Foundation.exit(isUsage ? 2 : 1)
+    }
+  }
+}
+
+/// A command cannot do what it was asked: what, where and what to do about it.
+struct CommandFailure: Error, Equatable {
+  var message: String
+  var code: Int32 = 1
+}

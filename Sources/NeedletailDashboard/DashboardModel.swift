@@ -1,0 +1,214 @@
+import NeedletailTerminal
+
+/// What the dashboard shows and how it answers keys: a plain value, told of events and giving back what is to be done,
+/// so that every screen and every key can be tested without a terminal or a server.
+package struct DashboardModel: Sendable {
+  package enum Event: Sendable {
+    case input(InputEvent)
+    /// It is time to ask again, if nothing is paused.
+    case tick
+    case overview(Overview)
+    case trace(Trace, logs: [LogLine])
+    /// A trace could not be had.
+    case failed(String)
+  }
+
+  package enum Action: Equatable, Sendable {
+    case refresh
+    case openTrace(String)
+    case suspend
+    case quit
+  }
+
+  enum Panel: Int, CaseIterable, Sendable {
+    case services, traces, logs
+  }
+
+  struct OpenTrace: Sendable {
+    var trace: Trace
+    var logs: [LogLine]
+    var selection = 0
+  }
+
+  let zone: TimeText.Zone
+  /// Shown in the title.
+  let server: TerminalText
+  var overview: Overview?
+  var panel = Panel.services
+  /// The selected row of each panel.
+  var selection: [Panel: Int] = [:]
+  /// The service to which traces and logs are narrowed.
+  var service: String?
+  var openTrace: OpenTrace?
+  var notice: TerminalText?
+  var isPaused = false
+  var showsHelp = false
+  private var isRefreshing = false
+
+  package init(server: String, zone: TimeText.Zone) {
+    self.server = TerminalText(server, limit: 60)
+    self.zone = zone
+  }
+
+  /// Takes an event and tells what is to be done.
+  package mutating func handle(_ event: Event) -> [Action] {
+    switch event {
+    case .input(let input): return handle(input)
+    case .tick:
+      guard !isPaused, !isRefreshing else { return [] }
+      isRefreshing = true
+      return [.refresh]
+    case .overview(let new):
+      isRefreshing = false
+      if !isPaused || overview == nil { overview = new }
+      Panel.allCases.forEach { move($0, by: 0) }
+      return []
+    case .trace(let trace, let logs):
+      notice = nil
+      openTrace = OpenTrace(trace: trace, logs: logs)
+      if let first = trace.tree.firstIndex(where: { $0.span.isError }) { openTrace?.selection = first }
+      return []
+    case .failed(let message):
+      notice = TerminalText(message, limit: 300)
+      return []
+    }
+  }
+
+  private mutating func handle(_ input: InputEvent) -> [Action] {
+    switch input {
+    case .terminate: return [.quit]
+    case .resize, .paste: return []
+    case .mouse(.scrollUp, _, _): return act(.up)
+    case .mouse(.scrollDown, _, _): return act(.down)
+    case .mouse: return []
+    case .key(let key, let modifiers): return Command(key, modifiers).map { act($0) } ?? []
+    }
+  }
+
+  private enum Command {
+    case up, down, first, last, pageUp, pageDown, next, previous, open, back, pause, help, quit, suspend, refresh
+
+    init?(_ key: InputEvent.Key, _ modifiers: InputEvent.Modifiers) {
+      switch (key, modifiers.contains(.control)) {
+      case (.character("c"), true), (.character("q"), false): self = .quit
+      case (.character("z"), true): self = .suspend
+      case (.up, _), (.character("k"), false): self = .up
+      case (.down, _), (.character("j"), false): self = .down
+      case (.left, _), (.character("h"), false): self = .previous
+      case (.right, _), (.character("l"), false): self = .next
+      case (.home, _), (.character("g"), false): self = .first
+      case (.end, _), (.character("G"), false): self = .last
+      case (.pageUp, _): self = .pageUp
+      case (.pageDown, _): self = .pageDown
+      case (.tab, _): self = modifiers.contains(.shift) ? .previous : .next
+      case (.enter, _): self = .open
+      case (.escape, _), (.backspace, _): self = .back
+      case (.character(" "), false): self = .pause
+      case (.character("?"), _): self = .help
+      case (.character("r"), false): self = .refresh
+      default: return nil
+      }
+    }
+  }
+
+  private mutating func act(_ command: Command) -> [Action] {
+    if showsHelp && command != .quit && command != .suspend {
+      showsHelp = false
+      return []
+    }
+    switch command {
+    case .quit: return [.quit]
+    case .suspend: return [.suspend]
+    case .help: showsHelp = true
+    case .pause: isPaused.toggle()
+    case .refresh: return [.refresh]
+    case .up: moveSelection(by: -1)
+    case .down: moveSelection(by: 1)
+    case .pageUp: moveSelection(by: -10)
+    case .pageDown: moveSelection(by: 10)
+    case .first: moveSelection(by: -100_000)
+    case .last: moveSelection(by: 100_000)
+    case .next: focus(by: 1)
+    case .previous: focus(by: -1)
+    case .open: return open()
+    case .back: back()
+    }
+    return []
+  }
+
+  private mutating func back() {
+    if openTrace != nil {
+      openTrace = nil
+    } else if service != nil {
+      service = nil
+      panel = .services
+    }
+    notice = nil
+  }
+
+  private mutating func open() -> [Action] {
+    guard openTrace == nil else { return [] }
+    let index = selection[panel] ?? 0
+    switch panel {
+    case .services:
+      guard let services = overview?.services, services.indices.contains(index) else { return [] }
+      service = services[index].name
+      panel = .traces
+      selection[.traces] = 0
+      selection[.logs] = 0
+      return []
+    case .traces:
+      guard traces.indices.contains(index) else { return [] }
+      return opening(traces[index].id)
+    case .logs:
+      guard logs.indices.contains(index) else { return [] }
+      guard let id = logs[index].traceID, !id.isEmpty else {
+        notice = "this log record belongs to no trace"
+        return []
+      }
+      return opening(id)
+    }
+  }
+
+  private mutating func opening(_ id: String) -> [Action] {
+    notice = TerminalText("asking for trace \(id) ...", limit: 200)
+    return [.openTrace(id)]
+  }
+
+  private mutating func focus(by step: Int) {
+    let count = Panel.allCases.count
+    panel = Panel(rawValue: (panel.rawValue + step + count) % count) ?? .services
+  }
+
+  private mutating func moveSelection(by step: Int) {
+    guard let trace = openTrace else { return move(panel, by: step) }
+    openTrace?.selection = min(max(0, trace.selection + step), max(0, trace.trace.spans.count - 1))
+  }
+
+  private mutating func move(_ panel: Panel, by step: Int) {
+    let count =
+      switch panel {
+      case .services: overview?.services.count ?? 0
+      case .traces: traces.count
+      case .logs: logs.count
+      }
+    selection[panel] = min(max(0, (selection[panel] ?? 0) + step), max(0, count - 1))
+  }
+
+  /// The traces that are listed: all, or those that begin in the chosen service.
+  var traces: [TraceSummary] {
+    let all = overview?.traces ?? []
+    return service.map { name in all.filter { Self.isJob(name, ofService: $0.rootService) } } ?? all
+  }
+
+  var logs: [LogLine] {
+    let all = overview?.logs ?? []
+    return service.map { name in all.filter { Self.isJob(name, ofService: $0.service) } } ?? all
+  }
+
+  /// Whether the Prometheus label `job` names this service: OpenTelemetry makes it from `service.namespace` and
+  /// `service.name` with a slash between them, where there is a namespace.
+  private static func isJob(_ job: String, ofService service: String) -> Bool {
+    job == service || job.hasSuffix("/" + service)
+  }
+}

@@ -1,0 +1,155 @@
+import NeedletailTerminal
+
+extension DashboardModel {
+  /// Draws the whole screen, whatever its size.
+  package func render(_ size: Size) -> CellBuffer {
+    var buffer = CellBuffer(size)
+    let (title, below) = buffer.bounds.splitTop(1)
+    let (body, footer) = below.splitTop(below.rows - 1)
+    drawTitle(into: &buffer, in: title)
+    if showsHelp {
+      HelpScreen.draw(into: &buffer, in: body)
+    } else if let openTrace {
+      TraceScreen(open: openTrace, zone: zone).draw(into: &buffer, in: body)
+    } else if let overview {
+      draw(overview, into: &buffer, in: body)
+    } else {
+      buffer.draw("asking ...", row: body.row, column: body.column + 1, style: .faint, in: body)
+    }
+    drawFooter(into: &buffer, in: footer)
+    return buffer
+  }
+
+  private func drawTitle(into buffer: inout CellBuffer, in area: Rectangle) {
+    let style = Style(.cyan, [.bold, .reverse])
+    buffer.fill(area, style: style)
+    var column = buffer.draw(" needletail  " + server, row: area.row, column: 0, style: style, in: area)
+    if let service {
+      column = buffer.draw(
+        "  service " + TerminalText(service, limit: 60), row: area.row, column: column, style: style, in: area)
+    }
+    if isPaused { column = buffer.draw("  PAUSED", row: area.row, column: column, style: style, in: area) }
+    guard let overview else { return }
+    let time = TerminalText(TimeText.clock(seconds: overview.end, zone) + " ")
+    if column + 1 < area.endColumn - time.width {
+      buffer.draw(time, row: area.row, column: area.endColumn - time.width, style: style, in: area)
+    }
+  }
+
+  private func drawFooter(into buffer: inout CellBuffer, in area: Rectangle) {
+    let problem = notice ?? overview?.problems.first.map { TerminalText($0, limit: 300) }
+    if let problem {
+      buffer.draw(problem.abbreviated(to: area.columns), row: area.row, column: 0, style: .warning, in: area)
+      return
+    }
+    let keys: TerminalText =
+      openTrace == nil
+      ? " q quit  tab panel  ↑↓ select  enter open  esc back  space pause  ? help"
+      : " q quit  ↑↓ span  esc back  ? help"
+    buffer.draw(keys.abbreviated(to: area.columns), row: area.row, column: 0, style: .faint, in: area)
+  }
+
+  private func draw(_ overview: Overview, into buffer: inout CellBuffer, in area: Rectangle) {
+    let wanted = max(2, overview.services.count + 2)
+    let (top, rest) = area.splitTop(min(wanted, max(3, area.rows / 3)))
+    drawServices(overview, into: &buffer, in: top)
+    let (graphs, lists) = rest.splitTop(rest.rows * 2 / 5)
+    let (left, right) = graphs.splitLeft(graphs.columns / 2)
+    drawGraph("requests by service", overview, \.rate, .perSecond, into: &buffer, in: left)
+    drawGraph("p95 latency", overview, \.latency, .seconds, into: &buffer, in: right)
+    let (traces, logs) = lists.splitTop(lists.rows / 2)
+    drawTraces(overview, into: &buffer, in: traces)
+    drawLogs(into: &buffer, in: logs)
+  }
+
+  /// A heading; returns what is left below it.
+  private func heading(
+    _ text: TerminalText, _ panel: Panel?, into buffer: inout CellBuffer, in area: Rectangle
+  ) -> Rectangle {
+    let (line, rest) = area.splitTop(1)
+    let isFocused = panel == self.panel
+    let title = (isFocused ? "▶ " : "  ") + text + " "
+    let end = buffer.draw(
+      title, row: line.row, column: line.column, style: isFocused ? .heading : .bold, in: line)
+    let rule = TerminalText("─").repeated(line.endColumn - end)
+    buffer.draw(rule, row: line.row, column: end, style: .faint, in: line)
+    return rest
+  }
+
+  private func drawServices(_ overview: Overview, into buffer: inout CellBuffer, in area: Rectangle) {
+    let rest = heading("services", .services, into: &buffer, in: area)
+    guard !overview.services.isEmpty else {
+      buffer.draw(
+        "no http_server_request_duration_seconds yet: nothing has sent request metrics in this window",
+        row: rest.row, column: rest.column + 2, style: .faint, in: rest)
+      return
+    }
+    let rows = overview.services.enumerated().map { index, service -> [StyledText] in
+      let failed: Style = service.errors >= 0.05 ? .error : service.errors > 0 ? .warning : .plain
+      return [
+        StyledText(TerminalText(service.name, limit: 60), Style(.ofSeries(index), .bold)),
+        StyledText(TerminalText(Quantity.text(service.rate.last?.value ?? .nan, .perSecond))),
+        StyledText(TerminalText(Quantity.text(service.errors * 100, .percent)), failed),
+        StyledText(TerminalText(Quantity.text(service.p50, .seconds))),
+        StyledText(TerminalText(Quantity.text(service.p95, .seconds))),
+        StyledText(TerminalText(Quantity.text(service.p99, .seconds))),
+        StyledText(Sparkline(service.rate.map(\.value)).text(columns: 24), Style(.ofSeries(index))),
+      ]
+    }
+    Table(
+      columns: [
+        .init("SERVICE"), .init("RATE", .right), .init("ERRORS", .right), .init("P50", .right), .init("P95", .right),
+        .init("P99", .right), .init("REQUESTS", flexible: true),
+      ], rows: rows, selection: panel == .services ? selection[.services] ?? 0 : nil
+    ).draw(into: &buffer, in: rest.splitLeft(2).rest)
+  }
+
+  private func drawGraph(
+    _ title: TerminalText, _ overview: Overview, _ values: KeyPath<ServiceSummary, [SeriesResult.Point]>,
+    _ unit: Quantity.Unit, into buffer: inout CellBuffer, in area: Rectangle
+  ) {
+    let rest = heading(title, nil, into: &buffer, in: area)
+    guard rest.rows >= 3, overview.end > overview.start else { return }
+    let zone = zone
+    let lines = overview.services.enumerated().map { index, service in
+      LineGraph.Line(
+        name: TerminalText(service.name, limit: 60), color: .ofSeries(index),
+        points: service[keyPath: values].map { LineGraph.Point($0.time, $0.value) })
+    }
+    LineGraph(
+      lines: lines, range: overview.start...overview.end, unit: unit, gap: overview.step * 2.5,
+      label: { TerminalText(TimeText.clock(seconds: $0, zone)) }
+    ).draw(into: &buffer, in: rest.splitLeft(1).rest)
+  }
+
+  private func drawTraces(_ overview: Overview, into buffer: inout CellBuffer, in area: Rectangle) {
+    let rest = heading("traces: errors, then slow", .traces, into: &buffer, in: area)
+    let rows = traces.map { trace -> [StyledText] in
+      let isFailed = overview.failedTraces.contains(trace.id)
+      let took = Double(trace.duration) / 1e9
+      return [
+        StyledText(TerminalText(TimeText.clock(nanoseconds: trace.start, zone)), .faint),
+        StyledText(isFailed ? "✗" : "…", isFailed ? .error : .warning),
+        StyledText(TerminalText(Quantity.duration(seconds: took))),
+        StyledText(TerminalText(trace.rootService, limit: 60), Style(.cyan)),
+        StyledText(TerminalText(trace.rootName, limit: 200)),
+        StyledText(TerminalText(trace.id, limit: 40), .faint),
+      ]
+    }
+    Table(
+      columns: [
+        .init("START"), .init(""), .init("TOOK", .right), .init("SERVICE"), .init("NAME"),
+        .init("TRACE", flexible: true),
+      ], rows: rows, selection: panel == .traces ? selection[.traces] ?? 0 : nil
+    ).draw(into: &buffer, in: rest.splitLeft(2).rest)
+  }
+
+  private func drawLogs(into buffer: inout CellBuffer, in area: Rectangle) {
+    let rest = heading("error logs", .logs, into: &buffer, in: area)
+    // Only what can be seen is turned into text; the selection stays in sight.
+    let chosen = panel == .logs ? selection[.logs] ?? 0 : nil
+    let first = chosen.map { max(0, $0 - rest.rows + 1) } ?? 0
+    let entries = logs.dropFirst(first).prefix(rest.rows).map { $0.entry(zone, fields: true) }
+    LogList(entries: entries, selection: chosen.map { $0 - first }).draw(into: &buffer, in: rest.splitLeft(2).rest)
+  }
+}

@@ -1,0 +1,91 @@
+import NeedletailBlocks
+import NeedletailTelemetry
+
+/// Which parts of a day are merged, and their merging into one.
+enum PartMerge {
+  /// Parts of one level and day that are merged into one of the next level.
+  static let fanIn = 8
+  /// Rows of a merged part: what its references take in memory is 40 bytes each.
+  static let rowsMax: UInt64 = 4 << 20
+
+  /// The parts to merge next, all of one day; none where there is nothing to do.
+  static func choose(_ parts: [EventPart]) -> [EventPart] {
+    struct Tier: Hashable {
+      var day: Int64
+      var level: UInt32
+    }
+    let tiers = Dictionary(grouping: parts) { Tier(day: $0.record.summary.partition, level: $0.record.summary.level) }
+    for (_, tier) in tiers.sorted(by: { ($0.key.day, $0.key.level) < ($1.key.day, $1.key.level) }) {
+      var chosen: [EventPart] = []
+      var rows: UInt64 = 0
+      for part in tier.sorted(by: { $0.record.summary.rows < $1.record.summary.rows }) {
+        rows += part.record.summary.rows
+        guard chosen.count < fanIn, rows <= rowsMax else { break }
+        chosen.append(part)
+      }
+      if chosen.count == fanIn { return chosen }
+    }
+    return []
+  }
+
+  /// Writes the rows of parts of one day, each record once, as one part.
+  static func merge(
+    _ parts: [EventPart], isSpans: Bool, slots: SlotMap, to folder: PartsFolder
+  ) throws(BlockError) -> PartRecord {
+    var distinct: [Hash128: StreamEntry] = [:]
+    for part in parts { for stream in part.streams { distinct[stream.identity] = stream } }
+    let (streams, numbers) = StreamEntry.sorted(distinct)
+    var references: [EventPartWriter.Reference] = []
+    for (index, part) in parts.enumerated() {
+      var row: UInt32 = 0
+      for entry in part.directory.blocks {
+        let columns = try BlockColumns(part, entry)
+        for local in 0..<columns.rowCount {
+          references.append(
+            EventPartWriter.Reference(
+              stream: numbers[columns.stream(of: local).identity] ?? 0, key: columns.key(of: local),
+              source: UInt32(truncatingIfNeeded: index), row: row))
+          row += 1
+        }
+      }
+    }
+    let level = (parts.map(\.record.summary.level).max() ?? 0) + 1
+    return try EventPartWriter.write(
+      references, of: PartSource(parts), streams: streams, isSpans: isSpans, slots: slots, level: level, to: folder)
+  }
+}
+
+/// Rows of parts, numbered through each part.
+///
+/// Merging asks for a part's rows in their order, so one block of each part is in memory.
+private struct PartSource: EventPartWriter.Source {
+  private struct Cursor {
+    var part: EventPart
+    var block = -1
+    /// Number of the block's first row, and of the row after its last.
+    var start = 0
+    var end = 0
+    var columns: BlockColumns?
+  }
+
+  private var cursors: [Cursor]
+
+  init(_ parts: [EventPart]) { cursors = parts.map { Cursor(part: $0) } }
+
+  mutating func withRow(_ reference: EventPartWriter.Reference, _ body: (EventRow) -> Void) throws(BlockError) {
+    let source = Int(reference.source)
+    while Int(reference.row) >= cursors[source].end {
+      let part = cursors[source].part
+      let block = cursors[source].block + 1
+      let columns = try BlockColumns(part, part.directory.blocks[block])
+      try columns.load(ColumnGroup.allCases)
+      cursors[source].block = block
+      cursors[source].start = cursors[source].end
+      cursors[source].end += columns.rowCount
+      cursors[source].columns = columns
+    }
+    let local = Int(reference.row) - cursors[source].start
+    precondition(local >= 0, "rows of a part are asked for in their order")
+    cursors[source].columns?.withRow(local, body)
+  }
+}

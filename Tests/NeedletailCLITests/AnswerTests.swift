@@ -1,0 +1,108 @@
+import NeedletailDashboard
+import Testing
+
+@testable import NeedletailCLI
+
+@Suite("Answers of servers")
+struct AnswerTests {
+  private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+  @Test("JSON is read exactly, with 64-bit numbers, escapes and surrogates")
+  func json() throws {
+    let json = try JSON(
+      parsing: bytes(#" {"a":[1700000000123456789,-1.5e3,true,null],"b":"x\n\u00e9\ud83d\ude80\ud800"} "#))
+    #expect(json["a"]?.array.first?.integer == 1_700_000_000_123_456_789)
+    #expect(json["a"]?.array[1].double == -1_500)
+    #expect(json["b"]?.string == "x\né🚀\u{FFFD}")
+  }
+
+  @Test(
+    "what is not JSON is refused and never crashes",
+    arguments: [
+      "", "{", "[1,]", "{\"a\"}", "tru", "1 2", "\"\u{1}\"", "\"\\u12\"", "+1", "--1", "{\"a\":1,}", "nan", "\"\\x\"",
+      String(repeating: "[", count: 100_000),
+      String(repeating: "{\"a\":", count: 70) + "1" + String(repeating: "}", count: 70),
+    ])
+  func notJSON(text: String) {
+    #expect(throws: JSON.Malformed.self) { try JSON(parsing: Array(text.utf8)) }
+  }
+
+  @Test("vectors, matrices and scalars become series, special values included")
+  func series() throws {
+    let vector = try Answers.series(
+      bytes(
+        #"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[1700000000.5,"+Inf"]},{"metric":{},"histogram":[1,{}]}]},"warnings":["w"]}"#
+      ), path: "/q")
+    #expect(vector.series.map(\.name) == ["up{job=\"a\"}"])
+    #expect(vector.series[0].points == [.init(time: 1_700_000_000.5, value: .infinity)])
+    #expect(vector.histograms == 1 && vector.warnings == ["w"])
+    let matrix = try Answers.series(
+      bytes(#"{"data":{"resultType":"matrix","result":[{"metric":{"job":"a"},"values":[[1,"2"],[2,"3"]]}]}}"#),
+      path: "/q")
+    #expect(matrix.series[0].points.map(\.value) == [2, 3])
+    let scalar = try Answers.series(bytes(#"{"data":{"resultType":"scalar","result":[1,"2"]}}"#), path: "/q")
+    #expect(scalar.series[0].points.map(\.value) == [2])
+  }
+
+  @Test("log streams become one list, structured metadata included")
+  func logs() throws {
+    let logs = try Answers.logs(
+      bytes(
+        #"{"data":{"resultType":"streams","result":[{"stream":{"service_name":"cart","level":"ERROR"},"values":[["1700000000123456789","boom",{"trace_id":"abc"}],["1","x"]]}]}}"#
+      ), path: "/l")
+    #expect(logs.count == 2)
+    #expect(logs[0].time == 1_700_000_000_123_456_789 && logs[0].traceID == "abc" && logs[0].severity == .error)
+    #expect(throws: APIFailure.self) {
+      try Answers.logs(bytes(#"{"data":{"resultType":"matrix","result":[]}}"#), path: "/l")
+    }
+  }
+
+  @Test("a trace is read under batches and under resourceSpans", arguments: ["batches", "resourceSpans"])
+  func trace(key: String) throws {
+    let body = #"""
+      {"\#(key)":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"payment"}}]},"scopeSpans":[{"spans":[
+      {"spanId":"b","parentSpanId":"a","name":"charge","startTimeUnixNano":"1700000000000000005","endTimeUnixNano":1700000000000000009,
+       "status":{"code":2,"message":"declined"},"attributes":[{"key":"n","value":{"intValue":"7"}},{"key":"l","value":{"arrayValue":{"values":[{"boolValue":true}]}}}],
+       "events":[{"name":"exception","attributes":[{"key":"exception.message","value":{"stringValue":"no"}}]}]},
+      {"spanId":"a","name":"root","startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000000000010","status":{"code":"STATUS_CODE_OK"}}]}]}]}
+      """#
+    let trace = try Answers.trace(bytes(body), id: "t", path: "/t")
+    #expect(trace.tree.map(\.span.name) == ["root", "charge"])
+    let charge = trace.tree[1].span
+    #expect(
+      charge.isError && charge.message == "declined" && charge.service == "payment" && charge.end - charge.start == 4)
+    #expect(charge.attributes.map(\.value) == ["7", "[true]", "exception.message=no"])
+    #expect(!trace.tree[0].span.isError && trace.duration == 10)
+  }
+
+  @Test("searches give summaries")
+  func search() throws {
+    let traces = try Answers.traces(
+      bytes(
+        #"{"traces":[{"traceID":"ab","rootServiceName":"f","rootTraceName":"GET /","startTimeUnixNano":"5","durationMs":250}]}"#
+      ),
+      path: "/s")
+    #expect(traces == [TraceSummary(id: "ab", rootService: "f", rootName: "GET /", start: 5, duration: 250_000_000)])
+  }
+
+  @Test("an answer of another shape is an error that names the path", arguments: ["", "<html>", "[]", "{\"data\":5}"])
+  func anotherShape(text: String) {
+    for read in [
+      { _ = try Answers.series($0, path: "/api/x") }, { _ = try Answers.names($0, path: "/api/x") },
+      { _ = try Answers.logs($0, path: "/api/x") }, { _ = try Answers.traces($0, path: "/api/x") },
+      { _ = try Answers.trace($0, id: "", path: "/api/x") },
+    ] as [([UInt8]) throws -> Void] {
+      #expect { try read(Array(text.utf8)) } throws: { "\($0)".contains("/api/x") }
+    }
+  }
+
+  @Test("errors say what, where and what to do")
+  func failures() {
+    #expect(
+      APIFailure.unreachable(server: "http://h:1", reason: "connection refused").description
+        == "cannot reach http://h:1: connection refused; is `needletail serve` running?")
+    #expect(APIClient.message(Array(#"{"status":"error","error":"bad \"query\""}"#.utf8)) == "bad \"query\"")
+    #expect(APIClient.message(Array("plain\nmore".utf8)) == "plain")
+    #expect(APIClient.message([]) == "no reason given")
+  }
+}

@@ -1,0 +1,113 @@
+import ArgumentParser
+import Testing
+
+@testable import NeedletailCLI
+
+private let second: Int64 = 1_000_000_000
+
+@Suite("Times on the command line")
+struct InstantTests {
+  private static let now: Int64 = 1_700_000_000 * second
+
+  private static let cases: [(String, Int64)] = [
+    ("now", now), ("now-1h", now - 3_600 * second), ("now+5m", now + 300 * second), ("1h30m", now - 5_400 * second),
+    ("-15m", now - 900 * second), ("1700000000", now), ("1700000000.123456789", now + 123_456_789),
+    ("2023-11-14T22:13:20Z", now), ("2023-11-14T23:13:20.5+01:00", now + second / 2),
+    ("2023-11-14", 1_699_920_000 * second),
+    ("2023-11-14T22:13", 1_699_999_980 * second), ("1969-12-31T23:59:59Z", -second), ("0", 0),
+    ("2024-02-29 00:00:00Z", 1_709_164_800 * second),
+  ]
+
+  @Test(
+    "are RFC 3339, unix seconds, now with an offset, or so long ago",
+    arguments: cases)
+  func accepted(text: String, expected: Int64) {
+    #expect(Instant.nanoseconds(text, now: Self.now) == expected)
+  }
+
+  @Test(
+    "anything else is refused",
+    arguments: [
+      "", "yesterday", "now-", "now-x", "2023-13-01", "2023-02-29", "2023-11-14T25:00:00Z", "2023-11-14T22:13:20+1",
+      "2023-11-14T22:13:20Zx", "99999999999999999999", "1e9", "nan", "0x10", "1.2.3", "9999999999999h", "-", ".",
+      "9999-12-31", "２０２３-11-14",
+    ])
+  func refused(text: String) {
+    #expect(Instant.nanoseconds(text, now: Self.now) == nil)
+  }
+}
+
+@Suite("Spans of time on the command line")
+struct TimeSpanTests {
+  private static let cases: [(String, Int64)] = [
+    ("90s", 90 * second), ("1h30m", 5_400 * second), ("500ms", second / 2), ("1.5h", 5_400 * second),
+    ("15", 15 * second),
+    ("7d", 604_800 * second), ("2w", 1_209_600 * second), ("10us", 10_000), ("3ns", 3),
+  ]
+
+  @Test(
+    "are numbers with units, or seconds",
+    arguments: cases)
+  func accepted(text: String, expected: Int64) {
+    #expect(TimeSpan.nanoseconds(text) == expected)
+  }
+
+  @Test(
+    "anything else is refused", arguments: ["", "h", "1x", "1h30", "-5m", "1e5s", "999999y", "1..5h", "inf", " 5m"])
+  func refused(text: String) {
+    #expect(TimeSpan.nanoseconds(text) == nil)
+  }
+}
+
+@Suite("Commands")
+struct CommandTests {
+  @Test(
+    "every command has examples in its help",
+    arguments: ["serve", "query", "logs", "traces", "trace", "labels", "series", "dash", "demo", "version"])
+  func examples(name: String) throws {
+    let command = Needletail.configuration.subcommands.first { $0._commandName == name }
+    #expect(try #require(command).configuration.discussion.contains("EXAMPLES"))
+  }
+
+  private static let wrong: [([String], String)] = [
+    (["query"], "expression"), (["query", "up", "--server", "ftp://x"], "http://127.0.0.1:7070"),
+    (["query", "up", "--time", "1", "--step", "5m"], "--time"), (["logs", "--output", "graph"], "no graph"),
+    (["logs", "--limit", "0"], "--limit"), (["trace", "xyz"], "hexadecimal"),
+    (["traces", "--min-duration", "x"], "500ms"),
+    (["dash", "--refresh", "1ms"], "100ms"), (["demo", "--seconds", "0"], "--seconds"), (["nothing"], "nothing"),
+  ]
+
+  @Test(
+    "a wrong command line is refused with a reason",
+    arguments: wrong)
+  func refused(arguments: [String], reason: String) {
+    do {
+      _ = try Needletail.parseAsRoot(arguments)
+      Issue.record("accepted")
+    } catch {
+      #expect(Needletail.exitCode(for: error) == .validationFailure)
+      #expect(Needletail.fullMessage(for: error).contains(reason))
+    }
+  }
+
+  @Test("the range of a query needs a begin before its end")
+  func ranges() throws {
+    let now = 1_700_000_000 * second
+    func range(_ arguments: String...) throws -> (start: Int64, end: Int64) {
+      try TimeOptions.parse(arguments).range(now: now)
+    }
+    #expect(try range() == (now - 3_600 * second, now))
+    #expect(try range("--since", "15m", "--end", "now-1h") == (now - 4_500 * second, now - 3_600 * second))
+    #expect(try range("--start", "2h") == (now - 7_200 * second, now))
+    #expect(throws: ValidationError.self) { try range("--start", "now+1h") }
+    #expect(throws: ValidationError.self) { try range("--start", "2h", "--since", "1h") }
+    #expect(throws: ValidationError.self) { try range("--since", "300y", "--end", "1700-01-01") }
+  }
+
+  @Test("only what was given reaches the server's settings")
+  func serveFlags() throws {
+    let command = try #require(
+      try Needletail.parseAsRoot(["serve", "--data", "/x", "--otlp-grpc", "off", "--insecure"]) as? ServeCommand)
+    #expect(command.flags == ["data": "/x", "otlp-grpc": "off", "insecure": "true"])
+  }
+}

@@ -1,0 +1,69 @@
+import NeedletailDashboard
+
+struct SourceIsDown: Error, CustomStringConvertible {
+  var description: String { "cannot reach the server" }
+}
+
+/// Answers with values made from the question alone, so that frames are the same in every run.
+struct FixedSource: DashboardSource {
+  var isDown = false
+
+  static let traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+  static let now: Int64 = 1_700_000_000_000_000_000
+
+  func range(_ query: String, start: Double, end: Double, step: Double) async throws -> [SeriesResult] {
+    if isDown { throw SourceIsDown() }
+    let base: Double =
+      if query.contains("0.99") { 0.41 } else if query.contains("0.95") { 0.2 } else if query.contains("0.5,") {
+        0.012
+      } else if query.contains("5..") { 0.3 } else { 12 }
+    let jobs = query.contains("5..") ? ["payment"] : ["cart", "frontend", "payment"]
+    return jobs.enumerated().map { index, job in
+      let points = stride(from: start, through: end, by: step).enumerated().map { step, time in
+        SeriesResult.Point(time: time, value: base * Double(index + 1) * (1 + 0.3 * Double(step % 20 - 10) / 10))
+      }
+      return SeriesResult(labels: [("job", job)], points: points)
+    }
+  }
+
+  func logs(_ query: String, start: Int64, end: Int64, limit: Int) async throws -> [LogLine] {
+    if isDown { throw SourceIsDown() }
+    return (0..<5).map { index in
+      LogLine(
+        time: Self.now - Int64(index) * 1_250_000_000,
+        labels: [
+          "level": "error", "service_name": index == 1 ? "cart" : "payment", "trace_id": Self.traceID,
+          "order": "\(index)",
+        ],
+        body: "card declined \u{1B}[31m\(index)")
+    }
+  }
+
+  func traces(_ search: TraceSearch) async throws -> [TraceSummary] {
+    if isDown { throw SourceIsDown() }
+    let isErrors = search.tags == "status=error"
+    return (0..<3).map { index in
+      TraceSummary(
+        id: isErrors ? Self.traceID : "00f067aa0ba902b700f067aa0ba902b\(index)", rootService: "frontend",
+        rootName: "POST /checkout", start: Self.now - Int64(index) * 3_000_000_000,
+        duration: isErrors ? 240_000_000 : 1_300_000_000)
+    }
+  }
+
+  func trace(_ id: String) async throws -> Trace {
+    if isDown { throw SourceIsDown() }
+    return Self.trace
+  }
+
+  static let trace = Trace(
+    id: traceID,
+    spans: [
+      TraceSpan(
+        id: "c", parent: "b", service: "payment", name: "card.authorise", start: now + 9_000_000,
+        end: now + 200_000_000,
+        isError: true, message: "declined", attributes: [("card.brand", "visa"), ("http.response.status_code", "502")]),
+      TraceSpan(id: "a", parent: "", service: "frontend", name: "POST /checkout", start: now, end: now + 240_000_000),
+      TraceSpan(
+        id: "b", parent: "a", service: "payment", name: "POST /charge", start: now + 5_000_000, end: now + 210_000_000),
+    ])
+}

@@ -1,0 +1,112 @@
+/// Wire format read back without any knowledge of the writer: every field of a message with its number.
+///
+/// Written from the protobuf encoding specification, so that the writer is not judged by itself.
+struct WireTree: Equatable {
+  enum Value: Equatable {
+    case varint(UInt64)
+    case fixed64(UInt64)
+    case bytes([UInt8])
+    case fixed32(UInt32)
+  }
+
+  struct Malformed: Error {}
+
+  var fields: [(number: UInt64, value: Value)] = []
+
+  init(_ bytes: [UInt8]) throws {
+    var index = 0
+    func byte() throws -> UInt8 {
+      guard index < bytes.count else { throw Malformed() }
+      defer { index += 1 }
+      return bytes[index]
+    }
+    func varint() throws -> UInt64 {
+      var value: UInt64 = 0
+      for shift in stride(from: UInt64(0), to: 64, by: 7) {
+        let next = try byte()
+        value |= UInt64(next & 0x7f) << shift
+        // A last byte of zero would be a longer varint than needed: the writer must be canonical.
+        if next < 0x80 {
+          if next == 0 && shift > 0 { throw Malformed() }
+          return value
+        }
+      }
+      throw Malformed()
+    }
+    func fixed(_ count: Int) throws -> UInt64 {
+      var value: UInt64 = 0
+      for position in 0..<count { value |= UInt64(try byte()) << UInt64(8 * position) }
+      return value
+    }
+    while index < bytes.count {
+      let tag = try varint()
+      switch tag & 7 {
+      case 0: fields.append((tag >> 3, .varint(try varint())))
+      case 1: fields.append((tag >> 3, .fixed64(try fixed(8))))
+      case 2:
+        let length = Int(try varint())
+        guard length <= bytes.count - index else { throw Malformed() }
+        fields.append((tag >> 3, .bytes(Array(bytes[index..<index + length]))))
+        index += length
+      case 5: fields.append((tag >> 3, .fixed32(UInt32(try fixed(4)))))
+      default: throw Malformed()
+      }
+    }
+  }
+
+  static func == (left: WireTree, right: WireTree) -> Bool {
+    left.fields.elementsEqual(right.fields) { $0.number == $1.number && $0.value == $1.value }
+  }
+
+  /// The values of a field, in order.
+  subscript(number: UInt64) -> [Value] { fields.filter { $0.number == number }.map(\.value) }
+
+  /// The messages of a field, in order.
+  func messages(_ number: UInt64) throws -> [WireTree] {
+    try self[number].map { value in
+      guard case .bytes(let bytes) = value else { throw Malformed() }
+      return try WireTree(bytes)
+    }
+  }
+
+  /// The texts of a field, in order.
+  func texts(_ number: UInt64) -> [String] {
+    self[number].compactMap { value in
+      if case .bytes(let bytes) = value { String(decoding: bytes, as: UTF8.self) } else { nil }
+    }
+  }
+}
+
+extension WireTree {
+  /// Attributes (`KeyValue`) of a field: names to values as text.
+  func attributes(_ number: UInt64) throws -> [String: String] {
+    var attributes: [String: String] = [:]
+    for pair in try messages(number) {
+      let value = try pair.messages(2).first
+      attributes[pair.texts(1).first ?? ""] = try value.map { try $0.anyValueText() } ?? ""
+    }
+    return attributes
+  }
+
+  /// An `AnyValue` as text.
+  private func anyValueText() throws -> String {
+    switch fields.first {
+    case (1, .bytes(let text))?: String(decoding: text, as: UTF8.self)
+    case (2, .varint(let value))?: value == 1 ? "true" : "false"
+    case (3, .varint(let value))?: String(Int64(bitPattern: value))
+    case (4, .fixed64(let bits))?: String(Double(bitPattern: bits))
+    case (5, .bytes(let bytes))?:
+      "[" + (try WireTree(bytes).messages(1).map { try $0.anyValueText() }.joined(separator: ",")) + "]"
+    case (6, .bytes(let bytes))?:
+      "{"
+        + (try WireTree(bytes).attributes(1).sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(
+          separator: ",")) + "}"
+    default: ""
+    }
+  }
+
+  /// The records of an export request, out of all its resources and scopes.
+  static func records(_ body: [UInt8]) throws -> [WireTree] {
+    try WireTree(body).messages(1).flatMap { try $0.messages(2) }.flatMap { try $0.messages(2) }
+  }
+}
