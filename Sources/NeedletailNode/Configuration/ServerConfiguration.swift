@@ -1,5 +1,6 @@
-// The settings of a server, merged from flags, environment, file and defaults, in this order of precedence. Each is read from
-// text by one function, whatever its origin, so that all origins accept the same spellings and fail with the same words.
+// The settings of a server, merged from flags, environment, file and defaults, in this order of precedence. Each is
+// read from text by one function, whatever its origin, so that all origins accept the same spellings and fail with the
+// same words.
 
 import NeedletailBlocks
 import NeedletailEnvironment

@@ -1,5 +1,5 @@
-/// Everything that can be set, by the one name that it has as a flag (`--NAME`), in the YAML file (`NAME: value`) and in the
-/// environment (`NEEDLETAIL_NAME`, in capitals, `_` for `-`).
+/// Everything that can be set, by the one name that it has as a flag (`--NAME`), in the YAML file (`NAME: value`) and
+/// in the environment (`NEEDLETAIL_NAME`, in capitals, `_` for `-`).
 package enum Setting: String, CaseIterable, Sendable {
   case data
   case listen

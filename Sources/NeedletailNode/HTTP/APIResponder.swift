@@ -1,5 +1,5 @@
-// The front door of every HTTP port: routing, who may ask, whose data it is, and what a request that fails is answered. What a resource
-// does is the business of its own file.
+// The front door of every HTTP port: routing, who may ask, whose data it is, and what a request that fails is
+// answered. What a resource does is the business of its own file.
 
 import Hummingbird
 import Logging

@@ -26,7 +26,8 @@ struct ConnectionContext: InitializableFromSource {
   }
 }
 
-/// Notices that the client closed its side of the connection, which nothing else would tell before the response is written.
+/// Notices that the client closed its side of the connection, which nothing else would tell before the response is
+/// written.
 final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sendable {
   typealias InboundIn = Never
   private typealias Action = @Sendable () -> Void

@@ -15,7 +15,8 @@ extension Request {
 
   /// Collects the body, refusing it as soon as it is known to be larger than `bytesMax`.
   ///
-  /// With a budget, what is collected counts against it while it grows, so that many large bodies at once cannot fill the memory.
+  /// With a budget, what is collected counts against it while it grows, so that many large bodies at once cannot fill
+  /// the memory.
   func collectedBody(bytesMax: Int, budget: IngestBudget? = nil) async throws -> [UInt8] {
     let failure = RequestFailure(
       .contentTooLarge, "the request body is larger than \(bytesMax) bytes; send smaller batches")

@@ -26,7 +26,8 @@ struct TokenCheck: Sendable {
     }
     if let short = lines.first(where: { $0.utf8.count < 16 }) {
       throw ConfigurationError([
-        "token-file \(path) holds a token of \(short.utf8.count) characters; use 16 or more, such as from openssl rand -hex 32"
+        "token-file \(path) holds a token of \(short.utf8.count) characters; "
+          + "use 16 or more, such as from openssl rand -hex 32"
       ])
     }
     let seed = random.next()

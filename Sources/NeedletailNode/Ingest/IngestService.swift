@@ -1,4 +1,5 @@
-// What every door for data leads to: the collector's receivers over this node's engines, and their outcomes as each protocol tells them.
+// What every door for data leads to: the collector's receivers over this node's engines, and their outcomes as each
+// protocol tells them.
 
 import GRPCCore
 import Hummingbird

@@ -1,7 +1,8 @@
 import NeedletailQueryEngine
 import Synchronization
 
-/// Lets a bounded number of queries run at once and a bounded number wait; whoever comes beyond that is refused at once.
+/// Lets a bounded number of queries run at once and a bounded number wait; whoever comes beyond that is refused at
+/// once.
 final class QueryGate: Sendable {
   private struct Waiter {
     var id: UInt64

@@ -2,7 +2,8 @@ import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailTelemetry
 
-/// Where every question passes: its turn at the gate, its deadline, the threads that may block, its end when the client leaves.
+/// Where every question passes: its turn at the gate, its deadline, the threads that may block, its end when the
+/// client leaves.
 struct QueryService: Sendable {
   let series: any SeriesSource
   let events: any EventSource

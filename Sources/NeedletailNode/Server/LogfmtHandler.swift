@@ -59,7 +59,8 @@ package struct LogfmtHandler: LogHandler {
     scalar.isASCII && scalar.value > 32 && scalar.value != 127 && scalar != "\"" && scalar != "=" && scalar != "\\"
   }
 
-  /// The text as it is where it is plain, else in quotes with everything escaped that could end a line or steer a terminal.
+  /// The text as it is where it is plain, else in quotes with everything escaped that could end a line or steer a
+  /// terminal.
   static func quoted(_ text: String) -> String {
     if !text.isEmpty, text.unicodeScalars.allSatisfy(isPlain) { return text }
     var result = "\""

@@ -1,5 +1,5 @@
-// The running process: storage first to start and last to stop, the doors in between. Doors open at once and answer "starting" until the
-// log is read back, so that a supervisor sees a live process during a long replay.
+// The running process: storage first to start and last to stop, the doors in between. Doors open at once and answer
+// "starting" until the log is read back, so that a supervisor sees a live process during a long replay.
 
 import Logging
 import NeedletailEnvironment
@@ -104,7 +104,8 @@ package struct NeedletailServer: Service {
     return quiet
   }
 
-  /// The HTTP server's own logger: at error it reports nothing but that connections ended early, above all at every shutdown.
+  /// The HTTP server's own logger: at error it reports nothing but that connections ended early, above all at every
+  /// shutdown.
   private var silent: Logger {
     var silent = logger
     silent.logLevel = .critical

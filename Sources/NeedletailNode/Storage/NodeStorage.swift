@@ -1,4 +1,5 @@
-// What this node stores: one data folder, one log, three engines. All calls that touch the disk block and belong on the storage threads.
+// What this node stores: one data folder, one log, three engines. All calls that touch the disk block and belong on
+// the storage threads.
 
 import Logging
 import NeedletailBlocks
