@@ -62,20 +62,9 @@ struct EventStore: EventSource, TraceSource {
     return streams.map(\.labels)
   }
 
-  func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [TraceFragment] {
+  func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [(stream: EventStream, span: SpanRecord)] {
     let hits = try Self.translating { () throws(EventEngineError) in try spans.trace(id, tenant: tenant) }
-    var places: [ObjectIdentifier: Int] = [:]
-    var fragments: [TraceFragment] = []
-    for hit in hits {
-      let key = ObjectIdentifier(hit.stream)
-      if let place = places[key] {
-        fragments[place].spans.append(hit.record)
-      } else {
-        places[key] = fragments.count
-        fragments.append(TraceFragment(stream: hit.stream.stream, spans: [hit.record]))
-      }
-    }
-    return fragments
+    return hits.map { ($0.stream.stream, $0.record) }
   }
 
   func search(_ question: TraceSearch) async throws -> [TraceSummary] {
