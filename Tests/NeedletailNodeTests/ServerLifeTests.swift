@@ -109,4 +109,40 @@ struct ServerLifeTests {
       #expect(try await server.get("/metrics").text.contains("needletail_queries_running 0"))
     }
   }
+
+  /// Keeps a connection open for as long as it lives.
+  private final class OpenConnection: Sendable {
+    private let connection: HTTPConnection
+
+    init(port: Int, sending text: String) throws {
+      connection = try HTTPConnection(port: port)
+      connection.send(Array(text.utf8))
+    }
+  }
+
+  @Test(
+    "clients that hold connections open, in the middle of a request or between two, do not keep the server from stopping"
+  )
+  func stubbornClients() async throws {
+    let folder = try TemporaryFolder()
+    let open = try await RunningServer.run(folder: folder) { server async throws -> [OpenConnection] in
+      let api = server.addresses.api.port
+      let grpc = try #require(server.addresses.otlpGRPC).port
+      let connections = [
+        try OpenConnection(port: api, sending: ""),
+        try OpenConnection(port: api, sending: "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"),
+        try OpenConnection(port: api, sending: "POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc"),
+        try OpenConnection(port: api, sending: "GET /-/hea"),
+        try OpenConnection(port: grpc, sending: ""),
+        try OpenConnection(port: grpc, sending: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+      ]
+      #expect(try await server.get("/-/ready").status == 200)
+      return connections
+    }
+    // The folder was given back: another server can have it.
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
+      #expect(try await server.get("/-/ready").status == 200)
+    }
+    withExtendedLifetime(open) {}
+  }
 }
