@@ -51,8 +51,9 @@ struct KillNineTests {
     let base = Int(Date().timeIntervalSince1970 * 1000) - 600_000
     for _ in 0..<Self.rounds {
       try await server.start()
+      let client = server.client
       let producers = ["/v1/metrics", "/v1/logs", "/v1/traces"].flatMap { path in
-        (0..<2).map { _ in Task { await produce(path, to: server, ledger, base: base) } }
+        (0..<2).map { _ in Task { await Self.produce(path, to: client, ledger, base: base) } }
       }
       try await Task.sleep(for: .milliseconds(Int(random.next() % 700) + 50))
       server.stop(SIGKILL)
@@ -68,7 +69,7 @@ struct KillNineTests {
     #expect(server.stop(SIGTERM) == 0)
   }
 
-  private func produce(_ path: String, to server: ServerUnderTest, _ ledger: Ledger, base: Int) async {
+  private static func produce(_ path: String, to client: ServerClient, _ ledger: Ledger, base: Int) async {
     while true {
       let number = ledger.take(path)
       let body =
@@ -77,8 +78,8 @@ struct KillNineTests {
         case "/v1/logs": NumberedTelemetry.logs(number, base: base)
         default: NumberedTelemetry.spans(number, base: base)
         }
-      let answer = try? await server.post(
-        path, Array(body.utf8), type: "application/json", port: server.otlpHTTPPort)
+      let answer = try? await client.post(
+        path, Array(body.utf8), type: "application/json", port: client.otlpHTTPPort)
       ledger.settle(path, number, acknowledged: answer?.status == 200)
       if answer == nil { return }
     }

@@ -1,16 +1,8 @@
 import Foundation
 import Testing
 
-@Suite("The OpenTelemetry SDK for Python", .serialized, .enabled(if: OpenTelemetryPythonTests.isExpected))
+@Suite("The OpenTelemetry SDK for Python", .serialized, .enabled(if: OutsideProgram.isOpenTelemetryPythonExpected))
 struct OpenTelemetryPythonTests {
-  static var isExpected: Bool {
-    OutsideProgram.isCI
-      || (try? RunningProcess.run(
-        "python3", ["-c", "import opentelemetry.sdk, opentelemetry.exporter.otlp"],
-        environment: ["PYTHONPATH": OutsideProgram.pythonPath]
-      ).status) == 0
-  }
-
   private func vector(_ server: ServerUnderTest, _ query: String) async throws -> [[String: Any]] {
     let data = try await server.prometheus("/api/v1/query", ["query": query])
     return try #require((data as? [String: Any])?["result"] as? [[String: Any]])
