@@ -97,7 +97,8 @@ let rooms: [Target] = [
 
 let testRooms: [Target] = [
   .target(
-    name: "NeedletailTestSupport", dependencies: ["NeedletailEnvironment", "NeedletailTelemetry"],
+    name: "NeedletailTestSupport",
+    dependencies: ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailTerminal"],
     path: "Tests/NeedletailTestSupport", swiftSettings: settings),
   .target(
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
@@ -106,7 +107,7 @@ let testRooms: [Target] = [
     name: "OTLPOracle", dependencies: [protobuf], path: "Tests/OTLPOracle", exclude: ["Protos", "README.md"]),
   tests("NeedletailEnvironmentTests", ["NeedletailEnvironment", "NeedletailSimulation"]),
   tests("NeedletailTelemetryTests", ["NeedletailTelemetry", "NeedletailTestSupport"]),
-  tests("NeedletailOTLPTests", ["NeedletailOTLP", "OTLPOracle", "NeedletailTestSupport"]),
+  tests("NeedletailOTLPTests", ["NeedletailOTLP", "OTLPOracle", "NeedletailEnvironment", "NeedletailTestSupport"]),
   tests(
     "NeedletailWireTests",
     ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "OTLPOracle", "NeedletailTestSupport"]),
@@ -116,7 +117,9 @@ let testRooms: [Target] = [
       "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
       "NeedletailTestSupport",
     ]),
-  tests("NeedletailQueryLanguageTests", ["NeedletailQueryLanguage", "NeedletailTelemetry", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailQueryLanguageTests",
+    ["NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailTestSupport"]),
   tests("NeedletailClusterTests", ["NeedletailCluster", "NeedletailTelemetry", "NeedletailTestSupport"]),
   tests(
     "NeedletailSeriesTests",
@@ -132,14 +135,17 @@ let testRooms: [Target] = [
     ]),
   tests(
     "NeedletailQueryEngineTests",
-    ["NeedletailQueryEngine", "NeedletailQueryLanguage", "NeedletailTelemetry", "NeedletailTestSupport"]),
+    [
+      "NeedletailQueryEngine", "NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry",
+      "NeedletailTestSupport",
+    ]),
   tests(
     "NeedletailCollectorTests",
     [
       "NeedletailCollector", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment",
       "NeedletailSimulation", "NeedletailTestSupport",
     ]),
-  tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailTestSupport"]),
+  tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailEnvironment", "NeedletailTestSupport"]),
   tests(
     "NeedletailNodeTests",
     [
@@ -151,8 +157,8 @@ let testRooms: [Target] = [
   tests(
     "NeedletailTests",
     [
-      "Needletail", "NeedletailOTLP", "OTLPOracle", "NeedletailTestSupport", logging, metrics, tracing, lifecycle, nio,
-      nioPosix,
+      "Needletail", "NeedletailOTLP", "OTLPOracle", "NeedletailEnvironment", "NeedletailTestSupport", logging, metrics,
+      tracing, lifecycle, nio, nioPosix,
     ]),
   tests(
     "EndToEndTests",

@@ -1,5 +1,6 @@
 import NeedletailBlocks
 import NeedletailEnvironment
+import NeedletailTelemetry
 import Testing
 
 /// Columns come back to the bit, and garbage never traps.
@@ -35,7 +36,7 @@ import Testing
       var reader = ByteReader(buffer)
       var values: [Double] = []
       try DoubleColumn.decode(&reader, to: &values)
-      try reader.end()
+      try reader.expectEnd()
       return values
     }
   }
@@ -99,7 +100,7 @@ import Testing
         try TimestampColumn.decode(&reader, to: &decodedTimes)
         try IntegerColumn.decode(&reader, to: &decodedNumbers)
         let decodedTexts = try BytesColumn.decode(&reader)
-        try reader.end()
+        try reader.expectEnd()
         #expect(decodedTimes == times, "seed \(seed)")
         #expect(decodedNumbers == numbers, "seed \(seed)")
         #expect(decodedTexts.ends == ends, "seed \(seed)")

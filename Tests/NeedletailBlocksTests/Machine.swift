@@ -1,6 +1,7 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailSimulation
+import NeedletailTelemetry
 import Synchronization
 
 /// A record of the tests: its number decides all of its bytes, so a reader can tell what was sent from what was not.
@@ -58,7 +59,7 @@ final class TestEngine: JournalParticipant {
     let numbers = try bytes.withUnsafeBytes { buffer in
       var input = ByteReader(buffer)
       var numbers: [UInt64] = []
-      while input.remaining > 0 { numbers.append(try input.integer()) }
+      while input.remaining > 0 { numbers.append(try input.read()) }
       return numbers
     }
     state.withLock { $0.parts[record.id] = numbers }

@@ -1,5 +1,6 @@
 import NeedletailDashboard
 import NeedletailTerminal
+import NeedletailTestSupport
 import Testing
 
 @Suite("The dashboard")

@@ -77,10 +77,10 @@ struct SeriesDamageTests {
       bytes.withUnsafeBytes { bytes in
         var columns = SampleColumns()
         var histograms: [StoredHistogram] = []
-        var one = NeedletailTelemetry.ByteReader(bytes)
+        var one = ByteReader(bytes)
         try? SampleChunk.decode(&one, from: .min, to: .max, into: &columns)
         #expect(columns.timestamps.count == columns.values.count)
-        var other = NeedletailTelemetry.ByteReader(bytes)
+        var other = ByteReader(bytes)
         try? HistogramChunk.decode(&other, from: .min, to: .max, into: &histograms)
       }
     }
@@ -105,7 +105,7 @@ struct SeriesDamageTests {
     var writer = ByteWriter()
     SampleChunk.encode(columns, 0..<columns.count, to: &writer)
     try writer.bytes.withUnsafeBytes { bytes in
-      var reader = NeedletailTelemetry.ByteReader(bytes)
+      var reader = ByteReader(bytes)
       var decoded = SampleColumns()
       try SampleChunk.decode(&reader, from: .min, to: .max, into: &decoded)
       #expect(decoded.timestamps == columns.timestamps)

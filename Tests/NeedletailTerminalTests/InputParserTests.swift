@@ -1,3 +1,4 @@
+import NeedletailEnvironment
 import NeedletailTerminal
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import NeedletailTerminal
+import NeedletailTestSupport
 import Testing
 
 @Suite("Widgets")

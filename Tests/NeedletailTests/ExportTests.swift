@@ -1,5 +1,6 @@
 import CoreMetrics
 import Logging
+import NeedletailTestSupport
 import ServiceLifecycle
 import Synchronization
 import Testing

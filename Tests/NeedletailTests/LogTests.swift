@@ -1,4 +1,5 @@
 import Logging
+import NeedletailTestSupport
 import Testing
 import Tracing
 

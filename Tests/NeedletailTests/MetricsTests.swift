@@ -1,5 +1,6 @@
 import CoreMetrics
 import NeedletailOTLP
+import NeedletailTestSupport
 import Testing
 
 @testable import Needletail

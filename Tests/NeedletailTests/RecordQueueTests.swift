@@ -1,4 +1,6 @@
+import NeedletailEnvironment
 import NeedletailOTLP
+import NeedletailTestSupport
 import Testing
 
 @testable import Needletail

@@ -1,3 +1,5 @@
+import NeedletailEnvironment
+import NeedletailTestSupport
 import Testing
 import Tracing
 
@@ -181,20 +183,5 @@ struct TracingTests {
     var seen = Set<UInt64>()
     for _ in 0..<10_000 { seen.insert(generator.nextNumber()) }
     #expect(seen.count == 10_000)
-  }
-}
-
-/// SplitMix64, for tests that must tell the same story again.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }

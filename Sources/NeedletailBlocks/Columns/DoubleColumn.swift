@@ -9,6 +9,8 @@
 // Exact means that the decoder's own arithmetic gives the same bits. NaN, infinities and -0.0 fail that test, so a
 // block that holds one goes to xor as a whole.
 
+import NeedletailTelemetry
+
 /// A column of 64-bit floats.
 ///
 /// Append-only format version 1.
@@ -122,45 +124,49 @@ package enum DoubleColumn {
   /// `countMax` bounds what a constant block, whose size says nothing about its count, may allocate.
   package static func decode(
     _ reader: inout ByteReader, countMax: Int = 1 << 20, to output: inout [Double]
-  ) throws(CodecError) {
-    guard let form = Form(rawValue: try reader.integer(UInt8.self)) else { throw .unknownCodec }
-    guard let count = Int(exactly: try reader.varint()), count <= countMax else { throw .length }
+  ) throws(MalformedBytes) {
+    guard let form = Form(rawValue: try reader.read(UInt8.self)) else { throw .invalid("unknown form") }
+    guard let count = Int(exactly: try reader.readVarint()), count <= countMax else {
+      throw .invalid("impossible count")
+    }
     switch form {
     case .constant:
-      let value = Double(bitPattern: try reader.integer(UInt64.self))
+      let value = Double(bitPattern: try reader.read(UInt64.self))
       output.append(contentsOf: repeatElement(value, count: count))
     case .delta, .deltaOfDelta:
-      let exponent = Int(try reader.integer(UInt8.self))
-      guard exponent <= exponentMax, count <= reader.remaining else { throw .length }
+      let exponent = Int(try reader.read(UInt8.self))
+      guard exponent <= exponentMax, count <= reader.remaining else { throw .invalid("impossible count") }
       let power = powers[exponent]
       output.reserveCapacity(output.count + count)
       var previous: Int64 = 0
       var distance: Int64 = 0
       for _ in 0..<count {
-        let coded = ZigZag.decode(try reader.varint())
+        let coded = try reader.readSignedVarint()
         distance = form == .deltaOfDelta ? distance &+ coded : coded
         previous = previous &+ distance
         output.append(Double(previous) / power)
       }
     case .xor:
-      guard count <= 2 * reader.remaining else { throw .length }
+      guard count <= 2 * reader.remaining else { throw .invalid("impossible count") }
       try decodeXor(&reader, count: count, to: &output)
     }
   }
 
   private static func decodeXor(
     _ reader: inout ByteReader, count: Int, to output: inout [Double]
-  ) throws(CodecError) {
+  ) throws(MalformedBytes) {
     output.reserveCapacity(output.count + count)
     var previous: UInt64 = 0
     var index = 0
     while index < count {
-      let lengths = try reader.integer(UInt8.self)
+      let lengths = try reader.read(UInt8.self)
       for half in 0..<min(2, count - index) {
         let length = Int(lengths >> UInt8(4 * half)) & 15
-        guard length <= 8 else { throw .content }
+        guard length <= 8 else { throw .invalid("a float of more than 8 bytes") }
         var changed: UInt64 = 0
-        for (place, byte) in try reader.slice(length).enumerated() { changed |= UInt64(byte) << UInt64(8 * place) }
+        for (place, byte) in try reader.read(count: length).enumerated() {
+          changed |= UInt64(byte) << UInt64(8 * place)
+        }
         previous ^= changed
         output.append(Double(bitPattern: previous))
       }

@@ -1,3 +1,5 @@
+import NeedletailTelemetry
+
 /// A column of small unsigned integers, such as the lengths of texts that lie behind each other: one varint each.
 ///
 /// Append-only format version 1.
@@ -12,11 +14,11 @@ package enum IntegerColumn {
   }
 
   /// Appends the column at the reader's place to `output`; the reader stands behind it then.
-  package static func decode(_ reader: inout ByteReader, to output: inout [UInt64]) throws(CodecError) {
-    guard try reader.integer(UInt8.self) == version else { throw .unknownCodec }
-    let count = try reader.count()
+  package static func decode(_ reader: inout ByteReader, to output: inout [UInt64]) throws(MalformedBytes) {
+    guard try reader.read(UInt8.self) == version else { throw .invalid("unknown form") }
+    let count = try reader.readCount()
     output.reserveCapacity(output.count + count)
-    for _ in 0..<count { output.append(try reader.varint()) }
+    for _ in 0..<count { output.append(try reader.readVarint()) }
   }
 }
 
@@ -43,19 +45,21 @@ package enum BytesColumn {
   /// Reads the column at the reader's place: where its bytes lie (in the reader's memory), and the ends of the pieces.
   package static func decode(
     _ reader: inout ByteReader
-  ) throws(CodecError) -> (bytes: UnsafeRawBufferPointer, ends: [Int]) {
-    guard try reader.integer(UInt8.self) == version else { throw .unknownCodec }
-    let count = try reader.count()
+  ) throws(MalformedBytes) -> (bytes: UnsafeRawBufferPointer, ends: [Int]) {
+    guard try reader.read(UInt8.self) == version else { throw .invalid("unknown form") }
+    let count = try reader.readCount()
     var ends: [Int] = []
     ends.reserveCapacity(count)
     var total = 0
     for _ in 0..<count {
-      guard let length = Int(exactly: try reader.varint()), length <= reader.remaining else { throw .length }
+      guard let length = Int(exactly: try reader.readVarint()), length <= reader.remaining else {
+        throw .invalid("impossible count")
+      }
       // Both are bounded by the buffer's size, so their sum cannot overflow; what it may exceed is what is left.
       total += length
-      guard total <= reader.remaining + ends.count * 10 else { throw .length }
+      guard total <= reader.remaining + ends.count * 10 else { throw .invalid("impossible count") }
       ends.append(total)
     }
-    return (try reader.slice(total), ends)
+    return (try reader.read(count: total), ends)
   }
 }

@@ -2,6 +2,8 @@
 // value costs one byte then, and zstd over the block makes long runs of equal bytes cost next to nothing. All
 // arithmetic wraps, so any 64-bit values in any order come back as they went in.
 
+import NeedletailTelemetry
+
 /// A column of 64-bit timestamps: delta of delta, zigzag, varint.
 ///
 /// Append-only format version 1.
@@ -23,25 +25,16 @@ package enum TimestampColumn {
   }
 
   /// Appends the column at the reader's place to `output`; the reader stands behind it then.
-  package static func decode(_ reader: inout ByteReader, to output: inout [Int64]) throws(CodecError) {
-    guard try reader.integer(UInt8.self) == version else { throw .unknownCodec }
-    let count = try reader.count()
+  package static func decode(_ reader: inout ByteReader, to output: inout [Int64]) throws(MalformedBytes) {
+    guard try reader.read(UInt8.self) == version else { throw .invalid("unknown form") }
+    let count = try reader.readCount()
     output.reserveCapacity(output.count + count)
     var previous: Int64 = 0
     var distance: Int64 = 0
     for _ in 0..<count {
-      distance = distance &+ ZigZag.decode(try reader.varint())
+      distance = distance &+ (try reader.readSignedVarint())
       previous = previous &+ distance
       output.append(previous)
     }
   }
-}
-
-/// Signed integers as unsigned ones of which the small are small on both sides of zero.
-package enum ZigZag {
-  @inlinable
-  package static func encode(_ value: Int64) -> UInt64 { UInt64(bitPattern: (value << 1) ^ (value >> 63)) }
-
-  @inlinable
-  package static func decode(_ value: UInt64) -> Int64 { Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1) }
 }

@@ -7,6 +7,8 @@
 // - Before each group of records stands a marker that tells what was durable when the group was written. That is how a
 //   reader tells a torn tail (never acknowledged, cut) from damage (acknowledged once, reported).
 
+import NeedletailTelemetry
+
 /// The fixed numbers of the log format.
 package enum LogFormat {
   /// The most that one record holds, in bytes.

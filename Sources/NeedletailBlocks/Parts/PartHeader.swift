@@ -1,6 +1,8 @@
 // The `header` file of a part (docs/formats/part.md): it is written last, so a folder without a whole header is no
 // part.
 
+import NeedletailTelemetry
+
 /// One of the files that a part consists of.
 package struct PartFile: Hashable, Sendable {
   /// Its name within the part's folder.
@@ -42,7 +44,8 @@ package struct PartHeader: Hashable, Sendable {
     bytes.appendInteger(summary.maxTime)
     bytes.appendVarint(UInt64(files.count))
     for file in files {
-      bytes.appendText(file.name)
+      bytes.appendVarint(UInt64(file.name.utf8.count))
+      bytes.append(contentsOf: file.name.utf8)
       bytes.appendInteger(file.size)
       bytes.appendInteger(file.checksum)
     }
@@ -65,31 +68,33 @@ package struct PartHeader: Hashable, Sendable {
           throw .damaged(.version)
         }
         var reader = ByteReader(UnsafeRawBufferPointer(rebasing: content[12...]))
-        do throws(CodecError) { return try decodeFields(&reader) } catch { throw .damaged(.content) }
+        do throws(MalformedBytes) { return try decodeFields(&reader) } catch { throw .damaged(.content) }
       }
     }
     return try result.get()
   }
 
-  private static func decodeFields(_ reader: inout ByteReader) throws(CodecError) -> PartHeader {
-    let format = try reader.integer(UInt32.self)
-    let id = PartID(try reader.integer(UInt64.self))
-    guard let kind = PartKind(rawValue: try reader.integer(UInt8.self)) else { throw .content }
-    _ = try reader.slice(3)
-    let level = try reader.integer(UInt32.self)
-    let partition = try reader.integer(Int64.self)
-    let rows = try reader.integer(UInt64.self)
-    let groups = try reader.integer(UInt64.self)
-    let minTime = try reader.integer(Int64.self)
-    let maxTime = try reader.integer(Int64.self)
-    let count = try reader.count(elementBytes: 17)
+  private static func decodeFields(_ reader: inout ByteReader) throws(MalformedBytes) -> PartHeader {
+    let format = try reader.read(UInt32.self)
+    let id = PartID(try reader.read(UInt64.self))
+    guard let kind = PartKind(rawValue: try reader.read(UInt8.self)) else {
+      throw .invalid("a part of an unknown kind")
+    }
+    _ = try reader.read(count: 3)
+    let level = try reader.read(UInt32.self)
+    let partition = try reader.read(Int64.self)
+    let rows = try reader.read(UInt64.self)
+    let groups = try reader.read(UInt64.self)
+    let minTime = try reader.read(Int64.self)
+    let maxTime = try reader.read(Int64.self)
+    let count = try reader.readCount(elementBytes: 17)
     var files: [PartFile] = []
     files.reserveCapacity(count)
     for _ in 0..<count {
-      let name = try reader.text()
-      files.append(PartFile(name: name, size: try reader.integer(), checksum: try reader.integer()))
+      let name = try reader.readPrefixedString()
+      files.append(PartFile(name: name, size: try reader.read(), checksum: try reader.read()))
     }
-    try reader.end()
+    try reader.expectEnd()
     let summary = PartSummary(
       kind: kind, format: format, partition: partition, level: level, rows: rows, groups: groups, minTime: minTime,
       maxTime: maxTime)

@@ -1,8 +1,5 @@
 import NeedletailTelemetry
 
-// Both `NeedletailTelemetry` and `NeedletailBlocks` have a reader of this name; the events' bytes are telemetry's.
-typealias ByteReader = NeedletailTelemetry.ByteReader
-
 /// One log record or span where it lies: in a batch of the head or in the columns of a part.
 ///
 /// All that filters and sorts rows works on this borrowed form; a record is made only of rows that are returned.

@@ -1,9 +1,6 @@
 import NeedletailBlocks
 import NeedletailTelemetry
 
-// Two floors have a byte reader of this name; this room reads with the vocabulary's.
-typealias ByteReader = NeedletailTelemetry.ByteReader
-
 /// Why an append was not taken.
 package enum SeriesEngineError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The batch names series whose labels neither the definitions nor the engine know; the first few of them.

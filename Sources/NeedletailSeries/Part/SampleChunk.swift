@@ -31,20 +31,15 @@ enum SampleChunk {
   ) throws(MalformedBytes) {
     var times: [Int64] = []
     var values: [Double] = []
-    var timeReader = NeedletailBlocks.ByteReader(try reader.readPrefixed())
-    var valueReader = NeedletailBlocks.ByteReader(try reader.readPrefixed())
-    do throws(CodecError) {
-      try TimestampColumn.decode(&timeReader, to: &times)
-      try DoubleColumn.decode(&valueReader, countMax: countMax, to: &values)
-    } catch {
-      throw .invalid("a column of samples cannot be decoded")
-    }
+    var timeReader = ByteReader(try reader.readPrefixed())
+    var valueReader = ByteReader(try reader.readPrefixed())
+    try TimestampColumn.decode(&timeReader, to: &times)
+    try DoubleColumn.decode(&valueReader, countMax: countMax, to: &values)
     guard times.count == values.count, times.count <= countMax else {
       throw .invalid("timestamps and values of a run disagree")
     }
-    guard timeReader.remaining == 0, valueReader.remaining == 0 else {
-      throw .invalid("a run of samples has bytes left over")
-    }
+    try timeReader.expectEnd()
+    try valueReader.expectEnd()
     for (time, value) in zip(times, values) where time >= start && time <= end {
       columns.append(time, value.bitPattern)
     }

@@ -30,6 +30,7 @@ package struct EventBatchBuilder: Sendable {
 
   private var streams = ByteWriter()
   private var streamIdentities: [Hash128] = []
+  private var streamsByIdentity: [Hash128: UInt32] = [:]
   private var streamIndices: [UInt32] = []
   private var times: [Int64] = []
   private var secondTimes: [Int64] = []
@@ -40,7 +41,12 @@ package struct EventBatchBuilder: Sendable {
   private var kinds: [UInt8] = []
   private var statuses: [UInt8] = []
   private var flags: [UInt32] = []
-  private var ends: [[UInt32]] = Array(repeating: [], count: 6)
+  /// Where each variable column stands after each row: `variableColumns` numbers a row.
+  private var ends: [UInt32] = []
+  /// What `contentIdentity` hashes; kept for its memory.
+  private var identityParts = ByteWriter(reserving: 192)
+
+  private static let variableColumns = 6
 
   /// A builder of logs (`.logs`) or spans (`.spans`).
   package init(kind: Frame.Kind, tenant: TenantID) {
@@ -58,10 +64,12 @@ package struct EventBatchBuilder: Sendable {
   /// The index of a stream, given as `EventStream.encode` writes it; the same bytes get the same index.
   package mutating func stream(encoded: UnsafeRawBufferPointer) -> UInt32 {
     let identity = EventStream.identity(ofEncoded: encoded, tenant: tenant)
-    if let index = streamIdentities.firstIndex(of: identity) { return UInt32(truncatingIfNeeded: index) }
+    if let index = streamsByIdentity[identity] { return index }
+    let index = UInt32(truncatingIfNeeded: streamIdentities.count)
     streams.appendPrefixed(encoded)
     streamIdentities.append(identity)
-    return UInt32(truncatingIfNeeded: streamIdentities.count - 1)
+    streamsByIdentity[identity] = index
+    return index
   }
 
   package mutating func stream(_ stream: EventStream) -> UInt32 {
@@ -85,46 +93,55 @@ package struct EventBatchBuilder: Sendable {
     kinds.append(row.kind)
     statuses.append(row.status)
     flags.append(row.flags.littleEndian)
-    for (index, count) in writtenCounts.enumerated() { ends[index].append(UInt32(truncatingIfNeeded: count)) }
+    ends.append(UInt32(truncatingIfNeeded: name.count))
+    ends.append(UInt32(truncatingIfNeeded: text.count))
+    ends.append(UInt32(truncatingIfNeeded: body.count))
+    ends.append(UInt32(truncatingIfNeeded: attributes.count))
+    ends.append(UInt32(truncatingIfNeeded: nested.count))
+    ends.append(UInt32(truncatingIfNeeded: state.count))
     row = Row()
   }
 
   /// Drops what was written for a row that turns out to be refused.
   package mutating func discardRow() {
     row = Row()
-    let starts = ends.map { Int($0.last ?? 0) }
-    name.truncate(to: starts[0])
-    text.truncate(to: starts[1])
-    body.truncate(to: starts[2])
-    attributes.truncate(to: starts[3])
-    nested.truncate(to: starts[4])
-    state.truncate(to: starts[5])
+    name.truncate(to: rowStart(0))
+    text.truncate(to: rowStart(1))
+    body.truncate(to: rowStart(2))
+    attributes.truncate(to: rowStart(3))
+    nested.truncate(to: rowStart(4))
+    state.truncate(to: rowStart(5))
   }
 
-  private var writtenCounts: [Int] {
-    [name.count, text.count, body.count, attributes.count, nested.count, state.count]
+  /// Where the row being built begins in a variable column.
+  private func rowStart(_ column: Int) -> Int {
+    ends.isEmpty ? 0 : Int(ends[ends.count - Self.variableColumns + column])
   }
 
-  /// Chains the hashes of the fixed fields, the stream and every variable field of the row.
-  private func contentIdentity() -> Hash128 {
-    let stream = streamIdentities.isEmpty ? Hash128(high: 0, low: 0) : streamIdentities[Int(row.stream)]
-    var fixed = ByteWriter(reserving: 96)
-    fixed.append(stream)
-    fixed.append(row.time)
-    fixed.append(row.secondTime)
-    fixed.append(row.traceID.high)
-    fixed.append(row.traceID.low)
-    fixed.append(row.spanID.value)
-    fixed.append(row.parentSpanID.value)
-    fixed.append(row.kind)
-    fixed.append(row.status)
-    fixed.append(row.flags)
-    let columns = [name.bytes, text.bytes, body.bytes, attributes.bytes, nested.bytes, state.bytes]
-    for (index, column) in columns.enumerated() {
-      let start = Int(ends[index].last ?? 0)
-      column.withUnsafeBytes { fixed.append(Hash128.of(UnsafeRawBufferPointer(rebasing: $0[start...]))) }
-    }
-    return fixed.bytes.withUnsafeBytes { Hash128.of($0) }
+  /// Chains the hashes of the fixed fields, the stream and every variable field of the row, without an allocation.
+  private mutating func contentIdentity() -> Hash128 {
+    identityParts.removeAll()
+    identityParts.append(streamIdentities.isEmpty ? Hash128(high: 0, low: 0) : streamIdentities[Int(row.stream)])
+    identityParts.append(row.time)
+    identityParts.append(row.secondTime)
+    identityParts.append(row.traceID.high)
+    identityParts.append(row.traceID.low)
+    identityParts.append(row.spanID.value)
+    identityParts.append(row.parentSpanID.value)
+    identityParts.append(row.kind)
+    identityParts.append(row.status)
+    identityParts.append(row.flags)
+    identityParts.append(hash(of: name, 0))
+    identityParts.append(hash(of: text, 1))
+    identityParts.append(hash(of: body, 2))
+    identityParts.append(hash(of: attributes, 3))
+    identityParts.append(hash(of: nested, 4))
+    identityParts.append(hash(of: state, 5))
+    return identityParts.bytes.withUnsafeBytes { Hash128.of($0) }
+  }
+
+  private func hash(of column: ByteWriter, _ index: Int) -> Hash128 {
+    column.bytes.withUnsafeBytes { Hash128.of(UnsafeRawBufferPointer(rebasing: $0[rowStart(index)...])) }
   }
 
   /// The batch; the builder is empty afterwards. Nil where it holds nothing, or the frame would exceed `Frame.bytesMax`.
@@ -149,7 +166,8 @@ package struct EventBatchBuilder: Sendable {
       (Column.attributeEnds, attributes.bytes), (Column.nestedEnds, nested.bytes), (Column.stateEnds, state.bytes),
     ]
     for (index, (kind, bytes)) in variable.enumerated() where !bytes.isEmpty {
-      frame.add(kind, column: ends[index].map(\.littleEndian))
+      frame.add(
+        kind, column: stride(from: index, to: ends.count, by: Self.variableColumns).map { ends[$0].littleEndian })
       frame.add(kind + 1, bytes)
     }
     return frame.build(kind: kind, tenant: tenant, rowCount: rowCount, batchID: batchID)

@@ -90,17 +90,17 @@ package struct SeriesBatch: Sendable {
 
 /// The columns of a series batch, borrowed for the time of a call. Indices are the caller's to keep in range.
 package struct SeriesRows {
-  let ids: UnsafeRawBufferPointer
-  let ends: UnsafeRawBufferPointer
-  let timestamps: UnsafeRawBufferPointer
-  let values: UnsafeRawBufferPointer
-  let starts: UnsafeRawBufferPointer
-  let histogramRows: UnsafeRawBufferPointer
-  let histogramBytes: UnsafeRawBufferPointer
-  let exemplarRows: UnsafeRawBufferPointer
-  let exemplarBytes: UnsafeRawBufferPointer
+  @usableFromInline let ids: UnsafeRawBufferPointer
+  @usableFromInline let ends: UnsafeRawBufferPointer
+  @usableFromInline let timestamps: UnsafeRawBufferPointer
+  @usableFromInline let values: UnsafeRawBufferPointer
+  @usableFromInline let starts: UnsafeRawBufferPointer
+  @usableFromInline let histogramRows: UnsafeRawBufferPointer
+  @usableFromInline let histogramBytes: UnsafeRawBufferPointer
+  @usableFromInline let exemplarRows: UnsafeRawBufferPointer
+  @usableFromInline let exemplarBytes: UnsafeRawBufferPointer
   package let seriesCount: Int
-  private let hasOneTimestamp: Bool
+  @usableFromInline let hasOneTimestamp: Bool
 
   init(_ frame: Frame, _ bytes: UnsafeRawBufferPointer) {
     typealias Kind = SeriesBatch.ColumnKind
@@ -117,40 +117,40 @@ package struct SeriesRows {
     hasOneTimestamp = timestamps.count == 8 && values.count != 8
   }
 
-  package func seriesID(_ row: Int) -> SeriesID {
+  @inlinable package func seriesID(_ row: Int) -> SeriesID {
     let low = ids.loadUnaligned(fromByteOffset: row * 16, as: UInt64.self)
     let high = ids.loadUnaligned(fromByteOffset: row * 16 + 8, as: UInt64.self)
     return SeriesID(Hash128(high: UInt64(littleEndian: high), low: UInt64(littleEndian: low)))
   }
 
-  func end(_ row: Int) -> Int {
+  @inlinable func end(_ row: Int) -> Int {
     Int(UInt32(littleEndian: ends.loadUnaligned(fromByteOffset: row * 4, as: UInt32.self)))
   }
 
   /// The samples of a row, as indices for `timestamp` and `value`.
-  package func samples(of row: Int) -> Range<Int> {
+  @inlinable package func samples(of row: Int) -> Range<Int> {
     if ends.isEmpty { return values.isEmpty ? 0..<0 : row..<(row + 1) }
     return (row == 0 ? 0 : end(row - 1))..<end(row)
   }
 
   /// Milliseconds since 1970.
-  package func timestamp(_ sample: Int) -> Int64 {
+  @inlinable package func timestamp(_ sample: Int) -> Int64 {
     Int64(littleEndian: timestamps.loadUnaligned(fromByteOffset: hasOneTimestamp ? 0 : sample * 8, as: Int64.self))
   }
 
   /// The bits of the value.
-  package func valueBits(_ sample: Int) -> UInt64 {
+  @inlinable package func valueBits(_ sample: Int) -> UInt64 {
     UInt64(littleEndian: values.loadUnaligned(fromByteOffset: sample * 8, as: UInt64.self))
   }
 
   /// When the series' count began, in milliseconds since 1970; nil where the sender did not say.
-  package func startTimestamp(_ row: Int) -> Int64? {
+  @inlinable package func startTimestamp(_ row: Int) -> Int64? {
     guard !starts.isEmpty else { return nil }
     let start = Int64(littleEndian: starts.loadUnaligned(fromByteOffset: row * 8, as: Int64.self))
     return start == 0 ? nil : start
   }
 
-  package var histogramCount: Int { histogramRows.count / 24 }
+  @inlinable package var histogramCount: Int { histogramRows.count / 24 }
 
   func histogramReference(_ index: Int) -> (series: Int, offset: Int, length: Int) {
     reference(histogramRows, index * 24)
@@ -175,7 +175,7 @@ package struct SeriesRows {
     )
   }
 
-  package var exemplarCount: Int { exemplarRows.count / 32 }
+  @inlinable package var exemplarCount: Int { exemplarRows.count / 32 }
 
   func exemplarReference(_ index: Int) -> (series: Int, offset: Int, length: Int) {
     reference(exemplarRows, index * 32)

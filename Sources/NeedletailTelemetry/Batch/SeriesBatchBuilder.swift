@@ -2,22 +2,22 @@
 ///
 /// Call `beginSeries`, then the `append` functions for that series, and so on. A series may stand in several rows.
 package struct SeriesBatchBuilder: Sendable {
-  private var ids: [UInt64] = []
-  private var ends: [UInt32] = []
-  private var timestamps: [Int64] = []
-  private var values: [UInt64] = []
-  private var starts: [Int64] = []
+  @usableFromInline var ids: [UInt64] = []
+  @usableFromInline var ends: [UInt32] = []
+  @usableFromInline var timestamps: [Int64] = []
+  @usableFromInline var values: [UInt64] = []
+  @usableFromInline var starts: [Int64] = []
   private var histogramRows = ByteWriter()
   private var histogramBytes = ByteWriter()
   private var exemplarRows = ByteWriter()
   private var exemplarBytes = ByteWriter()
-  private var hasStarts = false
-  private var isOneEach = true
+  @usableFromInline var hasStarts = false
+  @usableFromInline var isOneEach = true
 
   package init() {}
 
-  package var seriesCount: Int { ends.count }
-  package var sampleCount: Int { values.count }
+  @inlinable package var seriesCount: Int { ends.count }
+  @inlinable package var sampleCount: Int { values.count }
   /// About the size of the frame to be, in bytes; a receiver splits a batch before `Frame.bytesMax`.
   package var byteCountEstimate: Int {
     ids.count * 8 + ends.count * 12 + values.count * 16 + histogramRows.count + histogramBytes.count
@@ -25,7 +25,7 @@ package struct SeriesBatchBuilder: Sendable {
   }
 
   /// Starts the next row. `start` is when the series' count began, in ms since 1970, where the sender says so.
-  @inline(__always) package mutating func beginSeries(_ id: SeriesID, startTimestamp start: Int64? = nil) {
+  @inlinable package mutating func beginSeries(_ id: SeriesID, startTimestamp start: Int64? = nil) {
     if let last = ends.last, Int(last) != ends.count { isOneEach = false }
     ids.append(id.hash.low.littleEndian)
     ids.append(id.hash.high.littleEndian)
@@ -35,7 +35,7 @@ package struct SeriesBatchBuilder: Sendable {
   }
 
   /// Adds a float sample to the current series.
-  @inline(__always) package mutating func append(timestamp: Int64, valueBits: UInt64) {
+  @inlinable package mutating func append(timestamp: Int64, valueBits: UInt64) {
     timestamps.append(timestamp.littleEndian)
     values.append(valueBits.littleEndian)
     ends[ends.count - 1] &+= 1

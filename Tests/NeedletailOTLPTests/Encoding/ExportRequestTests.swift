@@ -1,4 +1,5 @@
 import NeedletailOTLP
+import NeedletailTestSupport
 import Testing
 
 @Suite("Export requests")

@@ -1,19 +1,19 @@
 /// Wire format read back without any knowledge of the writer: every field of a message with its number.
 ///
 /// Written from the protobuf encoding specification, so that the writer is not judged by itself.
-struct WireTree: Equatable {
-  enum Value: Equatable {
+package struct WireTree: Equatable {
+  package enum Value: Equatable {
     case varint(UInt64)
     case fixed64(UInt64)
     case bytes([UInt8])
     case fixed32(UInt32)
   }
 
-  struct Malformed: Error {}
+  package struct Malformed: Error {}
 
-  var fields: [(number: UInt64, value: Value)] = []
+  package var fields: [(number: UInt64, value: Value)] = []
 
-  init(_ bytes: [UInt8]) throws {
+  package init(_ bytes: [UInt8]) throws {
     var index = 0
     func byte() throws -> UInt8 {
       guard index < bytes.count else { throw Malformed() }
@@ -54,15 +54,15 @@ struct WireTree: Equatable {
     }
   }
 
-  static func == (left: WireTree, right: WireTree) -> Bool {
+  package static func == (left: WireTree, right: WireTree) -> Bool {
     left.fields.elementsEqual(right.fields) { $0.number == $1.number && $0.value == $1.value }
   }
 
   /// The values of a field, in order.
-  subscript(number: UInt64) -> [Value] { fields.filter { $0.number == number }.map(\.value) }
+  package subscript(number: UInt64) -> [Value] { fields.filter { $0.number == number }.map(\.value) }
 
   /// The messages of a field, in order.
-  func messages(_ number: UInt64) throws -> [WireTree] {
+  package func messages(_ number: UInt64) throws -> [WireTree] {
     try self[number].map { value in
       guard case .bytes(let bytes) = value else { throw Malformed() }
       return try WireTree(bytes)
@@ -70,43 +70,9 @@ struct WireTree: Equatable {
   }
 
   /// The texts of a field, in order.
-  func texts(_ number: UInt64) -> [String] {
+  package func texts(_ number: UInt64) -> [String] {
     self[number].compactMap { value in
       if case .bytes(let bytes) = value { String(decoding: bytes, as: UTF8.self) } else { nil }
     }
-  }
-}
-
-extension WireTree {
-  /// Attributes (`KeyValue`) of a field: names to values as text.
-  func attributes(_ number: UInt64) throws -> [String: String] {
-    var attributes: [String: String] = [:]
-    for pair in try messages(number) {
-      let value = try pair.messages(2).first
-      attributes[pair.texts(1).first ?? ""] = try value.map { try $0.anyValueText() } ?? ""
-    }
-    return attributes
-  }
-
-  /// An `AnyValue` as text.
-  private func anyValueText() throws -> String {
-    switch fields.first {
-    case (1, .bytes(let text))?: String(decoding: text, as: UTF8.self)
-    case (2, .varint(let value))?: value == 1 ? "true" : "false"
-    case (3, .varint(let value))?: String(Int64(bitPattern: value))
-    case (4, .fixed64(let bits))?: String(Double(bitPattern: bits))
-    case (5, .bytes(let bytes))?:
-      "[" + (try WireTree(bytes).messages(1).map { try $0.anyValueText() }.joined(separator: ",")) + "]"
-    case (6, .bytes(let bytes))?:
-      "{"
-        + (try WireTree(bytes).attributes(1).sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(
-          separator: ",")) + "}"
-    default: ""
-    }
-  }
-
-  /// The records of an export request, out of all its resources and scopes.
-  static func records(_ body: [UInt8]) throws -> [WireTree] {
-    try WireTree(body).messages(1).flatMap { try $0.messages(2) }.flatMap { try $0.messages(2) }
   }
 }

@@ -2,8 +2,8 @@ import Foundation
 import NeedletailTerminal
 import Testing
 
-/// Compares a frame with the file of that name in `Golden` beside the tests; `NEEDLETAIL_REWRITE=1` rewrites it.
-func expectGolden(
+/// Compares a frame with the file of that name in `Golden` beside the calling test; `NEEDLETAIL_REWRITE=1` rewrites it.
+package func expectGolden(
   _ text: String, _ name: String, file: String = #filePath, sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
   let folder = URL(filePath: file).deletingLastPathComponent().appending(path: "Golden")
@@ -17,7 +17,7 @@ func expectGolden(
 }
 
 /// A frame as text, with a border so that its size shows.
-func framed(_ buffer: CellBuffer) -> String {
+package func framed(_ buffer: CellBuffer) -> String {
   let edge = "+" + String(repeating: "-", count: buffer.size.columns) + "+\n"
   return (0..<buffer.size.rows).reduce(into: edge) { text, row in
     text += "|" + (0..<buffer.size.columns).reduce(into: "") { $0 += buffer[row, $1].glyph.string } + "|\n"
