@@ -19,7 +19,7 @@ package enum OTLPResponse {
         }
       // 64-bit integers are strings in protobuf's JSON form.
       return Array(
-        "{\"partialSuccess\":{\"\(name)\":\"\(rejected)\",\"errorMessage\":\(quoted(message))}}".utf8)
+        "{\"partialSuccess\":{\"\(name)\":\"\(rejected)\",\"errorMessage\":\(JSONText.quoted(message))}}".utf8)
     }
     var writer = ProtobufWriter(capacity: message.utf8.count + 16)
     writer.field(1) { writer in
@@ -33,29 +33,10 @@ package enum OTLPResponse {
   ///
   /// `code` is one of google.rpc.Code, such as 3 for an invalid argument.
   package static func status(code: Int32, message: String, asJSON: Bool) -> [UInt8] {
-    if asJSON { return Array("{\"code\":\(code),\"message\":\(quoted(message))}".utf8) }
+    if asJSON { return Array("{\"code\":\(code),\"message\":\(JSONText.quoted(message))}".utf8) }
     var writer = ProtobufWriter(capacity: message.utf8.count + 16)
     writer.field(1, int64: Int64(code))
     writer.field(2, string: message)
     return writer.bytes
-  }
-
-  /// A JSON string.
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\0"..<" ":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }

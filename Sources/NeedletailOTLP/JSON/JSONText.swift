@@ -1,7 +1,14 @@
 /// Pieces of JSON text.
-enum JSONText {
+package enum JSONText {
+  /// A quoted string.
+  package static func quoted(_ text: String) -> String {
+    var result = ""
+    appendString(text, to: &result)
+    return result
+  }
+
   /// Appends a quoted string.
-  static func appendString(_ text: String, to result: inout String) {
+  package static func appendString(_ text: String, to result: inout String) {
     result += "\""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -22,7 +29,7 @@ enum JSONText {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
   /// Base64 with padding.
-  static func base64(_ bytes: some Sequence<UInt8>) -> String {
+  package static func base64(_ bytes: some Sequence<UInt8>) -> String {
     var result: [UInt8] = []
     var bits: UInt32 = 0
     var bitCount = 0
