@@ -51,8 +51,8 @@ package struct OTLPMetricsDecoder {
   /// The newest point of the current resource, in ms.
   private var newest: Int64 = .min
 
-  private init(_ decoding: SeriesDecoding) {
-    output = SeriesOutput(decoding)
+  private init(_ decoding: SeriesDecoding, bodyBytes: Int) {
+    output = SeriesOutput(decoding, bodyBytes: bodyBytes)
     current = UnsafeRawBufferPointer(start: nil, count: 0)
     currentScope = current
   }
@@ -65,7 +65,7 @@ package struct OTLPMetricsDecoder {
   package static func decode(
     _ body: UnsafeRawBufferPointer, _ decoding: SeriesDecoding
   ) throws(ProtobufError) -> DecodedSeries {
-    var decoder = OTLPMetricsDecoder(decoding)
+    var decoder = OTLPMetricsDecoder(decoding, bodyBytes: body.count)
     var resources = OTLPGroup.resources(of: body)
     while let next = try resources.next() { try decoder.decodeResource(try OTLPGroup(next)) }
     return decoder.output.finish()

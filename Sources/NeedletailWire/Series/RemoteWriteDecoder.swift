@@ -15,7 +15,7 @@ package enum RemoteWriteDecoder {
   package static func decode(
     _ body: UnsafeRawBufferPointer, _ decoding: SeriesDecoding
   ) throws(ProtobufError) -> DecodedSeries {
-    var output = SeriesOutput(decoding)
+    var output = SeriesOutput(decoding, bodyBytes: body.count)
     var reader = ProtobufReader(body)
     while let tag = try reader.nextTag() {
       switch tag {

@@ -12,8 +12,11 @@ package struct SeriesLimits: Sendable {
   /// Samples, histograms, exemplars and series of samples in one request: an empty one is two bytes on the wire and
   /// up to 64 in memory.
   package var samplesMax = 2 << 20
-  /// Bytes of the labels of all series that one request may define: a histogram of a few bytes names many.
-  package var definitionBytesMax = 64 << 20
+  /// Bytes of the labels of all series that one request may define.
+  ///
+  /// A request also may not define more than 32 times its own bytes (or 16 MiB), as each bucket of a histogram, 16
+  /// bytes on the wire, is a series with all labels of its point.
+  package var definitionBytesMax = 256 << 20
 
   package init() {}
 }
@@ -96,12 +99,15 @@ struct SeriesOutput {
   var decoded = DecodedSeries()
   private var definitions = SeriesDefinitionsBuilder()
   private var defined: Set<SeriesID> = []
-  private var definedBytes = 0
+  /// Bytes of labels that may still be defined.
+  private var definitionBytesLeft: Int
   /// What the batches cut so far hold.
   private var cutCounts = (samples: 0, histograms: 0, exemplars: 0, rows: 0)
 
-  init(_ decoding: SeriesDecoding) {
+  /// An output for a request of `bodyBytes` bytes.
+  init(_ decoding: SeriesDecoding, bodyBytes: Int) {
     self.decoding = decoding
+    definitionBytesLeft = min(decoding.limits.definitionBytesMax, max(16 << 20, min(bodyBytes, 1 << 30) * 32))
     seed = decoding.tenant.hashSeed
   }
 
@@ -126,10 +132,10 @@ struct SeriesOutput {
     let id = set.withUnsafeBytes { SeriesID(Hash128.of($0, seed: seed)) }
     if !defined.contains(id) {
       let bytes = set.canonicalBytes.count
-      guard bytes <= decoding.limits.definitionBytesMax - definedBytes else {
+      guard bytes <= definitionBytesLeft else {
         return .refused(.requestLimit, "the labels of a request's new series are too long together")
       }
-      definedBytes += bytes
+      definitionBytesLeft -= bytes
       defined.insert(id)
       definitions.append(id, labels: set)
       if definitions.byteCountEstimate > Self.cutBytes { cutDefinitions() }
