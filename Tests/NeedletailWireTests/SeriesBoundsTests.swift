@@ -84,9 +84,9 @@ private typealias Request = Opentelemetry_Proto_Collector_Metrics_V1_ExportMetri
     var limits = SeriesLimits()
     limits.samplesMax = 10
     let histograms = try write([named { $0.histograms = Array(repeating: .init(), count: 15) }], limits: limits)
-    #expect(histograms.histogramCount == 9 && histograms.rejections.counts == [.requestLimit: 6])
+    #expect(histograms.histogramCount == 10 && histograms.rejections.counts == [.requestLimit: 5])
     let exemplars = try write([named { $0.exemplars = Array(repeating: .init(), count: 15) }], limits: limits)
-    #expect(exemplars.exemplarCount == 9 && exemplars.rejections.warnings == [.requestLimit: 6])
+    #expect(exemplars.exemplarCount == 10 && exemplars.rejections.warnings == [.requestLimit: 5])
     #expect(exemplars.rejections.isEmpty && !exemplars.rejections.message.isEmpty)
     let series = try write(Array(repeating: named { $0.samples = [.init()] }, count: 15), limits: limits)
     #expect(series.sampleCount == 10 && series.rejections.counts == [.requestLimit: 5])

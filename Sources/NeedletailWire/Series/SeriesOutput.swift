@@ -194,7 +194,7 @@ struct SeriesOutput {
   /// Whether the request may hold another sample, histogram, exemplar or row of a series.
   @inline(__always)
   var hasRoom: Bool {
-    let rows = cutCounts.rows + max(builder.seriesCount, builder.sampleCount)
+    let rows = cutCounts.rows + max(builder.seriesCount - 1, builder.sampleCount)
     return rows + decoded.histogramCount + decoded.exemplarCount + decoded.deltas.count < decoding.limits.samplesMax
   }
 
