@@ -1,5 +1,5 @@
-/// The batches of a head, in chunks: a copy is one reference, and the first append after it copies one chunk and the list
-/// of chunks instead of all batches.
+/// The batches of a head, in chunks: a copy is one reference, and the first append after it copies one chunk and the
+/// list of chunks instead of all batches.
 ///
 /// Queries take a copy under the engine's lock while appends go on.
 struct BatchList: Sendable {

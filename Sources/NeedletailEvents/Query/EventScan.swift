@@ -1,6 +1,6 @@
 // A scan returns matching events in order of time while it reads as little as it can. Batches and blocks are taken in
-// the order of their nearest time; an event is returned as soon as no unread one can come before it, so that with a limit
-// what lies wholly behind the last one is never read.
+// the order of their nearest time; an event is returned as soon as no unread one can come before it, so that with a
+// limit what lies wholly behind the last one is never read.
 
 import NeedletailBlocks
 import NeedletailTelemetry

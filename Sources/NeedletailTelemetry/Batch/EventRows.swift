@@ -1,7 +1,8 @@
-/// The columns of an event batch, borrowed for the time of a call. Row numbers are the caller's to keep below `rowCount`.
+/// The columns of an event batch, borrowed for the time of a call.
 ///
-/// For logs: second time = observed time, kind = severity number, name = event name, text = severity text. For spans: time = start,
-/// second time = end, text = status message, state = trace state, nested = events and links, and there is no body.
+/// Row numbers are the caller's to keep below `rowCount`. For logs: second time = observed time, kind = severity number,
+/// name = event name, text = severity text. For spans: time = start, second time = end, text = status message, state =
+/// trace state, nested = events and links, and there is no body.
 package struct EventRows {
   /// A column of texts: where each ends, and their bytes.
   private struct Texts {
