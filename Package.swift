@@ -144,7 +144,7 @@ let testRooms: [Target] = [
     "NeedletailNodeTests",
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
-      "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
+      "NeedletailSimulation", "NeedletailTestSupport", grpc, grpcTransport, lifecycle, logging,
     ]),
   tests("NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"]),
   tests("NeedletailCLITests", ["NeedletailCLI", "NeedletailTestSupport"]),

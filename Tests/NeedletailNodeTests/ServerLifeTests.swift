@@ -11,7 +11,7 @@ struct ServerLifeTests {
   func restart() async throws {
     let folder = try TemporaryFolder()
     let now = now
-    try await RunningServer.run(folder: folder) { server in
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
       let answer = try await server.remoteWrite([
         TestSeries(labels: [("__name__", "kept"), ("job", "a")], samples: [(now, 42)])
       ])
@@ -21,7 +21,7 @@ struct ServerLifeTests {
         try await server.request("POST", "/v1/traces", headers: ["Content-Type": "application/json"], body: body).status
           == 200)
     }
-    try await RunningServer.run(folder: folder) { server in
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
       #expect(try await server.instant("kept", at: now) == ["job=a": "42"])
       #expect(try await server.get("/tempo/api/traces/\(OTLPBodies.traceID)").status == 200)
     }
@@ -31,7 +31,7 @@ struct ServerLifeTests {
   func flush() async throws {
     let folder = try TemporaryFolder()
     let now = now
-    try await RunningServer.run(folder: folder, flags: ["flush-interval": "1ms"]) { server in
+    try await RunningServer.run(folder: folder, flags: ["flush-interval": "1ms"]) { server async throws -> Void in
       for value in 0..<3 {
         _ = try await server.remoteWrite([
           TestSeries(labels: [("__name__", "flushed")], samples: [(now - Int64(value), Double(value))])
@@ -40,7 +40,7 @@ struct ServerLifeTests {
       while try await server.get("/metrics").text.contains(#"needletail_parts{signal="metrics"} 0"#) {}
       #expect(try await server.instant("count_over_time(flushed[1m])", at: now) == ["": "3"])
     }
-    try await RunningServer.run(folder: folder) { server in
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
       #expect(try await server.instant("count_over_time(flushed[1m])", at: now) == ["": "3"])
     }
   }
@@ -48,7 +48,7 @@ struct ServerLifeTests {
   @Test("a second server on the same folder, or on the same port, is told what is wrong")
   func conflicts() async throws {
     let folder = try TemporaryFolder()
-    try await RunningServer.run(folder: folder) { server in
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
       do {
         try await RunningServer.run(folder: folder) { _ in }
         Issue.record("two servers share a data folder")
@@ -66,5 +66,83 @@ struct ServerLifeTests {
       }
       #expect(try await server.get("/-/ready").status == 200)
     }
+  }
+
+  @Test("under the default retention an old sample is refused for good; under forever one from 1970 is kept and found")
+  func retention() async throws {
+    let old = TestSeries(labels: [("__name__", "old")], samples: [(1000, 7)])
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let answer = try await server.remoteWrite([old])
+      #expect(answer.status == 400 && answer.text.contains("older"), "\(answer.status) \(answer.text)")
+    }
+    let folder = try TemporaryFolder()
+    try await RunningServer.run(folder: folder, flags: ["retention": "forever"]) { server async throws -> Void in
+      #expect(try await server.remoteWrite([old]).status == 204)
+      #expect(try await server.instant("old", at: 2000) == ["": "7"])
+    }
+  }
+
+  @Test("a query whose client goes away is given up")
+  func disconnect() async throws {
+    let now = now
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let series = (0..<2000).map { number in
+        TestSeries(
+          labels: [("__name__", "wide"), ("n", "\(number)")],
+          samples: (0..<10).map { (now - Int64($0) * 1000, Double(number)) })
+      }
+      #expect(try await server.remoteWrite(series).status == 204)
+      // Far more steps than anyone waits for; the answer would be 22 million values.
+      let query = "sum_over_time(wide[1h])*on(n)group_left()sum_over_time(wide[1h])"
+      let path = "/api/v1/query_range?query=\(query)&start=\(now / 1000 - 10_900)&end=\(now / 1000)&step=1"
+      let port = server.addresses.api.port
+      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        Thread.detachNewThread {
+          continuation.resume(
+            with: Swift.Result {
+              let connection = try HTTPConnection(port: port)
+              connection.send(Array("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+            })
+        }
+      }
+      while try await !server.get("/metrics").text.contains(#"needletail_query_failures_total{kind="canceled"} 1"#) {}
+      #expect(try await server.get("/metrics").text.contains("needletail_queries_running 0"))
+    }
+  }
+
+  /// Keeps a connection open for as long as it lives.
+  private final class OpenConnection: Sendable {
+    private let connection: HTTPConnection
+
+    init(port: Int, sending text: String) throws {
+      connection = try HTTPConnection(port: port)
+      connection.send(Array(text.utf8))
+    }
+  }
+
+  @Test(
+    "clients that hold connections open, in the middle of a request or between two, do not keep the server from stopping"
+  )
+  func stubbornClients() async throws {
+    let folder = try TemporaryFolder()
+    let open = try await RunningServer.run(folder: folder) { server async throws -> [OpenConnection] in
+      let api = server.addresses.api.port
+      let grpc = try #require(server.addresses.otlpGRPC).port
+      let connections = [
+        try OpenConnection(port: api, sending: ""),
+        try OpenConnection(port: api, sending: "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"),
+        try OpenConnection(port: api, sending: "POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc"),
+        try OpenConnection(port: api, sending: "GET /-/hea"),
+        try OpenConnection(port: grpc, sending: ""),
+        try OpenConnection(port: grpc, sending: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+      ]
+      #expect(try await server.get("/-/ready").status == 200)
+      return connections
+    }
+    // The folder was given back: another server can have it.
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
+      #expect(try await server.get("/-/ready").status == 200)
+    }
+    withExtendedLifetime(open) {}
   }
 }

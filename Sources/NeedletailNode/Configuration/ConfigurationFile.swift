@@ -8,7 +8,9 @@ enum ConfigurationFile {
     var line: Int
   }
 
-  /// Reads the text of the file at `path`. Every key that is not a setting is a problem of its own.
+  /// Reads the text of the file at `path`.
+  ///
+  /// Every key that is not a setting is a problem of its own.
   static func parse(_ text: String, path: String) throws(ConfigurationError) -> [Entry] {
     let root: Node?
     do {

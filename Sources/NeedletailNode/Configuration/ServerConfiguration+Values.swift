@@ -1,7 +1,9 @@
 import NeedletailBlocks
 
 extension ServerConfiguration {
-  /// Reads one setting from text. Returns what is wrong and what to write instead, or nil.
+  /// Reads one setting from text.
+  ///
+  /// Returns what is wrong and what to write instead, or nil.
   mutating func set(_ setting: Setting, to text: String) -> String? {
     switch setting {
     case .data:
@@ -146,7 +148,9 @@ extension ServerConfiguration {
     return problems
   }
 
-  /// The effective settings as YAML, each with its origin as a comment. What it prints can be used as a configuration file.
+  /// The effective settings as YAML, each with its origin as a comment.
+  ///
+  /// What it prints can be used as a configuration file.
   package func rendered() -> String {
     let lines = Setting.allCases.map { setting in
       (setting: "\(setting.rawValue): \(Self.quoted(text(of: setting)))", origin: origin(of: setting).description)

@@ -1,5 +1,6 @@
-// The settings of a server, merged from flags, environment, file and defaults, in this order of precedence. Each is read from
-// text by one function, whatever its origin, so that all origins accept the same spellings and fail with the same words.
+// The settings of a server, merged from flags, environment, file and defaults, in this order of precedence. Each is
+// read from text by one function, whatever its origin, so that all origins accept the same spellings and fail with the
+// same words.
 
 import NeedletailBlocks
 import NeedletailEnvironment
@@ -65,8 +66,10 @@ package struct ServerConfiguration: Sendable {
   /// The defaults.
   package init() {}
 
-  /// Merges `flags` (names without dashes) over `environment` over the YAML file at `file` (or the one named by `NEEDLETAIL_CONFIG`)
-  /// over the defaults, and validates the whole. Throws with every problem at once.
+  /// Merges `flags` (names without dashes) over `environment` over the YAML file at `file` (or the one named by
+  /// `NEEDLETAIL_CONFIG`) over the defaults, and validates the whole.
+  ///
+  /// Throws with every problem at once.
   package static func load(
     flags: [String: String], environment: [String: String], file: String?
   ) throws(ConfigurationError) -> ServerConfiguration {

@@ -1,5 +1,5 @@
-/// Everything that can be set, by the one name that it has as a flag (`--NAME`), in the YAML file (`NAME: value`) and in the
-/// environment (`NEEDLETAIL_NAME`, in capitals, `_` for `-`).
+/// Everything that can be set, by the one name that it has as a flag (`--NAME`), in the YAML file (`NAME: value`) and
+/// in the environment (`NEEDLETAIL_NAME`, in capitals, `_` for `-`).
 package enum Setting: String, CaseIterable, Sendable {
   case data
   case listen
@@ -83,7 +83,9 @@ package enum Setting: String, CaseIterable, Sendable {
     return best.0
   }
 
-  /// Levenshtein's edit distance. O(n * m).
+  /// Levenshtein's edit distance.
+  ///
+  /// O(n * m).
   private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
     var row = Array(0...right.count)
     for (i, a) in left.enumerated() {

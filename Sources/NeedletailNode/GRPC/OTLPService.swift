@@ -1,5 +1,5 @@
-// OTLP over gRPC: three services with one unary method each, registered with raw bytes, because generated message types would cost
-// twenty times what our decoders do.
+// OTLP over gRPC: three services with one unary method each, registered with raw bytes, because generated message
+// types would cost twenty times what our decoders do.
 
 import GRPCCore
 import NeedletailEnvironment

@@ -1,5 +1,5 @@
-// The front door of every HTTP port: routing, who may ask, whose data it is, and what a request that fails is answered. What a resource
-// does is the business of its own file.
+// The front door of every HTTP port: routing, who may ask, whose data it is, and what a request that fails is
+// answered. What a resource does is the business of its own file.
 
 import Hummingbird
 import Logging
@@ -16,6 +16,7 @@ struct APIResponder: HTTPResponder {
   let isOTLPOnly: Bool
   let counters: RequestCounters
   let clock: any WallClock
+  let logger: Logger
 
   func respond(to request: Request, context: ConnectionContext) async throws -> Response {
     let started = clock.monotonicNanoseconds()
@@ -28,7 +29,7 @@ struct APIResponder: HTTPResponder {
     } catch is CancellationError {
       response = Response(.serviceUnavailable, text: "the server is stopping\n", headers: [.retryAfter: "1"])
     } catch {
-      context.logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "reason": "\(error)"])
+      logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "reason": "\(error)"])
       response = Response(.internalServerError, text: "internal error; the server's log tells more\n")
     }
     if response.status.code == 413 || response.status.code == 401 {

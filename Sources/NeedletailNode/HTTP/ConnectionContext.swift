@@ -1,16 +1,13 @@
 import Hummingbird
-import Logging
 import NIOCore
 import Synchronization
 
 /// What a handler knows of the connection that a request came on.
 struct ConnectionContext: InitializableFromSource {
   let channel: any Channel
-  let logger: Logger
 
   init(source: ApplicationRequestContextSource) {
     channel = source.channel
-    logger = source.logger
   }
 
   /// Runs `body` and cancels it when the client goes away.
@@ -29,7 +26,8 @@ struct ConnectionContext: InitializableFromSource {
   }
 }
 
-/// Notices that the client closed its side of the connection, which nothing else would tell before the response is written.
+/// Notices that the client closed its side of the connection, which nothing else would tell before the response is
+/// written.
 final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sendable {
   typealias InboundIn = Never
   private typealias Action = @Sendable () -> Void
@@ -42,7 +40,9 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
 
   private let state = Mutex(State())
 
-  /// Calls `action` when the client closes, or at once if it has. The token takes the action back.
+  /// Calls `action` when the client closes, or at once if it has.
+  ///
+  /// The token takes the action back.
   func onClose(_ action: @escaping @Sendable () -> Void) -> UInt64 {
     let (token, isClosed) = state.withLock { state in
       state.nextToken += 1

@@ -5,7 +5,9 @@ struct FormParameters: Sendable {
   /// No parameters.
   init() {}
 
-  /// Adds what a query string or a form holds. What is not UTF-8 becomes U+FFFD.
+  /// Adds what a query string or a form holds.
+  ///
+  /// What is not UTF-8 becomes U+FFFD.
   mutating func add(_ encoded: some StringProtocol) {
     for pair in encoded.utf8.split(separator: UInt8(ascii: "&")) {
       let equals = pair.firstIndex(of: UInt8(ascii: "="))

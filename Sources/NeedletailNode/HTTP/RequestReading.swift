@@ -1,4 +1,5 @@
 import Hummingbird
+import NeedletailCollector
 import NeedletailTelemetry
 
 extension Request {
@@ -13,16 +14,29 @@ extension Request {
   }
 
   /// Collects the body, refusing it as soon as it is known to be larger than `bytesMax`.
-  func collectedBody(bytesMax: Int) async throws -> [UInt8] {
+  ///
+  /// With a budget, what is collected counts against it while it grows, so that many large bodies at once cannot fill
+  /// the memory.
+  func collectedBody(bytesMax: Int, budget: IngestBudget? = nil) async throws -> [UInt8] {
     let failure = RequestFailure(
       .contentTooLarge, "the request body is larger than \(bytesMax) bytes; send smaller batches")
     var bytes: [UInt8] = []
+    var reserved = 0
+    defer { budget?.release(reserved) }
     if let text = headers[.contentLength], let length = Int(text) {
       guard length <= bytesMax else { throw failure }
       bytes.reserveCapacity(min(length, 1 << 20))
     }
     for try await buffer in body {
-      guard buffer.readableBytes <= bytesMax - bytes.count else { throw failure }
+      let count = buffer.readableBytes
+      guard count <= bytesMax - bytes.count else { throw failure }
+      if let budget {
+        guard budget.reserve(count) else {
+          throw RequestFailure(
+            .serviceUnavailable, "the receiver is overloaded; send again in a moment", headers: [.retryAfter: "1"])
+        }
+        reserved += count
+      }
       bytes.append(contentsOf: buffer.readableBytesView)
     }
     return bytes

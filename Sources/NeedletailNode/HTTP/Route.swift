@@ -1,5 +1,5 @@
-// Which resource a path names. One table, read top to bottom, instead of a tree of handlers: the prefixes under which clients expect the
-// same resource are written down once.
+// Which resource a path names. One table, read top to bottom, instead of a tree of handlers: the prefixes under which
+// clients expect the same resource are written down once.
 
 import NeedletailOTLP
 
@@ -75,7 +75,9 @@ extension Route {
     [], ["api", "v1", "otlp"], ["otlp"], ["opentelemetry"], ["insert", "opentelemetry"], ["_otlp"],
   ]
 
-  /// The route of a path, still percent-encoded; nil where there is none. A slash at the end makes no difference.
+  /// The route of a path, still percent-encoded; nil where there is none.
+  ///
+  /// A slash at the end makes no difference.
   init?(path: some StringProtocol) {
     let parts = Substring(path).split(separator: "/")
     guard parts.count <= 12 else { return nil }
@@ -154,8 +156,8 @@ extension TempoRoute {
   }
 }
 
-/// How a label's name that is not `[a-zA-Z_][a-zA-Z0-9_]*` stands in a path: `U__`, then `_` as `__` and every other character that
-/// does not fit as `_HEX_`.
+/// How a label's name that is not `[a-zA-Z_][a-zA-Z0-9_]*` stands in a path: `U__`, then `_` as `__` and every other
+/// character that does not fit as `_HEX_`.
 enum LabelNameEscape {
   static func decoded(_ name: String) -> String {
     guard name.hasPrefix("U__") else { return name }

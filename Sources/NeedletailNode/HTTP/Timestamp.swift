@@ -108,8 +108,9 @@ enum Timestamp {
       let digits = String(number)
       return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
-    return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(padded(secondOfDay / 3600, 2)):"
-      + "\(padded(secondOfDay / 60 % 60, 2)):\(padded(secondOfDay % 60, 2)).\(padded(milliseconds - seconds * 1000, 3))Z"
+    let date = "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
+    let minutes = "\(padded(secondOfDay / 3600, 2)):\(padded(secondOfDay / 60 % 60, 2))"
+    return "\(date)T\(minutes):\(padded(secondOfDay % 60, 2)).\(padded(milliseconds - seconds * 1000, 3))Z"
   }
 
   private static func date(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {

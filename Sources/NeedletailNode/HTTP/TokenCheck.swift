@@ -2,7 +2,9 @@ import Hummingbird
 import NeedletailEnvironment
 import NeedletailTelemetry
 
-/// The bearer tokens that are accepted. Only hashes are kept, and every comparison takes the same time whether and where it differs.
+/// The bearer tokens that are accepted.
+///
+/// Only hashes are kept, and every comparison takes the same time whether and where it differs.
 struct TokenCheck: Sendable {
   private let hashes: [Hash128]
   private let seed: UInt64
@@ -24,7 +26,8 @@ struct TokenCheck: Sendable {
     }
     if let short = lines.first(where: { $0.utf8.count < 16 }) {
       throw ConfigurationError([
-        "token-file \(path) holds a token of \(short.utf8.count) characters; use 16 or more, such as from openssl rand -hex 32"
+        "token-file \(path) holds a token of \(short.utf8.count) characters; "
+          + "use 16 or more, such as from openssl rand -hex 32"
       ])
     }
     let seed = random.next()

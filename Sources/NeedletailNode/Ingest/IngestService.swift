@@ -1,4 +1,5 @@
-// What every door for data leads to: the collector's receivers over this node's engines, and their outcomes as each protocol tells them.
+// What every door for data leads to: the collector's receivers over this node's engines, and their outcomes as each
+// protocol tells them.
 
 import GRPCCore
 import Hummingbird
@@ -28,9 +29,10 @@ struct IngestService: Sendable {
     let isJSON = BodyFormat.ofOTLP(contentType) == .json
     let body: [UInt8]
     do {
-      body = try await request.collectedBody(bytesMax: receiver.limits.otlpBodyMax)
+      body = try await request.collectedBody(bytesMax: receiver.limits.otlpBodyMax, budget: receiver.budget)
     } catch let failure as RequestFailure {
-      return Self.otlpFailure(failure.status, failure.message, isJSON: isJSON, retryAfterSeconds: nil)
+      return Self.otlpFailure(
+        failure.status, failure.message, isJSON: isJSON, retryAfterSeconds: failure.status.code == 503 ? 1 : nil)
     }
     let outcome = await receiver.otlp(
       signal,
@@ -62,12 +64,15 @@ struct IngestService: Sendable {
     seconds.map { [.retryAfter: String($0)] } ?? [:]
   }
 
-  /// Prometheus remote write. What must never come again is answered 400, because some agents retry everything else for ever.
+  /// Prometheus remote write.
+  ///
+  /// What must never come again is answered 400, because some agents retry everything else for ever.
   func remoteWrite(_ request: Request, tenant: TenantID) async throws -> Response {
     let body: [UInt8]
     do {
-      body = try await request.collectedBody(bytesMax: receiver.limits.remoteWriteBodyMax)
+      body = try await request.collectedBody(bytesMax: receiver.limits.remoteWriteBodyMax, budget: receiver.budget)
     } catch let failure as RequestFailure {
+      guard failure.status == .contentTooLarge else { throw failure }
       return Response(.badRequest, text: failure.message + "\n", headers: [.connection: "close"])
     }
     let outcome = await receiver.remoteWrite(
@@ -98,7 +103,9 @@ struct IngestService: Sendable {
     }
   }
 
-  /// Stores values of the server's own as one sample each, at a time in milliseconds. Throws `SinkError`.
+  /// Stores values of the server's own as one sample each, at a time in milliseconds.
+  ///
+  /// Throws `SinkError`.
   func store(_ families: [MetricFamily], at time: Int64, job: String) async throws {
     var batch = SeriesBatchBuilder()
     var definitions = SeriesDefinitionsBuilder()

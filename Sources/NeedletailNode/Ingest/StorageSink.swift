@@ -4,7 +4,9 @@ import NeedletailEvents
 import NeedletailSeries
 import NeedletailTelemetry
 
-/// The engines of this node as the place where batches go. An append returns when the log promises to keep the batch.
+/// The engines of this node as the place where batches go.
+///
+/// An append returns when the log promises to keep the batch.
 struct StorageSink: BatchSink {
   private static let retryAfterSeconds = 1
 

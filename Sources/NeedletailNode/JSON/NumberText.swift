@@ -1,5 +1,5 @@
-// Numbers as Prometheus' HTTP API prints them: the shortest digits that read back as the same number, in plain notation from 1e-6 up
-// to 1e21 and in exponential notation outside, `NaN`, `+Inf`, `-Inf`.
+// Numbers as Prometheus' HTTP API prints them: the shortest digits that read back as the same number, in plain
+// notation from 1e-6 up to 1e21 and in exponential notation outside, `NaN`, `+Inf`, `-Inf`.
 
 enum NumberText {
   /// Appends a number without quotes.

@@ -3,7 +3,8 @@ import NeedletailEnvironment
 import NeedletailTelemetry
 import ServiceLifecycle
 
-/// Stores the server's own metrics in itself, through the same door as everyone else's, as job `needletail` of the default tenant.
+/// Stores the server's own metrics in itself, through the same door as everyone else's, as job `needletail` of the
+/// default tenant.
 struct SelfObservation: Service {
   let node: NodeState
   let interval: Duration

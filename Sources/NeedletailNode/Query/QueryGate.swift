@@ -1,7 +1,8 @@
 import NeedletailQueryEngine
 import Synchronization
 
-/// Lets a bounded number of queries run at once and a bounded number wait; whoever comes beyond that is refused at once.
+/// Lets a bounded number of queries run at once and a bounded number wait; whoever comes beyond that is refused at
+/// once.
 final class QueryGate: Sendable {
   private struct Waiter {
     var id: UInt64
@@ -26,7 +27,9 @@ final class QueryGate: Sendable {
   /// How many queries run and wait.
   var load: (running: Int, waiting: Int) { state.withLock { ($0.running, $0.waiters.count) } }
 
-  /// Runs `body` when it is its turn. Throws `QueryError` where the queue is full or the task was cancelled while it waited.
+  /// Runs `body` when it is its turn.
+  ///
+  /// Throws `QueryError` where the queue is full or the task was cancelled while it waited.
   func run<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
     guard await enter() else {
       if Task.isCancelled { throw QueryError(.canceled, "query was canceled while it waited for its turn") }

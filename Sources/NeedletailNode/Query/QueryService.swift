@@ -2,7 +2,8 @@ import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailTelemetry
 
-/// Where every question passes: its turn at the gate, its deadline, the threads that may block, its end when the client leaves.
+/// Where every question passes: its turn at the gate, its deadline, the threads that may block, its end when the
+/// client leaves.
 struct QueryService: Sendable {
   let series: any SeriesSource
   let events: any EventSource
@@ -21,7 +22,9 @@ struct QueryService: Sendable {
     return QueryEngine(series: series, events: events, limits: limits)
   }
 
-  /// Runs `body` when it is its turn, for at most `timeout`. Throws `QueryError`.
+  /// Runs `body` when it is its turn, for at most `timeout`.
+  ///
+  /// Throws `QueryError`.
   func run<Result: Sendable>(
     for context: ConnectionContext, timeout: Duration? = nil,
     _ body: @escaping @Sendable (QueryEngine) async throws -> Result

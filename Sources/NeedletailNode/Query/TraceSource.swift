@@ -3,16 +3,10 @@ import NeedletailTelemetry
 
 /// Whatever finds whole traces: this node's engine, later a fan-out over the cluster.
 protocol TraceSource: Sendable {
-  /// All spans of a trace by stream; empty where there is none.
-  func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [TraceFragment]
+  /// All spans of a trace, each with its resource and instrumentation scope, by start; empty where there is none.
+  func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [(stream: EventStream, span: SpanRecord)]
   /// The newest traces that answer a search.
   func search(_ question: TraceSearch) async throws -> [TraceSummary]
-}
-
-/// Spans of one trace that share a resource and an instrumentation scope.
-struct TraceFragment: Sendable {
-  var stream: EventStream
-  var spans: [SpanRecord]
 }
 
 /// A search for traces: those with a span that has all of the tags, lasting as long as asked for.

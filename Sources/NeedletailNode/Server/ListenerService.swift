@@ -20,9 +20,9 @@ struct ListenerService: Service {
   func run() async throws {
     do {
       try await listen()
-    } catch let error as CancellationError {
-      throw error
     } catch {
+      // Cut off because clients held on to their connections after the server was told to stop: that is no failure.
+      if Task.isCancelled { return }
       throw StartupError("\(setting.rawValue) cannot listen on \(address): \(reason(error))")
     }
   }

@@ -8,8 +8,9 @@ import Synchronization
   import Darwin
 #endif
 
-/// Writes log entries as one line of `key=value` each, to standard error. What came from outside cannot forge a line or steer a terminal:
-/// control characters are escaped.
+/// Writes log entries as one line of `key=value` each, to standard error.
+///
+/// What came from outside cannot forge a line or steer a terminal: control characters are escaped.
 package struct LogfmtHandler: LogHandler {
   package var metadata: Logger.Metadata = [:]
   package var logLevel: Logger.Level
@@ -58,7 +59,8 @@ package struct LogfmtHandler: LogHandler {
     scalar.isASCII && scalar.value > 32 && scalar.value != 127 && scalar != "\"" && scalar != "=" && scalar != "\\"
   }
 
-  /// The text as it is where it is plain, else in quotes with everything escaped that could end a line or steer a terminal.
+  /// The text as it is where it is plain, else in quotes with everything escaped that could end a line or steer a
+  /// terminal.
   static func quoted(_ text: String) -> String {
     if !text.isEmpty, text.unicodeScalars.allSatisfy(isPlain) { return text }
     var result = "\""

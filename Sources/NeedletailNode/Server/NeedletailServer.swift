@@ -1,5 +1,5 @@
-// The running process: storage first to start and last to stop, the doors in between. Doors open at once and answer "starting" until the
-// log is read back, so that a supervisor sees a live process during a long replay.
+// The running process: storage first to start and last to stop, the doors in between. Doors open at once and answer
+// "starting" until the log is read back, so that a supervisor sees a live process during a long replay.
 
 import Logging
 import NeedletailEnvironment
@@ -9,7 +9,9 @@ import ServiceLifecycle
 
 /// A Needletail server: everything that one process does.
 package struct NeedletailServer: Service {
-  /// How long requests in flight may take when the server is told to stop. Stopping as a whole takes at most five seconds.
+  /// How long requests in flight may take when the server is told to stop.
+  ///
+  /// Stopping as a whole takes at most five seconds.
   private static let drainTimeout = Duration.milliseconds(3500)
   private static let storageThreads = 2
 
@@ -21,7 +23,9 @@ package struct NeedletailServer: Service {
   private let random: any RandomSource
   private let fileSystem: any FileSystem
 
-  /// A server that is not running yet. Without a logger it writes logfmt to standard error.
+  /// A server that is not running yet.
+  ///
+  /// Without a logger it writes logfmt to standard error.
   package init(configuration: ServerConfiguration, logger: Logger? = nil) {
     self.configuration = configuration
     let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
@@ -36,11 +40,15 @@ package struct NeedletailServer: Service {
     fileSystem = PosixFileSystem()
   }
 
-  /// Waits until the server answers and tells where; throws `StartupError` where it cannot start. Call it beside `run`.
+  /// Waits until the server answers and tells where; throws `StartupError` where it cannot start.
+  ///
+  /// Call it beside `run`.
   package func started() async throws -> BoundAddresses { try await progress.wait() }
 
-  /// Serves until the surrounding service group shuts down (or the task is cancelled), then drains and closes the storage. Throws
-  /// `StartupError`.
+  /// Serves until the surrounding service group shuts down (or the task is cancelled), then drains and closes the
+  /// storage.
+  ///
+  /// Throws `StartupError`.
   package func run() async throws {
     do {
       try await serve()
@@ -96,6 +104,14 @@ package struct NeedletailServer: Service {
     return quiet
   }
 
+  /// The HTTP server's own logger: at error it reports nothing but that connections ended early, above all at every
+  /// shutdown.
+  private var silent: Logger {
+    var silent = logger
+    silent.logLevel = .critical
+    return silent
+  }
+
   private func nodeServices(
     _ storage: NodeStorage, _ executor: ThreadExecutor, _ requests: RequestCounters,
     _ maintenance: MaintenanceCounters
@@ -129,8 +145,9 @@ package struct NeedletailServer: Service {
       let listener = HTTPListener(
         address: address, tls: tls,
         responder: APIResponder(
-          node: node, token: token, isOTLPOnly: setting == .otlpHTTP, counters: requests, clock: clock),
-        logger: quiet, onListening: { bound(setting, $0) })
+          node: node, token: token, isOTLPOnly: setting == .otlpHTTP, counters: requests, clock: clock,
+          logger: logger),
+        logger: silent, onListening: { bound(setting, $0) })
       listeners.append(ListenerService(setting: setting, address: address, listen: listener.run))
     }
     return listeners

@@ -1,7 +1,8 @@
 import NIOPosix
 
-/// Threads of our own for tasks that block: queries that read parts, flushes, merges. Neither the event loops nor Swift's cooperative
-/// pool (as many threads as cores) may wait for a disk.
+/// Threads of our own for tasks that block: queries that read parts, flushes, merges.
+///
+/// Neither the event loops nor Swift's cooperative pool (as many threads as cores) may wait for a disk.
 final class ThreadExecutor: TaskExecutor {
   private let pool: NIOThreadPool
 

@@ -1,5 +1,5 @@
-// The two event engines as the sources that the query engine knows. The engines filter by labels, text and duration where they read; what
-// only a decoded record can tell (numbers in fields, alternatives) is decided here.
+// The two event engines as the sources that the query engine knows. The engines filter by labels, text and duration
+// where they read; what only a decoded record can tell (numbers in fields, alternatives) is decided here.
 
 import NeedletailEvents
 import NeedletailQueryEngine
@@ -42,7 +42,9 @@ struct EventStore: EventSource, TraceSource {
   }
 
   func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [String] {
-    engine(signal).labelNames(tenant: scope.tenant, range: scope.range, limit: limit)
+    try Self.translating { () throws(EventEngineError) in
+      try engine(signal).labelNames(tenant: scope.tenant, range: scope.range, limit: limit)
+    }
   }
 
   func fieldValues(_ signal: EventSignal, field: String, _ scope: EventScope, limit: Int) async throws -> [String] {
@@ -53,25 +55,16 @@ struct EventStore: EventSource, TraceSource {
   }
 
   func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [LabelSet] {
-    engine(signal)
-      .streams(tenant: scope.tenant, matchers: scope.matchers, range: scope.range, limit: limit)
-      .map(\.labels)
+    let streams = try Self.translating { () throws(EventEngineError) in
+      try engine(signal).streams(
+        tenant: scope.tenant, matchers: scope.matchers, range: scope.range, limit: limit)
+    }
+    return streams.map(\.labels)
   }
 
-  func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [TraceFragment] {
+  func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [(stream: EventStream, span: SpanRecord)] {
     let hits = try Self.translating { () throws(EventEngineError) in try spans.trace(id, tenant: tenant) }
-    var places: [ObjectIdentifier: Int] = [:]
-    var fragments: [TraceFragment] = []
-    for hit in hits {
-      let key = ObjectIdentifier(hit.stream)
-      if let place = places[key] {
-        fragments[place].spans.append(hit.record)
-      } else {
-        places[key] = fragments.count
-        fragments.append(TraceFragment(stream: hit.stream.stream, spans: [hit.record]))
-      }
-    }
-    return fragments
+    return hits.map { ($0.stream.stream, $0.record) }
   }
 
   func search(_ question: TraceSearch) async throws -> [TraceSummary] {

@@ -1,4 +1,5 @@
-// What this node stores: one data folder, one log, three engines. All calls that touch the disk block and belong on the storage threads.
+// What this node stores: one data folder, one log, three engines. All calls that touch the disk block and belong on
+// the storage threads.
 
 import Logging
 import NeedletailBlocks
@@ -18,7 +19,9 @@ final class NodeStorage: Sendable {
   let replay: ReplayReport
   private let clock: any WallClock
 
-  /// Opens or makes the folder, opens the parts and replays the log. Blocks for as long as that takes.
+  /// Opens or makes the folder, opens the parts and replays the log.
+  ///
+  /// Blocks for as long as that takes.
   init(
     _ configuration: ServerConfiguration, fileSystem: any FileSystem, clock: any WallClock, random: any RandomSource
   ) throws {
@@ -57,7 +60,9 @@ final class NodeStorage: Sendable {
   /// Makes the heads parts.
   func flush() throws -> FlushReport { try journal.flush() }
 
-  /// Drops the parts beyond the retention. Returns how many.
+  /// Drops the parts beyond the retention.
+  ///
+  /// Returns how many.
   func enforceRetention() throws -> Int {
     let now = clock.wallNanoseconds()
     let dropped = try series.enforceRetention(now: now / 1_000_000).count

@@ -2,7 +2,9 @@ import NeedletailQueryEngine
 import NeedletailSeries
 import NeedletailTelemetry
 
-/// The series engine as the source that the query engine knows. Its calls block while parts are read: queries run on threads of their own.
+/// The series engine as the source that the query engine knows.
+///
+/// Its calls block while parts are read: queries run on threads of their own.
 struct SeriesStore: SeriesSource, ExemplarSource {
   let engine: SeriesEngine
 

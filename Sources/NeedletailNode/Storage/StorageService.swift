@@ -3,7 +3,8 @@ import NeedletailBlocks
 import NeedletailEnvironment
 import ServiceLifecycle
 
-/// Opens the storage, keeps it in shape while the server runs (flush, retention), and closes it when everything that uses it has ended.
+/// Opens the storage, keeps it in shape while the server runs (flush, retention), and closes it when everything that
+/// uses it has ended.
 struct StorageService: Service {
   /// How often it is looked whether there is something to do.
   private static let interval = Duration.milliseconds(500)

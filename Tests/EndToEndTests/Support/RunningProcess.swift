@@ -8,7 +8,7 @@ final class RunningProcess {
   /// Starts `executable` (a path, or a name on the PATH) with its standard output and error in one file.
   init(_ executable: String, _ arguments: [String], environment: [String: String] = [:]) throws {
     outputURL = FileManager.default.temporaryDirectory.appending(path: "needletail-test-\(UUID().uuidString).log")
-    FileManager.default.createFile(atPath: outputURL.path, contents: nil)
+    try Data().write(to: outputURL)
     let output = try FileHandle(forWritingTo: outputURL)
     if executable.contains("/") {
       process.executableURL = URL(filePath: executable)
@@ -64,6 +64,14 @@ enum OutsideProgram {
 
   /// Whether a test may run: on a developer's machine it is left out where the program is missing; in CI it runs, and fails.
   static func isExpected(_ names: String...) -> Bool { isCI || names.allSatisfy(isInstalled) }
+
+  static var isOpenTelemetryPythonExpected: Bool {
+    isCI
+      || (try? RunningProcess.run(
+        "python3", ["-c", "import opentelemetry.sdk, opentelemetry.exporter.otlp"],
+        environment: ["PYTHONPATH": pythonPath]
+      ).status) == 0
+  }
 
   /// The folder of the executables that were built with these tests.
   static let buildFolder: URL = {

@@ -1,6 +1,4 @@
-import AsyncHTTPClient
 import Foundation
-import NIOCore
 
 /// A real `needletail serve` process on free ports with a data folder of its own.
 final class ServerUnderTest {
@@ -45,28 +43,10 @@ final class ServerUnderTest {
     return process?.end(signal) ?? 0
   }
 
-  func get(_ path: String, port: Int? = nil, headers: [String: String] = [:]) async throws -> (status: Int, body: Data)
-  {
-    var request = HTTPClientRequest(url: "http://127.0.0.1:\(port ?? self.port)\(path)")
-    for (name, value) in headers { request.headers.add(name: name, value: value) }
-    return try await execute(request)
-  }
+  var client: ServerClient { ServerClient(port: port, otlpHTTPPort: otlpHTTPPort) }
 
-  func post(
-    _ path: String, _ body: [UInt8], type: String, port: Int? = nil, headers: [String: String] = [:]
-  ) async throws -> (status: Int, body: Data) {
-    var request = HTTPClientRequest(url: "http://127.0.0.1:\(port ?? self.port)\(path)")
-    request.method = .POST
-    request.headers.add(name: "content-type", value: type)
-    for (name, value) in headers { request.headers.add(name: name, value: value) }
-    request.body = .bytes(ByteBuffer(bytes: body))
-    return try await execute(request)
-  }
-
-  private func execute(_ request: HTTPClientRequest) async throws -> (status: Int, body: Data) {
-    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-    let body = try await response.body.collect(upTo: 256 << 20)
-    return (Int(response.status.code), Data(body.readableBytesView))
+  func get(_ path: String, port: Int? = nil) async throws -> (status: Int, body: Data) {
+    try await client.get(path, port: port)
   }
 
   /// The `data` of a Prometheus API answer.

@@ -40,7 +40,7 @@ struct HTTPConnection: ~Copyable {
     while !rest.isEmpty {
       let sent = rest.withUnsafeBytes { bytes in
         #if canImport(Glibc)
-          Glibc.send(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+          Glibc.send(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
         #else
           Darwin.send(socket, bytes.baseAddress, bytes.count, 0)
         #endif

@@ -3,8 +3,8 @@ import NeedletailTelemetry
 
 /// Log records as Loki's API groups them: lines by the full set of their labels.
 ///
-/// Loki adds what a record knows beyond its stream (attributes, trace, level) to the labels unless a client asks for the two apart, so
-/// that every client sees it; so do we.
+/// Loki adds what a record knows beyond its stream (attributes, trace, level) to the labels unless a client asks for
+/// the two apart, so that every client sees it; so do we.
 struct LogStreams {
   private struct Line {
     var time: Int64

@@ -3,7 +3,9 @@ import NeedletailQueryEngine
 import NeedletailQueryLanguage
 import NeedletailTelemetry
 
-/// Loki's query API, as Grafana and logcli use it. Errors are plain text, as Loki's are.
+/// Loki's query API, as Grafana and logcli use it.
+///
+/// Errors are plain text, as Loki's are.
 struct LokiAPI: Sendable {
   /// The release of Loki whose API this follows.
   static let apiVersion = "3.0.0"

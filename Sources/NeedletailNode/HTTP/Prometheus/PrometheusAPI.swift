@@ -5,8 +5,9 @@ import NeedletailTelemetry
 
 /// Prometheus' query API, as Grafana and promtool use it.
 struct PrometheusAPI: Sendable {
-  /// Which release of Prometheus' API this one follows; Grafana decides by it which calls it may make. No `features` are
-  /// told, because Grafana takes a server that has some for Mimir.
+  /// Which release of Prometheus' API this one follows; Grafana decides by it which calls it may make.
+  ///
+  /// No `features` are told, because Grafana takes a server that has some for Mimir.
   static let apiVersion = "2.55.0"
   /// The most names, values or series that one answer lists.
   static let listMax = 1_000_000

@@ -78,8 +78,8 @@ enum SeriesJSON {
     json.endArray()
   }
 
-  /// A histogram's buckets are `[rule, lower, upper, count]`; the rule says which ends belong to the bucket: 0 the upper, 1 the lower,
-  /// 2 neither, 3 both.
+  /// A histogram's buckets are `[rule, lower, upper, count]`; the rule says which ends belong to the bucket: 0 the
+  /// upper, 1 the lower, 2 neither, 3 both.
   private static func histogram(_ histogram: NativeHistogram, at time: Int64, to json: inout JSONWriter) {
     json.array { json in
       json.seconds(fromMilliseconds: time)

@@ -1,6 +1,8 @@
 import NeedletailTelemetry
 
-/// Attributes in OTLP's JSON form. The depth of values is bounded where they are read in.
+/// Attributes in OTLP's JSON form.
+///
+/// The depth of values is bounded where they are read in.
 enum AttributeJSON {
   /// A member `key` with the list; none where the list is empty.
   static func list(_ key: String, _ attributes: [Attribute], to json: inout JSONWriter) {

@@ -1,8 +1,8 @@
 import NeedletailQueryEngine
 import NeedletailTelemetry
 
-/// Spans that a query of ours selects: `{"stream": {...}, "values": [["nanoseconds", span], ...]}` for each stream, a span in OTLP's JSON
-/// form.
+/// Spans that a query of ours selects: `{"stream": {...}, "values": [["nanoseconds", span], ...]}` for each stream, a
+/// span in OTLP's JSON form.
 enum SpanList {
   static func write(_ columns: EventColumns<SpanRecord>, to json: inout JSONWriter) {
     let rows = 0..<min(columns.count, columns.records.count)

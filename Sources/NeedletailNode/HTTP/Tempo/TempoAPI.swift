@@ -2,8 +2,11 @@ import Hummingbird
 import NeedletailEvents
 import NeedletailQueryEngine
 import NeedletailTelemetry
+import NeedletailWire
 
-/// Tempo's query API, as Grafana uses it. Errors are plain text, as Tempo's are.
+/// Tempo's query API, as Grafana uses it.
+///
+/// Errors are plain text, as Tempo's are.
 struct TempoAPI: Sendable {
   private static let defaultLimit = 20
   private static let limitMax = 1000
@@ -31,12 +34,12 @@ struct TempoAPI: Sendable {
       throw QueryError(.badData, "trace IDs are 1 to 32 hexadecimal digits")
     }
     let traces = queries.traces
-    let fragments = try await queries.run(for: context) { _ in try await traces.wholeTrace(id, tenant: tenant) }
-    guard !fragments.isEmpty else { throw QueryError(.notFound, "trace \(id) not found") }
+    let spans = try await queries.run(for: context) { _ in try await traces.wholeTrace(id, tenant: tenant) }
+    guard !spans.isEmpty else { throw QueryError(.notFound, "trace \(id) not found") }
     if request.headers[.accept]?.contains("application/protobuf") ?? false {
-      return Response(.ok, "application/protobuf", TraceDocument.protobuf(fragments))
+      return Response(.ok, "application/protobuf", OTLPTraceJSON.protobuf(spans))
     }
-    return Response(json: TraceDocument.json(fragments))
+    return Response(.ok, "application/json", OTLPTraceJSON.json(spans))
   }
 
   /// Reads `tags` (logfmt), `minDuration`, `maxDuration`, `start`, `end` (seconds) and `limit`.
