@@ -1,7 +1,8 @@
-import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailSimulation
 import Testing
+
+@testable import NeedletailBlocks
 
 /// What must never be removed: data that something went wrong around.
 @Suite struct LeftDataTests {
@@ -55,6 +56,32 @@ import Testing
     #expect(try again.disk.list("/data/parts").count == 2)
     catalog.restart()
     #expect(try Machine(again.disk.crash(.everything), catalog).engine.all == [1, 2, 3, 4, 5, 6])
+  }
+
+  @Test("Many open parts take few open files, and a removed part is readable until its last reader is gone")
+  func manyParts() throws {
+    let disk = FaultyFileSystem(seed: 1)
+    try disk.createDirectory("/parts")
+    let folder = PartsFolder(path: "/parts", fileSystem: disk, nextID: PartID(1))
+    var readers: [BlockReader] = []
+    var locations: [BlockLocation] = []
+    for number in 0..<400 as Range<UInt64> {
+      let writer = try folder.makePart()
+      locations.append(try writer.makeFile("rows").append([UInt8(truncatingIfNeeded: number)], kind: 1))
+      let record = try writer.finish(
+        PartSummary(
+          kind: .logs, format: 1, partition: 0, level: 0, rows: 1, groups: 1, minTime: 0, maxTime: 0))
+      readers.append(try folder.open(record).file("rows"))
+    }
+    #expect(folder.openFiles.count <= 256)
+    for id in 1...400 as ClosedRange<UInt64> { try folder.remove(PartID(id)) }
+    for (index, reader) in readers.enumerated() {
+      #expect(try reader.read(locations[index]).bytes == [UInt8(truncatingIfNeeded: index)])
+    }
+    #expect(folder.openFiles.count <= 256)
+    readers = []
+    #expect(folder.openFiles.count == 0)
+    #expect(try disk.list("/parts").isEmpty)
   }
 
   @Test("A log with records of an unknown kind is not opened")

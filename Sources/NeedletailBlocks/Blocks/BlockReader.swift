@@ -16,17 +16,16 @@ package final class BlockReader: Sendable {
   package let path: String
   /// The file's size in bytes.
   package let size: UInt64
-  private let file: any File
+  private let files: OpenFiles
+  /// Keeps the file from being removed.
+  private let hold: PartHold
 
-  /// Opens an existing file.
-  package init(opening path: String, on fileSystem: any FileSystem) throws(BlockError) {
+  /// A file of a part; it is open only while it is used often enough.
+  init(_ path: String, through files: OpenFiles, hold: PartHold) throws(BlockError) {
     self.path = path
-    do throws(FileError) {
-      file = try fileSystem.open(path, .read)
-      size = try file.size()
-    } catch {
-      throw .file(error)
-    }
+    self.files = files
+    self.hold = hold
+    do throws(FileError) { size = try files.file(path).size() } catch { throw .file(error) }
   }
 
   /// The block at `location`.
@@ -52,7 +51,7 @@ package final class BlockReader: Sendable {
     var failure: FileError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, read in
       do throws(FileError) {
-        read = try file.read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+        read = try files.file(path).read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
       } catch {
         failure = error
         read = 0

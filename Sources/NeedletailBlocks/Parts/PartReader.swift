@@ -2,7 +2,8 @@ import NeedletailEnvironment
 
 /// An open part.
 ///
-/// May be shared between threads; its files stay readable after its folder was removed, as long as this object lives.
+/// May be shared between threads. Its files are opened when they are read, and stay readable after the part was removed,
+/// as long as this object or one of its readers lives.
 package final class PartReader: Sendable {
   /// The part, as the catalog lists it.
   package let record: PartRecord
@@ -29,8 +30,9 @@ package final class PartReader: Sendable {
       throw .damaged(path: headerPath, offset: 0, .mismatch)
     }
     var readers: [String: BlockReader] = [:]
+    let hold = PartHold(record.id, in: folder)
     for file in header.files {
-      let reader = try BlockReader(opening: path + "/" + file.name, on: folder.fileSystem)
+      let reader = try BlockReader(path + "/" + file.name, through: folder.openFiles, hold: hold)
       guard reader.size == file.size else {
         throw .damaged(path: reader.path, offset: min(reader.size, file.size), .mismatch)
       }

@@ -5,6 +5,14 @@
 import NeedletailEnvironment
 import Synchronization
 
+/// Who may read from which part.
+private struct Held {
+  /// How many hold a part.
+  var counts: [PartID: Int] = [:]
+  /// Parts to be removed when nobody holds them any more.
+  var doomed: Set<PartID> = []
+}
+
 /// Makes, opens and removes the parts of a data folder.
 ///
 /// May be shared between threads.
@@ -14,6 +22,9 @@ package final class PartsFolder: Sendable {
   /// The file system that it lies on.
   package let fileSystem: any FileSystem
   private let nextID: Mutex<UInt64>
+  /// The parts' files that are open.
+  let openFiles: OpenFiles
+  private let held = Mutex(Held())
   /// Parts of commits that failed.
   private let doubtful = Mutex<Set<PartID>>([])
 
@@ -22,6 +33,7 @@ package final class PartsFolder: Sendable {
     self.path = path
     self.fileSystem = fileSystem
     self.nextID = Mutex(nextID.rawValue)
+    openFiles = OpenFiles(on: fileSystem)
   }
 
   /// The folder of a part.
@@ -41,11 +53,33 @@ package final class PartsFolder: Sendable {
     try PartReader(record: record, folder: self)
   }
 
-  /// Removes a part's folder.
+  /// Removes a part's folder, or has it removed when the last one who may read from it is done.
   ///
-  /// Only for parts that the catalog does not list and nobody reads any more.
+  /// Only for parts that the catalog does not list.
   package func remove(_ id: PartID) throws(FileError) {
+    let isHeld = held.withLock { held in
+      guard held.counts[id] != nil else { return false }
+      held.doomed.insert(id)
+      return true
+    }
+    if !isHeld { try removeNow(id) }
+  }
+
+  private func removeNow(_ id: PartID) throws(FileError) {
+    openFiles.forget(below: path(of: id))
     try fileSystem.removeTree(path(of: id))
+  }
+
+  func hold(_ id: PartID) { held.withLock { $0.counts[id, default: 0] += 1 } }
+
+  func release(_ id: PartID) {
+    let isDoomed = held.withLock { held in
+      let left = (held.counts[id] ?? 1) - 1
+      held.counts[id] = left > 0 ? left : nil
+      return left <= 0 && held.doomed.remove(id) != nil
+    }
+    // One that cannot be removed now is a leftover that the next start removes.
+    if isDoomed { try? removeNow(id) }
   }
 
   /// Commits to the catalog; then removes the folders of parts whose commits had failed before.
