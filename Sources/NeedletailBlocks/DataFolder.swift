@@ -77,6 +77,7 @@ package final class DataFolder: Sendable {
     defer { if !opened { lock.release() } }
     let folders: Int
     let catalog: any PartCatalog
+    let isNew: Bool
     let settings: (id: String, slots: Int)
     let parts: PartsFolder
     do throws(FileError) {
@@ -88,6 +89,12 @@ package final class DataFolder: Sendable {
     }
     do throws(CatalogError) {
       catalog = try openCatalog(path + "/catalog.sqlite")
+      isNew = try catalog.setting(.layoutVersion) == nil
+    } catch {
+      throw .catalog(error)
+    }
+    if isNew { try refuseLeftData(in: path, on: fileSystem) }
+    do throws(CatalogError) {
       settings = try Self.settings(of: catalog, random: random, slotCount: slotCount)
       parts = PartsFolder(path: path + "/parts", fileSystem: fileSystem, nextID: try catalog.nextPartID())
     } catch {
@@ -105,6 +112,23 @@ package final class DataFolder: Sendable {
     return DataFolder(
       path: path, fileSystem: fileSystem, catalog: catalog, parts: parts, slotCount: settings.slots, id: settings.id,
       lock: lock, leftoverParts: folders)
+  }
+
+  /// Throws where parts or logs lie beside a new catalog.
+  ///
+  /// The catalog was lost then: it lists no part, so that all of them would be taken for leftovers and removed, and the
+  /// new identity would make every record of the log unreadable.
+  private static func refuseLeftData(in path: String, on fileSystem: any FileSystem) throws(DataFolderError) {
+    for name in ["parts", "log"] {
+      let isEmpty: Bool
+      do throws(FileError) { isEmpty = try fileSystem.list(path + "/" + name).isEmpty } catch { throw .file(error) }
+      guard isEmpty else {
+        throw .unusable(
+          path: path,
+          reason: "its catalog.sqlite is new or blank, but \(name)/ holds data that only the old catalog knows. "
+            + "Put the old catalog.sqlite back (with its -wal file); to begin anew, move parts/ and log/ away")
+      }
+    }
   }
 
   /// The folder whose entry makes `path` exist.
@@ -151,12 +175,17 @@ package final class DataFolder: Sendable {
     do throws(CatalogError) { flushed = try catalog.flushedThroughGeneration() ?? 0 } catch { throw .catalog(error) }
     var outcome: LogReplay.Outcome
     do throws(FileError) {
-      outcome = try replay.run(flushedThrough: flushed) { kind, payload in
-        guard let owner = owners[kind] else { throw CatalogError("no engine knows records of kind \(kind.rawValue)") }
-        try owner.replay(kind, payload)
+      outcome = try replay.run(flushedThrough: flushed, kinds: Set(owners.keys)) { kind, payload in
+        try owners[kind]?.replay(kind, payload)
       }
     } catch {
       throw .file(error)
+    }
+    if let (segment, kind) = outcome.unknownKind {
+      throw .unusable(
+        path: path,
+        reason: "\(segment) of its log holds records of kind \(kind.rawValue), which this program does not know and "
+          + "the next flush would delete. Open it with the version of the program that wrote them")
     }
     do throws(CatalogError) {
       if !outcome.report.damages.isEmpty { try catalog.note(outcome.report.damages) }

@@ -16,6 +16,19 @@ package enum SinkError: Error, Equatable, Sendable {
   case refused(reason: String)
 }
 
+/// What a sink made of a batch that it took, in whole or in part.
+package struct SinkOutcome: Equatable, Sendable {
+  /// Samples (histograms included), log records or spans that are older than what is kept: not stored.
+  package var tooOld = 0
+  /// Those too far in the future: not stored.
+  package var tooNew = 0
+
+  package init(tooOld: Int = 0, tooNew: Int = 0) {
+    self.tooOld = tooOld
+    self.tooNew = tooNew
+  }
+}
+
 /// Where batches go: the engines of this node, or later the nodes that own the slots.
 ///
 /// An `append` returns once the batch is as safe as the sink promises. Appending the same batch again does no harm.
@@ -23,9 +36,9 @@ package protocol BatchSink: Sendable {
   /// Appends samples.
   ///
   /// `definitions` come first, where there are any.
-  func append(series: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError)
+  func append(series: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) -> SinkOutcome
   /// Takes definitions and metadata that come without samples.
   func append(definitions: SeriesDefinitions) async throws(SinkError)
   /// Appends log records or spans.
-  func append(events: EventBatch) async throws(SinkError)
+  func append(events: EventBatch) async throws(SinkError) -> SinkOutcome
 }

@@ -13,6 +13,8 @@ package final class IngestCounters: Sendable {
     package var accepted = 0
     /// What the sender was told not to send again, by reason.
     package var rejected: [RejectionReason: Int] = [:]
+    /// What was left out beside the records that are counted: exemplars, and series of the receiver's own making.
+    package var leftOut: [RejectionReason: Int] = [:]
     /// What was decoded but not stored, by the sink's answer: the sender was asked to send it again.
     package var dropped: [String: Int] = [:]
     /// Requests that were refused as a whole, by kind.
@@ -39,6 +41,7 @@ package final class IngestCounters: Sendable {
       ledger.bytes += bytes
       ledger.accepted += outcome.accepted
       ledger.rejected.merge(outcome.rejections.counts, uniquingKeysWith: +)
+      ledger.leftOut.merge(outcome.rejections.warnings, uniquingKeysWith: +)
       if let failure = outcome.failure {
         ledger.failures[failure.name, default: 0] += 1
         if outcome.dropped > 0 { ledger.dropped[failure.name, default: 0] += outcome.dropped }

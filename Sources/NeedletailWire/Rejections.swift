@@ -18,18 +18,26 @@ package enum RejectionReason: String, CaseIterable, Sendable {
   case recordTooLarge = "record_too_large"
   case requestLimit = "request_limit"
   case outOfRetention = "out_of_retention"
+  case tooFarInFuture = "too_far_in_future"
+  /// The store will never take it.
+  case refusedByStore = "refused_by_store"
 }
 
 /// What of a request was not taken: counts by reason, and the first case in words.
 package struct Rejections: Sendable {
   /// Samples (or points, spans, log records) by reason.
   package private(set) var counts: [RejectionReason: Int] = [:]
-  /// The first rejection in words, for the answer to the sender.
+  /// What was left out beside them: exemplars, and series that the receiver adds of its own accord.
+  ///
+  /// No record of the sender's is lost with them, so they make no request fail.
+  package private(set) var warnings: [RejectionReason: Int] = [:]
+  /// The first rejection, or else the first warning, in words, for the answer to the sender.
   package private(set) var first: String?
 
   package init() {}
 
   package var total: Int { counts.values.reduce(0, +) }
+  /// Whether no record was rejected; there may be warnings.
   package var isEmpty: Bool { counts.isEmpty }
 
   /// Counts `count` rejections; `detail` is made only for the first.
@@ -38,15 +46,27 @@ package struct Rejections: Sendable {
     if first == nil { first = detail() }
   }
 
+  /// Counts something left out that is no record of the sender's.
+  package mutating func warn(_ reason: RejectionReason, detail: @autoclosure () -> String) {
+    warnings[reason, default: 0] += 1
+    if first == nil { first = detail() }
+  }
+
   package mutating func merge(_ other: Rejections) {
     counts.merge(other.counts, uniquingKeysWith: +)
+    warnings.merge(other.warnings, uniquingKeysWith: +)
     if first == nil { first = other.first }
   }
 
-  /// One sentence for the sender; empty where nothing was rejected.
+  /// One sentence for the sender; empty where nothing was rejected or left out.
   package var message: String {
     guard let first else { return "" }
-    let parts = counts.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue)=\($0.value)" }
-    return "rejected \(total) (\(parts.joined(separator: ", "))); first: \(first)"
+    let left = warnings.isEmpty ? "" : "left out \(Self.list(warnings)); "
+    return (counts.isEmpty ? "" : "rejected \(total) (\(Self.list(counts))); ") + left + "first: \(first)"
+  }
+
+  private static func list(_ counts: [RejectionReason: Int]) -> String {
+    counts.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue)=\($0.value)" }
+      .joined(separator: ", ")
   }
 }

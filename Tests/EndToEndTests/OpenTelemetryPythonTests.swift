@@ -24,7 +24,7 @@ struct OpenTelemetryPythonTests {
       "python3", [script, transport, "http://127.0.0.1:\(port)"],
       environment: ["PYTHONPATH": OutsideProgram.pythonPath])
     try #require(status == 0, "\(output)")
-    let traceID = try #require(output.split(separator: "\n").first { $0.count == 32 })
+    let traceID = output.split(separator: "\n").map(String.init).last { $0.count == 32 } ?? "none"
     let job = "job=\"python-\(transport)\""
 
     #expect(try await value(server, "orders_total{\(job),kind=\"book\",instance=\"one\"}") == 7)
@@ -36,7 +36,7 @@ struct OpenTelemetryPythonTests {
     #expect(try await value(server, "count(target_info{\(job)})") == 1)
 
     let trace = try await server.get("/tempo/api/traces/\(traceID)")
-    #expect(trace.status == 200)
+    #expect(trace.status == 200, "trace \(traceID) of \(output)")
     let text = String(decoding: trace.body, as: UTF8.self)
     for part in ["checkout", "pay", "card declined", "retry", "cart.items", "python-\(transport)"] {
       #expect(text.contains(part), "\(part) is not in \(text)")

@@ -29,14 +29,14 @@ import Testing
 
   @Test("Every flipped bit of a closed log is harmless or reported with the records it cost, and the rest is salvaged")
   func flippedLog() throws {
-    let (disk, _) = try makeLog(closing: true)
+    let (disk, catalog) = try makeLog(closing: true)
     let all = (1...6).flatMap { [UInt64($0) * 5, UInt64($0) * 5 + 1] }
     let (path, size) = try logFile(disk)
     for byte in 0..<size {
       let bit = byte & 7
       let copy = disk.copy(seed: 2)
       copy.flip(path, byte: byte, bit: bit)
-      let machine = try open(copy)
+      let machine = try open(copy, catalog)
       let there = machine.engine.state.withLock { $0.replayed }
       let missing = Set(machine.report.damages.flatMap { Array($0.sequences ?? 0...0) })
       let expected = all.enumerated().filter { !missing.contains(UInt64($0.offset + 1)) }.map(\.element)
@@ -46,14 +46,18 @@ import Testing
     }
   }
 
-  /// The seal of a log follows from the folder's identity; a fresh catalog with the same seed has the same one.
-  private func open(_ copy: FaultyFileSystem) throws -> Machine {
-    try Machine(copy, MemoryCatalog(), segmentBytes: 1 << 20)
+  /// Opens a copy of the disk with a copy of what the catalog was made with: the seal of the log follows from it.
+  private func open(_ copy: FaultyFileSystem, _ original: MemoryCatalog) throws -> Machine {
+    let catalog = MemoryCatalog()
+    for setting in CatalogSetting.allCases {
+      if let value = try original.setting(setting) { try catalog.set(setting, to: value) }
+    }
+    return try Machine(copy, catalog, segmentBytes: 1 << 20)
   }
 
   @Test("Every truncation of a log replays what is left, in order, and goes on")
   func truncatedLog() throws {
-    let (disk, _) = try makeLog(closing: false)
+    let (disk, catalog) = try makeLog(closing: false)
     let all = (1...6).flatMap { [UInt64($0) * 5, UInt64($0) * 5 + 1] }
     let (path, size) = try logFile(disk)
     for length in stride(from: 0, through: size, by: 3) {
@@ -61,7 +65,7 @@ import Testing
       let file = try copy.open(path, .readWrite)
       try file.truncate(to: UInt64(length))
       try file.sync()
-      let machine = try open(copy)
+      let machine = try open(copy, catalog)
       let there = machine.engine.state.withLock { $0.replayed }
       #expect(there == Array(all.prefix(there.count)), "length \(length)")
       _ = try machine.append(1000)

@@ -139,7 +139,7 @@ import Testing
     }
     let small = JournalOptions(pendingBytesMax: 1000, commitsOnOwnThread: false)
     let (journal, _) = try reopened.folder.startJournal(
-      participants: [], clock: ManualClock(), options: small)
+      participants: [try TestEngine(reopened.folder)], clock: ManualClock(), options: small)
     _ = try journal.append { transaction in try transaction.log(.series(1), [UInt8](repeating: 0, count: 2000)) }
     #expect(throws: JournalError.self) { try journal.append { _ in } }
     journal.commitPending()

@@ -38,7 +38,9 @@ import Testing
       let verdict = history.judge(machine)
       #expect(verdict == nil, "seed \(seed), call \(call), \(survival), life \(life)")
       if verdict != nil { return false }
-      #expect(machine.report.damages.isEmpty, "seed \(seed), call \(call), \(survival), life \(life)")
+      // A torn group with whole records behind the tear is replayed, and its gap reported: it may have been rot.
+      let isQuiet = machine.report.damages.isEmpty || survival == .torn
+      #expect(isQuiet, "seed \(seed), call \(call), \(survival), life \(life)")
       work(machine, &history, steps: 8, &random)
       if durability != .fsync { history.acknowledged = [] }
       survivor = survivor.crash(.syncedOnly)
@@ -87,7 +89,8 @@ import Testing
           #expect(history.acknowledged.contains(history.next - 1))
           let reopened = try Machine(disk.crash(survival), catalog)
           #expect(history.judge(reopened) == nil, "seed \(seed), \(operation) \(skip) x\(times), \(survival)")
-          #expect(reopened.report.damages.isEmpty, "seed \(seed), \(operation) \(skip) x\(times), \(survival)")
+          let isQuiet = reopened.report.damages.isEmpty || survival == .torn
+          #expect(isQuiet, "seed \(seed), \(operation) \(skip) x\(times), \(survival)")
         }
       }
     }

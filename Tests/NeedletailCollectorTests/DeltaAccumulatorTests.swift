@@ -21,20 +21,20 @@ import Testing
         time += 1
         let point = DeltaPoint(
           series: series(Int.random(in: 0..<5, using: &generator)), start: 10, time: time,
-          value: Double(Int.random(in: 0...100, using: &generator)))
+          value: Double(Int.random(in: 0...100, using: &generator)), point: points.count)
         sums[point.series, default: 0] += point.value
         points.append(point)
       }
-      let applied = accumulator.apply(points.shuffled(using: &generator))
+      let applied = accumulator.apply(points.shuffled(using: &generator), now: 0)
       #expect(applied.rejections.isEmpty, "seed \(seed)")
       if Bool.random(using: &generator) {
         // The store did not take it: the sender's next try must come to the same.
-        accumulator.rollback(applied)
-        #expect(accumulator.apply(points).rows == applied.rows, "seed \(seed)")
+        accumulator.rollback(applied, applied.rows.indices)
+        #expect(accumulator.apply(points, now: 0).rows == applied.rows, "seed \(seed)")
       }
       for row in applied.rows { last[row.series] = row.total }
       // The same request again, after it was stored, changes nothing.
-      let again = accumulator.apply(points)
+      let again = accumulator.apply(points, now: 0)
       #expect(again.rows.isEmpty && again.rejections.total == points.count, "seed \(seed)")
     }
     #expect(last == sums, "seed \(seed)")
@@ -42,12 +42,14 @@ import Testing
 
   @Test("a series begins with zero at its start") func start() throws {
     let accumulator = DeltaAccumulator(countMax: 10)
-    let applied = accumulator.apply([
-      DeltaPoint(series: series(1), start: 5, time: 9, value: 3),
-      DeltaPoint(series: series(2), start: 0, time: 9, value: 4),
-    ])
-    let batch = try #require(applied.batch(tenant: .default, batchID: Hash128(high: 1, low: 1)))
-    let samples = batch.withRows { rows in
+    let applied = accumulator.apply(
+      [
+        DeltaPoint(series: series(1), start: 5, time: 9, value: 3, point: 0),
+        DeltaPoint(series: series(2), start: 0, time: 9, value: 4, point: 1),
+      ], now: 0)
+    let part = try #require(applied.parts(tenant: .default, batchID: Hash128(high: 1, low: 1)).first)
+    #expect(part.pointCount == 2 && part.zeroCount == 1)
+    let samples = part.batch.withRows { rows in
       (0..<rows.seriesCount).map { row in
         rows.samples(of: row).map { "\(rows.timestamp($0))=\(Double(bitPattern: rows.valueBits($0)))" }
       }
@@ -55,16 +57,54 @@ import Testing
     #expect(samples == [["5=0.0", "9=3.0"], ["9=4.0"]])
   }
 
-  @Test("a full accumulator forgets what it has not seen for longest, and refuses what is left") func bounded() {
+  private func feed(
+    _ accumulator: DeltaAccumulator, _ indices: Range<Int>, time: Int64, now: Int64
+  ) -> DeltaAccumulator.Applied {
+    accumulator.apply(
+      indices.map { DeltaPoint(series: series($0), start: 0, time: time, value: 1, point: $0) }, now: now)
+  }
+
+  @Test("a full accumulator forgets what was idle for long, and refuses what is new until then") func bounded() {
+    let idle = DeltaAccumulator.idleMilliseconds
     let accumulator = DeltaAccumulator(countMax: 10)
-    func feed(_ indices: Range<Int>, time: Int64) -> DeltaAccumulator.Applied {
-      accumulator.apply(indices.map { DeltaPoint(series: series($0), start: 0, time: time, value: 1) })
-    }
-    #expect(feed(0..<10, time: 1).rejections.isEmpty)
-    #expect(feed(10..<11, time: 2).rejections.counts == [.deltaLimit: 1])
-    #expect(feed(0..<5, time: 3).rejections.isEmpty)
-    #expect(feed(10..<11, time: 4).rejections.isEmpty)
+    #expect(feed(accumulator, 0..<10, time: 1, now: 0).rejections.isEmpty)
+    #expect(feed(accumulator, 10..<11, time: 2, now: idle / 2).rejections.counts == [.deltaLimit: 1])
+    #expect(feed(accumulator, 0..<5, time: 3, now: idle / 2).rejections.isEmpty)
+    #expect(feed(accumulator, 10..<11, time: 4, now: idle).rejections.isEmpty)
     #expect(accumulator.count == 6)
-    #expect(feed(0..<5, time: 5).rows.map(\.total) == Array(repeating: 3, count: 5))
+    #expect(feed(accumulator, 0..<5, time: 5, now: idle).rows.map(\.total) == Array(repeating: 3, count: 5))
+  }
+
+  @Test("new series do not reset the totals of those that are in use, however many come at once") func flood() {
+    let accumulator = DeltaAccumulator(countMax: 10)
+    _ = feed(accumulator, 0..<10, time: 1, now: 0)
+    for time in 2..<5 as Range<Int64> {
+      #expect(feed(accumulator, 10..<40, time: time, now: time * 60_000).rejections.counts == [.deltaLimit: 30])
+    }
+    #expect(feed(accumulator, 0..<10, time: 9, now: 300_000).rows.map(\.total) == Array(repeating: 2, count: 10))
+  }
+
+  @Test("of a point with many values all are taken or none, and it is rejected as one") func groups() {
+    let accumulator = DeltaAccumulator(countMax: 4)
+    let histogram = { (time: Int64, count: Int) in
+      (0..<count).map { DeltaPoint(series: self.series($0), start: 0, time: time, value: 1, point: 7) }
+    }
+    #expect(accumulator.apply(histogram(1, 5), now: 0).rejections.counts == [.deltaLimit: 1])
+    #expect(accumulator.count == 0)
+    #expect(accumulator.apply(histogram(1, 3), now: 0).rows.map(\.beginsPoint) == [true, false, false])
+    #expect(accumulator.apply(histogram(1, 3), now: 0).rejections.counts == [.deltaNotAfterLast: 1])
+  }
+
+  @Test("totals are cut into batches, and those that were not stored are taken back alone") func parts() {
+    let accumulator = DeltaAccumulator(countMax: 100)
+    let values = (0..<100).map { DeltaPoint(series: series($0), start: 0, time: 1, value: 1, point: $0) }
+    let applied = accumulator.apply(values, now: 0)
+    let parts = applied.parts(tenant: .default, batchID: Hash128(high: 1, low: 9), cutBytes: 1000)
+    #expect(parts.count > 2 && parts.map(\.pointCount).reduce(0, +) == 100)
+    #expect(parts.flatMap { Array($0.rows) } == Array(0..<100))
+    #expect(Set(parts.map(\.batch.frame.batchID)).count == parts.count)
+    for part in parts.dropFirst() { accumulator.rollback(applied, part.rows) }
+    #expect(accumulator.count == parts[0].pointCount)
+    #expect(accumulator.apply(values, now: 0).rows.count == 100 - parts[0].pointCount)
   }
 }

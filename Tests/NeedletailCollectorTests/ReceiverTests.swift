@@ -18,6 +18,9 @@ private final class Store: BatchSink {
     var batchIDs: [Hash128] = []
     var metrics: [String] = []
     var failure: SinkError?
+    var oldest: Int64 = .min
+    /// Errors for the next appends of samples, in their order; nil lets one pass.
+    var failures: [SinkError?] = []
   }
 
   private let state = Mutex(State())
@@ -31,6 +34,10 @@ private final class Store: BatchSink {
   var batchIDs: [Hash128] { state.withLock { $0.batchIDs } }
   var metrics: [String] { state.withLock { $0.metrics } }
   var eventCount: Int { state.withLock { $0.eventIDs.count } }
+
+  /// Samples before this time, in ms, are out of retention.
+  func keep(from time: Int64) { state.withLock { $0.oldest = time } }
+  func failNext(_ failures: [SinkError?]) { state.withLock { $0.failures = failures } }
 
   func forgetSeries() { state.withLock { $0.known = [] } }
 
@@ -58,32 +65,40 @@ private final class Store: BatchSink {
     }
   }
 
-  func append(series: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) {
+  func append(series: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) -> SinkOutcome {
     try checkFailure()
     if let definitions { learn(definitions) }
-    let isKnown = state.withLock { state in
-      series.withRows { rows in
-        guard (0..<rows.seriesCount).allSatisfy({ state.known.contains(rows.seriesID($0)) }) else { return false }
+    if let next = state.withLock({ $0.failures.isEmpty ? nil : $0.failures.removeFirst() }) { throw next }
+    let outcome = state.withLock { state in
+      series.withRows { rows -> SinkOutcome? in
+        var outcome = SinkOutcome()
+        guard (0..<rows.seriesCount).allSatisfy({ state.known.contains(rows.seriesID($0)) }) else { return nil }
         for row in 0..<rows.seriesCount {
           for sample in rows.samples(of: row) {
+            guard rows.timestamp(sample) >= state.oldest else {
+              outcome.tooOld += 1
+              continue
+            }
             state.samples[rows.seriesID(row), default: [:]][rows.timestamp(sample)] =
               Double(bitPattern: rows.valueBits(sample))
           }
         }
         state.batchIDs.append(series.frame.batchID)
-        return true
+        return outcome
       }
     }
-    if !isKnown { throw .unknownSeries }
+    guard let outcome else { throw .unknownSeries }
+    return outcome
   }
 
-  func append(events: EventBatch) async throws(SinkError) {
+  func append(events: EventBatch) async throws(SinkError) -> SinkOutcome {
     try checkFailure()
     state.withLock { state in
       events.withRows { rows in
         for row in 0..<rows.rowCount { state.eventIDs.insert(rows.contentID(row)) }
       }
     }
+    return SinkOutcome()
   }
 }
 
@@ -166,6 +181,60 @@ private final class Store: BatchSink {
     #expect(await receiver.otlp(.metrics, delta(1, time: 3)).accepted == 1)
     #expect(store.values == [5, 8, 9])
     #expect(store.metrics.contains("d_total"))
+  }
+
+  /// A delta and a gauge in one request: they travel in two batches.
+  private func mixed(delta: Int, gauge: Int, time: Int) -> ReceiveRequest {
+    let json = """
+      {"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"d","sum":{"aggregationTemporality":1,"isMonotonic":true,
+      "dataPoints":[{"timeUnixNano":"\(time)000000","asInt":"\(delta)"}]}},
+      {"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"\(time)000000","asInt":"\(gauge)"}]}}]}]}]}
+      """
+    return request(Array(json.utf8), type: "application/json")
+  }
+
+  @Test("what the store keeps only in part is accepted only in part") func partial() async {
+    let receiver = receiver()
+    store.keep(from: 5)
+    let body = write(1, name: "old", time: 4) + write(2, name: "new", time: 5)
+    let written = await receiver.remoteWrite(request(body))
+    #expect(written.remoteWriteStatus == 400 && written.accepted == 1 && written.samples == 1)
+    #expect(written.rejections.counts == [.outOfRetention: 1])
+    let exported = await receiver.otlp(.metrics, mixed(delta: 1, gauge: 1, time: 4))
+    #expect(exported.otlpStatus == 200 && exported.accepted == 0)
+    #expect(exported.rejections.counts == [.outOfRetention: 2])
+    #expect(store.values == [2] && receiver.counters[.metrics].received == 4)
+  }
+
+  @Test("a batch that is refused for good does not keep the others from the store") func refusedBatch() async {
+    let receiver = receiver()
+    store.failNext([.refused(reason: "never")])
+    let outcome = await receiver.otlp(.metrics, mixed(delta: 3, gauge: 7, time: 1))
+    #expect(outcome.otlpStatus == 200 && outcome.accepted == 1)
+    #expect(outcome.rejections.counts == [.refusedByStore: 1] && outcome.message.contains("never"))
+    let next = await receiver.otlp(.metrics, mixed(delta: 4, gauge: 8, time: 2))
+    #expect(next.accepted == 2 && store.values == [3, 7, 8])
+  }
+
+  @Test("changes that wait behind a batch that failed count once when the request comes again") func retries() async {
+    let receiver = receiver()
+    let request = mixed(delta: 3, gauge: 7, time: 1)
+    for failures in [[.unavailable(reason: "down")], [nil, .overloaded(retryAfterSeconds: 1)]] as [[SinkError?]] {
+      store.failNext(failures)
+      let outcome = await receiver.otlp(.metrics, request)
+      #expect(outcome.otlpStatus == 503 && outcome.dropped == 2 && outcome.accepted == 0)
+    }
+    #expect(await receiver.otlp(.metrics, request).accepted == 2)
+    #expect(store.values == [3, 7])
+  }
+
+  @Test("refused rows are told in the sender's points") func proportions() {
+    let histograms = BatchCounts(records: 3, rows: 30)
+    #expect(histograms.refused(SinkOutcome(tooOld: 10)) == 1 && histograms.refused(SinkOutcome(tooNew: 1)) == 1)
+    #expect(histograms.refused(SinkOutcome(tooOld: 20, tooNew: 10)) == 3 && histograms.refused(SinkOutcome()) == 0)
+    let beginning = BatchCounts(records: 1, rows: 2, zeros: 1)
+    #expect(beginning.refused(SinkOutcome(tooOld: 1)) == 0 && beginning.refused(SinkOutcome(tooOld: 2)) == 1)
+    #expect(beginning.refused(SinkOutcome(tooNew: 1)) == 1)
   }
 
   @Test("bad bodies are refused with a status that stops their sender") func refuses() async {

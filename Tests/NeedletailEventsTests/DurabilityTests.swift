@@ -107,11 +107,19 @@ private final class Counter: Sendable {
     #expect(Set(parts.map(\.summary.partition)).count == 3)
     #expect(try machine.logs.enforceRetention(now: now) == 0)
     let scan = try machine.logs.selectLogs(EventQuery(tenant: .default))
-    #expect(try machine.logs.enforceRetention(now: now + 2 * day + hour) == 2)
+    #expect(try machine.logs.enforceRetention(now: now + 1000 * day) == 0, "the clock is ahead of all events")
+    machine.clock.advance(nanoseconds: 2 * day + hour)
+    _ = try await machine.logs.append(try makeBatch(records(0..<1, at: now + 2 * day + hour), id: 9))
+    try machine.flush()
+    machine.catalog.failNextCommit(.before)
+    #expect(throws: EventEngineError.self) { try machine.logs.enforceRetention(now: now + 2 * day + hour) }
+    #expect(machine.logs.statistics.parts == 4)
+    machine.catalog.failNextCommit(.after)
+    #expect(try machine.logs.enforceRetention(now: now + 2 * day + hour) == 2, "the commit's answer was lost")
     #expect(try scan.all().count == 15, "a query that had begun goes on")
-    #expect(try bodies(machine).count == 5)
+    #expect(try bodies(machine).count == 6)
     machine = try machine.reopened()
-    #expect(try bodies(machine).count == 5)
+    #expect(try bodies(machine).count == 6)
   }
 
   @Test("A batch of the other kind, or with a malformed row, is refused whole")

@@ -11,6 +11,15 @@ package final class MemoryCatalog: PartCatalog {
     case before
     /// It was done, but the caller is told that it failed: what a lost answer looks like.
     case after
+    /// It was not done, but `restart` does it unless another commit succeeded meanwhile: what a commit looks like whose
+    /// pages reached the catalog's own log before the error.
+    case comesBack
+  }
+
+  private struct Change {
+    var adding: [PartRecord]
+    var removing: [PartID]
+    var flushed: UInt64?
   }
 
   private struct State {
@@ -20,6 +29,16 @@ package final class MemoryCatalog: PartCatalog {
     var settings: [CatalogSetting: String] = [:]
     var damages: Set<LogDamage> = []
     var failure: Failure?
+    var failed: Change?
+
+    mutating func apply(_ change: Change) {
+      for id in change.removing { parts[id] = nil }
+      for record in change.adding {
+        parts[record.id] = record
+        nextID = max(nextID, record.id.rawValue + 1)
+      }
+      if let generation = change.flushed { flushed = max(flushed ?? 0, generation) }
+    }
   }
 
   private let state = Mutex(State())
@@ -29,6 +48,14 @@ package final class MemoryCatalog: PartCatalog {
 
   /// Makes the next `commit` fail, once.
   package func failNextCommit(_ failure: Failure) { state.withLock { $0.failure = failure } }
+
+  /// Does what a database does when it is opened again: a failed commit may come back.
+  package func restart() {
+    state.withLock { state in
+      if let failed = state.failed { state.apply(failed) }
+      state.failed = nil
+    }
+  }
 
   package func list(_ kind: PartKind) throws(CatalogError) -> [PartRecord] {
     state.withLock { $0.parts.values.filter { $0.summary.kind == kind }.sorted { $0.id < $1.id } }
@@ -40,13 +67,11 @@ package final class MemoryCatalog: PartCatalog {
     let failure: CatalogError? = state.withLock { state in
       let failure = state.failure
       state.failure = nil
-      if failure == .before { return CatalogError("the commit was told to fail") }
-      for id in removing { state.parts[id] = nil }
-      for record in adding {
-        state.parts[record.id] = record
-        state.nextID = max(state.nextID, record.id.rawValue + 1)
-      }
-      if let flushedThroughGeneration { state.flushed = max(state.flushed ?? 0, flushedThroughGeneration) }
+      let change = Change(adding: adding, removing: removing, flushed: flushedThroughGeneration)
+      if failure == .comesBack { state.failed = change }
+      if failure == .before || failure == .comesBack { return CatalogError("the commit was told to fail") }
+      state.failed = nil
+      state.apply(change)
       return failure == .after ? CatalogError("the commit's answer was told to get lost") : nil
     }
     if let failure { throw failure }

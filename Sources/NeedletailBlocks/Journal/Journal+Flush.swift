@@ -63,8 +63,8 @@ extension Journal {
       // From here on, whatever happens, the catalog alone knows.
       frozen.stage = .unknown(records)
       do {
-        try catalog.commit(
-          adding: records.flatMap { $0 }, removing: [], flushedThroughGeneration: frozen.generation)
+        try parts.commit(
+          to: catalog, adding: records.flatMap { $0 }, flushedThroughGeneration: frozen.generation)
         frozen.stage = .committed(records, published: 0)
       } catch {
         frozen.stage = try settle(records, frozen.generation)
@@ -84,10 +84,10 @@ extension Journal {
 
   /// Asks the catalog whether a commit took effect.
   ///
-  /// When it did not, the parts are removed, to be written again.
+  /// When it did not, the parts are written again. Their folders stay for now: the commit may still come back.
   private func settle(_ records: [[PartRecord]], _ generation: UInt64) throws -> FlushProgress.Stage {
     if try (catalog.flushedThroughGeneration() ?? 0) >= generation { return .committed(records, published: 0) }
-    for record in records.flatMap({ $0 }) { try? parts.remove(record.id) }
+    parts.doubt(records.flatMap { $0 })
     return .frozen
   }
 

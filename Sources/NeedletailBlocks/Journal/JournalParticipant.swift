@@ -37,7 +37,7 @@ package protocol JournalParticipant: AnyObject, Sendable {
 
   /// Writes the frozen head as parts, synced but not yet committed; none when it is empty. Called outside the lock, on
   /// the thread that flushes; the frozen head keeps answering queries. After an error, here or at the commit, it is
-  /// called again later and must write everything anew; what it wrote before is removed.
+  /// called again later and must write everything anew; what it wrote before is removed in time.
   func writeFrozen(to parts: PartsFolder) throws -> [PartRecord]
 
   /// The catalog lists `records` (this participant's own): serve them and drop the frozen head, in one step for

@@ -118,8 +118,12 @@ struct LogVerdict: Equatable {
     var next = min(first, runs.first?.sequences.lowerBound ?? first)
     for run in runs where run.sequences.upperBound >= next {
       if run.sequences.lowerBound > next {
-        // Nothing has the numbers in between. Were they durable, they are damaged; if not, here is the torn tail.
-        guard next <= inventory.durable else { break }
+        // Nothing has the numbers in between. Were they durable, they are damaged; so they are when whole records lie
+        // behind them in the same file, which may have been acknowledged together with them; else here is the torn
+        // tail.
+        guard next <= inventory.durable || inventory.hasHole(of: next..<run.sequences.lowerBound, before: run) else {
+          break
+        }
         damages += Self.damages(missing: next...(run.sequences.lowerBound - 1), inventory)
       }
       steps.append(
@@ -169,6 +173,16 @@ struct LogVerdict: Equatable {
 }
 
 extension LogInventory {
+  /// Whether the file of `run` has a hole right before it that may have held these records.
+  fileprivate func hasHole(of missing: Range<UInt64>, before run: LogRun) -> Bool {
+    holes.contains { hole in
+      let bytes = UInt64(hole.range.count)
+      return hole.segment == run.segment && hole.after == run.sequences.lowerBound
+        && hole.range.upperBound <= run.range.lowerBound
+        && UInt64(missing.count) <= bytes / UInt64(LogFormat.recordHeaderBytes)
+    }
+  }
+
   /// The nearest numbers around a hole, both exclusive, looked up in the neighbouring files where its own has none.
   fileprivate func bounds(of hole: LogHole) -> (above: UInt64, below: UInt64) {
     var above = hole.before ?? 0

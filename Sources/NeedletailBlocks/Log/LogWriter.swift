@@ -71,9 +71,14 @@ struct LogWriter {
     try fileSystem.syncDirectory(folder)
   }
 
+  /// What a write or sync without a file throws: answering as if it were done would acknowledge what is nowhere.
+  private func notOpen(_ operation: FileError.Operation) -> FileError {
+    FileError(.other, operation, path: folder, reason: "no file of the log is open")
+  }
+
   /// Writes a chunk behind a marker that everything through `durable` is durable.
   mutating func write(_ chunk: inout LogChunk, durable: UInt64) throws(FileError) {
-    guard let file = open?.file, let offset = open?.size else { return }
+    guard let file = open?.file, let offset = open?.size else { throw notOpen(.write) }
     let seed = seal.seed(generation: chunk.generation)
     chunk.bytes.withUnsafeMutableBytes { bytes in
       let marker = LogRecordHeader(
@@ -87,7 +92,7 @@ struct LogWriter {
 
   /// Makes what was written durable.
   mutating func sync() throws(FileError) {
-    guard let file = open?.file else { return }
+    guard let file = open?.file else { throw notOpen(.sync) }
     try file.sync()
     open?.hasSynced = true
   }

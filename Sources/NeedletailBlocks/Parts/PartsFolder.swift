@@ -14,6 +14,8 @@ package final class PartsFolder: Sendable {
   /// The file system that it lies on.
   package let fileSystem: any FileSystem
   private let nextID: Mutex<UInt64>
+  /// Parts of commits that failed.
+  private let doubtful = Mutex<Set<PartID>>([])
 
   /// The folder at `path`, which exists, giving out part numbers from `nextID`.
   package init(path: String, fileSystem: any FileSystem, nextID: PartID) {
@@ -45,6 +47,24 @@ package final class PartsFolder: Sendable {
   package func remove(_ id: PartID) throws(FileError) {
     try fileSystem.removeTree(path(of: id))
   }
+
+  /// Commits to the catalog; then removes the folders of parts whose commits had failed before.
+  ///
+  /// A commit that failed may have reached the catalog's own log, and come back when the process is killed; the next
+  /// one that succeeds stands in its place for good. Throws as `PartCatalog.commit` does.
+  package func commit(
+    to catalog: any PartCatalog, adding: [PartRecord] = [], removing: [PartID] = [],
+    flushedThroughGeneration: UInt64? = nil
+  ) throws(CatalogError) {
+    let before = doubtful.withLock { $0 }
+    try catalog.commit(adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration)
+    // One that cannot be removed now is a leftover that the next start removes.
+    for id in before { try? remove(id) }
+    doubtful.withLock { $0.subtract(before) }
+  }
+
+  /// Keeps the folders of parts whose commit failed until a later one succeeds.
+  package func doubt(_ records: [PartRecord]) { doubtful.withLock { $0.formUnion(records.map(\.id)) } }
 
   /// Removes everything that is no folder of a listed part: what a crash left.
   ///

@@ -20,13 +20,14 @@ package final class DeltaAccumulator: Sendable {
     var last: Int64
     /// When the total was zero, in ms; 0 where the sender did not say.
     var start: Int64
-    /// The sweep before which the series was last seen.
-    var generation: UInt64
+    /// When the newest point came in, in ms of the receiver's clock.
+    var seen: Int64
   }
 
   private struct States {
     var bySeries: [SeriesID: State] = [:]
-    var generation: UInt64 = 0
+    /// When room was last made, in ms of the receiver's clock.
+    var swept: Int64?
   }
 
   /// What points came to, and how to take it back.
@@ -40,12 +41,22 @@ package final class DeltaAccumulator: Sendable {
       package let time: Int64
       package let total: Double
       package let isFirst: Bool
+      /// Whether it is the first row of its sender's point.
+      package let beginsPoint: Bool
     }
 
     package fileprivate(set) var rows: [Row] = []
+    /// Counted in points of the sender.
     package fileprivate(set) var rejections = Rejections()
+    /// As many as rows.
     fileprivate var undo: [(series: SeriesID, before: State?, after: State)] = []
   }
+
+  /// A series that was not seen for so long, in ms, makes room for a new one where there is none: 15 minutes, which
+  /// no sender of changes is silent for, but one that is gone.
+  static let idleMilliseconds: Int64 = 15 * 60_000
+  /// Room is looked for at most once in so long, in ms: it costs a walk over all series.
+  private static let sweepMilliseconds: Int64 = 10_000
 
   private let countMax: Int
   private let states = Mutex(States())
@@ -55,62 +66,80 @@ package final class DeltaAccumulator: Sendable {
 
   package var count: Int { states.withLock { $0.bySeries.count } }
 
-  /// Adds the points to their totals, in the order of their times.
-  package func apply(_ points: [DeltaPoint]) -> Applied {
-    let ordered = points.sorted { $0.time < $1.time }
+  /// Adds the points to their totals, in the order of their times; `now` is the receiver's time in ms since 1970.
+  ///
+  /// Of the values of one point of the sender, as a histogram's, all are taken or none.
+  package func apply(_ values: [DeltaPoint], now: Int64) -> Applied {
+    let ordered = values.sorted { ($0.time, $0.point) < ($1.time, $1.point) }
     return states.withLock { states in
       var applied = Applied()
-      for point in ordered { apply(point, to: &states, &applied) }
+      var rest = ordered[...]
+      while let first = rest.first {
+        let group = rest.prefix { $0.time == first.time && $0.point == first.point }
+        rest = rest[group.endIndex...]
+        apply(group, now: now, to: &states, &applied)
+      }
       return applied
     }
   }
 
-  private func apply(_ point: DeltaPoint, to states: inout States, _ applied: inout Applied) {
-    let before = states.bySeries[point.series]
-    guard var state = before else {
-      guard hasRoom(&states) else {
-        applied.rejections.add(.deltaLimit, detail: "more than \(countMax) series of delta temporality")
+  private func apply(
+    _ group: ArraySlice<DeltaPoint>, now: Int64, to states: inout States, _ applied: inout Applied
+  ) {
+    var newCount = 0
+    for value in group {
+      guard let state = states.bySeries[value.series] else {
+        newCount += 1
+        continue
+      }
+      guard value.time > state.last else {
+        applied.rejections.add(
+          .deltaNotAfterLast, detail: "a point of delta temporality at \(value.time) ms is not after the last one")
         return
       }
-      let start = point.start > 0 && point.start < point.time ? point.start : 0
-      let state = State(total: point.value, last: point.time, start: start, generation: states.generation)
-      states.bySeries[point.series] = state
-      applied.undo.append((point.series, nil, state))
+    }
+    guard newCount == 0 || hasRoom(for: newCount, now: now, &states) else {
+      applied.rejections.add(.deltaLimit, detail: "more than \(countMax) series of delta temporality")
+      return
+    }
+    var beginsPoint = true
+    for value in group {
+      let before = states.bySeries[value.series]
+      var state = before ?? State(total: 0, last: .min, start: 0, seen: now)
+      // A series that a point names twice counts once.
+      guard value.time > state.last else { continue }
+      if before == nil, value.start > 0, value.start < value.time { state.start = value.start }
+      state.total += value.value
+      state.last = value.time
+      state.seen = now
+      states.bySeries[value.series] = state
+      applied.undo.append((value.series, before, state))
       applied.rows.append(
-        Applied.Row(series: point.series, start: start, time: point.time, total: point.value, isFirst: true))
-      return
+        Applied.Row(
+          series: value.series, start: state.start, time: value.time, total: state.total, isFirst: before == nil,
+          beginsPoint: beginsPoint))
+      beginsPoint = false
     }
-    guard point.time > state.last else {
-      applied.rejections.add(
-        .deltaNotAfterLast, detail: "a point of delta temporality at \(point.time) ms is not after the last one")
-      return
-    }
-    state.total += point.value
-    state.last = point.time
-    state.generation = states.generation
-    states.bySeries[point.series] = state
-    applied.undo.append((point.series, before, state))
-    applied.rows.append(
-      Applied.Row(series: point.series, start: state.start, time: point.time, total: state.total, isFirst: false))
   }
 
-  /// Where it is full, forgets the series that were not seen since it was last full.
+  /// Where it is full, forgets the series that have been idle for long.
   ///
-  /// False where there is none such.
-  private func hasRoom(_ states: inout States) -> Bool {
-    guard states.bySeries.count >= countMax else { return true }
-    let current = states.generation
-    states.bySeries = states.bySeries.filter { $0.value.generation == current }
-    states.generation += 1
-    return states.bySeries.count < countMax
+  /// False where that does not make enough room. What is in use is never forgotten for what is new: a flood of new
+  /// series must not reset the totals of all others.
+  private func hasRoom(for newCount: Int, now: Int64, _ states: inout States) -> Bool {
+    if states.bySeries.count + newCount <= countMax { return true }
+    if let swept = states.swept, now >= swept, now &- swept < Self.sweepMilliseconds { return false }
+    states.swept = now
+    states.bySeries = states.bySeries.filter { now &- $0.value.seen < Self.idleMilliseconds }
+    return states.bySeries.count + newCount <= countMax
   }
 
-  /// Takes back what was applied but could not be stored, so that the sender's next try counts.
+  /// Takes back the rows of `range` that were applied but could not be stored, so that the sender's next try counts.
   ///
   /// A series that has moved on since stays.
-  package func rollback(_ applied: Applied) {
+  package func rollback(_ applied: Applied, _ range: Range<Int>) {
     states.withLock { states in
-      for (series, before, after) in applied.undo.reversed() where states.bySeries[series] == after {
+      for (series, before, after) in applied.undo[range].reversed() where states.bySeries[series] == after {
         states.bySeries[series] = before
       }
     }
@@ -118,14 +147,47 @@ package final class DeltaAccumulator: Sendable {
 }
 
 extension DeltaAccumulator.Applied {
-  /// The rows as a batch; nil where there are none.
-  func batch(tenant: TenantID, batchID: Hash128) -> SeriesBatch? {
+  /// Some of the rows as a batch.
+  struct Part {
+    let batch: SeriesBatch
+    let rows: Range<Int>
+    /// Points of the sender.
+    let pointCount: Int
+    /// Zeros at the start of series, which no sender counts.
+    let zeroCount: Int
+  }
+
+  /// A batch is cut before it grows larger than this many bytes: a row has 60 at most.
+  static let cutBytes = Frame.bytesMax - (1 << 20)
+
+  /// The rows as batches that fit into frames.
+  ///
+  /// They are named after `batchID`, downwards.
+  func parts(tenant: TenantID, batchID: Hash128, cutBytes: Int = cutBytes) -> [Part] {
+    var parts: [Part] = []
     var builder = SeriesBatchBuilder()
-    for row in rows {
-      builder.beginSeries(row.series, startTimestamp: row.start == 0 ? nil : row.start)
-      if row.isFirst, row.start != 0 { builder.append(timestamp: row.start, valueBits: 0.0.bitPattern) }
-      builder.append(timestamp: row.time, valueBits: row.total.bitPattern)
+    var begin = 0
+    var (pointCount, zeroCount) = (0, 0)
+    func cut(at end: Int) {
+      let id = Hash128(high: batchID.high, low: batchID.low &- UInt64(parts.count))
+      if let batch = builder.build(tenant: tenant, batchID: id) {
+        parts.append(Part(batch: batch, rows: begin..<end, pointCount: pointCount, zeroCount: zeroCount))
+      }
+      begin = end
+      (pointCount, zeroCount) = (0, 0)
     }
-    return builder.build(tenant: tenant, batchID: batchID)
+    for (index, row) in rows.enumerated() {
+      // The values of one point stay together.
+      if row.beginsPoint, builder.byteCountEstimate > cutBytes { cut(at: index) }
+      builder.beginSeries(row.series, startTimestamp: row.start == 0 ? nil : row.start)
+      if row.isFirst, row.start != 0 {
+        builder.append(timestamp: row.start, valueBits: 0.0.bitPattern)
+        zeroCount += 1
+      }
+      builder.append(timestamp: row.time, valueBits: row.total.bitPattern)
+      if row.beginsPoint { pointCount += 1 }
+    }
+    cut(at: rows.count)
+    return parts
   }
 }

@@ -146,11 +146,14 @@ package struct Receiver: Sendable {
     }
     var outcome = ReceiveOutcome()
     outcome.rejections = decoded.rejections
-    do throws(SinkError) {
-      try await distributor.append(decoded.batches)
+    let delivery = await distributor.append(decoded.batches)
+    if let failure = delivery.failure {
+      outcome.settle(failure, count: decoded.recordCount)
+    } else {
       outcome.accepted = decoded.recordCount
-    } catch {
-      outcome.settle(error, count: decoded.recordCount)
+      for (fate, batch) in zip(delivery.fates, decoded.batches) {
+        outcome.settle(fate, BatchCounts(records: batch.rowCount, rows: batch.rowCount))
+      }
     }
     return outcome
   }
@@ -174,25 +177,38 @@ package struct Receiver: Sendable {
     }
     var outcome = ReceiveOutcome()
     outcome.rejections = decoded.rejections
-    let applied = accumulator.apply(decoded.deltas)
+    let applied = accumulator.apply(decoded.deltas, now: clock.wallNanoseconds() / 1_000_000)
     outcome.rejections.merge(applied.rejections)
-    var batches = decoded.batches
     let deltaID = Hash128(high: batchID.high, low: ~batchID.low)
-    if let batch = applied.batch(tenant: tenant, batchID: deltaID) { batches.append(batch) }
-    let count = max(0, decoded.sampleCount + decoded.histogramCount - applied.rejections.total)
-    do throws(SinkError) {
-      try await distributor.append(batches, definitions: decoded.definitions) {
-        resolver.forgetAll()
-        return (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, decode))?.definitions ?? []
-      }
-      outcome.accepted = count
-      outcome.samples = max(0, decoded.sampleCount - applied.rejections.total)
-      outcome.histograms = decoded.histogramCount
-      outcome.exemplars = decoded.exemplarCount
-    } catch {
-      accumulator.rollback(applied)
-      outcome.settle(error, count: count)
+    // Totals go last: whatever keeps the rest from the store has then shown before they are stored, and a request
+    // that comes again finds them as they were.
+    let deltas = applied.parts(tenant: tenant, batchID: deltaID)
+    let delivery = await distributor.append(
+      decoded.batches + deltas.map(\.batch), definitions: decoded.definitions
+    ) {
+      (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, decode))?.definitions ?? []
     }
+    let deltaCount = deltas.reduce(0) { $0 + $1.pointCount }
+    let lost = decoded.deltaPointCount - applied.rejections.total - deltaCount
+    if lost > 0 { outcome.rejections.add(.recordTooLarge, count: lost, detail: "totals do not fit into one batch") }
+    let count = decoded.sampleCount + decoded.histogramCount + deltaCount
+    if let failure = delivery.failure {
+      for part in deltas.dropFirst(max(0, delivery.fates.count - decoded.batches.count)).reversed() {
+        accumulator.rollback(applied, part.rows)
+      }
+      outcome.settle(failure, count: count)
+      return outcome
+    }
+    outcome.accepted = count
+    outcome.samples = decoded.sampleCount + deltaCount
+    outcome.histograms = decoded.histogramCount
+    outcome.exemplars = decoded.exemplarCount
+    let counts =
+      zip(decoded.batches, decoded.batchPointCounts).map { batch, points in
+        BatchCounts(records: points, rows: batch.sampleCount + batch.histogramCount)
+      }
+      + deltas.map { BatchCounts(records: $0.pointCount, rows: $0.batch.sampleCount, zeros: $0.zeroCount) }
+    for (fate, counts) in zip(delivery.fates, counts) { outcome.settle(fate, counts) }
     return outcome
   }
 
@@ -202,24 +218,5 @@ package struct Receiver: Sendable {
     let decoding = SeriesDecoding(
       tenant: tenant, batchID: batchID, resolver: resolver, limits: limits.series, alwaysDefine: alwaysDefine)
     return try body.withBytes { bytes throws(ProtobufError) in try decode(bytes, decoding) }
-  }
-}
-
-extension ReceiveOutcome {
-  /// Enters that the sink did not take `count` records.
-  mutating func settle(_ error: SinkError, count: Int) {
-    switch error {
-    case .overloaded(let seconds):
-      failure = .overloaded(retryAfterSeconds: seconds)
-      dropped = count
-    case .unavailable(let reason):
-      failure = .unavailable(reason)
-      dropped = count
-    case .unknownSeries:
-      failure = .unavailable("the store does not know a series that was just defined")
-      dropped = count
-    case .outOfRetention(let reason), .refused(let reason):
-      rejections.add(.outOfRetention, count: count, detail: reason)
-    }
   }
 }

@@ -9,7 +9,8 @@ import Synchronization
 /// An open POSIX file descriptor.
 ///
 /// `pread` and `pwrite` carry their own offset, so threads do not share a position. The descriptor is held in an
-/// atomic: once closed, calls fail with `EBADF` instead of reaching a descriptor that was given out again.
+/// atomic: calls that begin after `close` fail with `EBADF`. A call that is under way while another thread closes may
+/// still reach a descriptor that was given out again: close only when no call is under way, or let `deinit` do it.
 final class PosixFile: File {
   let path: String
   private let descriptor: Atomic<Int32>

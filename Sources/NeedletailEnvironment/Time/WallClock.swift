@@ -6,7 +6,8 @@
 
 /// The door to time.
 ///
-/// Nothing in the engines decides by the wall clock; it dates what has no date of its own.
+/// The engines ask the wall clock for what is too old, too far in the future, or beyond the retention, and it dates
+/// what has no date of its own; nothing depends on its order. Whatever measures a duration asks the monotonic one.
 package protocol WallClock: Sendable {
   /// Nanoseconds since 1970-01-01 00:00 UTC. May step back.
   func wallNanoseconds() -> Int64

@@ -30,12 +30,16 @@ extension EventEngine {
     }
     let ids = Set(old.map(\.record.id))
     do throws(CatalogError) {
-      try catalog.commit(adding: [new.record], removing: Array(ids), flushedThroughGeneration: nil)
+      try folder.commit(to: catalog, adding: [new.record], removing: Array(ids))
     } catch {
       // The answer may have been lost after the commit was done: only the catalog can tell.
-      guard let listed = try? catalog.list(partKind) else { throw .catalog(error) }
+      guard let listed = try? catalog.list(partKind) else {
+        folder.doubt([new.record])
+        throw .catalog(error)
+      }
       if !listed.contains(new.record) {
-        remove([new.record.id])
+        // It may still come back, and then needs the folder.
+        folder.doubt([new.record])
         throw .catalog(error)
       }
     }
@@ -58,31 +62,45 @@ extension EventEngine {
 
   /// Drops the parts whose newest event is beyond the retention, readable or not.
   ///
-  /// Returns how many.
+  /// `now`, in nanoseconds since 1970, counts as at most a day after the newest event of any part: a clock that jumps
+  /// ahead must not drop everything at once. Also forgets the streams that nothing is of any more, whether there is a
+  /// retention or not. Returns how many parts were dropped.
   package func enforceRetention(now: Int64) throws(EventEngineError) -> Int {
-    guard let retention = options.retentionNanoseconds else { return 0 }
-    let (oldest, overflow) = now.subtractingReportingOverflow(retention)
-    guard !overflow else { return 0 }
-    return try maintenance.withLock { _ throws(EventEngineError) in
-      let records = state.withLock { $0.parts.map(\.record) + $0.unreadable.map(\.record) }
-      let expired = Set(records.filter { $0.summary.maxTime < oldest }.map(\.id))
-      guard !expired.isEmpty else { return 0 }
-      do throws(CatalogError) {
-        try catalog.commit(adding: [], removing: Array(expired), flushedThroughGeneration: nil)
-      } catch {
-        throw .catalog(error)
+    try maintenance.withLock { _ throws(EventEngineError) in
+      let expired = expiredParts(now: now)
+      if !expired.isEmpty { try drop(expired) }
+      let (live, parts) = state.withLock { state in
+        (state.head.streamIdentities.union(state.frozen?.streamIdentities ?? []), state.parts)
       }
-      let live = state.withLock { state in
-        state.parts.removeAll { expired.contains($0.record.id) }
-        state.unreadable.removeAll { expired.contains($0.record.id) }
-        state.statistics.droppedParts += UInt64(expired.count)
-        var live = state.head.streamIdentities.union(state.frozen?.streamIdentities ?? [])
-        for part in state.parts { live.formUnion(part.streams.map(\.identity)) }
-        return live
-      }
-      streams.keep(live)
-      remove(expired)
+      streams.keep(parts.reduce(into: live) { live, part in live.formUnion(part.streams.map(\.identity)) })
       return expired.count
     }
+  }
+
+  private func expiredParts(now: Int64) -> Set<PartID> {
+    guard let retention = options.retentionNanoseconds else { return [] }
+    let records = state.withLock { $0.parts.map(\.record) + $0.unreadable.map(\.record) }
+    guard let newest = records.map(\.summary.maxTime).max() else { return [] }
+    let (latest, isFar) = newest.addingReportingOverflow(PartFormat.nanosecondsPerDay)
+    let (oldest, overflow) = (isFar ? now : min(now, latest)).subtractingReportingOverflow(retention)
+    guard !overflow else { return [] }
+    return Set(records.filter { $0.summary.maxTime < oldest }.map(\.id))
+  }
+
+  private func drop(_ expired: Set<PartID>) throws(EventEngineError) {
+    do throws(CatalogError) {
+      try folder.commit(to: catalog, removing: Array(expired))
+    } catch {
+      // The answer may have been lost after the commit was done: only the catalog can tell.
+      guard let listed = try? catalog.list(partKind), !listed.contains(where: { expired.contains($0.id) }) else {
+        throw .catalog(error)
+      }
+    }
+    state.withLock { state in
+      state.parts.removeAll { expired.contains($0.record.id) }
+      state.unreadable.removeAll { expired.contains($0.record.id) }
+      state.statistics.droppedParts += UInt64(expired.count)
+    }
+    remove(expired)
   }
 }

@@ -29,8 +29,12 @@ package final class EventEngine: Sendable {
 
   /// What a query runs on.
   struct Snapshot {
-    var batches: [HeadBatch]
+    fileprivate var frozen: BatchList
+    fileprivate var head: BatchList
     var parts: [EventPart]
+
+    /// The batches of both heads, in the order that they came.
+    var batches: [HeadBatch] { frozen.all + head.all }
   }
 
   /// Whether it holds spans; otherwise logs.
@@ -84,7 +88,8 @@ package final class EventEngine: Sendable {
 
   /// Stores a batch; returns when it is durable.
   ///
-  /// The same batch again changes nothing.
+  /// The same batch again changes nothing. Throws `.journal(.overloaded)` also while flushes fail to empty the head: it
+  /// and the frozen head together take at most four times `headBytesMax`.
   package func append(_ batch: EventBatch) async throws(EventEngineError) -> EventAppendOutcome {
     guard batch.isSpans == isSpans else { throw .wrongKind }
     guard let journal = state.withLock({ $0.journal }) else { throw .notAttached }
@@ -125,6 +130,8 @@ package final class EventEngine: Sendable {
   private func log(
     _ prepared: PreparedBatch, bounds: ClosedRange<Int64>, in transaction: inout JournalTransaction
   ) throws(JournalError) -> EventAppendOutcome {
+    let waiting = state.withLock { $0.head.byteCount + ($0.frozen?.byteCount ?? 0) }
+    guard waiting < options.waitingBytesMax else { throw .overloaded(pendingBytes: waiting) }
     if prepared.tooOld + prepared.tooNew == 0 {
       try transaction.log(batchKind, prepared.batch.frame.bytes)
     } else {
@@ -168,8 +175,8 @@ package final class EventEngine: Sendable {
       statistics.frozenRows = state.frozen?.rowCount ?? 0
       statistics.parts = state.parts.count
       statistics.unreadableParts = state.unreadable.count
-      statistics.partRows = state.parts.reduce(0) { $0 + $1.record.summary.rows }
-      statistics.partBytes = state.parts.reduce(0) { $0 + $1.record.bytes }
+      statistics.partRows = state.parts.reduce(0) { $0 &+ $1.record.summary.rows }
+      statistics.partBytes = state.parts.reduce(0) { $0 &+ $1.record.bytes }
       statistics.streams = known
       return statistics
     }
@@ -182,7 +189,7 @@ package final class EventEngine: Sendable {
   func snapshot(_ range: EventTimeRange) throws(EventEngineError) -> Snapshot {
     let (snapshot, problem) = state.withLock { state in
       (
-        Snapshot(batches: (state.frozen?.batches ?? []) + state.head.batches, parts: state.parts),
+        Snapshot(frozen: state.frozen?.batches ?? BatchList(), head: state.head.batches, parts: state.parts),
         Self.problem(range, in: &state)
       )
     }

@@ -17,6 +17,14 @@ package struct EventEngineOptions: Sendable {
   }
 }
 
+extension EventEngineOptions {
+  /// The size of the head and the frozen head together at which appends are refused until a flush made room.
+  var waitingBytesMax: Int {
+    let (bytes, overflow) = headBytesMax.multipliedReportingOverflow(by: 4)
+    return overflow ? .max : bytes
+  }
+}
+
 /// What became of the rows of a batch.
 package struct EventAppendOutcome: Equatable, Sendable {
   /// Rows that are stored now.

@@ -18,7 +18,7 @@ struct PreparedBatch: Sendable {
     var streams: [StreamEntry] = []
     batch.withRows { all in
       do throws(MalformedBytes) {
-        for encoded in all.encodedStreams { streams.append(try table.entry(decoding: encoded, tenant: batch.tenant)) }
+        for encoded in all.encodedStreams { streams.append(try table.find(decoding: encoded, tenant: batch.tenant)) }
         for row in 0..<all.rowCount {
           let time = all.time(row)
           if time < bounds.lowerBound {
@@ -29,6 +29,14 @@ struct PreparedBatch: Sendable {
             try Self.check(EventRow(all, row), isSpans: batch.isSpans)
             rows.append(UInt32(truncatingIfNeeded: row))
           }
+        }
+        // Only now: rows that are refused must not fill the table with streams.
+        var isEntered = [Bool](repeating: false, count: streams.count)
+        for row in rows {
+          let stream = all.streamIndex(Int(row))
+          guard !isEntered[stream] else { continue }
+          isEntered[stream] = true
+          streams[stream] = table.enter(streams[stream])
         }
       } catch {
         problem = error
@@ -50,13 +58,8 @@ struct PreparedBatch: Sendable {
     }
     if !row.attributes.isEmpty {
       var reader = ByteReader(row.attributes)
-      let count = try reader.readVarint()
-      guard count <= UInt64(reader.remaining) else { throw .truncated }
-      for _ in 0..<count {
-        _ = try reader.readPrefixed()
-        try EncodedValue.skip(&reader)
-      }
+      try EncodedAttributes.skip(&reader)
     }
-    if isSpans, !row.nested.isEmpty { _ = try SpanRecord.decodeNested(row.nested) }
+    if isSpans, !row.nested.isEmpty { try EncodedAttributes.checkNested(row.nested) }
   }
 }

@@ -6,6 +6,7 @@ extension EventHead {
   func write(isSpans: Bool, slots: SlotMap, to parts: PartsFolder) throws(BlockError) -> [PartRecord] {
     let (streams, numbers) = sortedStreams()
     var days: [Int64: [EventPartWriter.Reference]] = [:]
+    let batches = batches.all
     for (index, batch) in batches.enumerated() {
       batch.forEachRow { row, event, stream in
         let reference = EventPartWriter.Reference(
@@ -25,7 +26,7 @@ extension EventHead {
 
   private func sortedStreams() -> (streams: [StreamEntry], numbers: [Hash128: UInt32]) {
     var distinct: [Hash128: StreamEntry] = [:]
-    for batch in batches { for stream in batch.streams { distinct[stream.identity] = stream } }
+    for batch in batches.all { for stream in batch.streams { distinct[stream.identity] = stream } }
     return StreamEntry.sorted(distinct)
   }
 }

@@ -13,7 +13,7 @@ struct EventHead {
 
   private static let noLink = UInt32.max
 
-  private(set) var batches: [HeadBatch] = []
+  private(set) var batches = BatchList()
   private(set) var rowCount = 0
   private(set) var streamIdentities: Set<Hash128> = []
   private var frameBytes = 0

@@ -7,12 +7,21 @@ final class StreamTable: Sendable {
 
   /// The entry of a stream given in its byte form; decoded on the first sight only.
   func entry(decoding bytes: UnsafeRawBufferPointer, tenant: TenantID) throws(MalformedBytes) -> StreamEntry {
+    enter(try find(decoding: bytes, tenant: tenant))
+  }
+
+  /// The entry of a stream given in its byte form, without entering one that is new.
+  func find(decoding bytes: UnsafeRawBufferPointer, tenant: TenantID) throws(MalformedBytes) -> StreamEntry {
     let identity = EventStream.identity(ofEncoded: bytes, tenant: tenant)
     if let known = entries.withLock({ $0[identity] }) { return known }
-    let entry = try StreamEntry(decoding: bytes, tenant: tenant)
-    return entries.withLock { entries in
-      if let known = entries[identity] { return known }
-      entries[identity] = entry
+    return try StreamEntry(decoding: bytes, tenant: tenant)
+  }
+
+  /// Enters a stream; returns the entry that is shared from now on.
+  func enter(_ entry: StreamEntry) -> StreamEntry {
+    entries.withLock { entries in
+      if let known = entries[entry.identity] { return known }
+      entries[entry.identity] = entry
       return entry
     }
   }

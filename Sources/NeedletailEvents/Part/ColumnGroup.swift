@@ -44,6 +44,10 @@ enum PartFormat {
   static let blockBytesMax = 2 << 20
   /// Levels that the directory tells apart; bit 63 stands for all further ones.
   static let levelsMax = 63
+  /// Bytes of a level that the directory lists; a longer one counts as one of the further ones.
+  static let levelBytesMax = 64
+  /// Bytes of an attribute's key that the directory lists; longer ones are left out.
+  static let attributeKeyBytesMax = 256
   /// Label names of attributes that the directory lists.
   static let attributeNamesMax = 1024
   static let traceIndexPageEntries = 4096

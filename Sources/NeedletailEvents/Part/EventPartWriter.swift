@@ -100,7 +100,8 @@ struct EventPartWriter {
     if !row.body.isEmpty { EncodedValue(bytes: row.body).withText { tokens.add($0) } }
     EncodedAttributes(bytes: row.attributes).forEach { key, value in
       value.withText { tokens.add($0) }
-      if attributeNameCount < PartFormat.attributeNamesMax,
+      // What the directory lists is bounded in number and length, so that it stays one block whatever is sent.
+      if attributeNameCount < PartFormat.attributeNamesMax, key.count <= PartFormat.attributeKeyBytesMax,
         attributeNames[stream.tenant.description, default: []].insert(Array(key)).inserted
       {
         attributeNameCount += 1
@@ -119,7 +120,7 @@ struct EventPartWriter {
   private mutating func note(level: String) {
     if let index = levelIndices[level] {
       levels |= 1 << UInt64(index)
-    } else if levelIndices.count < PartFormat.levelsMax {
+    } else if levelIndices.count < PartFormat.levelsMax, level.utf8.count <= PartFormat.levelBytesMax {
       levels |= 1 << UInt64(levelIndices.count)
       levelIndices[level] = levelIndices.count
       directory.levels.append(level)

@@ -19,8 +19,9 @@ enum PartMerge {
       var chosen: [EventPart] = []
       var rows: UInt64 = 0
       for part in tier.sorted(by: { $0.record.summary.rows < $1.record.summary.rows }) {
-        rows += part.record.summary.rows
-        guard chosen.count < fanIn, rows <= rowsMax else { break }
+        let (sum, overflow) = rows.addingReportingOverflow(part.record.summary.rows)
+        guard chosen.count < fanIn, !overflow, sum <= rowsMax else { break }
+        rows = sum
         chosen.append(part)
       }
       if chosen.count == fanIn { return chosen }
@@ -77,6 +78,7 @@ private struct PartSource: EventPartWriter.Source {
     while Int(reference.row) >= cursors[source].end {
       let part = cursors[source].part
       let block = cursors[source].block + 1
+      guard block < part.directory.blocks.count else { throw Self.damage(part, block - 1) }
       let columns = try BlockColumns(part, part.directory.blocks[block])
       try columns.load(ColumnGroup.allCases)
       cursors[source].block = block
@@ -85,7 +87,13 @@ private struct PartSource: EventPartWriter.Source {
       cursors[source].columns = columns
     }
     let local = Int(reference.row) - cursors[source].start
-    precondition(local >= 0, "rows of a part are asked for in their order")
+    // Rows are asked for in their order, unless a part's own order is not what its format says.
+    guard local >= 0 else { throw Self.damage(cursors[source].part, cursors[source].block) }
     cursors[source].columns?.withRow(local, body)
+  }
+
+  private static func damage(_ part: EventPart, _ block: Int) -> BlockError {
+    let entry = part.directory.blocks.indices.contains(block) ? part.directory.blocks[block] : nil
+    return .damaged(path: part.data.path, offset: entry?.locations.first?.offset ?? 0, .content)
   }
 }

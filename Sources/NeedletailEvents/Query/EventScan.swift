@@ -1,6 +1,6 @@
 // A scan returns matching events in order of time while it reads as little as it can. Batches and blocks are taken in
-// the order of their nearest time; an event is returned as soon as no unread one can come before it. With a limit only
-// that many candidates are kept, and what lies wholly behind the last of them is never read.
+// the order of their nearest time; an event is returned as soon as no unread one can come before it, so that with a
+// limit what lies wholly behind the last one is never read.
 
 import NeedletailBlocks
 import NeedletailTelemetry
@@ -15,27 +15,15 @@ package struct EventHit<Record: Sendable>: Sendable {
 ///
 /// Used by one thread at a time; dropping it ends the reading. It sees the data as of the time that it was made.
 package final class EventScan<Record: Sendable> {
-  private struct Candidate {
-    var key: EventKey
-    var unit: Int
-    var row: UInt32
-  }
-
   private let engine: EventEngine
   private let filter: RowFilter
   private let make: (EventRow, StreamEntry) throws(MalformedBytes) -> Record
   private let isNewestFirst: Bool
   private var units: [ScanUnit]
   private var nextUnit = 0
-  private var loaded: [Int: LoadedUnit] = [:]
-  /// Sorted from `position` on, unless `isSorted` is false.
-  private var candidates: [Candidate] = []
-  private var position = 0
-  private var isSorted = true
+  private var merge: HitMerge
   private var remaining: Int
   private var lastKey: EventKey?
-  /// The time of the nearest candidate while units are being read.
-  private var nearest: Int64?
   private let columns: [ColumnGroup]
 
   /// `make` makes a record of a row; it sees the groups of columns that it asks for as `columns`.
@@ -49,6 +37,7 @@ package final class EventScan<Record: Sendable> {
     self.make = make
     filter = RowFilter(query, isSpans: engine.isSpans)
     isNewestFirst = query.direction == .newestFirst
+    merge = HitMerge(isNewestFirst: isNewestFirst)
     remaining = max(0, query.limit ?? .max)
     units = []
     for batch in snapshot.batches where batch.timeMin <= query.range.endNanoseconds {
@@ -88,14 +77,11 @@ package final class EventScan<Record: Sendable> {
     var page: [EventHit<Record>] = []
     while page.count < count, remaining > 0 {
       try readAhead()
-      guard position < candidates.count else { break }
-      let candidate = candidates[position]
-      position += 1
-      guard candidate.key != lastKey else { continue }
-      lastKey = candidate.key
-      guard let unit = loaded[candidate.unit] else { continue }
+      guard let (unit, hit) = merge.removeNearest() else { break }
+      guard hit.key != lastKey else { continue }
+      lastKey = hit.key
       do throws(EventEngineError) {
-        let (stream, record) = try unit.make(candidate.row, columns, make)
+        let (stream, record) = try unit.make(hit.row, columns, make)
         page.append(EventHit(stream: stream, record: record))
       } catch {
         engine.note(failed: 1)
@@ -103,60 +89,16 @@ package final class EventScan<Record: Sendable> {
       }
       remaining -= 1
     }
-    releaseReturned()
     return page
   }
 
-  /// Reads units until the nearest candidate cannot be preceded by an unread row.
+  /// Reads units until the nearest hit cannot be preceded by an unread row.
   private func readAhead() throws(EventEngineError) {
     while nextUnit < units.count {
       let bound = isNewestFirst ? units[nextUnit].timeMax : units[nextUnit].timeMin
-      sortCandidates()
-      if position < candidates.count {
-        let time = candidates[position].key.time
-        if isNewestFirst ? time > bound : time < bound { return }
-      }
-      // All units that begin at or before the nearest candidate are needed; sorting waits until they are read.
-      nearest = position < candidates.count ? candidates[position].key.time : nil
+      if let nearest = merge.nearest, isNewestFirst ? nearest.time > bound : nearest.time < bound { return }
       try readUnit()
-      while nextUnit < units.count, let nearest, candidates.count < pruneThreshold {
-        let bound = isNewestFirst ? units[nextUnit].timeMax : units[nextUnit].timeMin
-        if isNewestFirst ? nearest > bound : nearest < bound { break }
-        try readUnit()
-      }
     }
-    sortCandidates()
-  }
-
-  private var pruneThreshold: Int {
-    let (limit, overflow) = remaining.multipliedReportingOverflow(by: 2)
-    return overflow ? .max : max(4096, limit) + position
-  }
-
-  private func precedes(_ left: EventKey, _ right: EventKey) -> Bool { isNewestFirst ? right < left : left < right }
-
-  private func sortCandidates() {
-    guard !isSorted else { return }
-    candidates.removeFirst(position)
-    position = 0
-    let newestFirst = isNewestFirst
-    candidates.sort { newestFirst ? $1.key < $0.key : $0.key < $1.key }
-    var distinct: [Candidate] = []
-    distinct.reserveCapacity(candidates.count)
-    for candidate in candidates where candidate.key != distinct.last?.key {
-      distinct.append(candidate)
-      if distinct.count == remaining { break }
-    }
-    candidates = distinct
-    isSorted = true
-    releaseReturned()
-  }
-
-  /// Forgets units of which no row waits.
-  private func releaseReturned() {
-    var waiting: Set<Int> = []
-    for candidate in candidates[position...] { waiting.insert(candidate.unit) }
-    loaded = loaded.filter { waiting.contains($0.key) }
   }
 
   private func readUnit() throws(EventEngineError) {
@@ -168,18 +110,9 @@ package final class EventScan<Record: Sendable> {
         engine.note(skipped: 1)
         return
       }
-      let before = candidates.count
-      unit.forEachMatch(filter) { key, row in
-        candidates.append(Candidate(key: key, unit: number, row: row))
-        if let known = nearest {
-          nearest = isNewestFirst ? max(known, key.time) : min(known, key.time)
-        } else {
-          nearest = key.time
-        }
-      }
-      guard candidates.count > before else { return }
-      isSorted = false
-      loaded[number] = unit
+      var hits: [Hit] = []
+      unit.forEachMatch(filter) { key, row in hits.append(Hit(key: key, row: row)) }
+      merge.add(unit, hits, limit: remaining)
     } catch {
       engine.note(failed: 1)
       throw .block(error)

@@ -39,7 +39,7 @@ struct EncodedValue {
     }
   }
 
-  private static func count(_ reader: inout ByteReader) throws(MalformedBytes) -> UInt64 {
+  fileprivate static func count(_ reader: inout ByteReader) throws(MalformedBytes) -> UInt64 {
     let count = try reader.readVarint()
     guard count <= UInt64(reader.remaining) else { throw .truncated }
     return count
@@ -49,6 +49,31 @@ struct EncodedValue {
 /// The attributes of a row in their byte form, one after the other.
 struct EncodedAttributes {
   let bytes: UnsafeRawBufferPointer
+
+  /// Passes over the attributes of one owner.
+  static func skip(_ reader: inout ByteReader) throws(MalformedBytes) {
+    for _ in 0..<(try EncodedValue.count(&reader)) {
+      _ = try reader.readPrefixed()
+      try EncodedValue.skip(&reader)
+    }
+  }
+
+  /// Walks over a span's events and links, in the form that `SpanRecord.decodeNested` reads, and makes nothing of them.
+  static func checkNested(_ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    for _ in 0..<(try EncodedValue.count(&reader)) {
+      // Time and name.
+      _ = try reader.read(count: 8)
+      _ = try reader.readPrefixed()
+      try skip(&reader)
+    }
+    for _ in 0..<(try EncodedValue.count(&reader)) {
+      // Trace and span, and the trace's state.
+      _ = try reader.read(count: 24)
+      _ = try reader.readPrefixed()
+      try skip(&reader)
+    }
+  }
 
   /// Calls `body` with every key and value until it returns false.
   ///

@@ -14,7 +14,8 @@ struct StorageSink: BatchSink {
   let logs: EventEngine
   let spans: EventEngine
 
-  func append(series batch: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) {
+  @discardableResult
+  func append(series batch: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) -> SinkOutcome {
     let outcome: SeriesAppendOutcome
     do throws(SeriesEngineError) {
       outcome = try await series.append(batch, definitions: definitions)
@@ -22,7 +23,9 @@ struct StorageSink: BatchSink {
       throw Self.sinkError(error)
     }
     let refused = outcome.outOfRetention + outcome.tooFarInFuture
-    guard refused > 0, outcome.accepted == 0 else { return }
+    guard refused > 0, outcome.accepted == 0 else {
+      return SinkOutcome(tooOld: outcome.outOfRetention, tooNew: outcome.tooFarInFuture)
+    }
     throw .outOfRetention(
       reason: "all \(refused) samples are older than what is kept or more than ten minutes in the future")
   }
@@ -47,14 +50,16 @@ struct StorageSink: BatchSink {
     return frame.flatMap { try? SeriesBatch(validating: $0) }
   }
 
-  func append(events batch: EventBatch) async throws(SinkError) {
+  func append(events batch: EventBatch) async throws(SinkError) -> SinkOutcome {
     let outcome: EventAppendOutcome
     do throws(EventEngineError) {
       outcome = try await (batch.isSpans ? spans : logs).append(batch)
     } catch {
       throw Self.sinkError(error)
     }
-    guard outcome.tooOld + outcome.tooNew > 0, outcome.accepted + outcome.duplicates == 0 else { return }
+    guard outcome.tooOld + outcome.tooNew > 0, outcome.accepted + outcome.duplicates == 0 else {
+      return SinkOutcome(tooOld: outcome.tooOld, tooNew: outcome.tooNew)
+    }
     throw .outOfRetention(
       reason: "all \(outcome.tooOld + outcome.tooNew) records are older than what is kept or lie in the future")
   }

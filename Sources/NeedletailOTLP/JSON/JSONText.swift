@@ -1,5 +1,12 @@
-/// Pieces of JSON text, for the few answers that are written by hand.
+/// Pieces of JSON text.
 package enum JSONText {
+  /// A quoted string.
+  package static func quoted(_ text: String) -> String {
+    var result = ""
+    appendString(text, to: &result)
+    return result
+  }
+
   /// Appends a quoted string.
   package static func appendString(_ text: String, to result: inout String) {
     result += "\""

@@ -19,7 +19,7 @@ package enum OTLPResponse {
         }
       // 64-bit integers are strings in protobuf's JSON form.
       return Array(
-        "{\"partialSuccess\":{\"\(name)\":\"\(rejected)\",\"errorMessage\":\(quoted(message))}}".utf8)
+        "{\"partialSuccess\":{\"\(name)\":\"\(rejected)\",\"errorMessage\":\(JSONText.quoted(message))}}".utf8)
     }
     var writer = ProtobufWriter(capacity: message.utf8.count + 16)
     writer.field(1) { writer in
@@ -33,16 +33,10 @@ package enum OTLPResponse {
   ///
   /// `code` is one of google.rpc.Code, such as 3 for an invalid argument.
   package static func status(code: Int32, message: String, asJSON: Bool) -> [UInt8] {
-    if asJSON { return Array("{\"code\":\(code),\"message\":\(quoted(message))}".utf8) }
+    if asJSON { return Array("{\"code\":\(code),\"message\":\(JSONText.quoted(message))}".utf8) }
     var writer = ProtobufWriter(capacity: message.utf8.count + 16)
     writer.field(1, int64: Int64(code))
     writer.field(2, string: message)
     return writer.bytes
-  }
-
-  private static func quoted(_ text: String) -> String {
-    var result = ""
-    JSONText.appendString(text, to: &result)
-    return result
   }
 }

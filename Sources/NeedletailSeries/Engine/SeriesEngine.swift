@@ -181,16 +181,23 @@ package final class SeriesEngine: JournalParticipant {
   /// Removes the parts that hold nothing of the retention any more, when it is `now` (ms since 1970): one transaction
   /// of the catalog, then their folders.
   ///
-  /// Queries that run go on reading them. Returns the removed parts.
+  /// Queries that run go on reading them. `now` counts as at most a day after the newest sample of any part: a clock
+  /// that jumps ahead must not remove everything at once. Returns the removed parts.
   @discardableResult
   package func enforceRetention(now: Int64) throws(CatalogError) -> [PartRecord] {
-    let earliest = options.retention.earliest(now: now)
-    let expired = state.withLock { state in
-      (state.parts.map(\.record) + state.unreadable.map(\.record)).filter { $0.summary.maxTime < earliest }
-    }
+    let records = state.withLock { state in state.parts.map(\.record) + state.unreadable.map(\.record) }
+    guard let newest = records.map(\.summary.maxTime).max() else { return [] }
+    let (latest, isFar) = newest.addingReportingOverflow(Self.dayMilliseconds)
+    let earliest = options.retention.earliest(now: isFar ? now : min(now, latest))
+    let expired = records.filter { $0.summary.maxTime < earliest }
     guard !expired.isEmpty else { return [] }
     let ids = Set(expired.map(\.id))
-    try catalog.commit(adding: [], removing: ids.sorted(), flushedThroughGeneration: nil)
+    do throws(CatalogError) {
+      try folder.commit(to: catalog, removing: ids.sorted())
+    } catch {
+      // The answer may have been lost after the commit was done: only the catalog can tell.
+      guard try !catalog.list(.series).contains(where: { ids.contains($0.id) }) else { throw error }
+    }
     state.withLock { state in
       state.parts.removeAll { ids.contains($0.record.id) }
       state.unreadable.removeAll { ids.contains($0.record.id) }

@@ -20,9 +20,17 @@ enum MetricNaming {
 
   /// The family name of a metric: its words joined by `_`, then its unit, then `total` for a counter or `ratio` for a
   /// gauge of unit 1.
+  ///
+  /// A unit that is among the words is not added again; `per` and what follows it are added or left out together.
+  /// Empty for a name without a word.
   static func family(name: String, unit: String, kind: OTLPMetricKind, isMonotonic: Bool) -> String {
     var words = Self.words(name)
-    for word in unitWords(unit) where !words.contains(word) { words.append(word) }
+    guard !words.isEmpty else { return "" }
+    let (main, per) = unitParts(unit)
+    let addsMain = !main.isEmpty && !words.contains(main)
+    let addsPer = !per.isEmpty && !words.contains(per)
+    if addsMain { words.append(main) }
+    if addsPer { words += ["per", per] }
     if kind == .sum && isMonotonic { words = words.filter { $0 != "total" } + ["total"] }
     if kind == .gauge && unit == "1" { words = words.filter { $0 != "ratio" } + ["ratio"] }
     let joined = words.joined(separator: "_")
@@ -31,18 +39,20 @@ enum MetricNaming {
   }
 
   /// The unit as metadata shows it.
-  static func unitText(_ unit: String) -> String { unitWords(unit).joined(separator: "_") }
+  static func unitText(_ unit: String) -> String {
+    let (main, per) = unitParts(unit)
+    return per.isEmpty ? main : main.isEmpty ? "per_" + per : main + "_per_" + per
+  }
 
-  private static func unitWords(_ unit: String) -> [String] {
+  /// What is before and after the slash, each as one piece of a name; empty where there is none.
+  private static func unitParts(_ unit: String) -> (main: String, per: String) {
     let parts = unit.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(trimmed)
-    var result: [String] = []
     // What stands in braces is an annotation, not a unit.
-    if let main = parts.first, !main.contains("{") { result += words(units[main] ?? main) }
-    if parts.count > 1, !parts[1].isEmpty, !parts[1].contains("{") {
-      let per = words(perUnits[parts[1]] ?? parts[1])
-      if !per.isEmpty { result += ["per"] + per }
+    func piece(_ index: Int, _ names: [String: String]) -> String {
+      guard index < parts.count, !parts[index].contains("{") else { return "" }
+      return words(names[parts[index]] ?? parts[index]).joined(separator: "_")
     }
-    return result
+    return (piece(0, units), piece(1, perUnits))
   }
 
   private static func trimmed(_ text: Substring) -> String {

@@ -9,17 +9,22 @@ struct OTLPResourceLabels {
   private(set) var instance = ""
   /// The other attributes, for `target_info`.
   private(set) var others: [Label] = []
+  /// Why the resource's series are not allowed.
+  private(set) var problem: (reason: RejectionReason, detail: String)?
 
   /// Reads the resource: `service.namespace`/`service.name` become `job`, `service.instance.id` `instance`.
   init(resource: UnsafeRawBufferPointer) throws(ProtobufError) {
     var namespace = ""
     var name = ""
     var rest: [(key: String, value: String)] = []
-    var cursor = ProtobufFieldCursor(resource, field: OTLPAttribute.fieldOfResource)
-    while let next = try cursor.next() {
-      let attribute = try OTLPAttribute(next)
-      let key = String(decoding: attribute.key, as: UTF8.self)
-      let value = try OTLPLabels.text(attribute.value)
+    let found: [(key: String, value: String)]
+    switch try OTLPLabels.attributes(ProtobufFieldCursor(resource, field: OTLPAttribute.fieldOfResource)) {
+    case .attributes(let attributes): found = attributes
+    case .refused(let reason, let detail):
+      problem = (reason, "a resource: \(detail)")
+      return
+    }
+    for (key, value) in found {
       switch key {
       case "service.namespace": namespace = value
       case "service.name": name = value
@@ -52,15 +57,36 @@ enum OTLPLabels {
     return result
   }
 
-  /// The attributes of a cursor as labels.
-  static func labels(_ cursor: ProtobufFieldCursor) throws(ProtobufError) -> [Label] {
+  /// Attributes of one resource, point or exemplar, and their bytes as sent.
+  ///
+  /// A series has far fewer labels; this bounds the work until that is found out, as attributes may also share a name
+  /// or have none.
+  private static let attributesMax = 256
+  private static let attributeBytesMax = 64 << 10
+
+  enum Outcome {
+    case attributes([(key: String, value: String)])
+    case refused(RejectionReason, String)
+  }
+
+  /// The attributes of a cursor as text, or why they are refused.
+  static func attributes(_ cursor: ProtobufFieldCursor) throws(ProtobufError) -> Outcome {
     var cursor = cursor
     var found: [(key: String, value: String)] = []
+    var byteCount = 0
     while let next = try cursor.next() {
+      byteCount += next.count
+      guard found.count < attributesMax, byteCount <= attributeBytesMax else {
+        return .refused(.labelLimit, "more than \(attributesMax) attributes or \(attributeBytesMax) bytes of them")
+      }
       let attribute = try OTLPAttribute(next)
-      found.append((String(decoding: attribute.key, as: UTF8.self), try text(attribute.value)))
+      do throws(ProtobufError) {
+        found.append((String(decoding: attribute.key, as: UTF8.self), try text(attribute.value)))
+      } catch .nestedTooDeep {
+        return .refused(.nestedTooDeep, "an attribute nests deeper than \(AttributeValue.depthMax)")
+      }
     }
-    return joined(found)
+    return .attributes(found)
   }
 
   /// A value as the text of a label; lists and maps as JSON.

@@ -14,59 +14,82 @@ extension OTLPMetricsDecoder {
       output.builder.beginSeries(id)
       output.builder.append(timestamp: point.time, valueBits: StaleMarker.bitPattern)
     } else if isDelta {
-      output.decoded.deltas.append(DeltaPoint(series: id, start: point.start, time: point.time, value: value))
+      output.decoded.deltas.append(
+        DeltaPoint(
+          series: id, start: point.start, time: point.time, value: value, point: output.decoded.deltaPointCount))
     } else {
       output.builder.beginSeries(id, startTimestamp: point.start == 0 ? nil : point.start)
       output.builder.append(timestamp: point.time, valueBits: value.bitPattern)
     }
   }
 
+  /// Counts a point, after its values.
+  private mutating func count(_ point: PointContext, isDelta: Bool) {
+    if isDelta && !point.common.hasNoRecordedValue {
+      output.decoded.deltaPointCount += 1
+    } else {
+      output.decoded.sampleCount += 1
+    }
+  }
+
   mutating func decodeNumber(_ point: OTLPNumberPoint, _ metric: inout Metric) throws(ProtobufError) {
-    guard let context = context(of: point.common, metric), let id = try series(context, &metric, .value) else { return }
+    guard var context = context(of: point.common, metric), let id = try series(&context, &metric, .value) else {
+      return
+    }
     append(point.value, to: id, context, isDelta: metric.isDelta)
     if point.common.hasExemplars {
       if metric.isDelta { output.builder.beginSeries(id) }
       for exemplar in try exemplars(of: point.common) { append(exemplar) }
     }
-    output.decoded.sampleCount += 1
+    count(context, isDelta: metric.isDelta)
   }
 
   /// A histogram with explicit bounds: `_bucket` series that count all up to their bound, `_count`, and `_sum` where
   /// it is known.
   mutating func decodeHistogram(_ point: OTLPHistogramPoint, _ metric: inout Metric) throws(ProtobufError) {
-    guard let context = context(of: point.common, metric) else { return }
+    guard var context = context(of: point.common, metric) else { return }
     guard try hasFittingBuckets(point) else {
       output.reject(
         .invalidHistogram,
         "metric \(text(metric.view.name).debugDescription): bounds do not rise, are too many or do not fit the counts")
       return
     }
-    guard let countID = try series(context, &metric, .count, suffix: "_count") else { return }
+    // All identities come first, so that no half of a histogram is taken.
+    guard let countID = try series(&context, &metric, .count, suffix: "_count"),
+      let sumID = try point.sum == nil ? countID : series(&context, &metric, .sum, suffix: "_sum"),
+      let buckets = try buckets(point, &context, &metric)
+    else { return }
     append(Double(point.count), to: countID, context, isDelta: metric.isDelta)
-    if let sum = point.sum, let sumID = try series(context, &metric, .sum, suffix: "_sum") {
-      append(sum, to: sumID, context, isDelta: metric.isDelta)
-    }
+    if let sum = point.sum { append(sum, to: sumID, context, isDelta: metric.isDelta) }
     let exemplars = point.common.hasExemplars ? try exemplars(of: point.common) : []
     var counts = point.bucketCounts
-    var bounds = point.bounds
     var below = 0.0
     var previous = -Double.infinity
-    while true {
-      let word = try bounds.next()
-      let bound = word.map { Double(bitPattern: $0) } ?? .infinity
+    for (bound, id) in buckets {
       if let count = try counts.next() { below += Double(count) }
-      let total = word == nil ? Double(point.count) : below
-      guard let id = try series(context, &metric, .bucket, suffix: "_bucket", label: ("le", bound)) else { return }
+      let total = bound == .infinity ? Double(point.count) : below
       append(total, to: id, context, isDelta: metric.isDelta)
       let inBucket = exemplars.filter { $0.value > previous && $0.value <= bound }
       if !inBucket.isEmpty && metric.isDelta { output.builder.beginSeries(id) }
       for exemplar in inBucket { append(exemplar) }
       previous = bound
-      if word == nil { break }
-      output.decoded.sampleCount += 1
-      _ = output.cutIfLarge()
     }
-    output.decoded.sampleCount += 1
+    count(context, isDelta: metric.isDelta)
+  }
+
+  /// The bounds and identities of a histogram's buckets; the last bound is infinity.
+  private mutating func buckets(
+    _ point: OTLPHistogramPoint, _ context: inout PointContext, _ metric: inout Metric
+  ) throws(ProtobufError) -> [(bound: Double, id: SeriesID)]? {
+    var buckets: [(bound: Double, id: SeriesID)] = []
+    var bounds = point.bounds
+    while true {
+      let word = try bounds.next()
+      let bound = word.map { Double(bitPattern: $0) } ?? .infinity
+      guard let id = try series(&context, &metric, .bucket, suffix: "_bucket", label: ("le", bound)) else { return nil }
+      buckets.append((bound, id))
+      if word == nil { return buckets }
+    }
   }
 
   /// Whether there is one count more than bounds, or none of either, and the bounds rise.
@@ -88,12 +111,12 @@ extension OTLPMetricsDecoder {
   }
 
   mutating func decodeExponential(_ point: OTLPExponentialPoint, _ metric: inout Metric) throws(ProtobufError) {
-    guard let context = context(of: point.common, metric) else { return }
+    guard var context = context(of: point.common, metric) else { return }
     switch try ExponentialHistogram.convert(point) {
     case .invalid(let why):
       output.reject(.invalidHistogram, "metric \(text(metric.view.name).debugDescription): \(why)")
     case .valid(let histogram):
-      guard let id = try series(context, &metric, .native) else { return }
+      guard let id = try series(&context, &metric, .native) else { return }
       output.builder.beginSeries(id, startTimestamp: context.start == 0 ? nil : context.start)
       output.builder.append(timestamp: context.time, histogram: histogram)
       if point.common.hasExemplars { for exemplar in try exemplars(of: point.common) { append(exemplar) } }
@@ -102,21 +125,25 @@ extension OTLPMetricsDecoder {
   }
 
   mutating func decodeSummary(_ point: OTLPSummaryPoint, _ metric: inout Metric) throws(ProtobufError) {
-    guard let context = context(of: point.common, metric),
-      let countID = try series(context, &metric, .count, suffix: "_count"),
-      let sumID = try series(context, &metric, .sum, suffix: "_sum")
+    guard var context = context(of: point.common, metric),
+      let countID = try series(&context, &metric, .count, suffix: "_count"),
+      let sumID = try series(&context, &metric, .sum, suffix: "_sum")
     else { return }
-    append(Double(point.count), to: countID, context, isDelta: false)
-    append(point.sum, to: sumID, context, isDelta: false)
+    var values: [(value: Double, id: SeriesID)] = []
     var quantiles = point.quantiles
     while let bytes = try quantiles.next() {
+      guard values.count < Self.bucketsMax else {
+        output.reject(.requestLimit, "a summary has more than \(Self.bucketsMax) quantiles")
+        return
+      }
       let quantile = try OTLPQuantile(bytes)
-      guard let id = try series(context, &metric, .quantile, label: ("quantile", quantile.quantile)) else { return }
-      append(quantile.value, to: id, context, isDelta: false)
-      output.decoded.sampleCount += 1
-      _ = output.cutIfLarge()
+      guard let id = try series(&context, &metric, .quantile, label: ("quantile", quantile.quantile)) else { return }
+      values.append((quantile.value, id))
     }
-    output.decoded.sampleCount += 1
+    append(Double(point.count), to: countID, context, isDelta: false)
+    append(point.sum, to: sumID, context, isDelta: false)
+    for (value, id) in values { append(value, to: id, context, isDelta: false) }
+    count(context, isDelta: false)
   }
 
   // MARK: Exemplars
@@ -133,12 +160,18 @@ extension OTLPMetricsDecoder {
     while result.count < Self.exemplarsMax, let bytes = try cursor.next() {
       let view = try OTLPExemplar(bytes)
       guard let time = Int64(exactly: view.time) else { continue }
-      var labels = try OTLPLabels.labels(view.filteredAttributes)
+      var labels: [Label]
+      switch try OTLPLabels.attributes(view.filteredAttributes) {
+      case .attributes(let attributes): labels = OTLPLabels.joined(attributes)
+      case .refused(_, let detail):
+        output.warn(.invalidExemplar, "an exemplar: \(detail)")
+        continue
+      }
       if let trace = TraceID(bytes: view.traceID), trace.isValid { labels.append(Label("trace_id", trace.description)) }
       if let span = SpanID(bytes: view.spanID), span.isValid { labels.append(Label("span_id", span.description)) }
       let size = labels.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
       guard size <= output.decoding.limits.valueBytesMax, labels.count <= output.decoding.limits.labelsMax else {
-        output.reject(.invalidExemplar, "an exemplar's labels are too many or too long")
+        output.warn(.invalidExemplar, "an exemplar's labels are too many or too long")
         continue
       }
       result.append(

@@ -34,10 +34,16 @@ package struct OTLPMetricsDecoder {
     let start: Int64
     /// Nil where the attributes do not lie together.
     let hash: Hash128?
+    /// The labels that all of the point's series have, once they were needed.
+    fileprivate var labels: [Label]?
   }
+
+  /// What tells a series from others of its point: `le` or `quantile`.
+  typealias SeriesLabel = (name: String, value: Double)
 
   var output: SeriesOutput
   private var resourceLabels: OTLPResourceLabels?
+  private var scopeLabels: [Label]?
   private var current: UnsafeRawBufferPointer
   private var currentScope: UnsafeRawBufferPointer
   private var resourceHash = Hash128(high: 0, low: 0)
@@ -45,8 +51,8 @@ package struct OTLPMetricsDecoder {
   /// The newest point of the current resource, in ms.
   private var newest: Int64 = .min
 
-  private init(_ decoding: SeriesDecoding) {
-    output = SeriesOutput(decoding)
+  private init(_ decoding: SeriesDecoding, bodyBytes: Int) {
+    output = SeriesOutput(decoding, bodyBytes: bodyBytes)
     current = UnsafeRawBufferPointer(start: nil, count: 0)
     currentScope = current
   }
@@ -59,7 +65,7 @@ package struct OTLPMetricsDecoder {
   package static func decode(
     _ body: UnsafeRawBufferPointer, _ decoding: SeriesDecoding
   ) throws(ProtobufError) -> DecodedSeries {
-    var decoder = OTLPMetricsDecoder(decoding)
+    var decoder = OTLPMetricsDecoder(decoding, bodyBytes: body.count)
     var resources = OTLPGroup.resources(of: body)
     while let next = try resources.next() { try decoder.decodeResource(try OTLPGroup(next)) }
     return decoder.output.finish()
@@ -74,6 +80,7 @@ package struct OTLPMetricsDecoder {
     while let next = try scopes.next() {
       let scope = try OTLPGroup(next)
       currentScope = scope.owner
+      scopeLabels = nil
       scopeHash = Hash128.of(scope.owner)
       var metrics = scope.members
       while let metric = try metrics.next() { try decodeMetric(try OTLPMetric(metric)) }
@@ -135,50 +142,88 @@ package struct OTLPMetricsDecoder {
     let milliseconds = time / 1_000_000
     newest = max(newest, milliseconds)
     let hash = common.isScattered ? nil : combine(metric.hash, Hash128.of(common.attributeRegion))
-    return PointContext(common: common, time: milliseconds, start: start / 1_000_000, hash: hash)
+    return PointContext(common: common, time: milliseconds, start: start / 1_000_000, hash: hash, labels: nil)
   }
 
-  /// The identity of one of the point's series.
+  /// The identity of one of the point's series; nil, and the point is counted as rejected, where it has none.
   ///
-  /// `suffix` goes behind the family's name; `label` is `le` or `quantile`.
+  /// `suffix` goes behind the family's name.
   mutating func series(
-    _ point: PointContext, _ metric: inout Metric, _ role: Role, suffix: StaticString = "",
-    label: (name: String, value: Double)? = nil
+    _ point: inout PointContext, _ metric: inout Metric, _ role: Role, suffix: StaticString = "",
+    label: SeriesLabel? = nil
   ) throws(ProtobufError) -> SeriesID? {
     var key = point.hash
     if let hash = key { key = combine(hash, Hash128(high: role.rawValue, low: label?.value.bitPattern ?? 0)) }
     if let known = output.known(key) { return known }
     let family = try define(&metric)
-    var labels = try OTLPLabels.labels(point.common.attributes)
-    labels += try scopeLabels()
-    let resource = try loadedResource()
-    if !resource.job.isEmpty { labels.append(Label("job", resource.job)) }
-    if !resource.instance.isEmpty { labels.append(Label("instance", resource.instance)) }
-    if let label { labels.append(Label(label.name, MetricNaming.number(label.value))) }
-    labels.append(Label(LabelSet.nameLabel, family + "\(suffix)"))
-    return defineSeries(labels, key: key)
+    guard !family.isEmpty else {
+      output.reject(.missingName, "a metric has no name")
+      return nil
+    }
+    guard let common = try labels(of: &point) else { return nil }
+    var own = [Label(LabelSet.nameLabel, family + "\(suffix)")]
+    if let label { own.append(Label(label.name, MetricNaming.number(label.value))) }
+    switch define(common, own, key: key) {
+    case .series(let id): return id
+    case .refused(let reason, let detail):
+      output.reject(reason, detail)
+      return nil
+    }
   }
 
-  private mutating func defineSeries(_ labels: [Label], key: Hash128?) -> SeriesID? {
-    output.labels.removeAll()
-    var total = 0
+  /// What all series of a point are labelled with: made once, as a histogram has many series.
+  private mutating func labels(of point: inout PointContext) throws(ProtobufError) -> [Label]? {
+    if let labels = point.labels { return labels }
+    let resource = try loadedResource()
+    if let (reason, detail) = resource.problem {
+      output.reject(reason, detail)
+      return nil
+    }
+    var all: [Label]
+    switch try OTLPLabels.attributes(point.common.attributes) {
+    case .attributes(let attributes): all = OTLPLabels.joined(attributes)
+    case .refused(let reason, let detail):
+      output.reject(reason, "a point: \(detail)")
+      return nil
+    }
+    all += try loadedScope()
+    if !resource.job.isEmpty { all.append(Label("job", resource.job)) }
+    if !resource.instance.isEmpty { all.append(Label("instance", resource.instance)) }
     // What comes later overrides what came before, as the attributes of a point may not pose as its job.
     var last: [String: Int] = [:]
-    for (index, label) in labels.enumerated() { last[label.name] = index }
-    for (index, label) in labels.enumerated() where last[label.name] == index && !label.value.isEmpty {
-      var (name, value) = (label.name, label.value)
-      let problem = name.withUTF8 { name in
-        value.withUTF8 { value in
-          output.addLabel(UnsafeRawBufferPointer(name), UnsafeRawBufferPointer(value), total: &total)
-        }
-      }
-      if let (reason, detail) = problem {
-        output.labels.removeAll()
-        output.reject(reason, detail)
-        return nil
+    for (index, label) in all.enumerated() { last[label.name] = index }
+    let labels = all.enumerated().filter { last[$1.name] == $0 && !$1.value.isEmpty }.map(\.element)
+    guard labels.count <= output.decoding.limits.labelsMax else {
+      output.reject(.labelLimit, "\(labels.count) labels are more than \(output.decoding.limits.labelsMax)")
+      return nil
+    }
+    point.labels = labels
+    return labels
+  }
+
+  /// Defines the series of labels that several have in common and of its own, which come before those.
+  private mutating func define(_ common: [Label], _ own: [Label], key: Hash128?) -> Definition {
+    output.labels.removeAll()
+    var total = 0
+    for label in common where !own.contains(where: { $0.name == label.name }) {
+      if let problem = add(label, total: &total) { return problem }
+    }
+    for label in own where !label.value.isEmpty {
+      if let problem = add(label, total: &total) { return problem }
+    }
+    return output.define(key: key)
+  }
+
+  private mutating func add(_ label: Label, total: inout Int) -> Definition? {
+    var (name, value) = (label.name, label.value)
+    let problem = name.withUTF8 { name in
+      value.withUTF8 { value in
+        output.addLabel(UnsafeRawBufferPointer(name), UnsafeRawBufferPointer(value), total: &total)
       }
     }
-    return output.define(key: key, rejecting: 1)
+    guard let (reason, detail) = problem else { return nil }
+    output.labels.removeAll()
+    return .refused(reason, detail)
   }
 
   /// The family's name; the first time in a request its metadata is put among the definitions.
@@ -204,10 +249,18 @@ package struct OTLPMetricsDecoder {
   }
 
   /// The scope as labels, where it has a name.
-  private func scopeLabels() throws(ProtobufError) -> [Label] {
+  private mutating func loadedScope() throws(ProtobufError) -> [Label] {
+    if let scopeLabels { return scopeLabels }
     let scope = try OTLPScope(currentScope)
-    guard !scope.name.isEmpty else { return [] }
-    return [Label("otel_scope_name", text(scope.name)), Label("otel_scope_version", text(scope.version))]
+    var labels: [Label] = []
+    if !scope.name.isEmpty {
+      let textMax = output.decoding.limits.valueBytesMax
+      // A byte more than is allowed is enough to be refused.
+      labels.append(Label("otel_scope_name", text(scope.name.prefix(textMax + 1))))
+      labels.append(Label("otel_scope_version", text(scope.version.prefix(textMax + 1))))
+    }
+    scopeLabels = labels
+    return labels
   }
 
   private mutating func loadedResource() throws(ProtobufError) -> OTLPResourceLabels {
@@ -226,17 +279,20 @@ package struct OTLPMetricsDecoder {
     if id == nil {
       let resource = try loadedResource()
       guard !resource.others.isEmpty, !(resource.job.isEmpty && resource.instance.isEmpty) else { return }
-      id = defineSeries(
-        resource.others + [
-          Label("job", resource.job), Label("instance", resource.instance), Label(LabelSet.nameLabel, "target_info"),
-        ], key: key)
+      let own = [
+        Label("job", resource.job), Label("instance", resource.instance), Label(LabelSet.nameLabel, "target_info"),
+      ]
+      switch define(resource.others, own, key: key) {
+      case .series(let defined): id = defined
+      case .refused(let reason, let detail): output.warn(reason, "target_info: \(detail)")
+      }
     }
     guard let id else { return }
     output.builder.beginSeries(id)
     output.builder.append(timestamp: newest, valueBits: 1.0.bitPattern)
   }
 
-  func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
+  func text(_ bytes: some Collection<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 
   /// One hash of two: the words of both are hashed again.
   private func combine(_ one: Hash128, _ other: Hash128) -> Hash128 {

@@ -15,7 +15,7 @@ package enum RemoteWriteDecoder {
   package static func decode(
     _ body: UnsafeRawBufferPointer, _ decoding: SeriesDecoding
   ) throws(ProtobufError) -> DecodedSeries {
-    var output = SeriesOutput(decoding)
+    var output = SeriesOutput(decoding, bodyBytes: body.count)
     var reader = ProtobufReader(body)
     while let tag = try reader.nextTag() {
       switch tag {
@@ -75,30 +75,43 @@ package enum RemoteWriteDecoder {
     let layout = try Layout(bytes)
     let pointCount = layout.samples + layout.histograms
     guard pointCount + layout.exemplars > 0 else { return }
+    guard output.hasRoom else {
+      output.reject(.requestLimit, count: pointCount, "too many samples in a request")
+      return
+    }
     let key = layout.isScattered ? nil : Hash128.of(layout.labels, seed: output.seed)
     let resolved: SeriesID?
     if let known = output.known(key) {
       resolved = known
     } else {
-      resolved = try resolve(bytes, key: key, pointCount: max(1, pointCount), into: &output)
+      resolved = try resolve(bytes, key: key, pointCount: pointCount, into: &output)
     }
     guard let id = resolved else { return }
     output.builder.beginSeries(id)
     try decodeSamples(bytes, id, into: &output)
     if layout.histograms > 0 { try decodeHistograms(bytes, id, into: &output) }
-    if layout.exemplars > 0 { try decodeExemplars(bytes, into: &output) }
+    if layout.exemplars > 0 { try decodeExemplars(bytes, id, into: &output) }
     _ = output.cutIfLarge()
   }
 
   private static func resolve(
     _ bytes: UnsafeRawBufferPointer, key: Hash128?, pointCount: Int, into output: inout SeriesOutput
   ) throws(ProtobufError) -> SeriesID? {
+    let definition: Definition
     if let (reason, detail) = try collectLabels(bytes, into: &output) {
       output.labels.removeAll()
+      definition = .refused(reason, detail)
+    } else {
+      definition = output.define(key: key)
+    }
+    switch definition {
+    case .series(let id): return id
+    case .refused(let reason, let detail):
+      // A series of exemplars alone has no sample to reject.
+      if pointCount == 0 { output.warn(reason, detail) }
       output.reject(reason, count: pointCount, detail)
       return nil
     }
-    return output.define(key: key, rejecting: pointCount)
   }
 
   /// Puts the labels of a TimeSeries or an Exemplar (both have them as field 1) into the output's builder.
@@ -161,6 +174,10 @@ package enum RemoteWriteDecoder {
   ) throws(ProtobufError) {
     var cursor = ProtobufFieldCursor(bytes, field: 4)
     while let next = try cursor.next() {
+      guard output.hasRoom else {
+        output.reject(.requestLimit, "too many samples in a request")
+        continue
+      }
       switch try RemoteWriteHistogram.decode(next) {
       case .invalid(let why): output.reject(.invalidHistogram, why)
       case .valid(let histogram, let time):
@@ -172,10 +189,14 @@ package enum RemoteWriteDecoder {
   }
 
   private static func decodeExemplars(
-    _ bytes: UnsafeRawBufferPointer, into output: inout SeriesOutput
+    _ bytes: UnsafeRawBufferPointer, _ id: SeriesID, into output: inout SeriesOutput
   ) throws(ProtobufError) {
     var cursor = ProtobufFieldCursor(bytes, field: 3)
     while let next = try cursor.next() {
+      guard output.hasRoom else {
+        output.warn(.requestLimit, "too many samples and exemplars in a request")
+        continue
+      }
       var value = 0.0
       var time: Int64 = 0
       var reader = ProtobufReader(next)
@@ -188,12 +209,13 @@ package enum RemoteWriteDecoder {
       }
       if let (_, detail) = try collectLabels(next, into: &output) {
         output.labels.removeAll()
-        output.reject(.invalidExemplar, detail)
+        output.warn(.invalidExemplar, detail)
         continue
       }
       output.builder.append(
         exemplar: Exemplar(timestampMilliseconds: time, value: value, labels: output.labels.build()))
       output.decoded.exemplarCount += 1
+      if output.cutIfLarge() { output.builder.beginSeries(id) }
     }
   }
 

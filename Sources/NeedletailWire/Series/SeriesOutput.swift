@@ -9,8 +9,14 @@ package struct SeriesLimits: Sendable {
   package var valueBytesMax = 4096
   /// Bytes of all names and values of a series together.
   package var seriesBytesMax = 16 << 10
-  /// Samples in one request: an empty sample is two bytes on the wire and 16 in memory.
+  /// Samples, histograms, exemplars and series of samples in one request: an empty one is two bytes on the wire and
+  /// up to 64 in memory.
   package var samplesMax = 2 << 20
+  /// Bytes of the labels of all series that one request may define.
+  ///
+  /// A request also may not define more than 32 times its own bytes (or 16 MiB), as each bucket of a histogram, 16
+  /// bytes on the wire, is a series with all labels of its point.
+  package var definitionBytesMax = 256 << 20
 
   package init() {}
 }
@@ -37,7 +43,7 @@ package struct SeriesDecoding: Sendable {
   }
 }
 
-/// A point of a series whose sender reports changes: it becomes a sample once it is added to what came before.
+/// A value of a series whose sender reports changes: it becomes a sample once it is added to what came before.
 package struct DeltaPoint: Hashable, Sendable {
   package let series: SeriesID
   /// When the change began, in ms since 1970; 0 where the sender did not say.
@@ -45,26 +51,39 @@ package struct DeltaPoint: Hashable, Sendable {
   /// When it ended, in ms since 1970.
   package let time: Int64
   package let value: Double
+  /// Numbers the points of a request: the series of one histogram have the same.
+  package let point: Int
 
-  package init(series: SeriesID, start: Int64, time: Int64, value: Double) {
+  package init(series: SeriesID, start: Int64, time: Int64, value: Double, point: Int) {
     self.series = series
     self.start = start
     self.time = time
     self.value = value
+    self.point = point
   }
 }
 
 /// What a metrics request came to.
 package struct DecodedSeries: Sendable {
   package internal(set) var batches: [SeriesBatch] = []
+  /// For each batch, the points in it as the sender counts them.
+  package internal(set) var batchPointCounts: [Int] = []
   package internal(set) var definitions: [SeriesDefinitions] = []
   /// Points that need what came before; they are in no batch.
   package internal(set) var deltas: [DeltaPoint] = []
-  /// Float samples taken, as the sender counts them: a histogram's point is one.
+  /// Float samples in the batches, as the sender counts them: a histogram's point is one.
   package internal(set) var sampleCount = 0
+  /// Points that `deltas` came from.
+  package internal(set) var deltaPointCount = 0
   package internal(set) var histogramCount = 0
   package internal(set) var exemplarCount = 0
   package internal(set) var rejections = Rejections()
+}
+
+/// The way from labels to an identity, or why there is none.
+enum Definition {
+  case series(SeriesID)
+  case refused(RejectionReason, String)
 }
 
 /// Collects rows and definitions, and cuts batches before they grow too large for a frame.
@@ -80,9 +99,15 @@ struct SeriesOutput {
   var decoded = DecodedSeries()
   private var definitions = SeriesDefinitionsBuilder()
   private var defined: Set<SeriesID> = []
+  /// Bytes of labels that may still be defined.
+  private var definitionBytesLeft: Int
+  /// What the batches cut so far hold.
+  private var cutCounts = (samples: 0, histograms: 0, exemplars: 0, rows: 0)
 
-  init(_ decoding: SeriesDecoding) {
+  /// An output for a request of `bodyBytes` bytes.
+  init(_ decoding: SeriesDecoding, bodyBytes: Int) {
     self.decoding = decoding
+    definitionBytesLeft = min(decoding.limits.definitionBytesMax, max(16 << 20, min(bodyBytes, 1 << 30) * 32))
     seed = decoding.tenant.hashSeed
   }
 
@@ -95,26 +120,28 @@ struct SeriesOutput {
     return decoding.resolver.series(for: key)
   }
 
-  /// Makes a series of what is in `labels`, defines it and remembers it under `key`; nil, and the labels are
-  /// forgotten, where they are not allowed, which counts as `count` rejected samples.
-  mutating func define(key: Hash128?, rejecting count: Int) -> SeriesID? {
+  /// Makes a series of what is in `labels`, defines it and remembers it under `key`; the labels are forgotten, and it
+  /// is said why, where they are not allowed.
+  mutating func define(key: Hash128?) -> Definition {
     if let (reason, detail) = problem() {
       let name = labels.build().metricName ?? ""
-      reject(reason, count: count, "series \(name.prefix(128).debugDescription): \(detail)")
-      return nil
+      return .refused(reason, "series \(name.prefix(128).debugDescription): \(detail)")
     }
     let set = labels.build()
-    guard set.metricName != nil else {
-      reject(.missingName, count: count, "a series has no __name__")
-      return nil
-    }
+    guard set.metricName != nil else { return .refused(.missingName, "a series has no __name__") }
     let id = set.withUnsafeBytes { SeriesID(Hash128.of($0, seed: seed)) }
-    if defined.insert(id).inserted {
+    if !defined.contains(id) {
+      let bytes = set.canonicalBytes.count
+      guard bytes <= definitionBytesLeft else {
+        return .refused(.requestLimit, "the labels of a request's new series are too long together")
+      }
+      definitionBytesLeft -= bytes
+      defined.insert(id)
       definitions.append(id, labels: set)
       if definitions.byteCountEstimate > Self.cutBytes { cutDefinitions() }
     }
     if let key { decoding.resolver.remember(id, for: key) }
-    return id
+    return .series(id)
   }
 
   /// What forbids the labels collected so far.
@@ -161,9 +188,15 @@ struct SeriesOutput {
     decoded.rejections.add(reason, count: count, detail: detail)
   }
 
-  /// Whether the request may hold another sample.
+  /// Counts something left out that is no record of the sender's.
+  mutating func warn(_ reason: RejectionReason, _ detail: String) { decoded.rejections.warn(reason, detail: detail) }
+
+  /// Whether the request may hold another sample, histogram, exemplar or row of a series.
   @inline(__always)
-  var hasRoom: Bool { decoded.sampleCount < decoding.limits.samplesMax }
+  var hasRoom: Bool {
+    let rows = cutCounts.rows + max(builder.seriesCount - 1, builder.sampleCount)
+    return rows + decoded.histogramCount + decoded.exemplarCount + decoded.deltas.count < decoding.limits.samplesMax
+  }
 
   // MARK: Cutting
 
@@ -176,9 +209,24 @@ struct SeriesOutput {
   }
 
   private mutating func cutBatch() {
+    guard builder.seriesCount > 0 else { return }
     let index = UInt64(decoded.batches.count)
     let id = Hash128(high: decoding.batchID.high, low: decoding.batchID.low &+ index)
-    if let batch = builder.build(tenant: decoding.tenant, batchID: id) { decoded.batches.append(batch) }
+    let rows = max(builder.seriesCount, builder.sampleCount)
+    let points =
+      decoded.sampleCount - cutCounts.samples + decoded.histogramCount - cutCounts.histograms
+    if let batch = builder.build(tenant: decoding.tenant, batchID: id) {
+      decoded.batches.append(batch)
+      decoded.batchPointCounts.append(points)
+    } else {
+      reject(.recordTooLarge, count: points, "samples do not fit into one batch")
+      decoded.sampleCount = cutCounts.samples
+      decoded.histogramCount = cutCounts.histograms
+      decoded.exemplarCount = cutCounts.exemplars
+    }
+    cutCounts = (
+      decoded.sampleCount, decoded.histogramCount, decoded.exemplarCount, cutCounts.rows + rows
+    )
   }
 
   private mutating func cutDefinitions() {

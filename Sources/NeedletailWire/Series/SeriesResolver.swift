@@ -37,11 +37,6 @@ package final class SeriesResolver: Sendable {
     shard(of: key).table.withLock { $0.insert(id, for: key) }
   }
 
-  /// Forgets everything, as when the engine says that it does not know a series that is remembered here.
-  package func forgetAll() {
-    for shard in shards { shard.table.withLock { $0.removeAll() } }
-  }
-
   /// Series remembered now.
   package var count: Int { shards.reduce(0) { total, shard in total + shard.table.withLock { $0.count } } }
 }

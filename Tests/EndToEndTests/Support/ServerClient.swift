@@ -4,6 +4,13 @@ import NIOCore
 
 /// Asks a server under test over HTTP, from any task.
 struct ServerClient: Sendable {
+  /// One try to connect, so that a server that was killed is noticed at once.
+  private static let http: HTTPClient = {
+    var configuration = HTTPClient.Configuration()
+    configuration.connectionPool.retryConnectionEstablishment = false
+    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }()
+
   let port: Int
   let otlpHTTPPort: Int
 
@@ -26,7 +33,7 @@ struct ServerClient: Sendable {
   }
 
   private func execute(_ request: HTTPClientRequest) async throws -> (status: Int, body: Data) {
-    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+    let response = try await Self.http.execute(request, timeout: .seconds(30))
     let body = try await response.body.collect(upTo: 256 << 20)
     return (Int(response.status.code), Data(body.readableBytesView))
   }

@@ -1,0 +1,128 @@
+import NeedletailBlocks
+import NeedletailEnvironment
+import NeedletailSimulation
+import Testing
+
+/// What must never be removed: data that something went wrong around.
+@Suite struct LeftDataTests {
+  /// Refuses every record.
+  private final class Refusing: JournalParticipant {
+    struct Refusal: Error {}
+    let recordKinds = [LogRecordKind.series(1)]
+    func replay(_ kind: LogRecordKind, _ payload: UnsafeRawBufferPointer) throws { throw Refusal() }
+    func freeze() {}
+    func writeFrozen(to parts: PartsFolder) throws -> [PartRecord] { [] }
+    func publishFrozen(_ records: [PartRecord]) throws {}
+  }
+
+  private func open(_ disk: FaultyFileSystem, _ catalog: MemoryCatalog) throws -> DataFolder {
+    try DataFolder.open(
+      "/data", on: disk, random: SeededRandomSource(seed: 77), holder: "a test",
+      openCatalog: { (_) throws(CatalogError) in catalog })
+  }
+
+  @Test("A new catalog beside parts or a log is refused, and nothing is touched", arguments: [false, true])
+  func lostCatalog(flushing: Bool) throws {
+    let catalog = MemoryCatalog()
+    let machine = try Machine(FaultyFileSystem(seed: 1), catalog)
+    for number in UInt64(1)...5 { _ = try machine.append(number) }
+    machine.journal.commitPending()
+    if flushing { _ = try machine.journal.flush() }
+    let disk = machine.disk.crash(.syncedOnly)
+    let bytes = disk.usedBytes
+    let error = #expect(throws: DataFolderError.self) { try open(disk, MemoryCatalog()) }
+    #expect("\(try #require(error))".contains("catalog.sqlite"))
+    #expect(disk.usedBytes == bytes)
+    #expect(try Machine(disk, catalog).engine.all == [1, 2, 3, 4, 5])
+  }
+
+  @Test("A failed commit that comes back after a kill finds its parts; they go once a later commit succeeded")
+  func commitComesBack() throws {
+    let catalog = MemoryCatalog()
+    let machine = try Machine(FaultyFileSystem(seed: 1), catalog)
+    for number in UInt64(1)...5 { _ = try machine.append(number) }
+    machine.journal.commitPending()
+    catalog.failNextCommit(.comesBack)
+    #expect(throws: CatalogError.self) { try machine.journal.flush() }
+    catalog.restart()
+    let again = try Machine(machine.disk.crash(.everything), catalog)
+    #expect(again.engine.all == [1, 2, 3, 4, 5])
+    _ = try again.append(6)
+    catalog.failNextCommit(.comesBack)
+    #expect(throws: CatalogError.self) { try again.journal.flush() }
+    #expect(try again.disk.list("/data/parts").count == 2)
+    _ = try again.journal.flush()
+    #expect(try again.disk.list("/data/parts").count == 2)
+    catalog.restart()
+    #expect(try Machine(again.disk.crash(.everything), catalog).engine.all == [1, 2, 3, 4, 5, 6])
+  }
+
+  @Test("A log with records of an unknown kind is not opened")
+  func unknownKind() throws {
+    let catalog = MemoryCatalog()
+    let machine = try Machine(FaultyFileSystem(seed: 1), catalog)
+    _ = try machine.append(1)
+    machine.journal.commitPending()
+    let disk = machine.disk.crash(.syncedOnly)
+    let folder = try open(disk, catalog)
+    let error = #expect(throws: DataFolderError.self) {
+      try folder.startJournal(
+        participants: [], clock: ManualClock(), options: JournalOptions(commitsOnOwnThread: false))
+    }
+    #expect("\(try #require(error))".contains("kind 1,"))
+    folder.close()
+    #expect(try Machine(disk, catalog).engine.all == [1])
+  }
+
+  @Test("A segment of which an engine refused a record outlives the flush under a second name")
+  func refusedRecords() throws {
+    let catalog = MemoryCatalog()
+    let machine = try Machine(FaultyFileSystem(seed: 1), catalog)
+    _ = try machine.append(1)
+    machine.journal.commitPending()
+    var disk = machine.disk.crash(.syncedOnly)
+    let names = try disk.list("/data/log").map(\.name)
+    let bytes = try disk.readAll("/data/log/" + (try #require(names.first)), maxBytes: 10_000)
+    for _ in 0..<2 {
+      let folder = try open(disk, catalog)
+      let (journal, report) = try folder.startJournal(
+        participants: [Refusing()], clock: ManualClock(), options: JournalOptions(commitsOnOwnThread: false))
+      #expect(report.refusals.count == 1)
+      disk = disk.crash(.syncedOnly)
+      journal.close()
+    }
+    let folder = try open(disk, catalog)
+    let (journal, _) = try folder.startJournal(
+      participants: [Refusing()], clock: ManualClock(), options: JournalOptions(commitsOnOwnThread: false))
+    _ = try journal.flush()
+    #expect(try disk.list("/data/log").map(\.name) == names.map { $0 + ".refused" })
+    let kept = try disk.readAll("/data/log/" + (names.first ?? "") + ".refused", maxBytes: 10_000)
+    #expect(kept == bytes)
+  }
+
+  @Test("A rotten record in the last group of a log costs no record behind it")
+  func rotInLastGroup() throws {
+    let catalog = MemoryCatalog()
+    let machine = try Machine(FaultyFileSystem(seed: 1), catalog, segmentBytes: 1 << 20)
+    for number in UInt64(1)...4 {
+      _ = try machine.append(number * 5)
+      _ = try machine.append(number * 5 + 1)
+      _ = try machine.append(number * 5 + 2)
+      machine.journal.commitPending()
+    }
+    let all = machine.engine.all
+    let disk = machine.disk.crash(.syncedOnly)
+    let path = "/data/log/" + (try #require(try disk.list("/data/log").first).name)
+    let size = Int(try #require(try disk.status(path)).size)
+    for byte in 0..<size {
+      let copy = disk.copy(seed: 2)
+      copy.flip(path, byte: byte, bit: byte & 7)
+      let found = try Machine(copy, catalog, segmentBytes: 1 << 20)
+      let lost = Set(all).subtracting(found.engine.all)
+      #expect(lost.count <= 1, "byte \(byte): lost \(lost.sorted())")
+      if let number = lost.first, number != all.last {
+        #expect(found.report.damages.count == 1 && found.report.tornTail == nil, "byte \(byte)")
+      }
+    }
+  }
+}
