@@ -104,6 +104,9 @@ let testRooms: [Target] = [
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailSimulation", swiftSettings: settings),
   .target(
+    name: "NeedletailStorageSimulation", dependencies: ["NeedletailBlocks"],
+    path: "Tests/NeedletailStorageSimulation", swiftSettings: settings),
+  .target(
     name: "OTLPOracle", dependencies: [protobuf], path: "Tests/OTLPOracle", exclude: ["Protos", "README.md"]),
   tests("NeedletailEnvironmentTests", ["NeedletailEnvironment", "NeedletailSimulation"]),
   tests("NeedletailTelemetryTests", ["NeedletailTelemetry", "NeedletailTestSupport"]),
@@ -115,7 +118,7 @@ let testRooms: [Target] = [
     "NeedletailBlocksTests",
     [
       "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
-      "NeedletailTestSupport",
+      "NeedletailStorageSimulation", "NeedletailTestSupport",
     ]),
   tests(
     "NeedletailQueryLanguageTests",
@@ -125,13 +128,13 @@ let testRooms: [Target] = [
     "NeedletailSeriesTests",
     [
       "NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
-      "NeedletailTestSupport",
+      "NeedletailStorageSimulation", "NeedletailTestSupport",
     ]),
   tests(
     "NeedletailEventsTests",
     [
       "NeedletailEvents", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
-      "NeedletailTestSupport",
+      "NeedletailStorageSimulation", "NeedletailTestSupport",
     ]),
   tests(
     "NeedletailQueryEngineTests",

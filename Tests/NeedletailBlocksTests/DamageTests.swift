@@ -1,6 +1,7 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailSimulation
+import NeedletailStorageSimulation
 import Testing
 
 /// Every single bit of small files flipped: what is wrong is found, and what is not found is harmless.

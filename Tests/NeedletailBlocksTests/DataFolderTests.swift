@@ -1,6 +1,7 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailSimulation
+import NeedletailStorageSimulation
 import Testing
 
 /// The real disk, the real catalog, the real thread.

@@ -1,6 +1,7 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailSimulation
+import NeedletailStorageSimulation
 import Testing
 
 /// Power cuts, full disks and failing calls at every single call of a workload.

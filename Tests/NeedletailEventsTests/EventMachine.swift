@@ -2,6 +2,7 @@ import NeedletailBlocks
 import NeedletailEnvironment
 @testable import NeedletailEvents
 import NeedletailSimulation
+import NeedletailStorageSimulation
 import NeedletailTelemetry
 
 let hour: Int64 = 3_600_000_000_000

@@ -1,6 +1,7 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailSimulation
+import NeedletailStorageSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
 import Synchronization

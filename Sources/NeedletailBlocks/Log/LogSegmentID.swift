@@ -1,3 +1,5 @@
+import NeedletailTelemetry
+
 /// Which file of the log: its generation, and its number within it.
 package struct LogSegmentID: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// Counts the flushes: all records of a generation are flushed, and deleted, together.
@@ -17,7 +19,7 @@ package struct LogSegmentID: Hashable, Comparable, Sendable, CustomStringConvert
 
   /// The file's name: `0000000000000001-00000000.log`.
   package var fileName: String {
-    Self.digits(generation, 16) + "-" + Self.digits(UInt64(number), 8) + ".log"
+    generation.hexadecimal + "-" + number.hexadecimal + ".log"
   }
 
   /// The segment whose file has this name, or nil when no segment's file is named so.
@@ -31,9 +33,4 @@ package struct LogSegmentID: Hashable, Comparable, Sendable, CustomStringConvert
   }
 
   package var description: String { fileName }
-
-  private static func digits(_ value: UInt64, _ count: Int) -> String {
-    let text = String(value, radix: 16)
-    return String(repeating: "0", count: max(0, count - text.count)) + text
-  }
 }

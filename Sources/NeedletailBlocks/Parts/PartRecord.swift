@@ -1,3 +1,5 @@
+import NeedletailTelemetry
+
 /// Which engine a part belongs to.
 package enum PartKind: UInt8, Sendable, CaseIterable, Comparable {
   case series = 1
@@ -19,10 +21,7 @@ package struct PartID: RawRepresentable, Hashable, Comparable, Sendable, CustomS
   package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
   /// The name of the part's folder: 16 hexadecimal digits.
-  package var folderName: String {
-    let digits = String(rawValue, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
+  package var folderName: String { rawValue.hexadecimal }
 
   /// The part whose folder has this name, or nil when no part's folder is named so.
   package init?(folderName: String) {

@@ -27,12 +27,8 @@ package struct Hash128: Hashable, Comparable, Sendable, CustomStringConvertible 
   /// Swift's own seeded mixing is for keys that an attacker picks; these bits are already mixed.
   @inlinable package func hash(into hasher: inout Hasher) { hasher.combine(low) }
 
-  package var description: String { hexadecimal(high) + hexadecimal(low) }
-
-  private func hexadecimal(_ word: UInt64) -> String {
-    let digits = String(word, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
+  /// 32 lower-case hexadecimal digits.
+  package var description: String { high.hexadecimal + low.hexadecimal }
 }
 
 /// A 64-bit XXH3 hash, as checksums use it.

@@ -35,7 +35,7 @@ package struct TraceID: Hashable, Comparable, Sendable, CustomStringConvertible 
   }
 
   /// 32 lower-case hexadecimal digits.
-  package var description: String { Hash128(high: high, low: low).description }
+  package var description: String { high.hexadecimal + low.hexadecimal }
 }
 
 /// A 64-bit W3C span identifier, as a big-endian number.
@@ -66,10 +66,7 @@ package struct SpanID: Hashable, Comparable, Sendable, CustomStringConvertible {
   package static func < (left: SpanID, right: SpanID) -> Bool { left.value < right.value }
 
   /// 16 lower-case hexadecimal digits.
-  package var description: String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
+  package var description: String { value.hexadecimal }
 }
 
 private func isHexadecimalDigit(_ byte: UInt8) -> Bool {

@@ -1,3 +1,4 @@
+import NeedletailBlocks
 import Synchronization
 
 /// A catalog without a disk: each call is atomic, and what it did stays for as long as the object lives.
