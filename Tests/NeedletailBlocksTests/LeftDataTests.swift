@@ -1,6 +1,7 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailSimulation
+import NeedletailStorageSimulation
 import Testing
 
 /// What must never be removed: data that something went wrong around.
