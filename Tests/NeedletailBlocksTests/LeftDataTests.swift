@@ -1,5 +1,6 @@
 import NeedletailEnvironment
 import NeedletailSimulation
+import NeedletailStorageSimulation
 import Testing
 
 @testable import NeedletailBlocks
