@@ -32,11 +32,11 @@ test-one: setup ## Build and test one target alone: make test-one TARGET=Needlet
 
 lint: ## Check the format of every source file; warnings are errors.
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources $(wildcard Tests/*Tests) \
-	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Benchmarks/Package.swift Benchmarks/Sources
+	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources
 
 format: ## Bring every source file into the house's format.
 	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources $(wildcard Tests/*Tests) \
-	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Benchmarks/Package.swift Benchmarks/Sources
+	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources
 
 bench: release ## Measure ingest beside Prometheus and VictoriaMetrics (their Debian packages), as ratios.
 	cd Benchmarks && $(SWIFT) build -c release && \

@@ -77,7 +77,8 @@ let rooms: [Target] = [
       "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailBlocks",
       "NeedletailCluster", "NeedletailQueryLanguage", "NeedletailSeries", "NeedletailEvents",
       "NeedletailQueryEngine", "NeedletailCollector",
-      hummingbird, hummingbirdCore, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix, nioTLS,
+      hummingbird, hummingbirdCore, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix,
+      nioTLS,
     ]),
   room("NeedletailDashboard", ["NeedletailTerminal"]),
   // Floor 6

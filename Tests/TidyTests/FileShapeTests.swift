@@ -6,6 +6,11 @@ struct FileShapeTests {
   private static let fileLinesMax = 500
   private static let functionLinesMax = 80
   private static let blobBytesMax = 256 << 10
+  /// Interfaces that were laid before what stands on them, and what for. A file leaves this list when it is used.
+  private static let awaited = [
+    "Sources/NeedletailCluster/SlotAssignment.swift": "the distributor, once there are several nodes",
+    "Sources/NeedletailEnvironment/Network.swift": "the peers of a cluster; the simulated network implements it",
+  ]
 
   @Test("No Swift file is longer than the ratchet")
   func filesAreShort() {
@@ -90,6 +95,9 @@ struct FileShapeTests {
       }
       if isExtensionOnly || names.isEmpty { continue }
       let isUsed = names.contains { name in words[String(name), default: []].contains { $0 != file.path } }
+      let isAwaited = Self.awaited[file.path] != nil
+      #expect(!(isUsed && isAwaited), "\(file.path) is used now: take it off the list of what is awaited")
+      if isAwaited { continue }
       #expect(isUsed, "\(file.path): nothing in Sources uses \(names.joined(separator: ", "))")
     }
   }
