@@ -140,23 +140,37 @@ final class SpanStorage: Sendable {
     attributes: (inout ProtobufWriter, Needletail.Configuration.Limits) -> Void
   ) {
     let limits = recorder.limits
-    state.withLock { state in
-      if state.isEnded { return }
+    let isKept = state.withLock { state in
+      if state.isEnded { return false }
       state.eventCount += 1
-      if state.eventCount > limits.events { return }
-      state.encoded.spanEvent(name: name.truncated(toBytes: limits.textBytes), nanoseconds: nanoseconds) {
+      return state.eventCount <= limits.events
+    }
+    guard isKept else { return }
+    appendEncoded {
+      $0.spanEvent(name: name.truncated(toBytes: limits.textBytes), nanoseconds: nanoseconds) {
         attributes(&$0, limits)
       }
     }
   }
 
+  /// Encodes outside of the lock: an attribute's `description` is code of the host, and may touch this very span.
+  private func appendEncoded(_ encode: (inout ProtobufWriter) -> Void) {
+    var writer = ProtobufWriter()
+    encode(&writer)
+    let bytes = writer.bytes
+    state.withLock { if !$0.isEnded { $0.encoded.raw(bytes) } }
+  }
+
   func addLink(to target: Needletail.SpanContext, attributes: SpanAttributes) {
     let limits = recorder.limits
-    state.withLock { state in
-      if state.isEnded { return }
+    let isKept = state.withLock { state in
+      if state.isEnded { return false }
       state.linkCount += 1
-      if state.linkCount > limits.links { return }
-      state.encoded.spanLink(
+      return state.linkCount <= limits.links
+    }
+    guard isKept else { return }
+    appendEncoded {
+      $0.spanLink(
         traceIDHigh: target.traceIDHigh, traceIDLow: target.traceIDLow, spanID: target.spanID,
         traceState: target.traceState, flags: Self.flags(of: target.flags, remote: target.isRemote)
       ) { _ = $0.attributes(SpanField.linkAttributes, attributes, limits: limits) }

@@ -38,7 +38,7 @@ struct LogsCommand: AsyncParsableCommand {
 
   func validate() throws {
     if output == .graph { throw ValidationError("logs have no graph; use --output table, json or csv") }
-    if !(1...100_000).contains(limit) { throw ValidationError("--limit \(limit) is not between 1 and 100000") }
+    if !(1...50_000).contains(limit) { throw ValidationError("--limit \(limit) is not between 1 and 50000") }
   }
 
   func run() async throws {

@@ -14,9 +14,6 @@ struct TracesCommand: AsyncParsableCommand {
         needletail traces --min-duration 500ms --limit 50 --output json
       """)
 
-  @Argument(help: "A TraceQL query.")
-  var query = ""
-
   @Option(help: ArgumentHelp("Attributes that a span must have, as logfmt.", valueName: "key=value ..."))
   var tags = ""
 
@@ -34,8 +31,7 @@ struct TracesCommand: AsyncParsableCommand {
 
   func validate() throws {
     if output == .graph { throw ValidationError("a list of traces has no graph; use --output table, json or csv") }
-    if !query.isEmpty && !tags.isEmpty { throw ValidationError("a query and --tags cannot stand together; give one") }
-    if !(1...10_000).contains(limit) { throw ValidationError("--limit \(limit) is not between 1 and 10000") }
+    if !(1...1000).contains(limit) { throw ValidationError("--limit \(limit) is not between 1 and 1000") }
     if !minDuration.isEmpty && TimeSpan.nanoseconds(minDuration) == nil {
       throw ValidationError("--min-duration '\(minDuration)' is not a duration; write it as 500ms")
     }
@@ -44,7 +40,7 @@ struct TracesCommand: AsyncParsableCommand {
   func run() async throws {
     let range = try times.range(now: WallClock.now())
     let search = TraceSearch(
-      query: query, tags: tags, minimumDuration: minDuration, limit: limit, start: Double(range.start) / 1e9,
+      tags: tags, minimumDuration: minDuration, limit: limit, start: Double(range.start) / 1e9,
       end: Double(range.end) / 1e9)
     let body = try await connection.client().tracesBody(search)
     if output == .json { return Console.printExactly(body) }

@@ -33,8 +33,9 @@ struct QueryService: Sendable {
     let started = clock.monotonicNanoseconds()
     do {
       let result = try await context.cancellingOnDisconnect {
-        try await gate.run {
-          try await Self.within(engine.limits.timeout) {
+        // The wait for a turn counts too.
+        try await Self.within(engine.limits.timeout) {
+          try await gate.run {
             try await withTaskExecutorPreference(executor) { try await body(engine) }
           }
         }

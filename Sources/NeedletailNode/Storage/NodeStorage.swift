@@ -57,6 +57,9 @@ final class NodeStorage: Sendable {
   /// About how many bytes the heads take in memory.
   var headBytes: Int { series.statistics.headBytes + logs.headBytes + spans.headBytes }
 
+  /// Whether the head of the logs or of the spans is as large as it should become.
+  var wantsFlush: Bool { logs.wantsFlush || spans.wantsFlush }
+
   /// Makes the heads parts.
   func flush() throws -> FlushReport { try journal.flush() }
 

@@ -74,8 +74,9 @@ struct StorageService: Service {
     var lastRetention: Int64?
     for await _ in AsyncTimer(interval: Self.interval).cancelOnGracefulShutdown() {
       let now = clock.monotonicNanoseconds()
-      let isDue = now - lastFlush >= configuration.flushInterval.milliseconds * 1_000_000
-      if isDue || storage.headBytes >= configuration.flushBytes {
+      let (interval, isForever) = configuration.flushInterval.milliseconds.multipliedReportingOverflow(by: 1_000_000)
+      let isDue = !isForever && now - lastFlush >= interval
+      if isDue || storage.headBytes >= configuration.flushBytes || storage.wantsFlush {
         lastFlush = now
         await flush(storage)
       }

@@ -55,6 +55,9 @@ struct HeadStorage: Sendable {
   private var attachments = ByteArena()
   /// Descriptions of metrics, with the log generation in which they were logged.
   private(set) var metadata: [MetricKey: (description: MetricMetadata, generation: UInt32)] = [:]
+  private var metadataBytes = 0
+  /// What a head keeps of descriptions, in bytes: they all go into one block of a part, and no sender may make that impossible.
+  private static let metadataBytesMax = 16 << 20
 
   var isEmpty: Bool { registry.count == 0 && metadata.isEmpty }
 
@@ -64,7 +67,7 @@ struct HeadStorage: Sendable {
   var byteCount: Int {
     registry.byteCount + index.byteCount + states.capacity * MemoryLayout<SeriesState>.stride + samples.byteCount
       + histograms.capacity * MemoryLayout<HistogramRow>.stride
-      + exemplars.capacity * MemoryLayout<ExemplarRow>.stride + attachments.byteCount
+      + exemplars.capacity * MemoryLayout<ExemplarRow>.stride + attachments.byteCount + metadataBytes
   }
 
   // MARK: - Adding
@@ -80,7 +83,14 @@ struct HeadStorage: Sendable {
 
   mutating func noteLogged(_ series: Int, generation: UInt32) { states[series].loggedGeneration = generation }
 
+  /// Keeps a metric's description, unless the head holds as much of these as it may.
   mutating func set(_ description: MetricMetadata, of key: MetricKey, generation: UInt32) {
+    func size(_ description: MetricMetadata) -> Int {
+      key.name.utf8.count + description.unit.utf8.count + description.help.utf8.count + 128
+    }
+    let change = size(description) - (metadata[key].map { size($0.description) } ?? 0)
+    guard metadataBytes + change <= Self.metadataBytesMax else { return }
+    metadataBytes += change
     metadata[key] = (description, generation)
   }
 

@@ -24,21 +24,42 @@ struct HeadFlush {
   ///
   /// When it throws, what it had written is removed as far as that works.
   func write(to folder: PartsFolder) throws(BlockError) -> [PartRecord] {
+    let names = sortedNames()
+    let metadata = head.metadata.map { ($0.key, $0.value.description) }
+      .sorted { ($0.0.tenant.description, $0.0.name) < ($1.0.tenant.description, $1.0.name) }
+    var records: [PartRecord] = []
     var builders: [Int64: SeriesPartBuilder] = [:]
     do throws(BlockError) {
-      try addAll(to: &builders, in: folder)
-      let names = sortedNames()
-      let metadata = head.metadata.map { ($0.key, $0.value.description) }
-        .sorted { ($0.0.tenant.description, $0.0.name) < ($1.0.tenant.description, $1.0.name) }
-      var records: [PartRecord] = []
-      for day in builders.keys.sorted() {
-        if let record = try builders[day]?.finish(head, names: names, metadata: metadata) { records.append(record) }
+      let days = self.days()
+      for start in stride(from: 0, to: days.count, by: Self.daysAtOnce) {
+        builders = [:]
+        try addAll(to: &builders, in: folder, days: Set(days[start..<min(start + Self.daysAtOnce, days.count)]))
+        for day in builders.keys.sorted() {
+          if let record = try builders[day]?.finish(head, names: names, metadata: metadata) { records.append(record) }
+        }
       }
       return records
     } catch {
       for builder in builders.values { builder.discard() }
+      for record in records { try? folder.remove(record.id) }
       throw error
     }
+  }
+
+  /// Parts that are written at the same time: each holds files open and a block in memory, and a sender may backfill years.
+  private static let daysAtOnce = 16
+
+  /// The UTC days that the head has anything of, in order. O(samples).
+  private func days() -> [Int64] {
+    var days = Set(head.exemplars(from: .min, to: .max) { _ in true }.map { Self.day($0.timestamp) })
+    var columns = SampleColumns()
+    for series in 0..<head.registry.count {
+      columns.removeAll()
+      head.collect(series, from: .min, to: .max, into: &columns)
+      for time in columns.timestamps { days.insert(Self.day(time)) }
+      for histogram in head.histograms(series, from: .min, to: .max) { days.insert(Self.day(histogram.timestamp)) }
+    }
+    return days.sorted()
   }
 
   private static func day(_ time: Int64) -> Int64 {
@@ -46,7 +67,9 @@ struct HeadFlush {
     return time % SeriesEngine.dayMilliseconds < 0 ? day - 1 : day
   }
 
-  private func addAll(to builders: inout [Int64: SeriesPartBuilder], in folder: PartsFolder) throws(BlockError) {
+  private func addAll(
+    to builders: inout [Int64: SeriesPartBuilder], in folder: PartsFolder, days: Set<Int64>
+  ) throws(BlockError) {
     let exemplars = Dictionary(grouping: head.exemplars(from: .min, to: .max) { _ in true }) { $0.series }
     var columns = SampleColumns()
     for series in sortedSeries() {
@@ -67,7 +90,7 @@ struct HeadFlush {
       let histogramDays = Dictionary(grouping: histograms) { Self.day($0.timestamp) }
       let exemplarDays = Dictionary(grouping: ofSeries) { Self.day($0.timestamp) }
       let id = head.registry.id(series)
-      for day in Set(ranges.keys).union(histogramDays.keys).union(exemplarDays.keys) {
+      for day in Set(ranges.keys).union(histogramDays.keys).union(exemplarDays.keys).intersection(days) {
         let builder: SeriesPartBuilder
         if let open = builders[day] {
           builder = open

@@ -237,13 +237,20 @@ struct PrometheusAPI: Sendable {
     count > limit ? ["results truncated due to limit"] : []
   }
 
+  /// Selectors of one request; each may ask for every series.
+  private static let selectorsMax = 64
+
   private func scope(_ parameters: FormParameters, _ tenant: TenantID) throws -> MetadataScope {
     let start = try parameters.time("start") ?? .min
     let end = try parameters.time("end") ?? .max
     guard let range = TimeRange(startMilliseconds: start, endMilliseconds: end) else {
       throw QueryError(.badData, "end timestamp must not be before start time")
     }
-    let selectors = try parameters.all("match[]").map { try Self.selector($0) }
+    let texts = parameters.all("match[]")
+    guard texts.count <= Self.selectorsMax else {
+      throw QueryError(.badData, "more than \(Self.selectorsMax) match[] parameters")
+    }
+    let selectors = try texts.map { try Self.selector($0) }
     return MetadataScope(tenant: tenant, selectors: selectors, range: range)
   }
 
