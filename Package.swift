@@ -15,9 +15,9 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-  .testTarget(
-    name: name, dependencies: dependencies, exclude: [], resources: resources, swiftSettings: settings)
+/// The tests of a room; `data` are folders of files that the tests read by their path.
+func tests(_ name: String, _ dependencies: [Target.Dependency], data: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: data, swiftSettings: settings)
 }
 
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
@@ -142,21 +142,25 @@ let testRooms: [Target] = [
     [
       "NeedletailQueryEngine", "NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry",
       "NeedletailTestSupport",
-    ]),
+    ], data: ["Corpus"]),
   tests(
     "NeedletailCollectorTests",
     [
       "NeedletailCollector", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment",
       "NeedletailSimulation", "NeedletailTestSupport",
     ]),
-  tests("NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailEnvironment", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailEnvironment", "NeedletailTestSupport"],
+    data: ["Golden"]),
   tests(
     "NeedletailNodeTests",
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
       "NeedletailSimulation", "NeedletailTestSupport", grpc, grpcTransport, lifecycle, logging,
     ]),
-  tests("NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],
+    data: ["Golden"]),
   tests("NeedletailCLITests", ["NeedletailCLI", "NeedletailTestSupport"]),
   tests(
     "NeedletailTests",
@@ -166,7 +170,8 @@ let testRooms: [Target] = [
     ]),
   tests(
     "EndToEndTests",
-    ["NeedletailTestSupport", "NeedletailEnvironment", "NeedletailTelemetry", "OTLPOracle", httpClient, nio]),
+    ["NeedletailTestSupport", "NeedletailEnvironment", "NeedletailTelemetry", "OTLPOracle", httpClient, nio],
+    data: ["Fixtures"]),
   tests("TidyTests", []),
 ]
 
