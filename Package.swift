@@ -22,10 +22,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], data: [String] =
 
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
-let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
-let grpc: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
-let grpcTransport: Target.Dependency = .product(
-  name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -36,8 +32,12 @@ let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
-let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let httpTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let http2Types: Target.Dependency = .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras")
 
 let libraries: [Target] = [
   .systemLibrary(
@@ -77,8 +77,8 @@ let rooms: [Target] = [
       "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailBlocks",
       "NeedletailCluster", "NeedletailQueryLanguage", "NeedletailSeries", "NeedletailEvents",
       "NeedletailQueryEngine", "NeedletailCollector",
-      hummingbird, hummingbirdCore, hummingbirdTLS, grpc, grpcTransport, lifecycle, logging, yaml, nio, nioPosix,
-      nioTLS,
+      hummingbird, hummingbirdCore, lifecycle, logging, yaml, nio, nioPosix, nioTLS, nioSSL, nioHTTP2, httpTypes,
+      http2Types,
     ]),
   room("NeedletailDashboard", ["NeedletailTerminal"]),
   // Floor 6
@@ -156,7 +156,7 @@ let testRooms: [Target] = [
     "NeedletailNodeTests",
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
-      "NeedletailSimulation", "NeedletailTestSupport", grpc, grpcTransport, lifecycle, logging,
+      "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
     ]),
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],
@@ -176,9 +176,7 @@ let testRooms: [Target] = [
 ]
 
 let packages: [(identity: String, package: Package.Dependency)] = [
-  ("hummingbird", .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1")),
-  ("grpc-swift-2", .package(url: "https://github.com/grpc/grpc-swift-2.git", exact: "2.4.3")),
-  ("grpc-swift-nio-transport", .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", exact: "2.9.2")),
+  ("hummingbird", .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1", traits: [])),
   ("async-http-client", .package(url: "https://github.com/swift-server/async-http-client.git", exact: "1.37.0")),
   (
     "swift-service-lifecycle",
@@ -195,6 +193,8 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ("swift-protobuf", .package(url: "https://github.com/apple/swift-protobuf.git", exact: "1.39.0", traits: [])),
   ("swift-nio-ssl", .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6")),
   ("swift-nio", .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2")),
+  ("swift-nio-http2", .package(url: "https://github.com/apple/swift-nio-http2.git", exact: "1.46.0")),
+  ("swift-nio-extras", .package(url: "https://github.com/apple/swift-nio-extras.git", exact: "1.35.2")),
 ]
 
 /// The names of the targets of this package, and of the packages, that a target stands on directly.

@@ -49,4 +49,26 @@ struct OpenTelemetryPythonTests {
     #expect(logs.status == 200)
     #expect(String(decoding: logs.body, as: UTF8.self).contains("payment failed: card declined"))
   }
+
+  @Test("gRPC's own library sees the codes that it expects, and large, compressed and parallel calls arrive")
+  func plainCallsSeeTheirCodes() async throws {
+    let server = try ServerUnderTest()
+    try await server.start()
+    let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/grpc_client.py").path
+    let (status, output) = try RunningProcess.run(
+      "python3", [script, "127.0.0.1:\(server.otlpGRPCPort)"],
+      environment: ["PYTHONPATH": OutsideProgram.pythonPath])
+    try #require(status == 0, "\(output)")
+    let expected = [
+      "empty OK 0", "small OK 0", "large OK 0", "gzip OK 0", "deflate OK 0", "garbage INVALID_ARGUMENT -",
+      "unknown UNIMPLEMENTED -", "tenant INVALID_ARGUMENT -", "parallel OK",
+    ]
+    #expect(output.split(separator: "\n").map(String.init).suffix(expected.count) == expected[...], "\(output)")
+    for (prefix, count) in [("small", 3), ("large", 2000), ("gzip", 2000), ("deflate", 1), ("parallel", 1000)] {
+      let query = "sum(count_over_time(logs{} |= \"\(prefix)\" [1h]))"
+      let data = try await server.prometheus("/api/v1/query", ["query": query])
+      let result = try #require((data as? [String: Any])?["result"] as? [[String: Any]])
+      #expect((result.first?["value"] as? [Any])?.last as? String == "\(count)", "\(prefix): \(result)")
+    }
+  }
 }

@@ -1,6 +1,4 @@
 import Foundation
-import GRPCCore
-import GRPCNIOTransportHTTP2Posix
 import NeedletailOTLP
 import Testing
 
@@ -8,32 +6,14 @@ import Testing
 
 @Suite("OTLP over gRPC")
 struct ServerGRPCTests {
-  private static let services: [(OTLPSignal, String)] = [
-    (.metrics, "opentelemetry.proto.collector.metrics.v1.MetricsService"),
-    (.traces, "opentelemetry.proto.collector.trace.v1.TraceService"),
-    (.logs, "opentelemetry.proto.collector.logs.v1.LogsService"),
+  private static let methods: [(OTLPSignal, String)] = [
+    (.metrics, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"),
+    (.traces, "/opentelemetry.proto.collector.trace.v1.TraceService/Export"),
+    (.logs, "/opentelemetry.proto.collector.logs.v1.LogsService/Export"),
   ]
+  private static let emptyAnswer: [UInt8] = [0, 0, 0, 0, 0]
 
-  /// Calls `Export` once; the bytes of the answer.
-  private static func export(
-    _ service: String, _ body: [UInt8], port: Int, metadata: Metadata = [:], compression: CompressionAlgorithm? = nil
-  ) async throws -> [UInt8] {
-    try await withGRPCClient(
-      transport: .http2NIOPosix(
-        target: .ipv4(address: "127.0.0.1", port: port), transportSecurity: .plaintext,
-        config: .defaults { $0.compression.enabledAlgorithms = .gzip })
-    ) { client in
-      var options = CallOptions.defaults
-      options.compression = compression
-      return try await client.unary(
-        request: ClientRequest(message: body, metadata: metadata),
-        descriptor: MethodDescriptor(fullyQualifiedService: service, method: "Export"),
-        serializer: RawBytesSerializer(), deserializer: RawBytesDeserializer(), options: options
-      ) { try $0.message }
-    }
-  }
-
-  @Test("every signal is taken, plain and with gzip, and comes back from the query APIs")
+  @Test("every signal is taken on every port, plain and with gzip, and comes back from the query APIs")
   func signals() async throws {
     let now = Int64(Date().timeIntervalSince1970 * 1000)
     let nanoseconds = now * 1_000_000
@@ -43,12 +23,21 @@ struct ServerGRPCTests {
       OTLPBodies.log("over gRPC", service: "shop", at: nanoseconds),
     ]
     try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
-      let port = try #require(server.addresses.otlpGRPC).port
-      for ((signal, service), body) in zip(Self.services, json) {
-        let protobuf = try OTLPBodies.protobuf(body, signal)
-        #expect(try await Self.export(service, protobuf, port: port).isEmpty)
-        #expect(try await Self.export(service, protobuf, port: port, compression: .gzip).isEmpty)
-        #expect(try await Self.export(service, [], port: port).isEmpty)
+      let addresses = server.addresses
+      let ports = [addresses.api.port, try #require(addresses.otlpHTTP).port, try #require(addresses.otlpGRPC).port]
+      for port in ports {
+        for ((signal, method), body) in zip(Self.methods, json) {
+          let protobuf = try OTLPBodies.protobuf(body, signal)
+          for answer in [
+            try await Curl.grpc(method, protobuf, port: port),
+            try await Curl.grpc(
+              method, try Gzip.compressed(protobuf), port: port, headers: ["grpc-encoding: gzip"], isCompressed: true),
+            try await Curl.grpc(method, [], port: port),
+          ] {
+            #expect(answer.grpcStatus == 0 && answer.body == Self.emptyAnswer, "\(answer.head)")
+            #expect(answer.head.hasPrefix("HTTP/2 200"))
+          }
+        }
       }
       #expect(try await server.instant("temperature", at: now).values.sorted() == ["3"])
       #expect(try await server.get("/tempo/api/traces/\(OTLPBodies.traceID)").status == 200)
@@ -61,16 +50,87 @@ struct ServerGRPCTests {
   func badData() async throws {
     try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
       let port = try #require(server.addresses.otlpGRPC).port
-      for (_, service) in Self.services {
-        let error = await #expect(throws: RPCError.self) {
-          try await Self.export(service, [0x0a, 0x7f, 0x01], port: port)
+      for (_, method) in Self.methods {
+        let answers = [
+          try await Curl.grpc(method, [0x0a, 0x7f, 0x01], port: port),
+          try await Curl.grpc(method, [], port: port, headers: ["x-scope-orgid: a/b"]),
+          try await Curl.grpc(method, [0, 0, 0], port: port, isFramed: true),
+          try await Curl.grpc(method, [0, 0, 0, 0, 9, 1], port: port, isFramed: true),
+          try await Curl.grpc(method, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0], port: port, isFramed: true),
+          try await Curl.grpc(method, [7, 0, 0, 0, 0], port: port, isFramed: true),
+          try await Curl.grpc(method, [0, 255, 255, 255, 255], port: port, isFramed: true),
+          try await Curl.grpc(method, [1, 2, 3], port: port, headers: ["grpc-encoding: gzip"], isCompressed: true),
+        ]
+        for answer in answers {
+          #expect(answer.grpcStatus == GRPCStatus.Code.invalidArgument.rawValue, "\(answer.head)")
+          #expect(answer.header("grpc-message")?.isEmpty == false && answer.body.isEmpty)
+          #expect(answer.header("grpc-status-details-bin") == nil)
         }
-        #expect(error?.code == .invalidArgument && error?.message.isEmpty == false, "\(String(describing: error))")
-        let tenant = await #expect(throws: RPCError.self) {
-          try await Self.export(service, [], port: port, metadata: ["x-scope-orgid": "a/b"])
-        }
-        #expect(tenant?.code == .invalidArgument)
       }
     }
+  }
+
+  @Test("an unknown method and an unknown compression are UNIMPLEMENTED, and the answer says what is known")
+  func unknown() async throws {
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let port = try #require(server.addresses.otlpGRPC).port
+      let answers = [
+        try await Curl.grpc("/opentelemetry.proto.collector.profiles.v1.ProfilesService/Export", [], port: port),
+        try await Curl.grpc("/", [], port: port),
+        try await Curl.grpc(
+          Self.methods[0].1, [1], port: port, headers: ["grpc-encoding: brotli"], isCompressed: true),
+      ]
+      for answer in answers {
+        #expect(answer.grpcStatus == GRPCStatus.Code.unimplemented.rawValue, "\(answer.head)")
+        #expect(answer.header("grpc-accept-encoding") == "identity,gzip,zstd")
+      }
+    }
+  }
+
+  @Test("a message beyond the limit, or that grows beyond it, is RESOURCE_EXHAUSTED")
+  func tooLarge() async throws {
+    try await RunningServer.run(
+      folder: try TemporaryFolder(), flags: ["body-bytes-max": "65536"]
+    ) { server async throws -> Void in
+      let port = try #require(server.addresses.otlpGRPC).port
+      let large = [UInt8](repeating: 0, count: 256 << 10)
+      let answers = [
+        try await Curl.grpc(Self.methods[2].1, large, port: port),
+        try await Curl.grpc(
+          Self.methods[2].1, try Gzip.compressed(large), port: port, headers: ["grpc-encoding: gzip"],
+          isCompressed: true),
+      ]
+      for answer in answers {
+        #expect(answer.grpcStatus == GRPCStatus.Code.resourceExhausted.rawValue, "\(answer.head)")
+      }
+      #expect(try await Curl.grpc(Self.methods[2].1, [], port: port).grpcStatus == 0)
+    }
+  }
+
+  @Test("without the token a call is UNAUTHENTICATED")
+  func token() async throws {
+    let folder = try TemporaryFolder()
+    try Data("0123456789abcdef\n".utf8).write(to: URL(filePath: folder.path + "/tokens"))
+    try await RunningServer.run(
+      folder: folder, flags: ["token-file": folder.path + "/tokens"]
+    ) { server async throws -> Void in
+      let port = try #require(server.addresses.otlpGRPC).port
+      let method = Self.methods[1].1
+      #expect(
+        try await Curl.grpc(method, [], port: port).grpcStatus == GRPCStatus.Code.unauthenticated.rawValue)
+      let answer = try await Curl.grpc(
+        method, [], port: port, headers: ["authorization: Bearer 0123456789abcdef"])
+      #expect(answer.grpcStatus == 0)
+    }
+  }
+
+  @Test("what a client may send again carries RetryInfo, and messages are safe in a header")
+  func details() {
+    let status = GRPCStatus(.unavailable, "a\nb%é", retryAfterSeconds: 7)
+    #expect(status.encodedMessage == "a%0Ab%25%C3%A9")
+    let details = status.details ?? []
+    #expect(String(decoding: details, as: UTF8.self).contains("type.googleapis.com/google.rpc.RetryInfo"))
+    #expect(details.suffix(4) == [0x0a, 0x02, 0x08, 7])
+    #expect(GRPCStatus(.internal, "x").details == nil)
   }
 }

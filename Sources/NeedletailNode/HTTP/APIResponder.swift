@@ -19,6 +19,9 @@ struct APIResponder: HTTPResponder {
   let logger: Logger
 
   func respond(to request: Request, context: ConnectionContext) async throws -> Response {
+    if GRPCResponder.isCall(request) {
+      return await GRPCResponder(node: node, token: token, counters: counters, clock: clock).respond(to: request)
+    }
     let started = clock.monotonicNanoseconds()
     let route = Self.path(of: request).flatMap { Route(path: $0) }
     var response: Response

@@ -8,6 +8,12 @@ extension HTTPField.Name {
   static let samplesWritten = known("x-prometheus-remote-write-samples-written")
   static let histogramsWritten = known("x-prometheus-remote-write-histograms-written")
   static let exemplarsWritten = known("x-prometheus-remote-write-exemplars-written")
+  static let grpcStatus = known("grpc-status")
+  static let grpcMessage = known("grpc-message")
+  /// `google.rpc.Status` in base64.
+  static let grpcStatusDetails = known("grpc-status-details-bin")
+  static let grpcEncoding = known("grpc-encoding")
+  static let grpcAcceptEncoding = known("grpc-accept-encoding")
 
   /// A name that is known to be a token; another one would be a mistake in this source.
   private static func known(_ name: String) -> HTTPField.Name {

@@ -1,7 +1,6 @@
 // What every door for data leads to: the collector's receivers over this node's engines, and their outcomes as each
 // protocol tells them.
 
-import GRPCCore
 import Hummingbird
 import NeedletailCollector
 import NeedletailEnvironment
@@ -53,7 +52,7 @@ struct IngestService: Sendable {
   private static func otlpFailure(
     _ status: HTTPResponse.Status, _ message: String, isJSON: Bool, retryAfterSeconds: Int?
   ) -> Response {
-    let code: RPCError.Code = status.code == 503 ? .unavailable : .invalidArgument
+    let code: GRPCStatus.Code = status.code == 503 ? .unavailable : .invalidArgument
     return Response(
       status, mediaType(isJSON: isJSON),
       OTLPResponse.status(code: Int32(truncatingIfNeeded: code.rawValue), message: message, asJSON: isJSON),
@@ -89,18 +88,36 @@ struct IngestService: Sendable {
   }
 
   /// OTLP over gRPC: the bytes of the export response.
-  func export(_ signal: OTLPSignal, _ body: [UInt8], tenant: TenantID) async throws(RPCError) -> [UInt8] {
+  ///
+  /// Throws `GRPCStatus`, and what reading the request throws.
+  func export(_ signal: OTLPSignal, _ request: Request, tenant: TenantID) async throws -> [UInt8] {
+    let body = try await request.collectedBody(
+      bytesMax: receiver.limits.otlpBodyMax + GRPCMessage.prefixBytes, budget: receiver.budget)
+    let message = try GRPCMessage(body: body)
     let outcome = await receiver.otlp(
-      signal, ReceiveRequest(tenant: tenant, contentType: "application/x-protobuf", body: body))
+      signal,
+      ReceiveRequest(
+        tenant: tenant, contentType: "application/x-protobuf",
+        contentEncoding: try Self.coding(of: message, request.headers[.grpcEncoding]), body: message.bytes))
     switch outcome.failure {
     case nil:
       return OTLPResponse.export(
         signal, rejected: outcome.rejections.total, message: outcome.message, asJSON: false)
-    case .invalid, .tooLarge, .unsupportedMediaType:
-      throw RPCError(code: .invalidArgument, message: outcome.message)
+    case .tooLarge: throw GRPCStatus(.resourceExhausted, outcome.message)
+    case .unsupportedMediaType: throw GRPCStatus(.unimplemented, outcome.message)
+    case .invalid: throw GRPCStatus(.invalidArgument, outcome.message)
     case .overloaded, .unavailable:
-      throw RetryLater.error(outcome.message, seconds: outcome.retryAfterSeconds ?? 1)
+      throw GRPCStatus(.unavailable, outcome.message, retryAfterSeconds: outcome.retryAfterSeconds ?? 1)
     }
+  }
+
+  /// How a message is compressed; nil for not at all.
+  private static func coding(of message: GRPCMessage, _ header: String?) throws(GRPCStatus) -> String? {
+    guard message.isCompressed else { return nil }
+    guard let header, header != "identity" else {
+      throw GRPCStatus(.internal, "the message says that it is compressed, but grpc-encoding does not say how")
+    }
+    return header
   }
 
   /// Stores values of the server's own as one sample each, at a time in milliseconds.

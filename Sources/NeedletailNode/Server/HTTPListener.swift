@@ -1,12 +1,11 @@
 import Hummingbird
 import HummingbirdCore
-import HummingbirdTLS
 import Logging
 import NIOCore
 import NIOSSL
 import ServiceLifecycle
 
-/// Runs an HTTP server on one port.
+/// Runs a server on one port: HTTP/1.1, HTTP/2 and with it gRPC.
 struct HTTPListener: Sendable {
   private static let idleTimeout = TimeAmount.seconds(60)
   private static let headerBytesMax = 16 << 10
@@ -38,19 +37,27 @@ struct HTTPListener: Sendable {
   }
 
   private func server() throws -> HTTPServerBuilder {
-    let http = HTTPServerBuilder.http1(
-      configuration: HTTP1Channel.Configuration(
-        additionalChannelHandlers: [ConnectionWatch()], idleTimeout: Self.idleTimeout,
-        httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
-          maxHeaderFieldSize: Self.headerBytesMax, maxHeaderListSize: Self.headerBytesMax,
-          maxHeaderFieldCount: Self.headerFieldsMax)))
-    guard let tls else { return http }
-    let chain = try NIOSSLCertificate.fromPEMFile(tls.certificate)
+    let tls = try tls.map { try Self.context(certificate: $0.certificate, key: $0.key) }
+    return HTTPServerBuilder { responder in
+      WebConnection(
+        http1: HTTP1Channel(
+          responder: responder,
+          configuration: HTTP1Channel.Configuration(
+            additionalChannelHandlers: [ConnectionWatch()], idleTimeout: Self.idleTimeout,
+            httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+              maxHeaderFieldSize: Self.headerBytesMax, maxHeaderListSize: Self.headerBytesMax,
+              maxHeaderFieldCount: Self.headerFieldsMax))),
+        tls: tls, idleTimeout: Self.idleTimeout, headerBytesMax: Self.headerBytesMax)
+    }
+  }
+
+  private static func context(certificate: String, key: String) throws -> NIOSSLContext {
+    let chain = try NIOSSLCertificate.fromPEMFile(certificate)
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: chain.map { .certificate($0) },
-      privateKey: .privateKey(try NIOSSLPrivateKey(file: tls.key, format: .pem)))
+      privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
     configuration.minimumTLSVersion = .tlsv12
-    configuration.applicationProtocols = ["http/1.1"]
-    return try .tls(http, tlsConfiguration: configuration)
+    configuration.applicationProtocols = ["h2", "http/1.1"]
+    return try NIOSSLContext(configuration: configuration)
   }
 }

@@ -1,5 +1,3 @@
-import GRPCCore
-import GRPCNIOTransportHTTP2Posix
 import Hummingbird
 import Logging
 import NIOCore
@@ -33,8 +31,6 @@ struct ListenerService: Service {
   }
 
   private static func isAddressInUse(_ error: any Error) -> Bool {
-    if let error = error as? IOError { return error.errnoCode == EADDRINUSE }
-    if let error = error as? RuntimeError { return error.cause.map(isAddressInUse) ?? false }
-    return false
+    (error as? IOError)?.errnoCode == EADDRINUSE
   }
 }

@@ -132,20 +132,15 @@ package struct NeedletailServer: Service {
 
   private func listeners(_ node: NodeState, _ token: TokenCheck?, _ requests: RequestCounters) -> [any Service] {
     var listeners: [any Service] = []
-    if let address = configuration.otlpGRPC {
-      let listener = GRPCListener(
-        address: address, tls: tls, messageBytesMax: configuration.bodyBytesMax,
-        service: OTLPService(node: node, token: token, counters: requests, clock: clock),
-        onListening: { bound(.otlpGRPC, $0) })
-      listeners.append(ListenerService(setting: .otlpGRPC, address: address, listen: listener.run))
-    }
-    let ports: [(Setting, ListenAddress?)] = [(.otlpHTTP, configuration.otlpHTTP), (.listen, configuration.listen)]
+    let ports: [(Setting, ListenAddress?)] = [
+      (.otlpGRPC, configuration.otlpGRPC), (.otlpHTTP, configuration.otlpHTTP), (.listen, configuration.listen),
+    ]
     for (setting, address) in ports {
       guard let address else { continue }
       let listener = HTTPListener(
         address: address, tls: tls,
         responder: APIResponder(
-          node: node, token: token, isOTLPOnly: setting == .otlpHTTP, counters: requests, clock: clock,
+          node: node, token: token, isOTLPOnly: setting != .listen, counters: requests, clock: clock,
           logger: logger),
         logger: silent, onListening: { bound(setting, $0) })
       listeners.append(ListenerService(setting: setting, address: address, listen: listener.run))

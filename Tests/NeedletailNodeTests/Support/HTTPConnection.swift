@@ -50,6 +50,9 @@ struct HTTPConnection: ~Copyable {
     }
   }
 
+  /// Tells the other side that nothing more will come.
+  func endSending() { shutdown(socket, Int32(SHUT_WR)) }
+
   /// Everything until the other side closes.
   func receiveAll() -> [UInt8] {
     var result: [UInt8] = []

@@ -1,0 +1,107 @@
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP2
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP2
+import NIOSSL
+import NIOTLS
+
+/// A connection that speaks HTTP/1.1 or HTTP/2, in plain text or over TLS: the client decides.
+///
+/// HTTP/2 has windows of its own: with the library's defaults of 64 KiB a message of 1 MiB costs ten times as much.
+struct WebConnection: ServerChildChannel {
+  /// Bytes of a stream, and of all streams of a connection, that may be under way unread.
+  private static let streamWindow = 1 << 20
+  private static let connectionWindow = 4 << 20
+  private static let frameBytesMax = 256 << 10
+  private static let streamsMax = 100
+  private static let keepalive = NIOHTTP2ServerConnectionManagementHandler.Configuration.Keepalive(
+    pingInterval: .seconds(60), ackTimeout: .seconds(20))
+
+  typealias HTTP2Streams = NIOHTTP2Handler.AsyncStreamMultiplexer<HTTP1Channel.Value>
+  typealias Negotiated = NIONegotiatedHTTPVersion<HTTP1Channel.Value, HTTP2Streams>
+
+  struct Value: ServerChildChannelValue {
+    let negotiated: EventLoopFuture<Negotiated>
+    let channel: any Channel
+  }
+
+  /// The pipeline of HTTP/1.1, which also runs the requests of HTTP/2.
+  let http1: HTTP1Channel
+  /// Nil for plain text.
+  let tls: NIOSSLContext?
+  /// How long a connection may be silent.
+  let idleTimeout: TimeAmount
+  let headerBytesMax: Int
+
+  func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+    channel.eventLoop.makeCompletedFuture {
+      let pipeline = channel.pipeline.syncOperations
+      if let tls {
+        try pipeline.addHandler(NIOSSLServerHandler(context: tls))
+      } else {
+        try pipeline.addHandler(PlaintextNegotiation())
+      }
+      try pipeline.addHandler(NegotiationDeadline(idleTimeout))
+      let negotiation = NIOTypedApplicationProtocolNegotiationHandler<Negotiated> { result, channel in
+        switch result {
+        case .negotiated("h2"): http2(channel, logger)
+        case .negotiated, .fallback: http1.setup(channel: channel, logger: logger).map { .http1_1($0) }
+        }
+      }
+      try pipeline.addHandler(negotiation)
+      return Value(negotiated: negotiation.protocolNegotiationResult, channel: channel)
+    }
+  }
+
+  private func http2(_ channel: any Channel, _ logger: Logger) -> EventLoopFuture<Negotiated> {
+    channel.eventLoop.makeCompletedFuture {
+      let management = NIOHTTP2ServerConnectionManagementHandler(
+        eventLoop: channel.eventLoop,
+        configuration: .init(maxIdleTime: nil, maxAge: nil, maxGraceTime: nil, keepalive: Self.keepalive))
+      let streams = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
+        mode: .server, streamDelegate: management.http2StreamDelegate, configuration: configuration
+      ) { stream in
+        stream.eventLoop.makeCompletedFuture {
+          let pipeline = stream.pipeline.syncOperations
+          try pipeline.addHandler(HTTP2FramePayloadToHTTPServerCodec())
+          try pipeline.addHandlers(http1.configuration.additionalChannelHandlers())
+          try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: Duration(idleTimeout), logger: logger))
+          return try HTTP1Channel.Value(wrappingChannelSynchronously: stream)
+        }
+      }
+      try channel.pipeline.syncOperations.addHandler(management)
+      return .http2(streams)
+    }
+  }
+
+  private var configuration: NIOHTTP2Handler.Configuration {
+    var configuration = NIOHTTP2Handler.Configuration()
+    configuration.connection.initialSettings = [
+      HTTP2Setting(parameter: .maxConcurrentStreams, value: Self.streamsMax),
+      HTTP2Setting(parameter: .maxHeaderListSize, value: headerBytesMax),
+      HTTP2Setting(parameter: .initialWindowSize, value: Self.streamWindow),
+      HTTP2Setting(parameter: .maxFrameSize, value: Self.frameBytesMax),
+    ]
+    configuration.connection.targetWindowSize = Self.connectionWindow
+    configuration.stream.targetWindowSize = Self.streamWindow
+    return configuration
+  }
+
+  func handle(value: Value, logger: Logger) async {
+    do {
+      switch try await value.negotiated.get() {
+      case .http1_1(let channel): await http1.handle(value: channel, logger: logger)
+      case .http2(let streams):
+        try await withThrowingDiscardingTaskGroup { group in
+          for try await stream in streams.inbound {
+            group.addTask { await http1.handle(value: stream, logger: logger) }
+          }
+        }
+      }
+    } catch {
+      logger.trace("the connection ended early: \(error)")
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import Foundation
+
+/// The real `curl` as a client that speaks HTTP/2, which Foundation's does not without TLS.
+enum Curl {
+  struct Answer {
+    /// The status line, headers and trailers, as curl prints them, names in lower case.
+    var head: String
+    var body: [UInt8]
+
+    /// The value of a header or trailer.
+    func header(_ name: String) -> String? {
+      head.split(whereSeparator: \.isNewline).last { $0.lowercased().hasPrefix(name + ": ") }
+        .map { String($0.dropFirst(name.count + 2)) }
+    }
+
+    var grpcStatus: Int? { header("grpc-status").flatMap { Int($0) } }
+  }
+
+  struct Failure: Error, CustomStringConvertible { let description: String }
+
+  /// Sends `body` and waits for the answer on a thread of its own.
+  static func send(
+    _ url: String, _ body: [UInt8], headers: [String] = [], options: [String] = []
+  ) async throws -> Answer {
+    try await withCheckedThrowingContinuation { continuation in
+      Thread.detachNewThread {
+        continuation.resume(with: Swift.Result { try run(url, body, headers, options) })
+      }
+    }
+  }
+
+  private static func run(_ url: String, _ body: [UInt8], _ headers: [String], _ options: [String]) throws -> Answer {
+    let folder = try TemporaryFolder()
+    try Data(body).write(to: URL(filePath: folder.path + "/body"))
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments =
+      ["curl", "-sS", "--max-time", "60", "--data-binary", "@\(folder.path)/body", "-D", "\(folder.path)/head"]
+      + ["-o", "\(folder.path)/answer"] + headers.flatMap { ["-H", $0] } + options + [url]
+    let errors = Pipe()
+    process.standardError = errors
+    try process.run()
+    let complaint = errors.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw Failure(description: "curl \(process.terminationStatus): \(String(decoding: complaint, as: UTF8.self))")
+    }
+    let answer = FileManager.default.contents(atPath: folder.path + "/answer") ?? Data()
+    let head = FileManager.default.contents(atPath: folder.path + "/head") ?? Data()
+    return Answer(head: String(decoding: head, as: UTF8.self), body: Array(answer))
+  }
+
+  /// Makes a gRPC call over HTTP/2 without TLS, the message framed as it must be unless `isFramed` says that it is.
+  static func grpc(
+    _ path: String, _ message: [UInt8], port: Int, headers: [String] = [], isFramed: Bool = false,
+    isCompressed: Bool = false
+  ) async throws -> Answer {
+    let length = UInt32(message.count)
+    let prefix = [isCompressed ? 1 : 0] + (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * $0)) }
+    return try await send(
+      "http://127.0.0.1:\(port)\(path)", isFramed ? message : prefix + message,
+      headers: ["content-type: application/grpc", "te: trailers"] + headers, options: ["--http2-prior-knowledge"])
+  }
+}
