@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that a newcomer needs; `make help` lists the rest.
 
 SWIFT ?= swift
-RELEASE = $(SWIFT) build -c release --static-swift-stdlib
+RELEASE = NEEDLETAIL_ONLY=release $(SWIFT) build -c release --static-swift-stdlib
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
@@ -17,8 +17,7 @@ build: setup ## Build everything, debug.
 	$(SWIFT) build --build-tests $(CHECKS)
 
 release: setup ## Build the executables, optimised and with Swift's libraries linked in.
-	$(RELEASE) --product needletail
-	$(RELEASE) --product needletail-shop
+	$(RELEASE)
 
 demo: release ## Start the server and a small shop of services, and open the terminal view on them.
 	@"$$($(RELEASE) --show-bin-path)/needletail" demo

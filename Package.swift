@@ -3,7 +3,8 @@ import Foundation
 import PackageDescription
 
 // The house: every target is a room with one charter (ARCHITECTURE.md), and imports only from the floors below it.
-// `NEEDLETAIL_ONLY=NeedletailSeries swift test` builds that target, what it stands on and its tests, and nothing else.
+// `NEEDLETAIL_ONLY=NeedletailSeries swift test` builds that target, what it stands on and its tests, and nothing else;
+// `NEEDLETAIL_ONLY=release swift build -c release` builds the executables, both at once.
 
 let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
@@ -215,7 +216,10 @@ func standsOn(_ target: Target) -> (targets: [String], packages: [String]) {
 func selection(_ all: [Target], only: String?) -> [Target] {
   guard let only, !only.isEmpty else { return all }
   var wanted = Set<String>()
-  var queue = only.split(separator: ",").flatMap { [String($0), String($0) + "Tests"] }
+  var queue =
+    only == "release"
+    ? ["NeedletailCLI", "NeedletailShop"]
+    : only.split(separator: ",").flatMap { [String($0), String($0) + "Tests"] }
   while let name = queue.popLast() {
     guard let target = all.first(where: { $0.name == name }), wanted.insert(name).inserted else { continue }
     queue += standsOn(target).targets
@@ -223,7 +227,8 @@ func selection(_ all: [Target], only: String?) -> [Target] {
   return all.filter { wanted.contains($0.name) }
 }
 
-let targets = selection(libraries + rooms + testRooms, only: ProcessInfo.processInfo.environment["NEEDLETAIL_ONLY"])
+let only = ProcessInfo.processInfo.environment["NEEDLETAIL_ONLY"]
+let targets = selection(libraries + rooms + testRooms, only: only)
 let names = Set(targets.map(\.name))
 let neededPackages = Set(targets.flatMap { standsOn($0).packages })
 

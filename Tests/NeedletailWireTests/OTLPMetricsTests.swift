@@ -175,8 +175,29 @@ private typealias ProtoAttribute = Opentelemetry_Proto_Common_V1_KeyValue
       }
     }
     let decoded = try Self.decode(try request([metric(.delta), metric(.unspecified)]).serializedBytes())
-    #expect(decoded.deltas.map(\.value) == [4] && decoded.deltas[0].start == 1000 && decoded.deltas[0].time == 2000)
+    #expect(
+      decoded.deltas.map(\.value) == [.number(4)] && decoded.deltas[0].start == 1000 && decoded.deltas[0].time == 2000)
     #expect(decoded.rejections.counts == [.unsupportedTemporality: 1])
+  }
+
+  @Test("exponential histograms of delta temporality are set aside whole") func deltaHistograms() throws {
+    let metric = Metric.with {
+      $0.name = "d"
+      $0.exponentialHistogram.aggregationTemporality = .delta
+      $0.exponentialHistogram.dataPoints = [
+        .with {
+          ($0.timeUnixNano, $0.startTimeUnixNano, $0.count, $0.sum) = (time, 1_000_000_000, 3, 9)
+          $0.positive.bucketCounts = [1, 2]
+        }
+      ]
+    }
+    let decoded = try Self.decode(try request([metric]).serializedBytes())
+    #expect(decoded.rejections.isEmpty && decoded.histogramCount == 0 && decoded.deltaPointCount == 1)
+    guard case .histogram(let histogram)? = decoded.deltas.first?.value else {
+      Issue.record("no histogram: \(decoded.deltas)")
+      return
+    }
+    #expect(histogram.count == 3 && histogram.sum == 9 && histogram.positiveBuckets == [1, 2])
   }
 
   @Test(

@@ -15,7 +15,7 @@ import Synchronization
 /// Bounded; free of clocks; safe to use from any thread.
 package final class DeltaAccumulator: Sendable {
   struct State: Equatable, Sendable {
-    var total: Double
+    var total: DeltaValue
     /// The time of the newest point, in ms.
     var last: Int64
     /// When the total was zero, in ms; 0 where the sender did not say.
@@ -26,8 +26,15 @@ package final class DeltaAccumulator: Sendable {
 
   private struct States {
     var bySeries: [SeriesID: State] = [:]
+    /// What all totals cost together, in entries.
+    var weight = 0
     /// When room was last made, in ms of the receiver's clock.
     var swept: Int64?
+
+    mutating func set(_ state: State?, for series: SeriesID) {
+      weight += (state?.total.weight ?? 0) - (bySeries[series]?.total.weight ?? 0)
+      bySeries[series] = state
+    }
   }
 
   /// What points came to, and how to take it back.
@@ -39,7 +46,7 @@ package final class DeltaAccumulator: Sendable {
       package let series: SeriesID
       package let start: Int64
       package let time: Int64
-      package let total: Double
+      package let total: DeltaValue
       package let isFirst: Bool
       /// Whether it is the first row of its sender's point.
       package let beginsPoint: Bool
@@ -61,7 +68,7 @@ package final class DeltaAccumulator: Sendable {
   private let countMax: Int
   private let states = Mutex(States())
 
-  /// Keeps the totals of at most `countMax` series, at about 64 bytes each.
+  /// Keeps the totals of at most `countMax` series, at about 64 bytes each; a histogram counts as several.
   package init(countMax: Int) { self.countMax = countMax }
 
   package var count: Int { states.withLock { $0.bySeries.count } }
@@ -86,10 +93,10 @@ package final class DeltaAccumulator: Sendable {
   private func apply(
     _ group: ArraySlice<DeltaPoint>, now: Int64, to states: inout States, _ applied: inout Applied
   ) {
-    var newCount = 0
+    var growth = 0
     for value in group {
       guard let state = states.bySeries[value.series] else {
-        newCount += 1
+        growth += value.value.weight
         continue
       }
       guard value.time > state.last else {
@@ -97,22 +104,23 @@ package final class DeltaAccumulator: Sendable {
           .deltaNotAfterLast, detail: "a point of delta temporality at \(value.time) ms is not after the last one")
         return
       }
+      growth += max(0, value.value.weight - state.total.weight)
     }
-    guard newCount == 0 || hasRoom(for: newCount, now: now, &states) else {
+    guard growth == 0 || hasRoom(for: growth, now: now, &states) else {
       applied.rejections.add(.deltaLimit, detail: "more than \(countMax) series of delta temporality")
       return
     }
     var beginsPoint = true
     for value in group {
       let before = states.bySeries[value.series]
-      var state = before ?? State(total: 0, last: .min, start: 0, seen: now)
+      var state = before ?? State(total: value.value.zero, last: .min, start: 0, seen: now)
       // A series that a point names twice counts once.
       guard value.time > state.last else { continue }
       if before == nil, value.start > 0, value.start < value.time { state.start = value.start }
-      state.total += value.value
+      state.total = state.total.adding(value.value)
       state.last = value.time
       state.seen = now
-      states.bySeries[value.series] = state
+      states.set(state, for: value.series)
       applied.undo.append((value.series, before, state))
       applied.rows.append(
         Applied.Row(
@@ -126,12 +134,13 @@ package final class DeltaAccumulator: Sendable {
   ///
   /// False where that does not make enough room. What is in use is never forgotten for what is new: a flood of new
   /// series must not reset the totals of all others.
-  private func hasRoom(for newCount: Int, now: Int64, _ states: inout States) -> Bool {
-    if states.bySeries.count + newCount <= countMax { return true }
+  private func hasRoom(for growth: Int, now: Int64, _ states: inout States) -> Bool {
+    if states.weight + growth <= countMax { return true }
     if let swept = states.swept, now >= swept, now &- swept < Self.sweepMilliseconds { return false }
     states.swept = now
     states.bySeries = states.bySeries.filter { now &- $0.value.seen < Self.idleMilliseconds }
-    return states.bySeries.count + newCount <= countMax
+    states.weight = states.bySeries.values.reduce(0) { $0 + $1.total.weight }
+    return states.weight + growth <= countMax
   }
 
   /// Takes back the rows of `range` that were applied but could not be stored, so that the sender's next try counts.
@@ -140,7 +149,7 @@ package final class DeltaAccumulator: Sendable {
   package func rollback(_ applied: Applied, _ range: Range<Int>) {
     states.withLock { states in
       for (series, before, after) in applied.undo[range].reversed() where states.bySeries[series] == after {
-        states.bySeries[series] = before
+        states.set(before, for: series)
       }
     }
   }
@@ -157,7 +166,7 @@ extension DeltaAccumulator.Applied {
     let zeroCount: Int
   }
 
-  /// A batch is cut before it grows larger than this many bytes: a row has 60 at most.
+  /// A batch is cut before it grows larger than this many bytes: a row has 60 at most, that of a histogram some KiB.
   static let cutBytes = Frame.bytesMax - (1 << 20)
 
   /// The rows as batches that fit into frames.
@@ -181,10 +190,10 @@ extension DeltaAccumulator.Applied {
       if row.beginsPoint, builder.byteCountEstimate > cutBytes { cut(at: index) }
       builder.beginSeries(row.series, startTimestamp: row.start == 0 ? nil : row.start)
       if row.isFirst, row.start != 0 {
-        builder.append(timestamp: row.start, valueBits: 0.0.bitPattern)
+        builder.append(timestamp: row.start, row.total.zero)
         zeroCount += 1
       }
-      builder.append(timestamp: row.time, valueBits: row.total.bitPattern)
+      builder.append(timestamp: row.time, row.total)
       if row.beginsPoint { pointCount += 1 }
     }
     cut(at: rows.count)

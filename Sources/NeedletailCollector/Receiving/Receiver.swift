@@ -207,7 +207,9 @@ package struct Receiver: Sendable {
       zip(decoded.batches, decoded.batchPointCounts).map { batch, points in
         BatchCounts(records: points, rows: batch.sampleCount + batch.histogramCount)
       }
-      + deltas.map { BatchCounts(records: $0.pointCount, rows: $0.batch.sampleCount, zeros: $0.zeroCount) }
+      + deltas.map {
+        BatchCounts(records: $0.pointCount, rows: $0.batch.sampleCount + $0.batch.histogramCount, zeros: $0.zeroCount)
+      }
     for (fate, counts) in zip(delivery.fates, counts) { outcome.settle(fate, counts) }
     return outcome
   }

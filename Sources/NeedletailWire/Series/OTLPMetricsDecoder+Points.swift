@@ -16,7 +16,8 @@ extension OTLPMetricsDecoder {
     } else if isDelta {
       output.decoded.deltas.append(
         DeltaPoint(
-          series: id, start: point.start, time: point.time, value: value, point: output.decoded.deltaPointCount))
+          series: id, start: point.start, time: point.time, value: .number(value),
+          point: output.decoded.deltaPointCount))
     } else {
       output.builder.beginSeries(id, startTimestamp: point.start == 0 ? nil : point.start)
       output.builder.append(timestamp: point.time, valueBits: value.bitPattern)
@@ -117,10 +118,22 @@ extension OTLPMetricsDecoder {
       output.reject(.invalidHistogram, "metric \(text(metric.view.name).debugDescription): \(why)")
     case .valid(let histogram):
       guard let id = try series(&context, &metric, .native) else { return }
-      output.builder.beginSeries(id, startTimestamp: context.start == 0 ? nil : context.start)
-      output.builder.append(timestamp: context.time, histogram: histogram)
-      if point.common.hasExemplars { for exemplar in try exemplars(of: point.common) { append(exemplar) } }
-      output.decoded.histogramCount += 1
+      let isChange = metric.isDelta && !point.common.hasNoRecordedValue
+      if isChange {
+        output.decoded.deltas.append(
+          DeltaPoint(
+            series: id, start: context.start, time: context.time, value: .histogram(histogram),
+            point: output.decoded.deltaPointCount))
+        output.decoded.deltaPointCount += 1
+      } else {
+        output.builder.beginSeries(id, startTimestamp: context.start == 0 ? nil : context.start)
+        output.builder.append(timestamp: context.time, histogram: histogram)
+        output.decoded.histogramCount += 1
+      }
+      if point.common.hasExemplars {
+        if isChange { output.builder.beginSeries(id) }
+        for exemplar in try exemplars(of: point.common) { append(exemplar) }
+      }
     }
   }
 

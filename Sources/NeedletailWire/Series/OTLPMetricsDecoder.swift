@@ -119,14 +119,11 @@ package struct OTLPMetricsDecoder {
     }
   }
 
-  /// Native histograms of delta temporality would need whole histograms as state; they are refused, and the sender is
-  /// told.
   private func isSupported(_ metric: inout Metric) -> Bool {
     switch metric.view.kind {
     case .none: false
     case .gauge, .summary: true
-    case .sum, .histogram: metric.view.temporality != .unspecified
-    case .exponentialHistogram: metric.view.temporality == .cumulative
+    case .sum, .histogram, .exponentialHistogram: metric.view.temporality != .unspecified
     }
   }
 

@@ -43,26 +43,6 @@ package struct SeriesDecoding: Sendable {
   }
 }
 
-/// A value of a series whose sender reports changes: it becomes a sample once it is added to what came before.
-package struct DeltaPoint: Hashable, Sendable {
-  package let series: SeriesID
-  /// When the change began, in ms since 1970; 0 where the sender did not say.
-  package let start: Int64
-  /// When it ended, in ms since 1970.
-  package let time: Int64
-  package let value: Double
-  /// Numbers the points of a request: the series of one histogram have the same.
-  package let point: Int
-
-  package init(series: SeriesID, start: Int64, time: Int64, value: Double, point: Int) {
-    self.series = series
-    self.start = start
-    self.time = time
-    self.value = value
-    self.point = point
-  }
-}
-
 /// What a metrics request came to.
 package struct DecodedSeries: Sendable {
   package internal(set) var batches: [SeriesBatch] = []

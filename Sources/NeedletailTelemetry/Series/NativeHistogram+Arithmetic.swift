@@ -1,12 +1,13 @@
-import NeedletailTelemetry
-
 // Sums, differences and multiples of native histograms, and what has to be made equal before: the resolution (the coarser
 // one wins), the zero bucket (the wider one wins), and the bounds of custom buckets (those that both have stay).
 
 extension NativeHistogram {
-  var usesCustomBuckets: Bool { schema == Self.customBucketsSchema }
-  var positive: HistogramSide { HistogramSide(positiveSpans, positiveBuckets) }
-  var negative: HistogramSide { HistogramSide(negativeSpans, negativeBuckets) }
+  /// Whether the buckets have bounds of their own instead of exponential ones.
+  package var usesCustomBuckets: Bool { schema == Self.customBucketsSchema }
+  /// The buckets above zero; all of them where they have bounds of their own.
+  package var positive: HistogramSide { HistogramSide(positiveSpans, positiveBuckets) }
+  /// The buckets below zero, by the size of their values.
+  package var negative: HistogramSide { HistogramSide(negativeSpans, negativeBuckets) }
 
   mutating func setPositive(_ side: HistogramSide) {
     positiveSpans = side.spans
@@ -19,7 +20,7 @@ extension NativeHistogram {
   }
 
   /// Every count and the sum times a factor.
-  func scaled(by factor: Double) -> NativeHistogram {
+  package func scaled(by factor: Double) -> NativeHistogram {
     var result = self
     result.zeroCount *= factor
     result.count *= factor
@@ -33,7 +34,7 @@ extension NativeHistogram {
   /// Every count and the sum divided.
   ///
   /// Division by zero leaves no buckets, only infinite or undefined totals.
-  func divided(by divisor: Double) -> NativeHistogram {
+  package func divided(by divisor: Double) -> NativeHistogram {
     var result = self
     result.zeroCount /= divisor
     result.count /= divisor
@@ -50,16 +51,16 @@ extension NativeHistogram {
   }
 
   /// A sum or difference, and what is to be said about it.
-  struct Combination {
-    var histogram: NativeHistogram
+  package struct Combination {
+    package var histogram: NativeHistogram
     /// Whether the bounds of custom buckets differed, and only the common ones were kept.
-    var reconciledBounds = false
+    package var reconciledBounds = false
     /// Whether one side says that it follows a counter reset and the other that it does not.
-    var collidingHints = false
+    package var collidingHints = false
   }
 
   /// The sum with `factor` times the other; nil if one has custom buckets and the other has not.
-  func adding(_ other: NativeHistogram, factor: Double = 1) -> Combination? {
+  package func adding(_ other: NativeHistogram, factor: Double = 1) -> Combination? {
     guard usesCustomBuckets == other.usesCustomBuckets else { return nil }
     var (left, right) = (self, other)
     var reconciled = false
@@ -101,7 +102,7 @@ extension NativeHistogram {
   }
 
   /// The same observations at a coarser resolution.
-  func reduced(toSchema target: Int8) -> NativeHistogram {
+  package func reduced(toSchema target: Int8) -> NativeHistogram {
     guard !usesCustomBuckets, target < schema else { return self }
     var result = self
     result.schema = target
@@ -167,7 +168,7 @@ extension NativeHistogram {
   }
 
   /// Whether a counter was reset between the previous histogram and this one.
-  func isReset(after previous: NativeHistogram) -> Bool {
+  package func isReset(after previous: NativeHistogram) -> Bool {
     switch resetHint {
     case .reset: return true
     case .notReset, .gauge: return false
@@ -194,7 +195,7 @@ extension NativeHistogram {
   }
 
   /// Equality of what was observed: empty buckets and hints do not count.
-  func observesSame(as other: NativeHistogram) -> Bool {
+  package func observesSame(as other: NativeHistogram) -> Bool {
     var (leftPositive, rightPositive) = (positive, other.positive)
     var (leftNegative, rightNegative) = (negative, other.negative)
     leftPositive.removeEmpty()
@@ -207,7 +208,7 @@ extension NativeHistogram {
   }
 
   /// The same histogram without empty buckets.
-  var compacted: NativeHistogram {
+  package var compacted: NativeHistogram {
     var result = self
     var (positiveSide, negativeSide) = (positive, negative)
     positiveSide.removeEmpty()

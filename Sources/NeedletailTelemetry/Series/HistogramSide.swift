@@ -1,17 +1,18 @@
-import NeedletailTelemetry
-
 /// The positive or negative buckets of a native histogram as sorted pairs of index and count, the form that arithmetic
 /// wants: spans are a form for storing.
-struct HistogramSide: Sendable, Hashable {
-  private(set) var indexes: [Int32] = []
-  private(set) var counts: [Double] = []
+package struct HistogramSide: Sendable, Hashable {
+  /// Numbers of the buckets, rising.
+  package private(set) var indexes: [Int32] = []
+  /// As many as indexes.
+  package private(set) var counts: [Double] = []
 
-  init() {}
+  /// No buckets.
+  package init() {}
 
   /// Spreads spans out.
   ///
   /// Buckets beyond the spans, or spans beyond the buckets, are dropped; equal indexes add up.
-  init(_ spans: [NativeHistogram.BucketSpan], _ buckets: [Double]) {
+  package init(_ spans: [NativeHistogram.BucketSpan], _ buckets: [Double]) {
     indexes.reserveCapacity(buckets.count)
     counts.reserveCapacity(buckets.count)
     var index: Int32 = 0
@@ -29,7 +30,7 @@ struct HistogramSide: Sendable, Hashable {
   }
 
   /// Appends a bucket; its index must not be below the last one's.
-  mutating func append(_ index: Int32, _ count: Double) {
+  package mutating func append(_ index: Int32, _ count: Double) {
     if indexes.last == index {
       counts[counts.count - 1] += count
     } else {
@@ -86,7 +87,7 @@ struct HistogramSide: Sendable, Hashable {
   /// The count of a bucket, zero where there is none.
   ///
   /// O(log buckets).
-  func count(at index: Int32) -> Double {
+  package func count(at index: Int32) -> Double {
     var (low, high) = (0, indexes.count)
     while low < high {
       let middle = (low + high) / 2
@@ -96,7 +97,7 @@ struct HistogramSide: Sendable, Hashable {
   }
 
   /// The form for storing: one span per run without gaps.
-  var spans: [NativeHistogram.BucketSpan] {
+  package var spans: [NativeHistogram.BucketSpan] {
     var result: [NativeHistogram.BucketSpan] = []
     var next: Int32 = 0
     for index in indexes {
