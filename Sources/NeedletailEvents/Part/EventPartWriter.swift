@@ -34,10 +34,12 @@ struct EventPartWriter {
   /// Sorts the references, which are all of one day, drops those that name the same record, and writes the rows as a
   /// part; leaves nothing behind where the source or a file throws.
   static func write(
-    _ references: [Reference], of source: some Source, streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
-    level: UInt32, to parts: PartsFolder
+    _ references: consuming [Reference], of source: some Source, streams: [StreamEntry], isSpans: Bool,
+    slots: SlotMap, level: UInt32, to parts: PartsFolder
   ) throws(EventEngineError) -> PartRecord {
-    let sorted = references.sorted { $0.stream != $1.stream ? $0.stream < $1.stream : $0.key < $1.key }
+    // In their place: those of a large merge take a hundred megabytes and more.
+    var sorted = references
+    sorted.sort { $0.stream != $1.stream ? $0.stream < $1.stream : $0.key < $1.key }
     let part = try EventEngineError.wrapping { () throws(BlockError) in try parts.makePart() }
     do throws(EventEngineError) {
       return try write(

@@ -5,7 +5,7 @@ import NeedletailTelemetry
 enum PartMerge {
   /// Parts of one level and day that are merged into one of the next level.
   static let fanIn = 8
-  /// Rows of a merged part: what its references take in memory is 40 bytes each.
+  /// Rows of a merged part: what its references take in memory is 32 bytes each.
   static let rowsMax: UInt64 = 4 << 20
 
   /// The parts to merge next, all of one day and none of `others`; none where there is nothing to do.
@@ -56,7 +56,8 @@ enum PartMerge {
     }
     let level = (parts.map(\.record.summary.level).max() ?? 0) + 1
     return try EventPartWriter.write(
-      references, of: PartSource(parts), streams: streams, isSpans: isSpans, slots: slots, level: level, to: folder)
+      consume references, of: PartSource(parts), streams: streams, isSpans: isSpans, slots: slots, level: level,
+      to: folder)
   }
 
   /// A block with streams, times and keys, and these groups of columns; throws `.cancelled` where the task is.
