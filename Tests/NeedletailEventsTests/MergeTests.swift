@@ -112,30 +112,6 @@ import Testing
     try check(machine, holds: ["newest"])
   }
 
-  @Test("Parts that retention is dropping are not merged")
-  func droppedFirst() async throws {
-    let disk = FaultyFileSystem(seed: 1)
-    let watched = WatchedFileSystem(disk)
-    let catalog = MemoryCatalog()
-    let machine = try EventMachine(
-      disk, catalog, options: EventEngineOptions(retentionNanoseconds: day), watched: watched)
-    try await makeParts(8, on: machine)
-    let later = now + 3 * day
-    machine.clock.advance(nanoseconds: 3 * day)
-    _ = try await machine.logs.append(
-      try makeBatch([(EventStream(), LogRecord(timeNanoseconds: later, body: .string("newest")))]))
-    try machine.flush()
-    let logs = machine.logs
-    let merged = Mutex<Int?>(nil)
-    watched.once(before: { $0.operation == .remove }) {
-      let count = try? logs.mergeParts()
-      merged.withLock { $0 = count }
-    }
-    #expect(try logs.enforceRetention(now: later) == 8)
-    #expect(merged.withLock { $0 } == 0)
-    try check(machine, holds: ["newest"])
-  }
-
   @Test(
     "A merge that is cancelled ends before the next block and leaves everything as it was",
     arguments: [FileError.Operation.read, .createDirectory])
