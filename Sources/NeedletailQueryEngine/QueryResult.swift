@@ -50,18 +50,21 @@ package struct QueryLimits: Sendable, Hashable {
   package var steps: Int
   /// Values in the answer.
   package var resultSamples: Int
+  /// Bytes of the events in the answer, as `EventColumns.recordBytes` counts them.
+  package var eventBytes: Int
   /// Time on the wall.
   package var timeout: Duration
 
   /// Limits; the defaults are Prometheus' where it has one.
   package init(
     samples: Int = 50_000_000, series: Int = 1_000_000, steps: Int = 11_000, resultSamples: Int = 20_000_000,
-    timeout: Duration = .seconds(120)
+    eventBytes: Int = 256 << 20, timeout: Duration = .seconds(120)
   ) {
     self.samples = samples
     self.series = series
     self.steps = steps
     self.resultSamples = resultSamples
+    self.eventBytes = eventBytes
     self.timeout = timeout
   }
 }

@@ -23,13 +23,13 @@ final class EventMachine {
 
   init(
     _ disk: FaultyFileSystem, _ catalog: MemoryCatalog, clock: ManualClock = ManualClock(),
-    options: EventEngineOptions = EventEngineOptions(), ownThread: Bool = true
+    options: EventEngineOptions = EventEngineOptions(), ownThread: Bool = true, watched: WatchedFileSystem? = nil
   ) throws {
     self.disk = disk
     self.catalog = catalog
     self.clock = clock
     folder = try DataFolder.open(
-      "/data", on: disk, random: SeededRandomSource(seed: 5), holder: "a test",
+      "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
       openCatalog: { (_) throws(CatalogError) in catalog })
     logs = try EventEngine(kind: .logs, catalog: catalog, parts: folder.parts, options: options, clock: clock)
     spans = try EventEngine(kind: .spans, catalog: catalog, parts: folder.parts, options: options, clock: clock)

@@ -27,7 +27,8 @@ final class MemoryEvents: EventSource {
     let chunks = found.prefix(selection.limit).map { event in
       EventColumns<Record>(
         streams: [event.stream], streamIndexes: [0], timestamps: [event.time], sizes: [event.text.utf8.count],
-        values: selection.unwrap == nil ? [] : [event.number], records: selection.wantsRecords ? [record(event)] : [])
+        values: selection.unwrap == nil ? [] : [event.number], records: selection.wantsRecords ? [record(event)] : [],
+        recordBytes: selection.wantsRecords ? event.text.utf8.count : 0)
     }
     return MemoryEventCursor(chunks)
   }

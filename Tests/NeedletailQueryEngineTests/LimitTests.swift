@@ -32,6 +32,27 @@ struct LimitTests {
     #expect(await Self.failure("m +", QueryLimits())?.kind == .badData)
   }
 
+  @Test(
+    "events of too many bytes are an error that names the limit, and functions over them are not", arguments: [19, 20])
+  func eventBytes(limit: Int) async throws {
+    let stream = LabelSet(["service": "a"])
+    let events = (1...4).map { MemoryEvents.Event(stream: stream, time: Int64($0) * 1_000_000_000, text: "five!") }
+    let engine = QueryEngine(
+      series: MemorySeries([:]), events: MemoryEvents(events), limits: QueryLimits(eventBytes: limit))
+    func ask(_ query: String) async throws -> QueryResult {
+      try await engine.range(query, tenant: .default, from: 0, to: 5000, step: 1000)
+    }
+    for signal in ["logs", "spans"] {
+      if limit == 19 {
+        let error = await #expect(throws: QueryError.self) { try await ask("\(signal){}") }
+        #expect(error?.kind == .execution && error?.message.contains("(limit 19)") == true)
+      } else {
+        _ = try await ask("\(signal){}")
+      }
+      _ = try await ask("count_over_time(\(signal){}[5s])")
+    }
+  }
+
   @Test("the highest tree that parses can be evaluated")
   func height() async throws {
     let query = "m" + String(repeating: " + m", count: 390)

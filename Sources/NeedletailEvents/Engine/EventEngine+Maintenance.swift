@@ -1,32 +1,52 @@
+// Merges and retention both replace parts, and may run at the same time, each for as long as it takes. They keep out of
+// each other's way by claims: whoever begins takes parts that are claimed by nobody, under the state's lock, which is
+// held for no longer than that; so neither waits for the other's disk, and no part is dropped while a merge carries its
+// rows over, or merged while it is dropped. A flush takes no claim and needs none: it only adds parts. The catalog puts
+// the commits of all three in a row.
+
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailTelemetry
 
 extension EventEngine {
-  /// Merges small parts of a day into one, until there is nothing to merge; queries go on meanwhile.
+  /// Merges small parts of a day into one, until there is nothing to merge; queries, appends, flushes and retention go
+  /// on meanwhile, and wait for none of it.
   ///
-  /// Returns how many parts are gone.
+  /// Blocks for as long as that takes. When its task is cancelled it ends at the next block, throws `.cancelled`, and
+  /// leaves the parts of the merge under way as they were. After any other error it may be called again; where a part
+  /// turned out to be damaged, the parts of that merge are left alone until the next start, so that one bad block does
+  /// not keep all other parts from being merged. Returns how many parts there are fewer.
   package func mergeParts() throws(EventEngineError) -> Int {
-    try maintenance.withLock { _ throws(EventEngineError) in
-      var merged = 0
-      while true {
-        if Task.isCancelled { throw .cancelled }
-        let chosen = PartMerge.choose(state.withLock { $0.parts })
-        guard !chosen.isEmpty else { return merged }
-        try replace(chosen)
-        merged += chosen.count - 1
-      }
+    var merged = 0
+    while true {
+      if Task.isCancelled { throw .cancelled }
+      let chosen = claimPartsToMerge()
+      guard !chosen.isEmpty else { return merged }
+      defer { release(chosen.map(\.record.id)) }
+      try replace(chosen)
+      merged += chosen.count - 1
     }
   }
 
+  private func claimPartsToMerge() -> [EventPart] {
+    state.withLock { state in
+      let chosen = PartMerge.choose(state.parts, without: state.claimed.union(state.spared))
+      state.claimed.formUnion(chosen.map(\.record.id))
+      return chosen
+    }
+  }
+
+  private func release(_ ids: some Sequence<PartID>) { state.withLock { $0.claimed.subtract(ids) } }
+
   private func replace(_ old: [EventPart]) throws(EventEngineError) {
     let new: EventPart
-    do throws(BlockError) {
-      let record = try PartMerge.merge(old, isSpans: isSpans, slots: slots, to: folder)
-      new = try EventPart(try folder.open(record), table: streams)
+    do throws(EventEngineError) {
+      new = try open(try PartMerge.merge(old, isSpans: isSpans, slots: slots, to: folder))
     } catch {
+      if case .cancelled = error { throw error }
       note(failed: 1)
-      throw .block(error)
+      if case .block(.damaged) = error { state.withLock { $0.spared.formUnion(old.map(\.record.id)) } }
+      throw error
     }
     let ids = Set(old.map(\.record.id))
     do throws(CatalogError) {
@@ -51,6 +71,16 @@ extension EventEngine {
     remove(ids)
   }
 
+  /// Opens a part that was just written; removes it where that fails.
+  private func open(_ record: PartRecord) throws(EventEngineError) -> EventPart {
+    do throws(BlockError) {
+      return try EventPart(try folder.open(record), table: streams)
+    } catch {
+      remove([record.id])
+      throw .block(error)
+    }
+  }
+
   /// Removes folders of parts that the catalog does not list any more.
   ///
   /// Queries that are under way keep the open files.
@@ -64,27 +94,30 @@ extension EventEngine {
   ///
   /// `now`, in nanoseconds since 1970, counts as at most a day after the newest event of any part: a clock that jumps
   /// ahead must not drop everything at once. Also forgets the streams that nothing is of any more, whether there is a
-  /// retention or not. Returns how many parts were dropped.
+  /// retention or not. Parts that are being merged are left to a later pass. Returns how many parts were dropped.
   package func enforceRetention(now: Int64) throws(EventEngineError) -> Int {
-    try maintenance.withLock { _ throws(EventEngineError) in
-      let expired = expiredParts(now: now)
-      if !expired.isEmpty { try drop(expired) }
-      let (live, parts) = state.withLock { state in
-        (state.head.streamIdentities.union(state.frozen?.streamIdentities ?? []), state.parts)
-      }
-      streams.keep(parts.reduce(into: live) { live, part in live.formUnion(part.streams.map(\.identity)) })
-      return expired.count
+    let expired = claimExpiredParts(now: now)
+    defer { release(expired) }
+    if !expired.isEmpty { try drop(expired) }
+    let (live, parts) = state.withLock { state in
+      (state.head.streamIdentities.union(state.frozen?.streamIdentities ?? []), state.parts)
     }
+    streams.keep(parts.reduce(into: live) { live, part in live.formUnion(part.streams.map(\.identity)) })
+    return expired.count
   }
 
-  private func expiredParts(now: Int64) -> Set<PartID> {
+  private func claimExpiredParts(now: Int64) -> Set<PartID> {
     guard let retention = options.retentionNanoseconds else { return [] }
-    let records = state.withLock { $0.parts.map(\.record) + $0.unreadable.map(\.record) }
-    guard let newest = records.map(\.summary.maxTime).max() else { return [] }
-    let (latest, isFar) = newest.addingReportingOverflow(PartFormat.nanosecondsPerDay)
-    let (oldest, overflow) = (isFar ? now : min(now, latest)).subtractingReportingOverflow(retention)
-    guard !overflow else { return [] }
-    return Set(records.filter { $0.summary.maxTime < oldest }.map(\.id))
+    return state.withLock { state in
+      let records = state.parts.map(\.record) + state.unreadable.map(\.record)
+      guard let newest = records.map(\.summary.maxTime).max() else { return [] }
+      let (latest, isFar) = newest.addingReportingOverflow(PartFormat.nanosecondsPerDay)
+      let (oldest, overflow) = (isFar ? now : min(now, latest)).subtractingReportingOverflow(retention)
+      guard !overflow else { return [] }
+      let expired = Set(records.filter { $0.summary.maxTime < oldest }.map(\.id)).subtracting(state.claimed)
+      state.claimed.formUnion(expired)
+      return expired
+    }
   }
 
   private func drop(_ expired: Set<PartID>) throws(EventEngineError) {
@@ -99,6 +132,7 @@ extension EventEngine {
     state.withLock { state in
       state.parts.removeAll { expired.contains($0.record.id) }
       state.unreadable.removeAll { expired.contains($0.record.id) }
+      state.spared.subtract(expired)
       state.statistics.droppedParts += UInt64(expired.count)
     }
     remove(expired)

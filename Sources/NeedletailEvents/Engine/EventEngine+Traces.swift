@@ -19,27 +19,38 @@ package struct TraceSummary: Equatable, Sendable {
 extension EventEngine {
   /// All spans of a trace, each once, by start.
   ///
-  /// Reads only the blocks that the index names; `range` keeps it from looking into parts that lie wholly outside.
+  /// Reads only the blocks that the index names; `range` keeps it from looking into parts that lie wholly outside. A
+  /// trace of more than `limit` spans or `bytesMax` bytes throws `.traceTooLarge` as soon as that is known: it is never
+  /// cut. Ends at the next block when its task is cancelled.
   package func trace(
-    _ id: TraceID, tenant: TenantID, range: EventTimeRange = .all
+    _ id: TraceID, tenant: TenantID, range: EventTimeRange = .all, limit: Int = 100_000, bytesMax: Int = 256 << 20
   ) throws(EventEngineError) -> [EventHit<SpanRecord>] {
     guard isSpans else { throw .wrongKind }
     var hits: [EventHit<SpanRecord>] = []
-    var problem: MalformedBytes?
+    var byteCount = 0
+    var problem: EventEngineError?
     try forEachRow(of: id, tenant: tenant, range) { row, stream in
-      do throws(MalformedBytes) {
-        hits.append(EventHit(stream: stream, record: try row.span()))
-      } catch {
-        problem = error
+      byteCount += row.byteCount
+      guard hits.count < limit, byteCount <= bytesMax else {
+        problem = .traceTooLarge(limit: limit, bytes: bytesMax)
+        return false
       }
+      do throws(MalformedBytes) {
+        hits.append(EventHit(stream: stream, record: try row.span(), byteCount: row.byteCount))
+      } catch {
+        problem = .malformed(error)
+        return false
+      }
+      return true
     }
-    if let problem { throw .malformed(problem) }
+    if let problem { throw problem }
     return hits.sorted { $0.record.startNanoseconds < $1.record.startNanoseconds }
   }
 
-  /// Calls `body` with every row of a trace, each record once, in no particular order.
+  /// Calls `body` with every row of a trace, each record once, in no particular order, until it returns false or the
+  /// task is cancelled.
   private func forEachRow(
-    of id: TraceID, tenant: TenantID, _ range: EventTimeRange, _ body: (EventRow, StreamEntry) -> Void
+    of id: TraceID, tenant: TenantID, _ range: EventTimeRange, _ body: (EventRow, StreamEntry) -> Bool
   ) throws(EventEngineError) {
     let (rows, parts, problem) = state.withLock { state in
       (
@@ -49,38 +60,52 @@ extension EventEngine {
     }
     if let problem { throw .block(problem) }
     var seen: Set<EventKey> = []
-    for (batch, row) in rows where batch.batch.tenant == tenant {
+    var goesOn = true
+    for (number, (batch, row)) in rows.enumerated() where batch.batch.tenant == tenant {
+      if number.isMultiple(of: PartFormat.blockRowsMax), Task.isCancelled { throw .cancelled }
       batch.withRow(row) { event, stream in
-        if seen.insert(event.key).inserted { body(event, stream) }
+        if seen.insert(event.key).inserted { goesOn = body(event, stream) }
       }
+      guard goesOn else { return }
     }
-    do throws(BlockError) {
-      for part in parts where part.range.min <= range.endNanoseconds && part.range.max >= range.startNanoseconds {
-        for number in try part.blocks(of: id) {
-          if Task.isCancelled { break }
+    for part in parts where part.range.min <= range.endNanoseconds && part.range.max >= range.startNanoseconds {
+      if Task.isCancelled { throw .cancelled }
+      for number in try reading({ () throws(BlockError) in try part.blocks(of: id) }) {
+        if Task.isCancelled { throw .cancelled }
+        let columns = try reading { () throws(BlockError) in
           let columns = try BlockColumns(part, part.directory.blocks[number])
           try columns.load(ColumnGroup.allCases)
-          note(read: 1)
-          for row in 0..<columns.rowCount where columns.stream(of: row).tenant == tenant {
-            columns.withRow(row) { event in
-              guard event.traceID == id, seen.insert(event.key).inserted else { return }
-              body(event, columns.stream(of: row))
-            }
+          return columns
+        }
+        note(read: 1)
+        for row in 0..<columns.rowCount where goesOn && columns.stream(of: row).tenant == tenant {
+          columns.withRow(row) { event in
+            guard event.traceID == id, seen.insert(event.key).inserted else { return }
+            goesOn = body(event, columns.stream(of: row))
           }
         }
+        guard goesOn else { return }
       }
+    }
+    if Task.isCancelled { throw .cancelled }
+  }
+
+  /// Reads of a part, and counts where that fails.
+  private func reading<Result>(_ body: () throws(BlockError) -> Result) throws(EventEngineError) -> Result {
+    do throws(BlockError) {
+      return try body()
     } catch {
       note(failed: 1)
       throw .block(error)
     }
-    if Task.isCancelled { throw .cancelled }
   }
 
   /// The newest traces that have a span within the range with all the tags, and last as long as asked, newest first by
   /// that span's start.
   ///
   /// Tags are labels of spans, named as attributes or as labels (`service.name` and `service_name` are the same).
-  /// Durations, in nanoseconds, are of the whole trace.
+  /// Durations, in nanoseconds, are of the whole trace. Ends at the next block when its task is cancelled, also in the
+  /// middle of a trace.
   package func searchTraces(
     tenant: TenantID, tags: [(key: String, value: String)] = [], minDuration: Int64? = nil, maxDuration: Int64? = nil,
     range: EventTimeRange = .all, limit: Int = 20
@@ -129,6 +154,7 @@ extension EventEngine {
       current.spanCount += 1
       if let rest = filter.rest(of: stream), filter.matches(row, stream, rest: rest) { current.matchedSpanCount += 1 }
       summary = current
+      return true
     }
     guard var summary else { return nil }
     let (duration, overflow) = end.subtractingReportingOverflow(summary.startNanoseconds)

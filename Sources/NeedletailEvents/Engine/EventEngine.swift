@@ -17,6 +17,10 @@ package final class EventEngine: Sendable {
     var parts: [EventPart] = []
     /// Parts that the catalog lists and that cannot be read, and why.
     var unreadable: [UnreadablePart] = []
+    /// Parts that a merge or a retention pass is working on: no other one takes them.
+    var claimed: Set<PartID> = []
+    /// Parts that a merge met damage in, all of that merge: left as they are.
+    var spared: Set<PartID> = []
     var journal: Journal?
     var statistics = EventEngineStatistics()
   }
@@ -44,8 +48,6 @@ package final class EventEngine: Sendable {
   let slots: SlotMap
   let streams = StreamTable()
   let state = Mutex(State())
-  /// Held while parts are merged or dropped.
-  let maintenance = Mutex(())
   let catalog: any PartCatalog
   let folder: PartsFolder
 

@@ -14,6 +14,9 @@ package enum EventEngineError: Error, Sendable, CustomStringConvertible {
   /// A part could not be read or is damaged: the answer would be incomplete, so there is none.
   case block(BlockError)
   case catalog(CatalogError)
+  /// A trace has more than `limit` spans, or takes more than `bytes` bytes: there is no answer, rather than a part of
+  /// one.
+  case traceTooLarge(limit: Int, bytes: Int)
   /// The task that asked was cancelled.
   case cancelled
 
@@ -25,7 +28,15 @@ package enum EventEngineError: Error, Sendable, CustomStringConvertible {
     case .journal(let error): "\(error)"
     case .block(let error): "\(error)"
     case .catalog(let error): "\(error)"
+    case .traceTooLarge(let limit, let bytes):
+      "the trace has more than \(limit) spans or \(bytes >> 20) MiB, too much to be returned as a whole; ask for its spans "
+        + "by the label trace_id, a shorter range of time at once"
     case .cancelled: "the query was cancelled"
     }
+  }
+
+  /// Runs what may fail at a part's files.
+  static func wrapping<Result>(_ body: () throws(BlockError) -> Result) throws(EventEngineError) -> Result {
+    do throws(BlockError) { return try body() } catch { throw .block(error) }
   }
 }

@@ -3,7 +3,7 @@ import NeedletailTelemetry
 
 extension EventHead {
   /// Writes all rows as parts, one for each UTC day that they fall on.
-  func write(isSpans: Bool, slots: SlotMap, to parts: PartsFolder) throws(BlockError) -> [PartRecord] {
+  func write(isSpans: Bool, slots: SlotMap, to parts: PartsFolder) throws(EventEngineError) -> [PartRecord] {
     let (streams, numbers) = sortedStreams()
     var days: [Int64: [EventPartWriter.Reference]] = [:]
     let batches = batches.all
@@ -35,7 +35,7 @@ extension EventHead {
 private struct HeadSource: EventPartWriter.Source {
   let batches: [HeadBatch]
 
-  func withRow(_ reference: EventPartWriter.Reference, _ body: (EventRow) -> Void) throws(BlockError) {
+  func withRow(_ reference: EventPartWriter.Reference, _ body: (EventRow) -> Void) {
     batches[Int(reference.source)].withRow(reference.row) { row, _ in body(row) }
   }
 }

@@ -15,7 +15,7 @@ struct EventPartWriter {
   /// Where the rows are.
   protocol Source {
     /// Calls `body` with the row that a reference names.
-    mutating func withRow(_ reference: Reference, _ body: (EventRow) -> Void) throws(BlockError)
+    mutating func withRow(_ reference: Reference, _ body: (EventRow) -> Void) throws(EventEngineError)
   }
 
   private let isSpans: Bool
@@ -32,14 +32,16 @@ struct EventPartWriter {
   private var slotPairs: Set<KeyedBlocks.Pair> = []
 
   /// Sorts the references, which are all of one day, drops those that name the same record, and writes the rows as a
-  /// part.
+  /// part; leaves nothing behind where the source or a file throws.
   static func write(
-    _ references: [Reference], of source: some Source, streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
-    level: UInt32, to parts: PartsFolder
-  ) throws(BlockError) -> PartRecord {
-    let sorted = references.sorted { $0.stream != $1.stream ? $0.stream < $1.stream : $0.key < $1.key }
-    let part = try parts.makePart()
-    do throws(BlockError) {
+    _ references: consuming [Reference], of source: some Source, streams: [StreamEntry], isSpans: Bool,
+    slots: SlotMap, level: UInt32, to parts: PartsFolder
+  ) throws(EventEngineError) -> PartRecord {
+    // In their place: those of a large merge take a hundred megabytes and more.
+    var sorted = references
+    sorted.sort { $0.stream != $1.stream ? $0.stream < $1.stream : $0.key < $1.key }
+    let part = try EventEngineError.wrapping { () throws(BlockError) in try parts.makePart() }
+    do throws(EventEngineError) {
       return try write(
         sorted, of: source, streams: streams, isSpans: isSpans, slots: slots, level: level, as: part)
     } catch {
@@ -51,11 +53,12 @@ struct EventPartWriter {
   private static func write(
     _ references: [Reference], of source: some Source, streams: [StreamEntry], isSpans: Bool, slots: SlotMap,
     level: UInt32, as part: PartWriter
-  ) throws(BlockError) -> PartRecord {
+  ) throws(EventEngineError) -> PartRecord {
     var source = source
     var rowCount: UInt64 = 0
     var previous: Reference?
-    var writer = EventPartWriter(isSpans: isSpans, slots: slots, data: try part.makeFile(PartFormat.dataFile))
+    let data = try EventEngineError.wrapping { () throws(BlockError) in try part.makeFile(PartFormat.dataFile) }
+    var writer = EventPartWriter(isSpans: isSpans, slots: slots, data: data)
     // The part numbers only the streams that it has, in the order of the rows.
     var used: [StreamEntry] = []
     var current: UInt32?
@@ -73,18 +76,26 @@ struct EventPartWriter {
       let number = UInt32(truncatingIfNeeded: used.count - 1)
       let stream = streams[Int(reference.stream)]
       try source.withRow(reference) { writer.append($0, stream, number: number) }
-      if writer.columns.isFull { try writer.endBlock() }
+      if writer.columns.isFull { try EventEngineError.wrapping { () throws(BlockError) in try writer.endBlock() } }
     }
-    try writer.endBlock()
-    try writer.writeStreams(used)
-    try writer.writeIndexes()
+    let summary = PartSummary(
+      kind: isSpans ? .spans : .logs, format: PartFormat.version, partition: PartFormat.day(timeMin), level: level,
+      rows: rowCount, groups: 0, minTime: timeMin, maxTime: timeMax)
+    do throws(BlockError) { return try writer.finish(part, used, summary) } catch { throw .block(error) }
+  }
+
+  /// Writes what follows the rows, and the directory.
+  private mutating func finish(
+    _ part: PartWriter, _ streams: [StreamEntry], _ summary: PartSummary
+  ) throws(BlockError) -> PartRecord {
+    try endBlock()
+    try writeStreams(streams)
+    try writeIndexes()
     let root = try part.makeFile(PartFormat.directoryFile)
-    _ = try root.append(writer.directory.encoded(), kind: PartBlockKind.directory)
-    let groups = isSpans ? Set(writer.traces.map(\.key)).count : used.count
-    return try part.finish(
-      PartSummary(
-        kind: isSpans ? .spans : .logs, format: PartFormat.version, partition: PartFormat.day(timeMin), level: level,
-        rows: rowCount, groups: UInt64(groups), minTime: timeMin, maxTime: timeMax))
+    _ = try root.append(directory.encoded(), kind: PartBlockKind.directory)
+    var summary = summary
+    summary.groups = UInt64(isSpans ? Set(traces.map(\.key)).count : streams.count)
+    return try part.finish(summary)
   }
 
   private init(isSpans: Bool, slots: SlotMap, data: BlockWriter) {

@@ -5,16 +5,18 @@ import NeedletailTelemetry
 enum PartMerge {
   /// Parts of one level and day that are merged into one of the next level.
   static let fanIn = 8
-  /// Rows of a merged part: what its references take in memory is 40 bytes each.
+  /// Rows of a merged part: what its references take in memory is 32 bytes each.
   static let rowsMax: UInt64 = 4 << 20
 
-  /// The parts to merge next, all of one day; none where there is nothing to do.
-  static func choose(_ parts: [EventPart]) -> [EventPart] {
+  /// The parts to merge next, all of one day and none of `others`; none where there is nothing to do.
+  static func choose(_ parts: [EventPart], without others: Set<PartID> = []) -> [EventPart] {
     struct Tier: Hashable {
       var day: Int64
       var level: UInt32
     }
-    let tiers = Dictionary(grouping: parts) { Tier(day: $0.record.summary.partition, level: $0.record.summary.level) }
+    let tiers = Dictionary(grouping: parts.filter { !others.contains($0.record.id) }) {
+      Tier(day: $0.record.summary.partition, level: $0.record.summary.level)
+    }
     for (_, tier) in tiers.sorted(by: { ($0.key.day, $0.key.level) < ($1.key.day, $1.key.level) }) {
       var chosen: [EventPart] = []
       var rows: UInt64 = 0
@@ -30,17 +32,19 @@ enum PartMerge {
   }
 
   /// Writes the rows of parts of one day, each record once, as one part.
+  ///
+  /// Ends at the next block when its task is cancelled, and then leaves nothing behind.
   static func merge(
     _ parts: [EventPart], isSpans: Bool, slots: SlotMap, to folder: PartsFolder
-  ) throws(BlockError) -> PartRecord {
+  ) throws(EventEngineError) -> PartRecord {
     var distinct: [Hash128: StreamEntry] = [:]
     for part in parts { for stream in part.streams { distinct[stream.identity] = stream } }
     let (streams, numbers) = StreamEntry.sorted(distinct)
     var references: [EventPartWriter.Reference] = []
     for (index, part) in parts.enumerated() {
       var row: UInt32 = 0
-      for entry in part.directory.blocks {
-        let columns = try BlockColumns(part, entry)
+      for number in part.directory.blocks.indices {
+        let columns = try read(number, of: part, [])
         for local in 0..<columns.rowCount {
           references.append(
             EventPartWriter.Reference(
@@ -52,7 +56,20 @@ enum PartMerge {
     }
     let level = (parts.map(\.record.summary.level).max() ?? 0) + 1
     return try EventPartWriter.write(
-      references, of: PartSource(parts), streams: streams, isSpans: isSpans, slots: slots, level: level, to: folder)
+      consume references, of: PartSource(parts), streams: streams, isSpans: isSpans, slots: slots, level: level,
+      to: folder)
+  }
+
+  /// A block with streams, times and keys, and these groups of columns; throws `.cancelled` where the task is.
+  fileprivate static func read(
+    _ block: Int, of part: EventPart, _ groups: [ColumnGroup]
+  ) throws(EventEngineError) -> BlockColumns {
+    if Task.isCancelled { throw .cancelled }
+    return try EventEngineError.wrapping { () throws(BlockError) in
+      let columns = try BlockColumns(part, part.directory.blocks[block])
+      try columns.load(groups)
+      return columns
+    }
   }
 }
 
@@ -73,14 +90,13 @@ private struct PartSource: EventPartWriter.Source {
 
   init(_ parts: [EventPart]) { cursors = parts.map { Cursor(part: $0) } }
 
-  mutating func withRow(_ reference: EventPartWriter.Reference, _ body: (EventRow) -> Void) throws(BlockError) {
+  mutating func withRow(_ reference: EventPartWriter.Reference, _ body: (EventRow) -> Void) throws(EventEngineError) {
     let source = Int(reference.source)
     while Int(reference.row) >= cursors[source].end {
       let part = cursors[source].part
       let block = cursors[source].block + 1
       guard block < part.directory.blocks.count else { throw Self.damage(part, block - 1) }
-      let columns = try BlockColumns(part, part.directory.blocks[block])
-      try columns.load(ColumnGroup.allCases)
+      let columns = try PartMerge.read(block, of: part, ColumnGroup.allCases)
       cursors[source].block = block
       cursors[source].start = cursors[source].end
       cursors[source].end += columns.rowCount
@@ -92,8 +108,8 @@ private struct PartSource: EventPartWriter.Source {
     cursors[source].columns?.withRow(local, body)
   }
 
-  private static func damage(_ part: EventPart, _ block: Int) -> BlockError {
+  private static func damage(_ part: EventPart, _ block: Int) -> EventEngineError {
     let entry = part.directory.blocks.indices.contains(block) ? part.directory.blocks[block] : nil
-    return .damaged(path: part.data.path, offset: entry?.locations.first?.offset ?? 0, .content)
+    return .block(.damaged(path: part.data.path, offset: entry?.locations.first?.offset ?? 0, .content))
   }
 }

@@ -9,6 +9,8 @@ import NeedletailTelemetry
 package struct EventHit<Record: Sendable>: Sendable {
   package let stream: StreamEntry
   package let record: Record
+  /// About what the event takes, in bytes: those of its columns that the scan reads for the record.
+  package let byteCount: Int
 }
 
 /// The answer to a query, page by page.
@@ -73,16 +75,20 @@ package final class EventScan<Record: Sendable> {
   }
 
   /// The next events, at most `count`; none after the last.
-  package func next(upTo count: Int = 1024) throws(EventEngineError) -> [EventHit<Record>] {
+  ///
+  /// A page ends early, but not before its first event, where its events take more than `bytesMax` bytes together.
+  package func next(upTo count: Int = 1024, bytesMax: Int = 16 << 20) throws(EventEngineError) -> [EventHit<Record>] {
     var page: [EventHit<Record>] = []
-    while page.count < count, remaining > 0 {
+    var byteCount = 0
+    while page.count < count, page.isEmpty || byteCount < bytesMax, remaining > 0 {
       try readAhead()
       guard let (unit, hit) = merge.removeNearest() else { break }
       guard hit.key != lastKey else { continue }
       lastKey = hit.key
       do throws(EventEngineError) {
-        let (stream, record) = try unit.make(hit.row, columns, make)
-        page.append(EventHit(stream: stream, record: record))
+        let hit = try unit.make(hit.row, columns, make)
+        byteCount += hit.byteCount
+        page.append(hit)
       } catch {
         engine.note(failed: 1)
         throw error

@@ -26,24 +26,25 @@ enum LoadedUnit {
   case batch(HeadBatch)
   case columns(BlockColumns)
 
-  /// Makes of a row what `body` makes of it, with these groups of columns there.
+  /// Makes a hit of a row as `body` makes its record, with these groups of columns there.
   func make<Record>(
     _ row: UInt32, _ groups: [ColumnGroup], _ body: (EventRow, StreamEntry) throws(MalformedBytes) -> Record
-  ) throws(EventEngineError) -> (stream: StreamEntry, record: Record) {
+  ) throws(EventEngineError) -> EventHit<Record> {
+    func hit(_ event: EventRow, _ stream: StreamEntry) -> Result<EventHit<Record>, MalformedBytes> {
+      Result { () throws(MalformedBytes) in
+        EventHit(stream: stream, record: try body(event, stream), byteCount: event.byteCount)
+      }
+    }
     switch self {
     case .batch(let batch):
-      let made = batch.withRow(row) { event, stream in
-        (stream, Result { () throws(MalformedBytes) in try body(event, stream) })
-      }
-      do throws(MalformedBytes) { return (made.0, try made.1.get()) } catch { throw .malformed(error) }
+      let made = batch.withRow(row, hit)
+      do throws(MalformedBytes) { return try made.get() } catch { throw .malformed(error) }
     case .columns(let columns):
       do throws(BlockError) { try columns.load(groups) } catch { throw .block(error) }
       let stream = columns.stream(of: Int(row))
-      let made = columns.withRow(Int(row)) { event in
-        Result { () throws(MalformedBytes) in try body(event, stream) }
-      }
+      let made = columns.withRow(Int(row)) { hit($0, stream) }
       do throws(MalformedBytes) {
-        return (stream, try made.get())
+        return try made.get()
       } catch {
         throw .block(.damaged(path: columns.part.data.path, offset: columns.entry.locations[0].offset, .content))
       }

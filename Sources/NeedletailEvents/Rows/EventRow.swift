@@ -53,6 +53,11 @@ extension EventRow {
     return overflow ? (secondTime > time ? .max : 0) : max(0, duration)
   }
 
+  /// About what a record of the row takes, in bytes: its variable fields as they are stored, and its fixed ones.
+  var byteCount: Int {
+    256 + name.count + text.count + body.count + attributes.count + nested.count + state.count
+  }
+
   func decodeAttributes() throws(MalformedBytes) -> [Attribute] {
     guard !attributes.isEmpty else { return [] }
     var reader = ByteReader(attributes)

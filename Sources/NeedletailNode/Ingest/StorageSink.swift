@@ -78,7 +78,7 @@ struct StorageSink: BatchSink {
     case .malformed, .wrongKind: .refused(reason: "\(error)")
     case .journal(.overloaded): .overloaded(retryAfterSeconds: retryAfterSeconds)
     case .journal(.recordTooLarge): .refused(reason: "\(error)")
-    case .journal, .notAttached, .block, .catalog, .cancelled: .unavailable(reason: "\(error)")
+    case .journal, .notAttached, .block, .catalog, .traceTooLarge, .cancelled: .unavailable(reason: "\(error)")
     }
   }
 }

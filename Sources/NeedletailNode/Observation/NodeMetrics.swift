@@ -95,6 +95,9 @@ struct NodeMetrics: Sendable {
         Double($0.tooOldRows + $0.tooNewRows)
       },
       family(.gauge, "needletail_event_streams", "Streams known.") { Double($0.streams) },
+      family(.counter, "needletail_merged_parts_total", "Parts that were merged into others.") {
+        Double($0.mergedParts)
+      },
       family(.counter, "needletail_event_read_failures_total", "Reads that met something damaged.") {
         Double($0.failedReads)
       },
@@ -126,8 +129,12 @@ struct NodeMetrics: Sendable {
       MetricFamily(
         .counter, "needletail_flush_seconds_total", "Time spent on flushes, in seconds.",
         Double(work.flushNanoseconds) / 1e9),
+      MetricFamily(.counter, "needletail_merges_total", "Passes that merged parts.", Double(work.merges)),
       MetricFamily(
-        .counter, "needletail_maintenance_failures_total", "Flushes and retention passes that failed.",
+        .counter, "needletail_merge_seconds_total", "Time spent on passes that merged parts, in seconds.",
+        Double(work.mergeNanoseconds) / 1e9),
+      MetricFamily(
+        .counter, "needletail_maintenance_failures_total", "Flushes, retention passes and merges that failed.",
         Double(work.failures)),
       MetricFamily(
         .gauge, "needletail_start_time_seconds", "When the server started, in seconds since 1970.",

@@ -3,6 +3,8 @@ import NeedletailQueryEngine
 import NeedletailTelemetry
 
 /// Pages of an engine's scan as chunks of columns.
+///
+/// The engine bounds each page by bytes; what the chunks add up to is for the query engine to bound, by `recordBytes`.
 final class EngineEventCursor<Record: Sendable & EventFields>: EventCursor {
   private let scan: EventScan<Record>
   private let plan: EventPlan
@@ -49,7 +51,10 @@ final class EngineEventCursor<Record: Sendable & EventFields>: EventCursor {
       columns.timestamps.append(hit.record.eventTime)
       columns.sizes.append(hit.record.lineBytes)
       if let field = plan.selection.unwrap { columns.values.append(Self.number(Self.field(field, hit)) ?? .nan) }
-      if plan.selection.wantsRecords { columns.records.append(hit.record) }
+      if plan.selection.wantsRecords {
+        columns.records.append(hit.record)
+        columns.recordBytes += hit.byteCount
+      }
     }
     return columns
   }

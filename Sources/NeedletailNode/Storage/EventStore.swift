@@ -37,6 +37,7 @@ struct EventStore: EventSource, TraceSource {
       columns.timestamps.append(hit.record.startNanoseconds)
       columns.sizes.append(0)
       columns.records.append(hit.record)
+      columns.recordBytes += hit.byteCount
     }
     return columns
   }
@@ -84,6 +85,7 @@ struct EventStore: EventSource, TraceSource {
     } catch {
       switch error {
       case .cancelled: throw CancellationError()
+      case .traceTooLarge: throw QueryError(.execution, "\(error)")
       case .notAttached: throw QueryError(.timeout, "\(error)")
       default: throw QueryError(.internal, "\(error)")
       }

@@ -3,8 +3,8 @@ import NeedletailBlocks
 import NeedletailEnvironment
 import ServiceLifecycle
 
-/// Opens the storage, keeps it in shape while the server runs (flush, retention), and closes it when everything that
-/// uses it has ended.
+/// Opens the storage, keeps it in shape while the server runs (flush, retention, merges), and closes it when everything
+/// that uses it has ended.
 struct StorageService: Service {
   /// How often it is looked whether there is something to do.
   private static let interval = Duration.milliseconds(500)
@@ -26,10 +26,12 @@ struct StorageService: Service {
   func run() async throws {
     let storage = try await open()
     onOpen(storage)
-    do {
-      try await maintain(storage)
-    } catch is CancellationError {
-      logger.debug("maintenance was cancelled")
+    let merges = MergeLoop(clock: clock, logger: logger, counters: counters)
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await maintain(storage) }
+      group.addTask {
+        await merges.run([("logs", { try storage.logs.mergeParts() }), ("spans", { try storage.spans.mergeParts() })])
+      }
     }
     onClose()
     await Self.uncancelled { [executor] in try? await executor.run { storage.close() } }
@@ -69,7 +71,7 @@ struct StorageService: Service {
   }
 
   /// Flushes by size and by time, and drops what is beyond the retention, until the server shuts down.
-  private func maintain(_ storage: NodeStorage) async throws {
+  private func maintain(_ storage: NodeStorage) async {
     var lastFlush = clock.monotonicNanoseconds()
     var lastRetention: Int64?
     for await _ in AsyncTimer(interval: Self.interval).cancelOnGracefulShutdown() {

@@ -41,6 +41,13 @@ extension Evaluation {
     var known: [LabelSet: Int] = [:]
     while result.count < limit, let chunk = try await cursor.next() {
       try count(chunk)
+      let (bytes, overflow) = result.recordBytes.addingReportingOverflow(chunk.recordBytes)
+      guard !overflow, bytes <= engine.limits.eventBytes else {
+        throw QueryError.execution(
+          "query processing would load too many bytes of events into memory in query execution "
+            + "(limit \(engine.limits.eventBytes)): ask for fewer events or a shorter range of time")
+      }
+      result.recordBytes = bytes
       var indexes: [Int] = []
       for (position, labels) in chunk.streams.enumerated() {
         let index = known[labels] ?? result.streams.count

@@ -183,11 +183,13 @@ package struct EventColumns<Record: Sendable>: Sendable {
   package var values: [Double]
   /// The events themselves, or empty if they were not wanted.
   package var records: [Record]
+  /// About what `records` take in memory, in bytes: at least the texts in them as they are stored.
+  package var recordBytes: Int
 
   /// A chunk of columns.
   package init(
     streams: [LabelSet] = [], origins: [EventStream] = [], streamIndexes: [Int] = [], timestamps: [Int64] = [],
-    sizes: [Int] = [], values: [Double] = [], records: [Record] = []
+    sizes: [Int] = [], values: [Double] = [], records: [Record] = [], recordBytes: Int = 0
   ) {
     self.streams = streams
     self.origins = origins
@@ -196,6 +198,7 @@ package struct EventColumns<Record: Sendable>: Sendable {
     self.sizes = sizes
     self.values = values
     self.records = records
+    self.recordBytes = recordBytes
   }
 
   /// The number of events.
