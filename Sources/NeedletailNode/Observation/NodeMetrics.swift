@@ -71,6 +71,9 @@ struct NodeMetrics: Sendable {
         .counter, "needletail_samples_out_of_order_total", "Samples earlier than the last one of their series.",
         Double(counted.samplesOutOfOrder)),
       MetricFamily(
+        .counter, "needletail_metadata_refused_total", "Descriptions of metrics not kept for want of room.",
+        Double(counted.metadataRefused)),
+      MetricFamily(
         .gauge, "needletail_active_series", "Series with samples since the last flush.", Double(counted.activeSeries)),
     ]
   }
