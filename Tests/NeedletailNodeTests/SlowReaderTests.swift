@@ -35,6 +35,9 @@ struct SlowReaderTests {
     "/api/v1/query_range?query=wide&start=\(now)&end=\(now + 290)&step=1"
   }
 
+  /// Counted when an answer is made and its body is about to be written.
+  private let answered = #"needletail_requests_total{route="prometheus",status="200"}"#
+
   private func metric(_ name: String, _ server: RunningServer) async throws -> String? {
     let lines = try await server.get("/metrics").text.split(separator: "\n")
     return lines.first { $0.hasPrefix(name + " ") }.map { String($0.dropFirst(name.count + 1)) }
@@ -47,7 +50,7 @@ struct SlowReaderTests {
       server async throws -> Void in
       try await fill(server)
       let reader = try Reader(port: server.addresses.api.port, path: path)
-      while try await metric("needletail_queries_total", server) != "1" {}
+      while try await metric(answered, server) != "1" {}
       #expect(try await metric("needletail_queries_running", server) == "1")
       let next = try await server.get("/api/v1/query?query=1&timeout=50ms")
       #expect(next.status == 503 && next.text.contains("\"errorType\":\"timeout\""), "\(next.text)")
@@ -65,7 +68,7 @@ struct SlowReaderTests {
     try await RunningServer.run(folder: try TemporaryFolder(), flags: flags) { server async throws -> Void in
       try await fill(server)
       let reader = try Reader(port: server.addresses.api.port, path: path)
-      while try await metric("needletail_queries_total", server) != "1" {}
+      while try await metric(answered, server) != "1" {}
       while try await metric("needletail_queries_running", server) != "0" {}
       #expect(try await server.get("/api/v1/query?query=1").status == 200)
       let bytes = await reader.readAll()
@@ -84,7 +87,7 @@ struct SlowReaderTests {
       }
       #expect(try await server.remoteWrite(series).status == 204)
       let reader = try Reader(port: server.addresses.api.port, path: "/api/v1/label/n/values")
-      while try await metric("needletail_queries_total", server) != "1" {}
+      while try await metric(answered, server) != "1" {}
       #expect(try await metric("needletail_queries_running", server) == "1")
       let answer = try HTTPAnswer(parsing: await reader.readAll())
       #expect(answer.headers["content-length"] == "\(answer.body.count)" && answer.body.count > 10_000_000)

@@ -26,6 +26,20 @@ final class HeldPlaces: Sendable {
   }
 }
 
+/// Waits after each piece until the connection has taken it: only then is it known whether the connection has room for
+/// another, and a fast writer would queue the whole body before.
+private struct PacedWriter: ResponseBodyWriter {
+  var base: any ResponseBodyWriter
+  let eventLoop: any EventLoop
+
+  mutating func write(_ buffer: ByteBuffer) async throws {
+    try await base.write(buffer)
+    try await eventLoop.submit {}.get()
+  }
+
+  consuming func finish(_ trailingHeaders: HTTPFields?) async throws { try await base.finish(trailingHeaders) }
+}
+
 extension ConnectionContext {
   /// Keeps a place until the answer to this request is written or given up.
   func hold(_ place: QueryPlace, writingAtMost limit: Duration) { held.add(place, writingAtMost: limit) }
@@ -45,7 +59,7 @@ extension ConnectionContext {
         deadline.cancel()
         for place in places { place.leave() }
       }
-      try await body.write(writer)
+      try await body.write(PacedWriter(base: writer, eventLoop: channel.eventLoop))
     }
     return response
   }
