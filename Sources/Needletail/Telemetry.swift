@@ -49,7 +49,7 @@ extension Needletail {
           .init(noun: "span", queue: spans, exporter: spanExporter),
           .init(noun: "log", queue: logs, exporter: logExporter),
           .init(noun: "metric_data_point", queue: nil, exporter: metricExporter),
-        ], start: start)
+        ], registry: registry, start: start)
       processMetrics = ProcessMetrics(start: start)
     }
 

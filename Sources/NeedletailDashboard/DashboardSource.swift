@@ -13,21 +13,18 @@ package protocol DashboardSource: Sendable {
 
 /// Which traces to look for.
 package struct TraceSearch: Equatable, Sendable {
-  /// TraceQL; empty when `tags` is used.
-  package var query: String
   /// `key=value` pairs as logfmt.
   package var tags: String
-  /// Such as `500ms`; empty for any.
-  package var minimumDuration: String
+  /// Nanoseconds; nil for any.
+  package var minimumDuration: Int64?
   package var limit: Int
   /// Unix seconds.
   package var start: Double
   package var end: Double
 
   package init(
-    query: String = "", tags: String = "", minimumDuration: String = "", limit: Int = 20, start: Double, end: Double
+    tags: String = "", minimumDuration: Int64? = nil, limit: Int = 20, start: Double, end: Double
   ) {
-    self.query = query
     self.tags = tags
     self.minimumDuration = minimumDuration
     self.limit = limit

@@ -38,10 +38,10 @@ package struct OverviewQuery: Sendable {
   package var window: Double
   /// What `rate` looks back over.
   package var rateWindow: String
-  /// Traces longer than this count as slow.
-  package var slow: String
+  /// Traces longer than this count as slow, in nanoseconds.
+  package var slow: Int64
 
-  package init(window: Double = 900, rateWindow: String = "1m", slow: String = "500ms") {
+  package init(window: Double = 900, rateWindow: String = "1m", slow: Int64 = 500_000_000) {
     self.window = window
     self.rateWindow = rateWindow
     self.slow = slow

@@ -14,16 +14,19 @@ package struct QueryOptions: Sendable, Hashable {
   package var eventLimit: Int
   /// Which events come first.
   package var eventOrder: EventOrder
+  /// When the events lie that a query for events returns, in nanoseconds since 1970; nil for the range of the steps.
+  package var eventTimes: Range<Int64>?
 
   /// Options; the defaults are Prometheus'.
   package init(
     lookback: Int64 = 300_000, subqueryResolution: Int64 = 60_000, eventLimit: Int = 100,
-    eventOrder: EventOrder = .backward
+    eventOrder: EventOrder = .backward, eventTimes: Range<Int64>? = nil
   ) {
     self.lookback = lookback
     self.subqueryResolution = subqueryResolution
     self.eventLimit = eventLimit
     self.eventOrder = eventOrder
+    self.eventTimes = eventTimes
   }
 }
 

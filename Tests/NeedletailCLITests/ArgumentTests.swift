@@ -104,6 +104,19 @@ struct CommandTests {
     #expect(throws: ValidationError.self) { try range("--since", "300y", "--end", "1700-01-01") }
   }
 
+  @Test(
+    "the server is asked for durations in the one unit that it surely knows",
+    arguments: [
+      ("5", "5000000000ns"), ("1w", "604800000000000ns"), ("1y", "31536000000000000ns"), ("500ms", "500000000ns"),
+    ])
+  func minimumDuration(text: String, sent: String) throws {
+    let command = try #require(try Needletail.parseAsRoot(["traces", "--min-duration", text]) as? TracesCommand)
+    let parameters = APIClient.parameters(of: command.search(in: (0, 1)))
+    #expect(parameters.first { $0.0 == "minDuration" }?.1 == sent)
+    let all = try #require(try Needletail.parseAsRoot(["traces"]) as? TracesCommand)
+    #expect(!APIClient.parameters(of: all.search(in: (0, 1))).contains { $0.0 == "minDuration" })
+  }
+
   @Test("only what was given reaches the server's settings")
   func serveFlags() throws {
     let command = try #require(

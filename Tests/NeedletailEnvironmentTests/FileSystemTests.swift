@@ -2,6 +2,12 @@ import NeedletailEnvironment
 import NeedletailSimulation
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// The real disk and the simulated one keep the same contract where nothing goes wrong.
 @Suite struct FileSystemTests {
   private func withSystems(_ body: (any FileSystem, String) throws -> Void) throws {
@@ -55,6 +61,17 @@ import Testing
       #expect(try system.list(root).map(\.name) == ["B"])
       #expect(try system.freeBytes(root) > 0)
     }
+  }
+
+  @Test("A folder that anyone but its owner may enter is told from one that is private")
+  func modes() throws {
+    let system = PosixFileSystem()
+    let path = "/tmp/needletail-files-\(SystemRandomSource().next())"
+    try system.createDirectory(path)
+    defer { try? system.removeTree(path) }
+    #expect(try system.status(path)?.isOpenToOthers == false)
+    #expect(chmod(path, 0o710) == 0)
+    #expect(try system.status(path)?.isOpenToOthers == true)
   }
 
   @Test("A lock is exclusive, names its holder, and is given back")

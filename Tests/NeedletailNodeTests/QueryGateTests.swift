@@ -38,19 +38,33 @@ struct QueryGateTests {
   func limits() async throws {
     let gate = QueryGate(runningMax: 1, waitingMax: 1)
     let latch = Latch()
-    let first = Task { try await gate.run { await latch.wait() } }
+    let first = Task {
+      let place = try await gate.enter()
+      await latch.wait()
+      place.leave()
+    }
     await until { gate.load.running == 1 }
-    let second = Task { try await gate.run { 2 } }
+    let second = Task { try await gate.enter().leave() }
     await until { gate.load.waiting == 1 }
-    await #expect(throws: QueryError.self) { try await gate.run { 3 } }
+    await #expect(throws: QueryError.self) { try await gate.enter() }
     second.cancel()
     await #expect(throws: QueryError.self) { try await second.value }
     #expect(gate.load == (1, 0))
-    let third = Task { try await gate.run { 3 } }
+    let third = Task { try await gate.enter() }
     await until { gate.load.waiting == 1 }
     latch.open()
     try await first.value
-    #expect(try await third.value == 3)
+    let place = try await third.value
+    #expect(gate.load == (1, 0))
+    place.leave()
+    place.leave()
+    #expect(gate.load == (0, 0), "a place is given back once")
+  }
+
+  @Test("a place that everyone has forgotten is given back")
+  func forgotten() async throws {
+    let gate = QueryGate(runningMax: 1, waitingMax: 0)
+    _ = try await gate.enter()
     #expect(gate.load == (0, 0))
   }
 }

@@ -132,6 +132,25 @@ struct EventTests {
     #expect(columns.streamIndexes == [0, 1, 0])
   }
 
+  @Test("times of events are exact to the nanosecond, the start within and the end without")
+  func exactTimes() async throws {
+    let base: Int64 = 1_700_000_000_123_456_000
+    let stream = LabelSet(["service": "a"])
+    let events = (0..<10).map { MemoryEvents.Event(stream: stream, time: base + Int64($0), text: "\($0)") }
+    let engine = QueryEngine(series: MemorySeries([:]), events: MemoryEvents(events))
+    func lines(_ query: String, _ times: Range<Int64>) async throws -> [String] {
+      let result = try await engine.range(
+        query, dialect: .logQL, tenant: .default, from: times.lowerBound / 1_000_000, to: times.upperBound / 1_000_000,
+        step: 1000, options: QueryOptions(eventOrder: .forward, eventTimes: times))
+      guard case .logs(let columns) = result.value else { return ["not logs"] }
+      return columns.records.map(\.body.text)
+    }
+    #expect(try await lines("{service=\"a\"}", base + 3..<base + 6) == ["3", "4", "5"])
+    #expect(try await lines("{service=\"a\"}", base + 3..<base + 3) == [])
+    #expect(try await lines("{service=\"a\"} offset 5ms", base + 5_000_008..<base + 6_000_000) == ["8", "9"])
+    #expect(try await lines("{service=\"a\"} offset 5m", .min..<Int64.min + 5).isEmpty)
+  }
+
   @Test("what is not supported yet says so, and where")
   func unsupported() async {
     for query in [

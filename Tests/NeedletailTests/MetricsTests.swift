@@ -112,6 +112,25 @@ struct MetricsTests {
     #expect(overflow?[6] == [.fixed64(7)])
   }
 
+  @Test("Metrics beyond the limit are not exported but counted, and a destroyed one makes room")
+  func metricLimit() throws {
+    let registry = registry()
+    let factory = TelemetryMetricsFactory(registry: registry)
+    let limit = MetricRegistry.metricLimit
+    let counters = (0..<limit + 5).map { Counter(label: "c\($0)", factory: factory) }
+    for counter in counters { counter.increment() }
+    Timer(label: "t", factory: factory).recordSeconds(1)
+    #expect(try collect(registry).count == limit)
+    #expect(registry.refusedCount == 6)
+    Counter(label: "c0", dimensions: [("k", "v")], factory: factory).increment()
+    #expect(registry.refusedCount == 6, "a further series of a metric that is there is not refused")
+    counters[1].destroy()
+    counters[limit].destroy()
+    Counter(label: "new", factory: factory).increment()
+    let names = try collect(registry).flatMap { $0.texts(1) }
+    #expect(names.count == limit && names.contains("new") && !names.contains("c1"))
+  }
+
   @Test("A destroyed instrument is exported no more")
   func destroy() throws {
     let registry = registry()

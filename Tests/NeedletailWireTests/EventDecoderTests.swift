@@ -188,6 +188,9 @@ private typealias ProtoSpan = Opentelemetry_Proto_Trace_V1_Span
     #expect(found.map(\.record) == expected.map(\.record), "seed \(seed)")
     // And back, as the trace API writes them.
     let written = OTLPTraceJSON.protobuf(expected.map { (stream: $0.stream, span: $0.record) })
+    let json = String(
+      decoding: OTLPTraceJSON.json(expected.map { (stream: $0.stream, span: $0.record) }), as: UTF8.self)
+    for one in expected { #expect(json.contains(OTLPTraceJSON.json(one.record)), "seed \(seed)") }
     let back = try TraceRequest(serializedBytes: written)
     let reread = try records(try Self.spans(written)) { try $0.span($1) }
     #expect(reread.map(\.record) == expected.map(\.record), "seed \(seed)")

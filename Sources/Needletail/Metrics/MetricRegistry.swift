@@ -21,7 +21,15 @@ final class MetricRegistry: Sendable {
     var series: [[String]: any Instrument] = [:]
   }
 
-  private let metrics = Mutex<[Key: Metric]>([:])
+  private struct State {
+    var metrics: [Key: Metric] = [:]
+    var refused: UInt64 = 0
+  }
+
+  /// Metrics by name and kind; a name is data of the host as much as an attribute is.
+  static let metricLimit = 2_000
+
+  private let state = Mutex(State())
   private let cardinalityLimit: Int
   private let bounds: [String: [Double]]
   private let now: @Sendable () -> UInt64
@@ -38,16 +46,22 @@ final class MetricRegistry: Sendable {
   /// The series of a metric with given attributes: the one that exists, or a new one that `make` makes.
   ///
   /// Beyond the limit of series, one series with the attribute `otel.metric.overflow` takes all that is new
-  /// (specification, "Cardinality limits").
+  /// (specification, "Cardinality limits"). Beyond the limit of metrics, a new one gets a series that is never
+  /// exported, and is counted.
   func series<Series: Instrument>(
     _ name: String, _ kind: Kind, dimensions: [(String, String)], make: (SeriesIdentity) -> Series
   ) -> Series {
     let dimensions = Self.normalized(dimensions)
-    return metrics.withLock { metrics in
-      var metric = metrics[Key(name: name, kind: kind)] ?? Metric()
+    return state.withLock { state in
+      let metricKey = Key(name: name, kind: kind)
+      if state.metrics[metricKey] == nil, state.metrics.count >= Self.metricLimit {
+        state.refused += 1
+        return make(SeriesIdentity(dimensions: [], start: now()))
+      }
+      var metric = state.metrics[metricKey] ?? Metric()
       // One reference to the dictionary while it changes.
-      metrics[Key(name: name, kind: kind)] = nil
-      defer { metrics[Key(name: name, kind: kind)] = metric }
+      state.metrics[metricKey] = nil
+      defer { state.metrics[metricKey] = metric }
       var chosen = dimensions
       var key = chosen.flatMap { [$0.0, $0.1] }
       if metric.series[key] == nil, metric.series.count >= cardinalityLimit {
@@ -61,12 +75,16 @@ final class MetricRegistry: Sendable {
     }
   }
 
+  /// How many times a new metric was refused, because there are as many as there may be.
+  var refusedCount: UInt64 { state.withLock { $0.refused } }
+
   /// Forgets a series: it is exported no more.
   func remove(_ instrument: any Instrument) {
-    metrics.withLock { metrics in
-      for (key, metric) in metrics {
+    state.withLock { state in
+      for (key, metric) in state.metrics {
         guard let found = metric.series.first(where: { $0.value === instrument })?.key else { continue }
-        metrics[key]?.series[found] = nil
+        state.metrics[key]?.series[found] = nil
+        if metric.series.count == 1 { state.metrics[key] = nil }
         return
       }
     }
@@ -83,7 +101,9 @@ final class MetricRegistry: Sendable {
   func collect(into batch: inout RecordBatch) -> Int {
     let time = now()
     // Values are read outside the lock: to collect never makes a recording thread wait for the registry.
-    let metrics = metrics.withLock { $0 }.sorted { ($0.key.name, $0.key.kind.order) < ($1.key.name, $1.key.kind.order) }
+    let metrics = state.withLock { $0.metrics }.sorted {
+      ($0.key.name, $0.key.kind.order) < ($1.key.name, $1.key.kind.order)
+    }
     var count = 0
     for (key, metric) in metrics where !metric.series.isEmpty {
       var points = ProtobufWriter()

@@ -1,5 +1,5 @@
 // What became of records, under the names of the semantic conventions ("OpenTelemetry SDK metrics"): `processed` counts the
-// queue's verdicts, `exported` the exporter's; a failure carries `error.type`.
+// queue's verdicts, `exported` the exporter's; a failure carries `error.type`. For refused metrics these have no name.
 
 import NeedletailOTLP
 
@@ -14,10 +14,12 @@ struct SelfMetrics: Sendable {
   }
 
   private let sources: [Source]
+  private let registry: MetricRegistry
   private let start: UInt64
 
-  init(sources: [Source], start: UInt64) {
+  init(sources: [Source], registry: MetricRegistry, start: UInt64) {
     self.sources = sources
+    self.registry = registry
     self.start = start
   }
 
@@ -25,7 +27,8 @@ struct SelfMetrics: Sendable {
   ///
   /// - Returns: the number of series.
   func collect(into batch: inout RecordBatch, time: UInt64) -> Int {
-    var count = 0
+    var count = 1
+    append("needletail.sdk.metric.refused", unit: "{metric}", [("", registry.refusedCount)], to: &batch, time)
     for source in sources {
       if let queue = source.queue?.counts {
         count += 2

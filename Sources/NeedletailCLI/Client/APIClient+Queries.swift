@@ -30,13 +30,16 @@ extension APIClient {
   }
 
   func tracesBody(_ search: TraceSearch) async throws -> [UInt8] {
+    try await get("/tempo/api/search", Self.parameters(of: search))
+  }
+
+  static func parameters(of search: TraceSearch) -> [(String, String)] {
     var parameters = [("limit", "\(search.limit)")]
-    if !search.query.isEmpty { parameters.append(("q", search.query)) }
     if !search.tags.isEmpty { parameters.append(("tags", search.tags)) }
-    if !search.minimumDuration.isEmpty { parameters.append(("minDuration", search.minimumDuration)) }
+    if let duration = search.minimumDuration { parameters.append(("minDuration", "\(duration)ns")) }
     parameters.append(("start", PrometheusNumber.text(search.start.rounded(.down))))
     parameters.append(("end", PrometheusNumber.text(search.end.rounded(.up))))
-    return try await get("/tempo/api/search", parameters)
+    return parameters
   }
 
   func traceBody(_ id: String) async throws -> [UInt8] {

@@ -60,7 +60,8 @@ struct DashCommand: AsyncParsableCommand {
   ) -> Dashboard<APIClient> {
     let window = Double(TimeSpan.nanoseconds(since) ?? 900_000_000_000) / 1e9
     return Dashboard(
-      source: client, query: OverviewQuery(window: window, slow: slow), server: client.server,
+      source: client, query: OverviewQuery(window: window, slow: TimeSpan.nanoseconds(slow) ?? 500_000_000),
+      server: client.server,
       zone: Console.isLocalTime ? .local : .utc, depth: Console.depth,
       refresh: .nanoseconds(TimeSpan.nanoseconds(refresh) ?? 2_000_000_000), now: { WallClock.now() })
   }

@@ -15,6 +15,7 @@ enum ServerEntry {
       throw CommandFailure(message: error.description, code: 2)
     }
     if printOnly { return Console.printExactly(configuration.rendered()) }
+    PrivateFiles.enforce()
     var logger = Logger(label: "needletail", factory: { LogfmtHandler(label: $0) })
     // What the group says at info is of no use to an operator; the server tells what it does itself.
     logger.logLevel = .warning

@@ -37,12 +37,16 @@ struct TracesCommand: AsyncParsableCommand {
     }
   }
 
+  /// What the server is asked.
+  func search(in range: (start: Int64, end: Int64)) -> TraceSearch {
+    TraceSearch(
+      tags: tags, minimumDuration: TimeSpan.nanoseconds(minDuration), limit: limit, start: Double(range.start) / 1e9,
+      end: Double(range.end) / 1e9)
+  }
+
   func run() async throws {
     let range = try times.range(now: WallClock.now())
-    let search = TraceSearch(
-      tags: tags, minimumDuration: minDuration, limit: limit, start: Double(range.start) / 1e9,
-      end: Double(range.end) / 1e9)
-    let body = try await connection.client().tracesBody(search)
+    let body = try await connection.client().tracesBody(search(in: range))
     if output == .json { return Console.printExactly(body) }
     let traces = try Answers.traces(body, path: "/tempo/api/search")
     if traces.isEmpty { Console.complain("nothing matches", prefix: "") }

@@ -49,6 +49,7 @@ struct DemoCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    PrivateFiles.enforce()
     guard let shop = ExecutablePath.beside("needletail-shop") else {
       throw CommandFailure(
         message:

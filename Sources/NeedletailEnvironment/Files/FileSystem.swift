@@ -37,17 +37,20 @@ package struct DirectoryEntry: Sendable, Equatable {
   }
 }
 
-/// Kind and size of a path.
+/// Kind and size of a path, and who else may use it.
 package struct FileStatus: Sendable, Equatable {
   /// What the path stands for.
   package var kind: FileKind
   /// Size in bytes; for folders without meaning.
   package var size: UInt64
+  /// Whether its mode lets anyone but its owner read, write or enter it.
+  package var isOpenToOthers: Bool
 
   /// A status from its parts.
-  package init(kind: FileKind, size: UInt64) {
+  package init(kind: FileKind, size: UInt64, isOpenToOthers: Bool = false) {
     self.kind = kind
     self.size = size
+    self.isOpenToOthers = isOpenToOthers
   }
 }
 

@@ -67,7 +67,8 @@ package struct PosixFileSystem: FileSystem {
     case S_IFDIR: kind = .directory
     default: kind = .other
     }
-    return FileStatus(kind: kind, size: UInt64(max(0, result.st_size)))
+    return FileStatus(
+      kind: kind, size: UInt64(max(0, result.st_size)), isOpenToOthers: result.st_mode & 0o077 != 0)
   }
 
   package func remove(_ path: String) throws(FileError) {

@@ -26,7 +26,7 @@ struct APIResponder: HTTPResponder {
     let route = Self.path(of: request).flatMap { Route(path: $0) }
     var response: Response
     do {
-      response = try await answer(route, request, context)
+      response = context.holdingPlaces(try await answer(route, request, context))
     } catch let failure as RequestFailure {
       response = Response(failure.status, text: failure.message + "\n", headers: failure.headers)
     } catch is CancellationError {

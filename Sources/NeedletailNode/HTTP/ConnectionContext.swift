@@ -2,9 +2,11 @@ import Hummingbird
 import NIOCore
 import Synchronization
 
-/// What a handler knows of the connection that a request came on.
+/// What a handler knows of a request and of the connection that it came on.
 struct ConnectionContext: InitializableFromSource {
   let channel: any Channel
+  /// The places at the gate that this request holds.
+  let held = HeldPlaces()
 
   init(source: ApplicationRequestContextSource) {
     channel = source.channel

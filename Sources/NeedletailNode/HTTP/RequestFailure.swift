@@ -18,7 +18,7 @@ extension Response {
   init(_ status: HTTPResponse.Status, _ contentType: String, _ bytes: [UInt8], headers: HTTPFields = [:]) {
     var headers = headers
     headers[.contentType] = contentType
-    self.init(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    self.init(status: status, headers: headers, body: ResponseBody(bytes))
   }
 
   /// A response in plain text.

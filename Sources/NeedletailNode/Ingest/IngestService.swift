@@ -166,6 +166,10 @@ struct IngestService: Sendable {
         .counter, "needletail_ingest_rejected_total", "Samples, spans and log records refused for good, by reason.",
         byReason { $0.rejected.map { ($0.key.rawValue, $0.value) } }),
       MetricFamily(
+        .counter, "needletail_ingest_left_out_total",
+        "Exemplars, and series of the receiver's own making, left out of what was stored, by reason.",
+        byReason { $0.leftOut.map { ($0.key.rawValue, $0.value) } }),
+      MetricFamily(
         .counter, "needletail_ingest_dropped_total", "Records not stored whose sender was asked to come again.",
         byReason { $0.dropped.map { ($0.key, $0.value) } }),
       MetricFamily(

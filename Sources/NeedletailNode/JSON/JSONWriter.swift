@@ -51,6 +51,12 @@ struct JSONWriter {
     string(String(decoding: text, as: UTF8.self))
   }
 
+  /// A value that is JSON already.
+  mutating func verbatim(_ json: String) {
+    separate()
+    bytes.append(contentsOf: json.utf8)
+  }
+
   mutating func integer(_ value: some FixedWidthInteger) {
     separate()
     bytes.append(contentsOf: String(value).utf8)

@@ -46,7 +46,9 @@ struct NodeMetrics: Sendable {
         .counter, "needletail_query_seconds_total", "Time from a query's arrival to its end, in seconds.",
         Double(counted.nanoseconds) / 1e9),
       MetricFamily(.counter, "needletail_query_failures_total", "Queries that failed, by kind.", failures),
-      MetricFamily(.gauge, "needletail_queries_running", "Queries that run now.", Double(load.running)),
+      MetricFamily(
+        .gauge, "needletail_queries_running", "Queries that run or whose answers are being written.",
+        Double(load.running)),
       MetricFamily(.gauge, "needletail_queries_waiting", "Queries that wait for their turn.", Double(load.waiting)),
     ]
   }
@@ -70,6 +72,9 @@ struct NodeMetrics: Sendable {
       MetricFamily(
         .counter, "needletail_samples_out_of_order_total", "Samples earlier than the last one of their series.",
         Double(counted.samplesOutOfOrder)),
+      MetricFamily(
+        .counter, "needletail_metadata_refused_total", "Descriptions of metrics not kept for want of room.",
+        Double(counted.metadataRefused)),
       MetricFamily(
         .gauge, "needletail_active_series", "Series with samples since the last flush.", Double(counted.activeSeries)),
     ]

@@ -24,22 +24,21 @@ final class QueryGate: Sendable {
     self.waitingMax = waitingMax
   }
 
-  /// How many queries run and wait.
+  /// How many queries hold a place, and how many wait for one.
   var load: (running: Int, waiting: Int) { state.withLock { ($0.running, $0.waiters.count) } }
 
-  /// Runs `body` when it is its turn.
+  /// A place, when it is the caller's turn.
   ///
   /// Throws `QueryError` where the queue is full or the task was cancelled while it waited.
-  func run<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
-    guard await enter() else {
+  func enter() async throws -> QueryPlace {
+    guard await isAdmitted() else {
       if Task.isCancelled { throw QueryError(.canceled, "query was canceled while it waited for its turn") }
       throw QueryError(.timeout, "too many queries are waiting; try again in a moment")
     }
-    defer { leave() }
-    return try await body()
+    return QueryPlace { self.leave() }
   }
 
-  private func enter() async -> Bool {
+  private func isAdmitted() async -> Bool {
     let id = state.withLock { state in
       state.nextID += 1
       return state.nextID

@@ -15,6 +15,9 @@ struct QueryService: Sendable {
   let clock: any WallClock
   let counters: QueryCounters
 
+  /// How long an answer may take to be written, where queries may run longer.
+  private static let writingMax = Duration.seconds(60)
+
   /// The engine for one question, its deadline shortened to what the client asked for.
   func engine(timeout: Duration?) -> QueryEngine {
     var limits = limits
@@ -24,7 +27,7 @@ struct QueryService: Sendable {
 
   /// Runs `body` when it is its turn, for at most `timeout`.
   ///
-  /// Throws `QueryError`.
+  /// Its place stays with the request until the answer is written. Throws `QueryError`.
   func run<Result: Sendable>(
     for context: ConnectionContext, timeout: Duration? = nil,
     _ body: @escaping @Sendable (QueryEngine) async throws -> Result
@@ -32,14 +35,15 @@ struct QueryService: Sendable {
     let engine = engine(timeout: timeout)
     let started = clock.monotonicNanoseconds()
     do {
-      let result = try await context.cancellingOnDisconnect {
+      let (result, place) = try await context.cancellingOnDisconnect {
         // The wait for a turn counts too.
         try await Self.within(engine.limits.timeout) {
-          try await gate.run {
-            try await withTaskExecutorPreference(executor) { try await body(engine) }
-          }
+          let place = try await gate.enter()
+          let result = try await withTaskExecutorPreference(executor) { try await body(engine) }
+          return (result, place)
         }
       }
+      context.hold(place, writingAtMost: min(limits.timeout, Self.writingMax))
       counters.finished(nanoseconds: clock.monotonicNanoseconds() - started, failure: nil)
       return result
     } catch {

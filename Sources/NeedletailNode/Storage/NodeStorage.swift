@@ -17,19 +17,23 @@ final class NodeStorage: Sendable {
   let spans: EventEngine
   /// What the log held when it was opened.
   let replay: ReplayReport
+  /// What the operator should know about the folder: others may use it, or what is in it.
+  let warnings: [String]
   private let clock: any WallClock
 
   /// Opens or makes the folder, opens the parts and replays the log.
   ///
-  /// Blocks for as long as that takes.
+  /// Blocks for as long as that takes. `eventHeadBytes` is the size at which a head of events wants to be flushed.
   init(
-    _ configuration: ServerConfiguration, fileSystem: any FileSystem, clock: any WallClock, random: any RandomSource
+    _ configuration: ServerConfiguration, fileSystem: any FileSystem, clock: any WallClock, random: any RandomSource,
+    eventHeadBytes: Int = EventEngineOptions().headBytesMax
   ) throws {
     self.clock = clock
     folder = try DataFolder.open(
       configuration.dataFolder, on: fileSystem, random: random, holder: "needletail serve",
       openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
     do {
+      warnings = try Self.warnings(configuration.dataFolder, fileSystem)
       guard let slots = SlotMap(count: folder.slotCount) else {
         throw StartupError("the data folder \(configuration.dataFolder) has \(folder.slotCount) slots, which cannot be")
       }
@@ -37,7 +41,8 @@ final class NodeStorage: Sendable {
       series = try SeriesEngine(
         options: SeriesEngineOptions(retention: configuration.retention.series), slots: slots, clock: clock,
         folder: folder.parts, catalog: catalog)
-      let options = EventEngineOptions(retentionNanoseconds: configuration.retention.nanoseconds)
+      let options = EventEngineOptions(
+        retentionNanoseconds: configuration.retention.nanoseconds, headBytesMax: eventHeadBytes)
       logs = try EventEngine(
         kind: .logs, catalog: catalog, parts: folder.parts, slots: slots, options: options, clock: clock)
       spans = try EventEngine(
@@ -52,6 +57,17 @@ final class NodeStorage: Sendable {
     series.start(journal)
     logs.attach(journal)
     spans.attach(journal)
+  }
+
+  /// A folder that was there before keeps the mode that someone gave it, and so does a catalog.
+  private static func warnings(_ folder: String, _ fileSystem: any FileSystem) throws -> [String] {
+    var warnings: [String] = []
+    for path in [folder, folder + "/catalog.sqlite"] {
+      // A symbolic link's own mode says nothing.
+      guard let status = try fileSystem.status(path), status.kind != .other, status.isOpenToOthers else { continue }
+      warnings.append("\(path) is open to other users; take that away with: chmod go-rwx \(path)")
+    }
+    return warnings
   }
 
   /// About how many bytes the heads take in memory.

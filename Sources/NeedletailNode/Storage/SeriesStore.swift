@@ -16,27 +16,27 @@ struct SeriesStore: SeriesSource, ExemplarSource {
     return EngineSeriesCursor(cursor)
   }
 
-  func labelNames(_ scope: MetadataScope, limit: Int) async throws -> [String] {
-    let lists = try Self.each(scope) { matchers throws(SeriesQueryError) in
-      try engine.labelNames(tenant: scope.tenant, matchers, scope.range, limit: limit).elements
+  func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
+    try Self.union(scope, limit) { matchers throws(SeriesQueryError) in
+      try engine.labelNames(tenant: scope.tenant, matchers, scope.range, limit: limit)
     }
-    return Self.union(lists, limit)
   }
 
-  func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> [String] {
-    let lists = try Self.each(scope) { matchers throws(SeriesQueryError) in
-      try engine.labelValues(tenant: scope.tenant, name: name, matchers, scope.range, limit: limit).elements
+  func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
+    try Self.union(scope, limit) { matchers throws(SeriesQueryError) in
+      try engine.labelValues(tenant: scope.tenant, name: name, matchers, scope.range, limit: limit)
     }
-    return Self.union(lists, limit)
   }
 
-  func series(_ scope: MetadataScope, limit: Int) async throws -> [LabelSet] {
-    let lists = try Self.each(scope) { matchers throws(SeriesQueryError) in
-      try engine.series(tenant: scope.tenant, matchers, scope.range, limit: limit).elements
+  func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet> {
+    var found = Set<LabelSet>()
+    let coverage = try Self.eachSelector(of: scope) { matchers throws(SeriesQueryError) in
+      let answer = try engine.series(tenant: scope.tenant, matchers, scope.range, limit: limit)
+      for labels in answer.elements where found.count < limit { found.insert(labels) }
+      return answer.damages
     }
-    let all = lists.count == 1 ? lists[0] : Array(Set(lists.joined()))
-    let sorted = all.sorted { $0.canonicalBytes.lexicographicallyPrecedes($1.canonicalBytes) }
-    return Array(sorted.prefix(limit))
+    return Listing(
+      found.sorted { $0.canonicalBytes.lexicographicallyPrecedes($1.canonicalBytes) }, coverage: coverage)
   }
 
   func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata] {
@@ -46,25 +46,35 @@ struct SeriesStore: SeriesSource, ExemplarSource {
 
   func exemplars(
     tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limit: Int
-  ) async throws -> [(labels: LabelSet, exemplar: Exemplar)] {
-    try Self.translating { () throws(SeriesQueryError) in
-      try engine.exemplars(tenant: tenant, matchers, range, limit: limit).elements
+  ) async throws -> Listing<(labels: LabelSet, exemplar: Exemplar)> {
+    let answer = try Self.translating { () throws(SeriesQueryError) in
+      try engine.exemplars(tenant: tenant, matchers, range, limit: limit)
     }
+    return Listing(answer.elements, coverage: Coverage(damages: answer.damages))
   }
 
-  private static func each<Element>(
-    _ scope: MetadataScope, _ list: ([LabelMatcher]) throws(SeriesQueryError) -> [Element]
-  ) throws -> [[Element]] {
-    var lists: [[Element]] = []
+  /// Asks once for each selector, and once without any where there are none; one list at a time is held.
+  private static func eachSelector(
+    of scope: MetadataScope, _ ask: ([LabelMatcher]) throws(SeriesQueryError) -> [SeriesDamage]
+  ) throws -> Coverage {
+    var coverage = Coverage.complete
     for matchers in scope.selectors.isEmpty ? [[]] : scope.selectors {
-      lists.append(try translating { () throws(SeriesQueryError) in try list(matchers) })
+      let damages = try translating { () throws(SeriesQueryError) in try ask(matchers) }
+      coverage.merge(Coverage(damages: damages))
     }
-    return lists
+    return coverage
   }
 
-  private static func union(_ lists: [[String]], _ limit: Int) -> [String] {
-    guard lists.count != 1 else { return lists[0] }
-    return Array(Set(lists.joined()).sorted().prefix(limit))
+  private static func union(
+    _ scope: MetadataScope, _ limit: Int, _ list: ([LabelMatcher]) throws(SeriesQueryError) -> SeriesAnswer<String>
+  ) throws -> Listing<String> {
+    var texts = SortedTexts(limit: limit)
+    let coverage = try eachSelector(of: scope) { matchers throws(SeriesQueryError) in
+      let answer = try list(matchers)
+      texts.add(answer.elements)
+      return answer.damages
+    }
+    return Listing(texts.elements, coverage: coverage)
   }
 
   static func translating<Result>(_ body: () throws(SeriesQueryError) -> Result) throws -> Result {
@@ -84,7 +94,15 @@ protocol ExemplarSource: Sendable {
   /// The exemplars of matching series within the range, at most `limit`.
   func exemplars(
     tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limit: Int
-  ) async throws -> [(labels: LabelSet, exemplar: Exemplar)]
+  ) async throws -> Listing<(labels: LabelSet, exemplar: Exemplar)>
+}
+
+extension Coverage {
+  /// Incomplete where something stored could not be read.
+  init(damages: [SeriesDamage]) {
+    self = .complete
+    if !damages.isEmpty { slotsAnswered = 0 }
+  }
 }
 
 /// The engine's chunks as the query engine's columns.
@@ -93,11 +111,7 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
 
   init(_ cursor: NeedletailSeries.SeriesCursor) { self.cursor = cursor }
 
-  /// Incomplete where something stored could not be read.
-  var coverage: Coverage {
-    cursor.damages.isEmpty
-      ? .complete : Coverage(slotsAsked: 1, slotsAnswered: 0, replicasAgreed: 1, replicasAsked: 1)
-  }
+  var coverage: Coverage { Coverage(damages: cursor.damages) }
 
   func next() async throws -> SeriesColumns? {
     let chunk = try SeriesStore.translating { () throws(SeriesQueryError) in try cursor.next() }

@@ -50,6 +50,7 @@ struct StorageService: Service {
       throw StartupError("the data folder \(configuration.dataFolder) cannot be opened: \(error)")
     }
     let replay = storage.replay
+    for warning in storage.warnings { logger.warning("\(warning)") }
     logger.info(
       "storage open",
       metadata: [

@@ -15,8 +15,10 @@ extension Evaluation {
     guard selector.shift.anchor == nil else {
       throw unsupported("@ on events without a range", at: expression.span)
     }
-    var selection = try self.selection(
-      selector, from: steps.start - offset, to: steps.end - offset, span: expression.span)
+    guard let times = try eventTimes(before: offset) else {
+      return selector.signal == .logs ? .logs(EventColumns()) : .spans(EventColumns())
+    }
+    var selection = try self.selection(selector, in: times)
     guard selection.unwrap == nil else {
       throw QueryError(.badData, "unwrap needs a range and a function around it, such as sum_over_time(... [5m])")
     }
@@ -27,6 +29,32 @@ extension Evaluation {
     case .logs: return .logs(try await collect(try await source.selectLogs(selection), limit: selection.limit))
     case .spans: return .spans(try await collect(try await source.selectSpans(selection), limit: selection.limit))
     }
+  }
+
+  /// The times of the events that the query returns, `offset` ms earlier; nil where these are none at all.
+  private func eventTimes(before offset: Int64) throws -> EventTimeRange? {
+    guard let times = options.eventTimes else {
+      return try Self.nanoseconds(from: steps.start - offset, to: steps.end - offset)
+    }
+    guard !times.isEmpty else { return nil }
+    let shift = Self.nanoseconds(offset)
+    func shifted(_ time: Int64) -> Int64 {
+      let (result, overflow) = time.subtractingReportingOverflow(shift)
+      return overflow ? (shift < 0 ? .max : .min) : result
+    }
+    return EventTimeRange(
+      startNanoseconds: shifted(times.lowerBound), endNanoseconds: shifted(times.upperBound - 1))
+  }
+
+  private static func nanoseconds(_ milliseconds: Int64) -> Int64 {
+    let (product, overflow) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+    return overflow ? (milliseconds < 0 ? .min : .max) : product
+  }
+
+  private static func nanoseconds(from start: Int64, to end: Int64) throws -> EventTimeRange {
+    let range = EventTimeRange(startNanoseconds: nanoseconds(start), endNanoseconds: nanoseconds(end))
+    guard let range else { throw QueryError(.internal, "a selection ends before it starts") }
+    return range
   }
 
   private func eventSource() throws -> any EventSource {
@@ -75,17 +103,7 @@ extension Evaluation {
 
   // MARK: Selections
 
-  private func selection(
-    _ selector: EventSelector, from start: Int64, to end: Int64, span: SourceSpan
-  ) throws -> EventSelection {
-    // A millisecond's nanoseconds end just before the next millisecond's begin.
-    let first = start.multipliedReportingOverflow(by: 1_000_000)
-    let last = end.multipliedReportingOverflow(by: 1_000_000)
-    let lower = first.overflow ? (start < 0 ? Int64.min : .max) : first.partialValue
-    let upper = last.overflow ? (end < 0 ? Int64.min : .max) : last.partialValue
-    guard let range = EventTimeRange(startNanoseconds: lower, endNanoseconds: upper) else {
-      throw QueryError(.internal, "a selection ends before it starts")
-    }
+  private func selection(_ selector: EventSelector, in range: EventTimeRange) throws -> EventSelection {
     var selection = EventSelection(tenant: tenant, matchers: [], range: range)
     do {
       selection.matchers = try selector.matchers.map { try LabelMatcher($0) }
@@ -151,7 +169,7 @@ extension Evaluation {
     for other in call.arguments where other.type == .scalar { parameters.append(try await scalar(other, steps)) }
     let windows = windows(selector.shift, range: range, steps)
     guard let first = windows.first, let last = windows.last else { return VectorGrid(width: 0) }
-    var selection = try self.selection(selector, from: first.start, to: last.end, span: argument.span)
+    var selection = try self.selection(selector, in: Self.nanoseconds(from: first.start, to: last.end))
     selection.wantsRecords = false
     if let grouping = call.grouping, !grouping.isWithout { selection.groupingFields = grouping.labels }
     let kind = try sampleKind(call.function, unwraps: selection.unwrap != nil, at: argument.span)

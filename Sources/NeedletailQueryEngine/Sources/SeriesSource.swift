@@ -164,11 +164,11 @@ package protocol SeriesSource: Sendable {
   /// The samples of the matching series.
   func select(_ selection: SeriesSelection) async throws -> any SeriesCursor
   /// The names of labels of matching series, sorted, at most `limit`.
-  func labelNames(_ scope: MetadataScope, limit: Int) async throws -> [String]
+  func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String>
   /// The values of a label among matching series, sorted, at most `limit`.
-  func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> [String]
-  /// The label sets of matching series, sorted by their bytes, at most `limit`.
-  func series(_ scope: MetadataScope, limit: Int) async throws -> [LabelSet]
+  func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> Listing<String>
+  /// Label sets of matching series, at most `limit` of them, sorted by their bytes.
+  func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet>
   /// What is known of a metric, or of all if `metric` is nil, at most `limit` metrics.
   func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata]
 }

@@ -69,6 +69,7 @@ extension SeriesEngine {
     let (latest, overflow) = now.addingReportingOverflow(options.futureMilliseconds)
     let earliest = options.retention.earliest(now: now)
     let bounds = earliest...max(earliest, overflow ? .max : latest)
+    var refused = 0
     let outcome = try batch.withRows { rows in
       try head.withStorage { storage in
         guard frozenBytes + storage.byteCount < options.headBytesMax, !storage.samples.isFull(for: batch.sampleCount)
@@ -81,17 +82,29 @@ extension SeriesEngine {
         try plan.log(to: &transaction)
         if !rows.isWithin(bounds) { try Self.log(bounds, to: &transaction) }
         try transaction.log(Self.batchKind, batch.frame.bytes)
-        plan.apply(to: &storage)
+        refused = plan.apply(to: &storage)
         return storage.apply(rows, numbers: plan.numbers, bounds: bounds)
       }
     }
     count(outcome, batch)
-    if !definitions.metrics.isEmpty {
-      state.withLock { state in
-        for metric in definitions.metrics { state.metadata[metric.key] = metric.description }
+    keep(definitions.metrics, in: head, refused: refused)
+    return outcome
+  }
+
+  /// Makes the descriptions that the head kept those that queries see, and counts those that found no room.
+  private func keep(
+    _ metrics: [(key: MetricKey, description: MetricMetadata)], in head: SeriesHead, refused: Int
+  ) {
+    guard !metrics.isEmpty else { return }
+    let kept = head.withStorage { storage in
+      metrics.filter { storage.metadata[$0.key]?.description == $0.description }
+    }
+    let unseen = state.withLock { state in
+      kept.reduce(into: 0) { count, metric in
+        if !state.metadata.set(metric.description, of: metric.key) { count += 1 }
       }
     }
-    return outcome
+    counters.withLock { $0.metadataRefused += UInt64(refused + unseen) }
   }
 
   private static func log(
@@ -122,6 +135,8 @@ extension SeriesEngine {
     private var added: [(id: SeriesID, labels: LabelSet)] = []
     private var relogged: [Int] = []
     private var metrics: [(key: MetricKey, description: MetricMetadata)] = []
+    /// Descriptions for which there is no room.
+    private var refused = 0
     private var frames: [[UInt8]] = []
     private let tenant: TenantID
     private let generation: UInt32
@@ -154,7 +169,11 @@ extension SeriesEngine {
       guard unknown.isEmpty else { throw .unknownSeries(unknown) }
       metrics = definitions.metrics.filter { metric in
         let logged = storage.metadata[metric.key]
-        return logged?.generation != generation || logged?.description != metric.description
+        guard logged?.generation != generation || logged?.description != metric.description else { return false }
+        // What would not be kept is not logged either: it would be logged again with every batch.
+        let hasRoom = storage.metadata.hasRoom(for: metric.description, of: metric.key)
+        if !hasRoom { refused += 1 }
+        return hasRoom
       }
       try encode(storage)
     }
@@ -190,7 +209,8 @@ extension SeriesEngine {
       for frame in frames { try transaction.log(definitionsKind, frame) }
     }
 
-    func apply(to storage: inout HeadStorage) {
+    /// Returns how many descriptions of metrics found no room.
+    func apply(to storage: inout HeadStorage) -> Int {
       if !added.isEmpty {
         let tenant = storage.number(of: tenant)
         for series in added {
@@ -198,7 +218,10 @@ extension SeriesEngine {
         }
       }
       for series in relogged { storage.noteLogged(series, generation: generation) }
-      for metric in metrics { storage.set(metric.description, of: metric.key, generation: generation) }
+      var refused = refused
+      for metric in metrics
+      where !storage.metadata.set(metric.description, of: metric.key, generation: generation) { refused += 1 }
+      return refused
     }
   }
 }

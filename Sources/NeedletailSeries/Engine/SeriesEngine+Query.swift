@@ -54,10 +54,10 @@ extension SeriesEngine {
   package func metadata(
     tenant: TenantID, metric: String? = nil, limit: Int = .max
   ) -> [(name: String, metadata: MetricMetadata)] {
-    let all = state.withLock { $0.metadata }
+    let all = state.withLock { $0.metadata.entries }
     return Array(
       all.filter { $0.key.tenant == tenant && (metric == nil || $0.key.name == metric) }
-        .map { ($0.key.name, $0.value) }.sorted { $0.0 < $1.0 }.prefix(limit))
+        .map { ($0.key.name, $0.value.description) }.sorted { $0.0 < $1.0 }.prefix(limit))
   }
 
   /// The exemplars within the range of the series that satisfy all matchers, by series and time, none twice.

@@ -20,7 +20,7 @@ package final class SeriesEngine: JournalParticipant {
   static let dayMilliseconds: Int64 = 86_400_000
 
   struct State {
-    var head = SeriesHead()
+    var head: SeriesHead
     var frozen: SeriesHead?
     /// The series of the last frozen head, still known when it is published.
     var known: SeriesRegistry?
@@ -29,7 +29,14 @@ package final class SeriesEngine: JournalParticipant {
     var unreadable: [(record: PartRecord, damage: SeriesDamage)] = []
     /// What the next replayed batch is bounded by.
     var replayBounds: ClosedRange<Int64>?
-    var metadata: [MetricKey: MetricMetadata] = [:]
+    /// What `metadata` answers: of the parts and the heads together.
+    var metadata: MetricDescriptions
+
+    init(_ options: SeriesEngineOptions) {
+      head = SeriesHead(metadataBytesMax: options.metadataBytesMax)
+      metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
+    }
+
   }
 
   let options: SeriesEngineOptions
@@ -55,16 +62,16 @@ package final class SeriesEngine: JournalParticipant {
     self.folder = folder
     self.catalog = catalog
     indexes = PartIndexCache(bytesMax: options.indexCacheBytes)
-    var state = State()
+    var state = State(options)
     for record in try catalog.list(.series) {
       do throws(SeriesDamage) {
         let part = try SeriesPart(record, in: folder)
-        for (key, description) in part.content.metadata { state.metadata[key] = description }
         state.parts.append(part)
       } catch {
         state.unreadable.append((record, error))
       }
     }
+    state.metadata.add(of: [], state.parts)
     self.state = Mutex(state)
   }
 
@@ -130,10 +137,10 @@ package final class SeriesEngine: JournalParticipant {
       for (id, labels) in checked.labels where storage.registry.find(id) == nil {
         labels.withUnsafeBytes { storage.add(id, tenant: tenant, labels: $0, generation: 0) }
       }
-      for metric in checked.metrics { storage.set(metric.description, of: metric.key, generation: 0) }
+      for metric in checked.metrics { storage.metadata.set(metric.description, of: metric.key) }
     }
     state.withLock { state in
-      for metric in checked.metrics { state.metadata[metric.key] = metric.description }
+      for metric in checked.metrics { state.metadata.set(metric.description, of: metric.key) }
     }
   }
 
@@ -157,7 +164,7 @@ package final class SeriesEngine: JournalParticipant {
       guard !isEmpty else { return }
       state.frozen = state.head
       state.known = registry
-      state.head = SeriesHead()
+      state.head = SeriesHead(metadataBytesMax: options.metadataBytesMax)
     }
   }
 
@@ -202,11 +209,26 @@ package final class SeriesEngine: JournalParticipant {
       state.parts.removeAll { ids.contains($0.record.id) }
       state.unreadable.removeAll { ids.contains($0.record.id) }
     }
+    forgetMetadata()
     for id in ids.sorted() {
       indexes.remove(id)
       // A folder that cannot be removed now is a leftover that the next start removes.
       try? folder.remove(id)
     }
     return expired
+  }
+
+  /// Forgets the descriptions of which no part and no head knows any more, so that others find room.
+  ///
+  /// O(descriptions in all parts), but holds the lock only for those of the heads.
+  private func forgetMetadata() {
+    let (heads, parts) = state.withLock { ([$0.head, $0.frozen].compactMap { $0 }, $0.parts) }
+    var metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
+    metadata.add(of: heads, parts)
+    state.withLock { [metadata] state in
+      state.metadata = metadata
+      // What came meanwhile.
+      state.metadata.add(of: [state.head, state.frozen].compactMap { $0 }, [])
+    }
   }
 }

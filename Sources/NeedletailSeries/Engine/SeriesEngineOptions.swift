@@ -29,16 +29,22 @@ package struct SeriesEngineOptions: Sendable {
   package var blockBytes: Int
   /// How many bytes of part indexes are kept in memory between queries.
   package var indexCacheBytes: Int
+  /// How many bytes of descriptions of metrics a head keeps, and likewise the engine for all that is stored.
+  ///
+  /// A flush writes a head's as one block, so this must stay far below a block's limit.
+  package var metadataBytesMax: Int
 
   package init(
     retention: SeriesRetention = .milliseconds(15 * 86_400_000), futureMilliseconds: Int64 = 600_000,
-    headBytesMax: Int = 4 << 30, blockBytes: Int = 128 << 10, indexCacheBytes: Int = 256 << 20
+    headBytesMax: Int = 4 << 30, blockBytes: Int = 128 << 10, indexCacheBytes: Int = 256 << 20,
+    metadataBytesMax: Int = 16 << 20
   ) {
     self.retention = retention
     self.futureMilliseconds = futureMilliseconds
     self.headBytesMax = headBytesMax
     self.blockBytes = blockBytes
     self.indexCacheBytes = indexCacheBytes
+    self.metadataBytesMax = metadataBytesMax
   }
 }
 
@@ -53,6 +59,8 @@ package struct SeriesStatistics: Equatable, Sendable {
   package var samplesOutOfRetention: UInt64 = 0
   package var samplesTooFarInFuture: UInt64 = 0
   package var batchesOfUnknownSeries: UInt64 = 0
+  /// Descriptions of metrics that were not kept for want of room, each as often as it came.
+  package var metadataRefused: UInt64 = 0
   /// Series with samples since the last freeze.
   package var activeSeries = 0
   /// Bytes of the head and the frozen head.

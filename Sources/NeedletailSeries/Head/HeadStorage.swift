@@ -53,13 +53,12 @@ struct HeadStorage: Sendable {
   private var histograms: [HistogramRow] = []
   private var exemplars: [ExemplarRow] = []
   private var attachments = ByteArena()
-  /// Descriptions of metrics, with the log generation in which they were logged.
-  private(set) var metadata: [MetricKey: (description: MetricMetadata, generation: UInt32)] = [:]
-  private var metadataBytes = 0
-  /// What a head keeps of descriptions, in bytes: they all go into one block of a part, and no sender may make that impossible.
-  private static let metadataBytesMax = 16 << 20
+  var metadata: MetricDescriptions
 
-  var isEmpty: Bool { registry.count == 0 && metadata.isEmpty }
+  /// An empty head that keeps at most so many bytes of descriptions of metrics.
+  init(metadataBytesMax: Int) { metadata = MetricDescriptions(bytesMax: metadataBytesMax) }
+
+  var isEmpty: Bool { registry.count == 0 && metadata.entries.isEmpty }
 
   /// About what the head occupies, in bytes.
   ///
@@ -67,7 +66,7 @@ struct HeadStorage: Sendable {
   var byteCount: Int {
     registry.byteCount + index.byteCount + states.capacity * MemoryLayout<SeriesState>.stride + samples.byteCount
       + histograms.capacity * MemoryLayout<HistogramRow>.stride
-      + exemplars.capacity * MemoryLayout<ExemplarRow>.stride + attachments.byteCount + metadataBytes
+      + exemplars.capacity * MemoryLayout<ExemplarRow>.stride + attachments.byteCount + metadata.byteCount
   }
 
   // MARK: - Adding
@@ -82,17 +81,6 @@ struct HeadStorage: Sendable {
   }
 
   mutating func noteLogged(_ series: Int, generation: UInt32) { states[series].loggedGeneration = generation }
-
-  /// Keeps a metric's description, unless the head holds as much of these as it may.
-  mutating func set(_ description: MetricMetadata, of key: MetricKey, generation: UInt32) {
-    func size(_ description: MetricMetadata) -> Int {
-      key.name.utf8.count + description.unit.utf8.count + description.help.utf8.count + 128
-    }
-    let change = size(description) - (metadata[key].map { size($0.description) } ?? 0)
-    guard metadataBytes + change <= Self.metadataBytesMax else { return }
-    metadataBytes += change
-    metadata[key] = (description, generation)
-  }
 
   /// Adds a batch's samples that are within `bounds`, in ms.
   ///

@@ -25,7 +25,7 @@ struct HeadFlush {
   /// When it throws, what it had written is removed as far as that works.
   func write(to folder: PartsFolder) throws(BlockError) -> [PartRecord] {
     let names = sortedNames()
-    let metadata = head.metadata.map { ($0.key, $0.value.description) }
+    let metadata = head.metadata.entries.map { ($0.key, $0.value.description) }
       .sorted { ($0.0.tenant.description, $0.0.name) < ($1.0.tenant.description, $1.0.name) }
     var records: [PartRecord] = []
     var builders: [Int64: SeriesPartBuilder] = [:]

@@ -35,6 +35,13 @@ package enum OTLPTraceJSON {
     return Array(writer.text.utf8)
   }
 
+  /// One span in JSON, as it stands in TracesData.
+  package static func json(_ span: SpanRecord, identifiers: Identifiers = .hexadecimal) -> String {
+    var writer = TraceJSONWriter(identifiers: identifiers)
+    writer.span(span)
+    return writer.text
+  }
+
   /// TracesData in protobuf.
   package static func protobuf(_ spans: [(stream: EventStream, span: SpanRecord)]) -> [UInt8] {
     let json = json(spans)
@@ -156,7 +163,7 @@ private struct TraceJSONWriter {
 
   private func bigEndian(_ word: UInt64) -> [UInt8] { withUnsafeBytes(of: word.bigEndian) { Array($0) } }
 
-  private mutating func span(_ span: SpanRecord) {
+  mutating func span(_ span: SpanRecord) {
     text += "{\"traceId\":\"\(identifier(span.traceID))\",\"spanId\":\"\(identifier(span.spanID))\""
     if span.parentSpanID.isValid { text += ",\"parentSpanId\":\"\(identifier(span.parentSpanID))\"" }
     if !span.traceState.isEmpty { field("traceState", span.traceState) }

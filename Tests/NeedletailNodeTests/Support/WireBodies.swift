@@ -25,6 +25,7 @@ enum Snappy {
 struct TestSeries {
   var labels: [(String, String)]
   var samples: [(time: Int64, value: Double)]
+  var exemplars: [(time: Int64, value: Double)] = []
 
   static func writeRequest(_ series: [TestSeries]) -> [UInt8] {
     var writer = ProtobufWriter()
@@ -40,6 +41,12 @@ struct TestSeries {
           message.field(2) { encoded in
             encoded.field(1, double: sample.value)
             encoded.field(2, int64: sample.time)
+          }
+        }
+        for exemplar in one.exemplars {
+          message.field(3) { encoded in
+            encoded.field(2, double: exemplar.value)
+            encoded.field(3, int64: exemplar.time)
           }
         }
       }

@@ -45,15 +45,17 @@ final class MemorySeries: SeriesSource {
     return MemoryCursor(chunks)
   }
 
-  func labelNames(_ scope: MetadataScope, limit: Int) async throws -> [String] {
-    Array(Set(series.keys.flatMap { $0.labels.map(\.name) }).sorted().prefix(limit))
+  func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
+    Listing(Array(Set(series.keys.flatMap { $0.labels.map(\.name) }).sorted().prefix(limit)))
   }
 
-  func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> [String] {
-    Array(Set(series.keys.compactMap { $0[name] }).sorted().prefix(limit))
+  func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
+    Listing(Array(Set(series.keys.compactMap { $0[name] }).sorted().prefix(limit)))
   }
 
-  func series(_ scope: MetadataScope, limit: Int) async throws -> [LabelSet] { Array(series.keys.prefix(limit)) }
+  func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet> {
+    Listing(Array(series.keys.prefix(limit)))
+  }
 
   func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata] { [] }
 }

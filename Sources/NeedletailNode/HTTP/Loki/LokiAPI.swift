@@ -45,7 +45,7 @@ struct LokiAPI: Sendable {
     let time = try nanoseconds(parameters, "time") ?? queries.clock.wallNanoseconds()
     let started = queries.clock.monotonicNanoseconds()
     let result = try await queries.run(for: context, timeout: try parameters.timeout()) { engine in
-      try await engine.instant(expression, text: text, tenant: tenant, at: time / 1_000_000)
+      try await engine.instant(expression, text: text, tenant: tenant, at: Timestamp.floorDivide(time, by: 1_000_000))
     }
     return answer(result, started: started)
   }
@@ -56,8 +56,10 @@ struct LokiAPI: Sendable {
     let text = try parameters.required("query")
     let expression = try Self.parse(text)
     let range = try range(parameters)
-    let (start, end) = (range.startNanoseconds / 1_000_000, range.endNanoseconds / 1_000_000)
-    var options = QueryOptions()
+    // Metrics are evaluated at milliseconds, lines selected by the nanosecond.
+    let start = Timestamp.floorDivide(range.lowerBound, by: 1_000_000)
+    let end = Timestamp.floorDivide(range.upperBound, by: 1_000_000)
+    var options = QueryOptions(eventTimes: range)
     options.eventLimit = try limit(parameters)
     switch parameters["direction"]?.lowercased() {
     case nil, "backward"?: options.eventOrder = .backward
@@ -76,7 +78,7 @@ struct LokiAPI: Sendable {
   private func labels(
     _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
-    let scope = EventScope(tenant: tenant, matchers: try Self.matchers(parameters), range: try range(parameters))
+    let scope = try scope(parameters, tenant)
     let events = queries.events
     let names = try await queries.run(for: context) { _ in
       try await events.fieldNames(.logs, scope, limit: PrometheusAPI.listMax)
@@ -87,7 +89,7 @@ struct LokiAPI: Sendable {
   private func labelValues(
     _ name: String, _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
-    let scope = EventScope(tenant: tenant, matchers: try Self.matchers(parameters), range: try range(parameters))
+    let scope = try scope(parameters, tenant)
     let events = queries.events
     let values = try await queries.run(for: context) { _ in
       try await events.fieldValues(.logs, field: name, scope, limit: PrometheusAPI.listMax)
@@ -110,7 +112,8 @@ struct LokiAPI: Sendable {
     let elapsed = queries.clock.monotonicNanoseconds() - started
     guard case .logs(let columns) = result.value else { return PrometheusEnvelope.answer(result) }
     let lineBytes = columns.sizes.reduce(0, &+)
-    return PrometheusEnvelope.success(warnings: result.warnings) { json in
+    let warnings = result.warnings + PrometheusEnvelope.warnings(result.coverage)
+    return PrometheusEnvelope.success(warnings: warnings) { json in
       json.object { json in
         json.key("resultType")
         json.string("streams")
@@ -156,8 +159,8 @@ struct LokiAPI: Sendable {
     }
   }
 
-  /// From `start` (an hour before the end by default, or `since` before it) to `end` (now by default).
-  private func range(_ parameters: FormParameters) throws -> EventTimeRange {
+  /// From `start` (an hour before the end by default, or `since` before it) up to, but without, `end` (now by default).
+  private func range(_ parameters: FormParameters) throws -> Range<Int64> {
     let end = try nanoseconds(parameters, "end") ?? queries.clock.wallNanoseconds()
     var span = Self.defaultSpan
     if let text = parameters["since"] {
@@ -168,10 +171,18 @@ struct LokiAPI: Sendable {
     }
     let (before, overflow) = end.subtractingReportingOverflow(span)
     let start = try nanoseconds(parameters, "start") ?? (overflow ? .min : before)
-    guard let range = EventTimeRange(startNanoseconds: start, endNanoseconds: end) else {
-      throw QueryError(.badData, "end timestamp must not be before or equal to start time")
+    guard start <= end else { throw QueryError(.badData, "end timestamp must not be before start time") }
+    return start..<end
+  }
+
+  /// The streams that a list of labels is of.
+  private func scope(_ parameters: FormParameters, _ tenant: TenantID) throws -> EventScope {
+    let times = try range(parameters)
+    let last = times.isEmpty ? times.lowerBound : times.upperBound - 1
+    guard let range = EventTimeRange(startNanoseconds: times.lowerBound, endNanoseconds: last) else {
+      throw QueryError(.internal, "a range ends before it starts")
     }
-    return range
+    return EventScope(tenant: tenant, matchers: try Self.matchers(parameters), range: range)
   }
 
   private func nanoseconds(_ parameters: FormParameters, _ name: String) throws -> Int64? {

@@ -100,14 +100,18 @@ struct PrometheusAPI: Sendable {
     }
     let source = queries.exemplars
     let found = try await queries.run(for: context) { [selectors] _ in
-      var found: [(labels: LabelSet, exemplar: Exemplar)] = []
+      var found = Listing<(labels: LabelSet, exemplar: Exemplar)>([])
       for matchers in selectors {
-        found += try await source.exemplars(
-          tenant: tenant, matchers, scope.range, limit: max(0, Self.exemplarsMax - found.count))
+        let listing = try await source.exemplars(
+          tenant: tenant, matchers, scope.range, limit: max(0, Self.exemplarsMax - found.elements.count))
+        found.elements += listing.elements
+        found.coverage.merge(listing.coverage)
       }
       return found
     }
-    return PrometheusEnvelope.success { json in Self.write(found, to: &json) }
+    return PrometheusEnvelope.success(warnings: PrometheusEnvelope.warnings(found.coverage)) { json in
+      Self.write(found.elements, to: &json)
+    }
   }
 
   /// Exemplars of one series stand together in what the source returns.
@@ -150,8 +154,8 @@ struct PrometheusAPI: Sendable {
     guard !scope.selectors.isEmpty else { throw QueryError(.badData, "no match[] parameter provided") }
     let limit = try parameters.limit() ?? Self.listMax
     let found = try await queries.run(for: context) { try await $0.series.series(scope, limit: limit + 1) }
-    return PrometheusEnvelope.success(warnings: Self.truncation(found.count, limit)) { json in
-      json.array { json in for labels in found.prefix(limit) { SeriesJSON.labels(labels, to: &json) } }
+    return PrometheusEnvelope.success(warnings: Self.warnings(found, limit)) { json in
+      json.array { json in for labels in found.elements.prefix(limit) { SeriesJSON.labels(labels, to: &json) } }
     }
   }
 
@@ -227,14 +231,15 @@ struct PrometheusAPI: Sendable {
     }
   }
 
-  private static func list(_ texts: [String], _ limit: Int) -> Response {
-    PrometheusEnvelope.success(warnings: truncation(texts.count, limit)) { json in
-      json.array { json in for text in texts.prefix(limit) { json.string(text) } }
+  private static func list(_ texts: Listing<String>, _ limit: Int) -> Response {
+    PrometheusEnvelope.success(warnings: warnings(texts, limit)) { json in
+      json.array { json in for text in texts.elements.prefix(limit) { json.string(text) } }
     }
   }
 
-  private static func truncation(_ count: Int, _ limit: Int) -> [String] {
-    count > limit ? ["results truncated due to limit"] : []
+  private static func warnings<Element>(_ listing: Listing<Element>, _ limit: Int) -> [String] {
+    (listing.elements.count > limit ? ["results truncated due to limit"] : [])
+      + PrometheusEnvelope.warnings(listing.coverage)
   }
 
   /// Selectors of one request; each may ask for every series.

@@ -44,6 +44,15 @@ enum PrometheusEnvelope {
     }
   }
 
+  /// What a client must be told of an answer that does not cover all that was asked.
+  static func warnings(_ coverage: Coverage) -> [String] {
+    guard !coverage.isComplete else { return [] }
+    return [
+      "the answer is incomplete: something stored could not be read, or not everything asked has answered "
+        + "(\(coverage.slotsAnswered) of \(coverage.slotsAsked))"
+    ]
+  }
+
   static func appendRemarks(_ key: String, _ remarks: [String], to json: inout JSONWriter) {
     guard !remarks.isEmpty else { return }
     json.key(key)
@@ -61,16 +70,10 @@ enum PrometheusEnvelope {
       json.beginObject()
       try await write(result.value, &json, to: &writer)
       json.endObject()
-      var warnings = result.warnings + remarks
-      if !result.coverage.isComplete {
-        warnings.append(
-          "the answer is incomplete: something stored could not be read, or not everything asked has answered "
-            + "(\(result.coverage.slotsAnswered) of \(result.coverage.slotsAsked))")
-      }
-      appendRemarks("warnings", warnings, to: &json)
+      appendRemarks("warnings", result.warnings + remarks + warnings(result.coverage), to: &json)
       appendRemarks("infos", result.infos, to: &json)
       json.endObject()
-      try await writer.write(ByteBuffer(bytes: json.take()))
+      try await writer.write(pieces: json.take())
       try await writer.finish(nil)
     }
     return Response(status: .ok, headers: [.contentType: "application/json"], body: body)
@@ -120,7 +123,7 @@ enum PrometheusEnvelope {
     var histogram = 0
     for row in 0..<columns.count {
       SeriesJSON.write(columns, row: row, isVector: isVector, nextHistogram: &histogram, to: &json)
-      if json.count >= chunkBytes { try await writer.write(ByteBuffer(bytes: json.take())) }
+      if json.count >= chunkBytes { try await writer.write(pieces: json.take()) }
     }
     json.endArray()
   }

@@ -1,5 +1,6 @@
 import NeedletailQueryEngine
 import NeedletailTelemetry
+import NeedletailWire
 
 /// Spans that a query of ours selects: `{"stream": {...}, "values": [["nanoseconds", span], ...]}` for each stream, a
 /// span in OTLP's JSON form.
@@ -18,7 +19,7 @@ enum SpanList {
       for row in rows {
         json.beginArray()
         json.quotedInteger(columns.timestamps[row])
-        SpanJSON.write(columns.records[row], to: &json)
+        json.verbatim(OTLPTraceJSON.json(columns.records[row]))
         json.endArray()
       }
       json.endArray()

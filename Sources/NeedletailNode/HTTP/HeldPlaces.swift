@@ -1,0 +1,66 @@
+import Hummingbird
+import NIOCore
+import Synchronization
+
+/// The places at the gate that a request's queries took, until its answer is written.
+final class HeldPlaces: Sendable {
+  private struct State {
+    var places: [QueryPlace] = []
+    var writingMax = Duration.zero
+  }
+
+  private let state = Mutex(State())
+
+  func add(_ place: QueryPlace, writingAtMost limit: Duration) {
+    state.withLock { state in
+      state.places.append(place)
+      state.writingMax = max(state.writingMax, limit)
+    }
+  }
+
+  fileprivate func take() -> (places: [QueryPlace], writingMax: Duration) {
+    state.withLock { state in
+      defer { state.places = [] }
+      return (state.places, state.writingMax)
+    }
+  }
+}
+
+/// Waits after each piece until the connection has taken it: only then is it known whether the connection has room for
+/// another, and a fast writer would queue the whole body before.
+private struct PacedWriter: ResponseBodyWriter {
+  var base: any ResponseBodyWriter
+  let eventLoop: any EventLoop
+
+  mutating func write(_ buffer: ByteBuffer) async throws {
+    try await base.write(buffer)
+    try await eventLoop.submit {}.get()
+  }
+
+  consuming func finish(_ trailingHeaders: HTTPFields?) async throws { try await base.finish(trailingHeaders) }
+}
+
+extension ConnectionContext {
+  /// Keeps a place until the answer to this request is written or given up.
+  func hold(_ place: QueryPlace, writingAtMost limit: Duration) { held.add(place, writingAtMost: limit) }
+
+  /// The response, whose body gives the places back once it is written.
+  ///
+  /// The connection of a client that does not read it in time is closed: as many slow clients as there are places
+  /// would stop everyone's queries for good.
+  func holdingPlaces(_ response: Response) -> Response {
+    let (places, limit) = held.take()
+    guard !places.isEmpty else { return response }
+    var response = response
+    let (body, channel) = (response.body, channel)
+    response.body = ResponseBody(contentLength: body.contentLength) { writer in
+      let deadline = channel.eventLoop.scheduleTask(in: TimeAmount(limit)) { channel.close(promise: nil) }
+      defer {
+        deadline.cancel()
+        for place in places { place.leave() }
+      }
+      try await body.write(PacedWriter(base: writer, eventLoop: channel.eventLoop))
+    }
+    return response
+  }
+}

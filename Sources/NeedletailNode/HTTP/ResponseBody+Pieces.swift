@@ -1,0 +1,25 @@
+import Hummingbird
+import NIOCore
+
+// Bodies go to the connection in pieces, because it takes whatever it is given at once: of an answer that the client
+// does not read, a piece or two lie with the connection, and the writer waits with the rest.
+
+extension ResponseBody {
+  /// A body of known length.
+  init(_ bytes: [UInt8]) {
+    self.init(contentLength: bytes.count) { writer in
+      try await writer.write(pieces: bytes)
+      try await writer.finish(nil)
+    }
+  }
+}
+
+extension ResponseBodyWriter {
+  /// Writes bytes piece by piece, each when the connection has room.
+  mutating func write(pieces bytes: [UInt8]) async throws {
+    var rest = ByteBuffer(bytes: bytes)
+    while rest.readableBytes > 0, let piece = rest.readSlice(length: min(rest.readableBytes, 64 << 10)) {
+      try await write(piece)
+    }
+  }
+}

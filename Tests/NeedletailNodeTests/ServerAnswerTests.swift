@@ -1,0 +1,190 @@
+import Foundation
+import NeedletailEnvironment
+import NeedletailTelemetry
+import Testing
+
+@testable import NeedletailNode
+
+@Suite("What a server answers, to the letter")
+struct ServerAnswerTests {
+  private let now = Int64(Date().timeIntervalSince1970 * 1000)
+
+  private func post(_ path: String, _ body: [UInt8], to server: RunningServer) async throws {
+    let answer = try await server.request("POST", path, headers: ["Content-Type": "application/json"], body: body)
+    #expect(answer.status == 200, "\(answer.text)")
+  }
+
+  @Test("lines are selected by the nanosecond: the start is within, the end is not")
+  func nanoseconds() async throws {
+    let base = now * 1_000_000 + 123_456
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      for offset in 0..<5 {
+        try await post("/v1/logs", OTLPBodies.log("line-\(offset)", service: "s", at: base + Int64(offset)), to: server)
+      }
+      func lines(_ start: Int64, _ end: Int64) async throws -> [Int] {
+        let answer = try await server.get(
+          "/loki/api/v1/query_range?query=%7Bservice_name%3D%22s%22%7D&start=\(base + start)&end=\(base + end)")
+        #expect(answer.status == 200, "\(answer.text)")
+        return (0..<5).filter { answer.text.contains("line-\($0)\"") }
+      }
+      #expect(try await lines(1, 3) == [1, 2])
+      #expect(try await lines(4, 5) == [4])
+      #expect(try await lines(2, 2) == [])
+      #expect(try await lines(-999_999, 0) == [])
+      #expect(try await lines(-5, 1_000_000) == [0, 1, 2, 3, 4])
+      let far = try await server.get(
+        "/loki/api/v1/query_range?query=%7Ba%3D%22b%22%7D&start=\(Int64.min)&end=\(Int64.min)")
+      #expect(far.status == 200 || far.status == 400, "\(far.text)")
+      let labels = try await server.get("/loki/api/v1/labels?start=\(Int64.min)&end=\(Int64.min)")
+      #expect(labels.status == 200, "\(labels.text)")
+    }
+  }
+
+  @Test(
+    "lists over several selectors are their union, each once, sorted and cut; of more than 64 selectors there is none")
+  func selectors() async throws {
+    let now = now
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      _ = try await server.remoteWrite(
+        (0..<6).map { TestSeries(labels: [("__name__", "m\($0)"), ("l\($0)", "v\($0)")], samples: [(now, 1)]) })
+      let selectors = "match[]=%7B__name__%3D~%22m[345]%22%7D&match[]=m1&match[]=m4"
+      let names = try await server.json("/api/v1/labels?\(selectors)")
+      #expect(names["data"] as? [String] == ["__name__", "l1", "l3", "l4", "l5"])
+      let values = try await server.json("/api/v1/label/__name__/values?\(selectors)&limit=3")
+      #expect(values["data"] as? [String] == ["m1", "m3", "m4"])
+      #expect(values["warnings"] as? [String] == ["results truncated due to limit"])
+      let series = try await server.json("/api/v1/series?\(selectors)")
+      #expect((series["data"] as? [[String: String]])?.map { $0["__name__"] } == ["m1", "m3", "m4", "m5"])
+      #expect(series["warnings"] == nil)
+      let some = try await server.json("/api/v1/series?\(selectors)&limit=2")
+      #expect((some["data"] as? [Any])?.count == 2)
+      #expect(some["warnings"] as? [String] == ["results truncated due to limit"])
+      let many = { (count: Int) in
+        "/api/v1/series?" + Array(repeating: "match[]=m1", count: count).joined(separator: "&")
+      }
+      #expect(try await server.get(many(64)).status == 200)
+      let refused = try await server.get(many(65))
+      #expect(refused.status == 400 && refused.text.contains("more than 64"), "\(refused.text)")
+    }
+  }
+
+  @Test("lists that something unreadable is missing from say so")
+  func damage() async throws {
+    let folder = try TemporaryFolder()
+    let now = now
+    try await RunningServer.run(folder: folder, flags: ["flush-interval": "1ms"]) { server async throws -> Void in
+      _ = try await server.remoteWrite([TestSeries(labels: [("__name__", "kept")], samples: [(now, 1)])])
+      while try await server.get("/metrics").text.contains(#"needletail_parts{signal="metrics"} 0"#) {}
+      #expect(try await server.json("/api/v1/labels")["warnings"] == nil)
+    }
+    let parts = URL(fileURLWithPath: folder.path + "/data/parts")
+    var damaged = 0
+    for part in try FileManager.default.contentsOfDirectory(at: parts, includingPropertiesForKeys: nil) {
+      let index = part.appendingPathComponent("index")
+      guard var bytes = try? Data(contentsOf: index) else { continue }
+      for position in bytes.indices { bytes[position] ^= 0x55 }
+      try bytes.write(to: index)
+      damaged += 1
+    }
+    #expect(damaged == 1)
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
+      for path in [
+        "/api/v1/labels", "/api/v1/label/job/values", "/api/v1/series?match[]=kept", "/api/v1/query?query=kept",
+        "/api/v1/query_exemplars?query=kept",
+      ] {
+        let answer = try await server.json(path)
+        let warnings = answer["warnings"] as? [String] ?? []
+        #expect(warnings.contains { $0.contains("incomplete") }, "\(path): \(answer)")
+      }
+    }
+  }
+
+  @Test("what a receiver left out stands in the metrics, by reason")
+  func leftOut() async throws {
+    let now = now
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      _ = try await server.remoteWrite([
+        TestSeries(labels: [("__name__", "x")], samples: [(now, 1)]),
+        TestSeries(labels: [("job", "a")], samples: [], exemplars: [(now, 1)]),
+      ])
+      let text = try await server.get("/metrics").text
+      #expect(
+        text.contains(#"needletail_ingest_left_out_total{signal="metrics",reason="missing_name"} 1"#), "\(text)")
+    }
+  }
+
+  @Test("a span in a list of spans is written as in its trace")
+  func spans() async throws {
+    let nanoseconds = now * 1_000_000
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let body = OTLPBodies.span("POST /pay", service: "shop", start: nanoseconds, end: nanoseconds + 5)
+      try await post("/v1/traces", body, to: server)
+      let trace = try await server.get("/tempo/api/traces/\(OTLPBodies.traceID)").text
+      let begin = try #require(trace.range(of: #"{"traceId""#)?.lowerBound)
+      let span = String(trace[begin...].dropLast("]}]}]}".count))
+      #expect(span.hasSuffix("}}"))
+      let query = "spans%7Bservice_name%3D%22shop%22%7D"
+      let list = try await server.get(
+        "/api/v1/query_range?query=\(query)&start=\(now / 1000 - 5)&end=\(now / 1000 + 5)&step=1")
+      #expect(list.text.contains(#"["\#(nanoseconds)",\#(span)]"#), "\(list.text) has no \(span)")
+    }
+  }
+
+  @Test("an interval between flushes that no clock can count means never, and size still flushes")
+  func endlessInterval() async throws {
+    let now = now
+    let flags = ["flush-interval": "1000y", "flush-bytes": "1MiB"]
+    try await RunningServer.run(folder: try TemporaryFolder(), flags: flags) { server async throws -> Void in
+      _ = try await server.remoteWrite([TestSeries(labels: [("__name__", "x")], samples: [(now, 1)])])
+      while try await server.get("/metrics").text.contains("needletail_flushes_total 0") {}
+      #expect(try await server.instant("x", at: now) == ["": "1"])
+    }
+  }
+
+  @Test("a head of events that is as large as it should become asks for a flush, and no longer when it is done")
+  func wantsFlush() async throws {
+    let folder = try TemporaryFolder()
+    let configuration = try ServerConfiguration.load(
+      flags: ["data": folder.path + "/data"], environment: [:], file: nil)
+    let storage = try NodeStorage(
+      configuration, fileSystem: PosixFileSystem(), clock: SystemClock(), random: SystemRandomSource(),
+      eventHeadBytes: 64 << 10)
+    defer { storage.close() }
+    let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
+    #expect(!storage.wantsFlush)
+    for round in 0..<64 where !storage.wantsFlush {
+      var builder = EventBatchBuilder(kind: .logs, tenant: .default)
+      let stream = builder.stream(EventStream(resource: []))
+      for row in 0..<64 {
+        let time = now * 1_000_000 + Int64(round * 64 + row)
+        builder.append(LogRecord(timeNanoseconds: time, body: .string("a line of some length")), stream: stream)
+      }
+      let batch = builder.build(batchID: Hash128(high: 0, low: UInt64(round)))
+      _ = try await sink.append(events: try #require(batch))
+    }
+    #expect(storage.wantsFlush)
+    _ = try storage.flush()
+    #expect(!storage.wantsFlush)
+  }
+
+  @Test("a folder that was open to others is told of, one that the server made is not")
+  func openFolder() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/data"
+    let configuration = try ServerConfiguration.load(flags: ["data": path], environment: [:], file: nil)
+    func warnings() throws -> [String] {
+      let storage = try NodeStorage(
+        configuration, fileSystem: PosixFileSystem(), clock: SystemClock(), random: SystemRandomSource())
+      defer { storage.close() }
+      return storage.warnings
+    }
+    _ = try warnings()
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path + "/catalog.sqlite")
+    #expect(try warnings() == [])
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    #expect(try warnings().first?.contains("chmod go-rwx \(path)") == true)
+    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
+    try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: path + "/catalog.sqlite")
+    #expect(try warnings().first?.contains("catalog.sqlite") == true)
+  }
+}
