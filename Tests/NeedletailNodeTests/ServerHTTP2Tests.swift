@@ -25,6 +25,32 @@ struct ServerHTTP2Tests {
     }
   }
 
+  @Test("refusals that end a connection of HTTP/1.1 are proper answers over HTTP/2") func refusals() async throws {
+    let folder = try TemporaryFolder()
+    try Data("0123456789abcdef\n".utf8).write(to: URL(filePath: folder.path + "/tokens"))
+    try await RunningServer.run(
+      folder: folder, flags: ["token-file": folder.path + "/tokens", "body-bytes-max": "65536"]
+    ) { server async throws -> Void in
+      let token = "authorization: Bearer 0123456789abcdef"
+      let url = "http://127.0.0.1:\(server.addresses.api.port)/v1/logs"
+      let large = [UInt8](repeating: 0x20, count: 200_000)
+      for (headers, status) in [([], "401"), ([token], "413")] {
+        let answer = try await Curl.send(url, large, headers: headers, options: ["--http2-prior-knowledge"])
+        #expect(answer.head.hasPrefix("HTTP/2 \(status)") && !answer.body.isEmpty, "\(answer.head)")
+        #expect(answer.header("connection") == nil && answer.header("server") == "needletail")
+      }
+      #expect(try await Curl.send(url, [], headers: [token]).header("connection") == nil)
+    }
+  }
+
+  @Test(
+    "the date is written as HTTP wants it",
+    arguments: [
+      (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+      (-1, "Wed, 31 Dec 1969 23:59:59 GMT"), (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT"),
+    ] as [(Int64, String)])
+  func date(seconds: Int64, text: String) { #expect(HTTPDate.text(seconds: seconds) == text) }
+
   @Test("over TLS the client chooses between HTTP/2 and HTTP/1.1, and gRPC works there too")
   func tls() async throws {
     let folder = try TemporaryFolder()

@@ -1,10 +1,12 @@
 // gRPC on the HTTP server that is there anyway: a unary call is a POST whose body is one framed message and whose
 // outcome stands in the trailers. The messages stay bytes, because our own decoders read them.
 
-import Hummingbird
+import HTTPTypes
+import HummingbirdCore
 import NeedletailEnvironment
 import NeedletailOTLP
 import NeedletailTelemetry
+import NIOCore
 
 /// Answers gRPC calls that come over HTTP/2.
 struct GRPCResponder: Sendable {

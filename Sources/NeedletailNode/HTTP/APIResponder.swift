@@ -1,15 +1,14 @@
 // The front door of every HTTP port: routing, who may ask, whose data it is, and what a request that fails is
 // answered. What a resource does is the business of its own file.
 
-import Hummingbird
+import HTTPTypes
+import HummingbirdCore
 import Logging
 import NeedletailEnvironment
 import NeedletailTelemetry
 
 /// Answers requests on one HTTP port.
-struct APIResponder: HTTPResponder {
-  typealias Context = ConnectionContext
-
+struct APIResponder: Sendable {
   let node: NodeState
   let token: TokenCheck?
   /// Whether the port serves OTLP and health only.
@@ -18,7 +17,7 @@ struct APIResponder: HTTPResponder {
   let clock: any WallClock
   let logger: Logger
 
-  func respond(to request: Request, context: ConnectionContext) async throws -> Response {
+  func respond(to request: Request, context: ConnectionContext) async -> Response {
     if GRPCResponder.isCall(request) {
       return await GRPCResponder(node: node, token: token, counters: counters, clock: clock).respond(to: request)
     }

@@ -1,16 +1,14 @@
-import Hummingbird
+import HummingbirdCore
 import NIOCore
 import Synchronization
 
 /// What a handler knows of a request and of the connection that it came on.
-struct ConnectionContext: InitializableFromSource {
+struct ConnectionContext: Sendable {
   let channel: any Channel
   /// The places at the gate that this request holds.
   let held = HeldPlaces()
 
-  init(source: ApplicationRequestContextSource) {
-    channel = source.channel
-  }
+  init(channel: any Channel) { self.channel = channel }
 
   /// Runs `body` and cancels it when the client goes away.
   func cancellingOnDisconnect<Result: Sendable>(

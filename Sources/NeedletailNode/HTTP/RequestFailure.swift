@@ -1,4 +1,5 @@
-import Hummingbird
+import HTTPTypes
+import HummingbirdCore
 
 /// A request that is refused before it reaches a resource, or that a resource refuses as a whole.
 struct RequestFailure: Error, Sendable {

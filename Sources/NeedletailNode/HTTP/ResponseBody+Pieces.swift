@@ -1,4 +1,4 @@
-import Hummingbird
+import HummingbirdCore
 import NIOCore
 
 // Bodies go to the connection in pieces, because it takes whatever it is given at once: of an answer that the client

@@ -1,7 +1,8 @@
 // What every door for data leads to: the collector's receivers over this node's engines, and their outcomes as each
 // protocol tells them.
 
-import Hummingbird
+import HTTPTypes
+import HummingbirdCore
 import NeedletailCollector
 import NeedletailEnvironment
 import NeedletailOTLP

@@ -1,7 +1,7 @@
-import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOPosix
 import NIOSSL
 import ServiceLifecycle
 
@@ -23,32 +23,35 @@ struct HTTPListener: Sendable {
   func run() async throws {
     let address = address
     let onListening = onListening
-    let application = Application(
-      responder: responder,
-      server: try server(),
-      configuration: ApplicationConfiguration(
-        address: .hostname(address.host, port: address.port), serverName: "needletail",
+    let connection = WebConnection(
+      http1: http1, tls: try tls.map { try Self.context(certificate: $0.certificate, key: $0.key) },
+      idleTimeout: Self.idleTimeout, headerBytesMax: Self.headerBytesMax)
+    let server = Server(
+      childChannelSetup: connection,
+      configuration: HummingbirdCore.ServerConfiguration(
+        address: .hostname(address.host, port: address.port),
         availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionsMax, logger: logger)),
       onServerRunning: { channel in
         onListening(ListenAddress(host: address.host, port: channel.localAddress?.port ?? address.port))
       },
-      logger: logger)
-    try await application.run()
+      eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
+    try await server.run()
   }
 
-  private func server() throws -> HTTPServerBuilder {
-    let tls = try tls.map { try Self.context(certificate: $0.certificate, key: $0.key) }
-    return HTTPServerBuilder { responder in
-      WebConnection(
-        http1: HTTP1Channel(
-          responder: responder,
-          configuration: HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionWatch()], idleTimeout: Self.idleTimeout,
-            httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
-              maxHeaderFieldSize: Self.headerBytesMax, maxHeaderListSize: Self.headerBytesMax,
-              maxHeaderFieldCount: Self.headerFieldsMax))),
-        tls: tls, idleTimeout: Self.idleTimeout, headerBytesMax: Self.headerBytesMax)
-    }
+  private var http1: HTTP1Channel {
+    let (responder, date) = (responder, HTTPDate(clock: responder.clock))
+    let configuration = HTTP1Channel.Configuration(
+      additionalChannelHandlers: [ConnectionWatch()], idleTimeout: Self.idleTimeout,
+      httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+        maxHeaderFieldSize: Self.headerBytesMax, maxHeaderListSize: Self.headerBytesMax,
+        maxHeaderFieldCount: Self.headerFieldsMax))
+    return HTTP1Channel(
+      responder: { request, writer, channel in
+        var response = await responder.respond(to: request, context: ConnectionContext(channel: channel))
+        response.headers[.date] = date.text
+        response.headers[.server] = "needletail"
+        try await writer.write(response: response.head, body: response.body)
+      }, configuration: configuration)
   }
 
   private static func context(certificate: String, key: String) throws -> NIOSSLContext {

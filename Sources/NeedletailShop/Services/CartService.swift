@@ -1,6 +1,6 @@
-import Hummingbird
-import Logging
 import CoreMetrics
+import HTTPTypes
+import Logging
 import Synchronization
 import Tracing
 
@@ -18,10 +18,10 @@ final class CartService: Sendable {
     self.logger = logger
   }
 
-  func addRoutes(to router: Router<BasicRequestContext>) {
-    router.post("/cart/:customer/:product") { _, context in
-      let customer = try context.parameters.require("customer")
-      let product = try context.parameters.require("product")
+  func addRoutes(to router: inout ShopRouter) {
+    router.on(.post, "/cart/:customer/:product") { parameters in
+      let customer = try parameters.require("customer")
+      let product = try parameters.require("product")
       try await self.reachCache("SET")
       let total = self.carts.withLock { carts in
         carts[customer, default: 0] += 1
@@ -29,17 +29,17 @@ final class CartService: Sendable {
       }
       self.itemsGauge.record(total)
       self.logger.debug("added to cart", metadata: ["customer": "\(customer)", "product": "\(product)"])
-      return Response(status: .ok)
+      return .ok
     }
-    router.delete("/cart/:customer") { _, context in
-      let customer = try context.parameters.require("customer")
+    router.on(.delete, "/cart/:customer") { parameters in
+      let customer = try parameters.require("customer")
       try await self.reachCache("DEL")
       let total = self.carts.withLock { carts in
         carts[customer] = nil
         return carts.values.reduce(0, +)
       }
       self.itemsGauge.record(total)
-      return Response(status: .noContent)
+      return .noContent
     }
   }
 
@@ -57,7 +57,7 @@ final class CartService: Sendable {
     }
     if isOut {
       logger.error("cache is out", metadata: ["operation": "\(operation)"])
-      throw HTTPError(.serviceUnavailable)
+      throw ShopError(.serviceUnavailable)
     }
   }
 }

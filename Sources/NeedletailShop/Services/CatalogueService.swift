@@ -1,6 +1,6 @@
-import Hummingbird
-import Logging
 import CoreMetrics
+import HTTPTypes
+import Logging
 import Tracing
 
 /// Knows the goods.
@@ -17,19 +17,19 @@ struct CatalogueService: Sendable {
     var description: String { "canceling statement due to lock timeout" }
   }
 
-  func addRoutes(to router: Router<BasicRequestContext>) {
-    router.get("/products") { _, _ in
+  func addRoutes(to router: inout ShopRouter) {
+    router.on(.get, "/products") { _ in
       try await query("SELECT id, name, price FROM products ORDER BY name LIMIT 20", "SELECT products", slow: 0.03)
-      return Response(status: .ok)
+      return .ok
     }
-    router.get("/products/:id") { _, context in
-      let product = try context.parameters.require("id")
+    router.on(.get, "/products/:id") { parameters in
+      let product = try parameters.require("id")
       guard Self.products.contains(product) else {
         logger.notice("no such product", metadata: ["product": "\(product)"])
-        return Response(status: .notFound)
+        return .notFound
       }
       try await query("SELECT id, name, price, stock FROM products WHERE id = $1", "SELECT products", slow: 0.08)
-      return Response(status: .ok)
+      return .ok
     }
   }
 
@@ -53,7 +53,7 @@ struct CatalogueService: Sendable {
       }
     } catch let error as QueryError {
       logger.error("query failed", metadata: ["error": "\(error)", "db.query.text": "\(text)"])
-      throw HTTPError(.internalServerError)
+      throw ShopError(.internalServerError)
     }
     CoreMetrics.Timer(label: "db.client.operation.duration", dimensions: [("db.operation.name", "SELECT")])
       .recordNanoseconds(Int64(clamping: duration.nanoseconds))

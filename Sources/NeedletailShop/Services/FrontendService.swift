@@ -1,6 +1,6 @@
-import Hummingbird
-import Logging
 import CoreMetrics
+import HTTPTypes
+import Logging
 import Tracing
 
 /// What customers talk to; it asks the other services.
@@ -9,36 +9,36 @@ struct FrontendService: Sendable {
   let chance: Chance
   let logger: Logger
 
-  func addRoutes(to router: Router<BasicRequestContext>) {
-    router.get("/") { _, _ in
+  func addRoutes(to router: inout ShopRouter) {
+    router.on(.get, "/") { _ in
       logger.trace("home page")
       _ = try await passingFailures { try await client.call(.catalogue, "GET", "/products", attempts: 2) }
-      return Response(status: .ok)
+      return .ok
     }
-    router.get("/product/:id") { _, context in
-      let product = try context.parameters.require("id")
+    router.on(.get, "/product/:id") { parameters in
+      let product = try parameters.require("id")
       logger.debug("product page", metadata: ["product": "\(product)"])
       let status = try await passingFailures {
         try await client.call(.catalogue, "GET", "/products/\(product)", attempts: 2)
       }
-      return Response(status: status == 404 ? .notFound : .ok)
+      return status == 404 ? .notFound : .ok
     }
-    router.post("/cart/:customer/:product") { _, context in
-      let customer = try context.parameters.require("customer")
-      let product = try context.parameters.require("product")
+    router.on(.post, "/cart/:customer/:product") { parameters in
+      let customer = try parameters.require("customer")
+      let product = try parameters.require("product")
       _ = try await passingFailures {
         _ = try await client.call(.catalogue, "GET", "/products/\(product)")
         return try await client.call(.cart, "POST", "/cart/\(customer)/\(product)", attempts: 3)
       }
-      return Response(status: .ok)
+      return .ok
     }
-    router.post("/checkout/:customer") { _, context in
-      try await checkout(customer: try context.parameters.require("customer"))
+    router.on(.post, "/checkout/:customer") { parameters in
+      try await checkout(customer: try parameters.require("customer"))
     }
-    router.get("/health") { _, _ in Response(status: .ok) }
+    router.on(.get, "/health") { _ in .ok }
   }
 
-  private func checkout(customer: String) async throws -> Response {
+  private func checkout(customer: String) async throws -> HTTPResponse.Status {
     let cents = 499 + chance.index(below: 20_000)
     let status = try await withSpan("place order") { span in
       span.attributes["shop.order.cents"] = cents
@@ -51,11 +51,11 @@ struct FrontendService: Sendable {
     guard status < 400 else {
       logger.notice("order not placed", metadata: ["customer": "\(customer)", "status": .stringConvertible(status)])
       Counter(label: "shop.orders", dimensions: [("result", "declined")]).increment()
-      return Response(status: .init(code: 402))
+      return .init(code: 402)
     }
     logger.info("order placed", metadata: ["customer": "\(customer)", "cents": .stringConvertible(cents)])
     Counter(label: "shop.orders", dimensions: [("result", "placed")]).increment()
-    return Response(status: .ok)
+    return .ok
   }
 
   /// Turns a service's failure into an answer of our own.
@@ -64,7 +64,7 @@ struct FrontendService: Sendable {
       return try await work()
     } catch {
       logger.error("request failed", metadata: ["error": "\(error)"])
-      throw HTTPError(.badGateway)
+      throw ShopError(.badGateway)
     }
   }
 }

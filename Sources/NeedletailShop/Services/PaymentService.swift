@@ -1,6 +1,6 @@
-import Hummingbird
-import Logging
 import CoreMetrics
+import HTTPTypes
+import Logging
 import Tracing
 
 /// Charges cards.
@@ -16,20 +16,20 @@ struct PaymentService: Sendable {
     var description: String { "card declined: \(reason)" }
   }
 
-  func addRoutes(to router: Router<BasicRequestContext>) {
-    router.post("/charge/:customer/:cents") { _, context in
-      let customer = try context.parameters.require("customer")
-      guard let cents = Int64(try context.parameters.require("cents")), cents > 0 else { throw HTTPError(.badRequest) }
+  func addRoutes(to router: inout ShopRouter) {
+    router.on(.post, "/charge/:customer/:cents") { parameters in
+      let customer = try parameters.require("customer")
+      guard let cents = Int64(try parameters.require("cents")), cents > 0 else { throw ShopError(.badRequest) }
       do {
         try await charge(customer: customer, cents: cents)
         Counter(label: "shop.payments", dimensions: [("result", "charged")]).increment()
         Counter(label: "shop.revenue.cents").increment(by: cents)
         logger.info("card charged", metadata: ["customer": "\(customer)", "cents": .stringConvertible(Int(cents))])
-        return Response(status: .ok)
+        return .ok
       } catch let error as CardDeclined {
         Counter(label: "shop.payments", dimensions: [("result", "declined"), ("reason", error.reason)]).increment()
         logger.warning("card declined", metadata: ["customer": "\(customer)", "reason": "\(error.reason)"])
-        return Response(status: .init(code: 402))
+        return .init(code: 402)
       }
     }
   }
@@ -46,7 +46,7 @@ struct PaymentService: Sendable {
       if isBankAway {
         span.setStatus(SpanStatus(code: .error, message: "bank is away"))
         logger.critical("the bank does not answer", metadata: ["server.address": "bank.example"])
-        throw HTTPError(.badGateway)
+        throw ShopError(.badGateway)
       }
       if isDeclined { throw CardDeclined(reason: reason) }
     }

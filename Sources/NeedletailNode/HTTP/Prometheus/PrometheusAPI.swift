@@ -1,4 +1,4 @@
-import Hummingbird
+import HummingbirdCore
 import NeedletailQueryEngine
 import NeedletailQueryLanguage
 import NeedletailTelemetry

@@ -66,6 +66,7 @@ struct WebConnection: ServerChildChannel {
         stream.eventLoop.makeCompletedFuture {
           let pipeline = stream.pipeline.syncOperations
           try pipeline.addHandler(HTTP2FramePayloadToHTTPServerCodec())
+          try pipeline.addHandler(HTTP2Fields())
           try pipeline.addHandlers(http1.configuration.additionalChannelHandlers())
           try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: Duration(idleTimeout), logger: logger))
           return try HTTP1Channel.Value(wrappingChannelSynchronously: stream)
