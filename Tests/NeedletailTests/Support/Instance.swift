@@ -11,6 +11,9 @@ func testConfiguration(_ url: String) -> Needletail.Configuration {
   configuration.traces.interval = .milliseconds(5)
   configuration.logs.interval = .milliseconds(5)
   configuration.metrics.interval = .milliseconds(5)
+  // Where the machine is busy, so that only what is tested decides.
+  configuration.shutdownTimeout = .seconds(120)
+  configuration.timeout = .seconds(120)
   configuration.retry.first = .milliseconds(1)
   configuration.retry.longest = .milliseconds(2)
   configuration.logLevel = .trace
