@@ -29,7 +29,6 @@ let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-m
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
-let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
@@ -49,6 +48,8 @@ let libraries: [Target] = [
     name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"]), .brew(["xxhash"])]),
   .systemLibrary(
     name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+  .systemLibrary(
+    name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
   .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
 ]
 
@@ -59,7 +60,7 @@ let rooms: [Target] = [
   room("NeedletailOTLP", []),
   // Floor 2
   room("NeedletailWire", ["NeedletailTelemetry", "NeedletailOTLP", "CSnappy", "CZstd", "CZlib", "CXXHash"]),
-  room("NeedletailBlocks", ["NeedletailEnvironment", "NeedletailTelemetry", "CZstd", "CXXHash", sqlite]),
+  room("NeedletailBlocks", ["NeedletailEnvironment", "NeedletailTelemetry", "CZstd", "CXXHash", "CSQLite"]),
   room("NeedletailQueryLanguage", ["NeedletailTelemetry"]),
   room("NeedletailCluster", ["NeedletailEnvironment", "NeedletailTelemetry"]),
   // Floor 3
@@ -123,7 +124,7 @@ let testRooms: [Target] = [
     [
       "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
       "NeedletailStorageSimulation", "NeedletailTestSupport",
-    ]),
+    ], data: ["Fixtures"]),
   tests(
     "NeedletailQueryLanguageTests",
     ["NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailTestSupport"]),
@@ -192,7 +193,6 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ),
   ("swift-argument-parser", .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2")),
   ("Yams", .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2")),
-  ("GRDB.swift", .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0")),
   ("swift-protobuf", .package(url: "https://github.com/apple/swift-protobuf.git", exact: "1.39.0", traits: [])),
   ("swift-nio-ssl", .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6")),
   ("swift-http-types", .package(url: "https://github.com/apple/swift-http-types.git", exact: "1.8.0", traits: [])),

@@ -6,7 +6,6 @@ struct Ban: CustomStringConvertible, Sendable {
   let instead: String
   /// The targets in which it is banned; nil: all of them.
   var targets: Set<String>?
-  var exceptFiles: Set<String> = []
 
   var description: String { pattern }
 }
@@ -25,7 +24,7 @@ private let bans: [Ban] = [
   Ban(
     pattern: #"^\s*(@preconcurrency )?import Foundation(Essentials|Networking)?\b"#,
     instead: "the standard library or NeedletailEnvironment: the low floors build fast, simulate and fuzz without it",
-    targets: lowFloors, exceptFiles: ["SQLiteCatalog.swift"]),
+    targets: lowFloors),
   Ban(
     pattern: #"^\s*import NIO"#, instead: "nothing: the low floors decide, they do not do I/O on event loops",
     targets: lowFloors),
@@ -56,7 +55,6 @@ struct BannedCallsTests {
     let pattern = try Regex(ban.pattern)
     for file in Repository.shared.swift(in: "Sources") {
       if let targets = ban.targets, !targets.contains(file.target) { continue }
-      if ban.exceptFiles.contains(file.name) { continue }
       for (number, line) in file.lines.enumerated() where !isComment(line) {
         let found = line.firstMatch(of: pattern) != nil
         #expect(!found, "\(file.path):\(number + 1): use \(ban.instead)")

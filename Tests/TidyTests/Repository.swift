@@ -11,7 +11,6 @@ struct Repository: CustomStringConvertible {
     var description: String { path }
 
     var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
-    var name: String { path.split(separator: "/").last.map(String.init) ?? path }
     /// The target that a file under Sources or Tests belongs to.
     var target: String { path.split(separator: "/").dropFirst().first.map(String.init) ?? "" }
   }

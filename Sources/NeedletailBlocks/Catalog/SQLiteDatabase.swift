@@ -1,0 +1,75 @@
+// One connection to an SQLite database, over SQLite's own functions: what the catalog's few statements need, and no more.
+
+import CSQLite
+
+/// A connection, closed when it goes.
+///
+/// `@unchecked Sendable`: SQLite lets any thread use a connection that no other one uses meanwhile. This value is the
+/// only owner of its connection, and all that touches it is `mutating`: two threads at once would be two exclusive
+/// accesses to one variable, which the compiler refuses.
+struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
+  private let connection: OpaquePointer
+
+  /// Opens the database at `path`, or makes it.
+  ///
+  /// What another connection has locked is an error at once: the data folder has one owner, so nobody is worth waiting for.
+  init(path: String) throws(SQLiteError) {
+    var opened: OpaquePointer?
+    var code = sqlite3_open_v2(
+      path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nil)
+    if code == SQLITE_OK { code = sqlite3_extended_result_codes(opened, 1) }
+    if code == SQLITE_OK { code = csqlite_refuse_double_quoted_text(opened) }
+    guard code == SQLITE_OK, let opened else {
+      // A connection that could not be opened is there all the same, for its message, and must be closed.
+      let error = SQLiteError.refused(on: opened, statement: "open")
+      _ = sqlite3_close_v2(opened)
+      throw error
+    }
+    connection = opened
+  }
+
+  deinit {
+    // It only fails for what is no connection. What a checkpoint at the end could not do, the next opening does.
+    _ = sqlite3_close_v2(connection)
+  }
+
+  /// Runs a statement to its end; rows that it has are left out.
+  mutating func run(_ sql: String, _ values: [SQLiteValue] = []) throws(SQLiteError) {
+    let statement = try SQLiteStatement(sql, on: connection)
+    try statement.bind(values)
+    while try statement.step() {}
+  }
+
+  /// What `decode` makes of each row of a statement.
+  mutating func rows<Row>(
+    _ sql: String, _ values: [SQLiteValue] = [],
+    _ decode: (borrowing SQLiteStatement) throws(SQLiteError) -> Row
+  ) throws(SQLiteError) -> [Row] {
+    let statement = try SQLiteStatement(sql, on: connection)
+    try statement.bind(values)
+    var rows: [Row] = []
+    while try statement.step() { rows.append(try decode(statement)) }
+    return rows
+  }
+
+  /// Runs `body` in a transaction that nobody else writes in: when it throws, or the commit does, nothing was done.
+  mutating func transaction<Result>(
+    _ body: (inout SQLiteDatabase) throws(SQLiteError) -> Result
+  ) throws(SQLiteError) -> Result {
+    try run("BEGIN IMMEDIATE")
+    do throws(SQLiteError) {
+      let result = try body(&self)
+      try run("COMMIT")
+      return result
+    } catch {
+      try rollBack(because: error)
+      throw error
+    }
+  }
+
+  private mutating func rollBack(because reason: SQLiteError) throws(SQLiteError) {
+    // After some errors, a full disk among them, SQLite has rolled back already.
+    guard sqlite3_get_autocommit(connection) == 0 else { return }
+    do throws(SQLiteError) { try run("ROLLBACK") } catch { throw .notRolledBack(reason, because: error) }
+  }
+}
