@@ -5,18 +5,6 @@ import NeedletailTelemetry
 ///
 /// Used by one thread at a time.
 final class BlockColumns {
-  /// A column of texts in the memory of its group; without lengths, all are empty.
-  private struct Texts {
-    var bytes: [UInt8] = []
-    var ends: [Int] = []
-    var starts: [Int] = []
-
-    func withText<Result>(_ row: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-      guard row < ends.count else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-      return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[starts[row]..<ends[row]])) }
-    }
-  }
-
   let part: EventPart
   let entry: BlockEntry
   private(set) var loaded: Set<ColumnGroup> = []
@@ -29,12 +17,12 @@ final class BlockColumns {
   private var flags: [UInt32] = []
   private var traces: [UInt64] = []
   private var spans: [UInt64] = []
-  private var names = Texts()
-  private var texts = Texts()
-  private var bodies = Texts()
-  private var attributes = Texts()
-  private var nested = Texts()
-  private var states = Texts()
+  private var names = TextColumn()
+  private var texts = TextColumn()
+  private var bodies = TextColumn()
+  private var attributes = TextColumn()
+  private var nested = TextColumn()
+  private var states = TextColumn()
 
   init(_ part: EventPart, _ entry: BlockEntry) throws(BlockError) {
     self.part = part
@@ -68,37 +56,21 @@ final class BlockColumns {
 
   /// Calls `body` with the row; columns of groups that are not loaded are zero or empty.
   ///
-  /// The row is valid during the call.
+  /// The row is valid during the call, in which no further group may be loaded.
   func withRow<Result>(_ row: Int, _ body: (EventRow) -> Result) -> Result {
-    names.withText(row) { name in
-      texts.withText(row) { text in
-        bodies.withText(row) { bodyText in
-          attributes.withText(row) { attributes in
-            nested.withText(row) { nested in
-              states.withText(row) { state in
-                body(
-                  fixed(
-                    row, name: name, text: text, body: bodyText, attributes: attributes, nested: nested, state: state))
-              }
-            }
-          }
-        }
-      }
-    }
+    withExtendedLifetime(self) { body(event(row)) }
   }
 
-  private func fixed(
-    _ row: Int, name: UnsafeRawBufferPointer, text: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer,
-    attributes: UnsafeRawBufferPointer, nested: UnsafeRawBufferPointer, state: UnsafeRawBufferPointer
-  ) -> EventRow {
+  /// The row, valid for as long as the columns live and as they are; kept out of line, once for all callers.
+  @inline(never) private func event(_ row: Int) -> EventRow {
     let hasTraces = !traces.isEmpty
     return EventRow(
       time: times[row], secondTime: seconds[row], key: EventKey(time: times[row], content: keys[row]),
       traceID: hasTraces ? TraceID(high: traces[row * 2], low: traces[row * 2 + 1]) : .none,
       spanID: hasTraces ? SpanID(spans[row * 2]) : .none,
       parentSpanID: hasTraces ? SpanID(spans[row * 2 + 1]) : .none, kind: kinds.isEmpty ? 0 : kinds[row],
-      status: statuses.isEmpty ? 0 : statuses[row], flags: flags.isEmpty ? 0 : flags[row], name: name, text: text,
-      body: body, attributes: attributes, nested: nested, state: state)
+      status: statuses.isEmpty ? 0 : statuses[row], flags: flags.isEmpty ? 0 : flags[row], name: names[row],
+      text: texts[row], body: bodies[row], attributes: attributes[row], nested: nested[row], state: states[row])
   }
 
   private func decode(_ group: ColumnGroup, _ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
@@ -155,36 +127,36 @@ final class BlockColumns {
     return (0..<count).map { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self)) }
   }
 
-  private func texts(_ reader: inout ByteReader, _ whole: UnsafeRawBufferPointer) throws(MalformedBytes) -> Texts {
-    var result = Texts()
+  private func texts(_ reader: inout ByteReader, _ whole: UnsafeRawBufferPointer) throws(MalformedBytes) -> TextColumn {
+    var places: [Range<Int>] = []
+    places.reserveCapacity(min(rowCount, whole.count))
     var end = 0
     for _ in 0..<rowCount {
       guard let length = Int(exactly: try reader.readVarint()), length <= whole.count - end else { throw .truncated }
-      result.starts.append(end)
+      places.append(end..<(end + length))
       end += length
-      result.ends.append(end)
     }
-    result.bytes = Array(try reader.read(count: end))
-    return result
+    return TextColumn(copying: try reader.read(count: end), places)
   }
 
-  private func dictionary(_ reader: inout ByteReader) throws(MalformedBytes) -> Texts {
-    var result = Texts()
+  private func dictionary(_ reader: inout ByteReader) throws(MalformedBytes) -> TextColumn {
     let count = try reader.readVarint()
     guard count <= UInt64(reader.remaining) else { throw .truncated }
-    var ranges: [Range<Int>] = []
+    var distinct: [Range<Int>] = []
+    let start = reader.offset
     for _ in 0..<count {
       let text = try reader.readPrefixed()
-      ranges.append(result.bytes.count..<(result.bytes.count + text.count))
-      result.bytes.append(contentsOf: text)
+      let end = reader.offset - start
+      distinct.append((end - text.count)..<end)
     }
+    let bytes = UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset])
+    var places: [Range<Int>] = []
     for _ in 0..<rowCount {
-      guard let index = Int(exactly: try reader.readVarint()), index < ranges.count else {
+      guard let index = Int(exactly: try reader.readVarint()), index < distinct.count else {
         throw .invalid("a row names no text")
       }
-      result.starts.append(ranges[index].lowerBound)
-      result.ends.append(ranges[index].upperBound)
+      places.append(distinct[index])
     }
-    return result
+    return TextColumn(copying: bytes, places)
   }
 }
