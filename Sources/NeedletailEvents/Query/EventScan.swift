@@ -1,8 +1,3 @@
-// A scan returns matching events in order of time while it reads as little as it can. Batches and blocks are taken in
-// the order of their nearest time; an event is returned as soon as no unread one can come before it, so that with a
-// limit what lies wholly behind the last one is never read.
-
-import NeedletailBlocks
 import NeedletailTelemetry
 
 /// An event with its stream.
@@ -18,15 +13,9 @@ package struct EventHit<Record: Sendable>: Sendable {
 /// Used by one thread at a time; dropping it ends the reading. It sees the data as of the time that it was made.
 package final class EventScan<Record: Sendable> {
   private let engine: EventEngine
-  private let filter: RowFilter
   private let make: (EventRow, StreamEntry) throws(MalformedBytes) -> Record
-  private let isNewestFirst: Bool
-  private var units: [ScanUnit]
-  private var nextUnit = 0
-  private var merge: HitMerge
-  private var remaining: Int
-  private var lastKey: EventKey?
   private let columns: [ColumnGroup]
+  private var hits: HitReader
 
   /// `make` makes a record of a row; it sees the groups of columns that it asks for as `columns`.
   init(
@@ -37,41 +26,7 @@ package final class EventScan<Record: Sendable> {
     self.engine = engine
     self.columns = columns
     self.make = make
-    filter = RowFilter(query, isSpans: engine.isSpans)
-    isNewestFirst = query.direction == .newestFirst
-    merge = HitMerge(isNewestFirst: isNewestFirst)
-    remaining = max(0, query.limit ?? .max)
-    units = []
-    for batch in snapshot.batches where batch.timeMin <= query.range.endNanoseconds {
-      if batch.timeMax >= query.range.startNanoseconds, batch.batch.tenant == query.tenant {
-        units.append(.batch(batch))
-      }
-    }
-    for part in snapshot.parts { try addBlocks(of: part) }
-    let newestFirst = isNewestFirst
-    units.sort { newestFirst ? $0.timeMax > $1.timeMax : $0.timeMin < $1.timeMin }
-  }
-
-  private func addBlocks(of part: EventPart) throws(EventEngineError) {
-    let range = filter.query.range
-    guard part.range.min <= range.endNanoseconds, part.range.max >= range.startNanoseconds else { return }
-    let isWanted = part.streams.map { filter.rest(of: $0) != nil }
-    guard isWanted.contains(true) else { return }
-    var numbers = Array(part.directory.blocks.indices)
-    if let traceID = filter.traceID {
-      do throws(BlockError) { numbers = try part.blocks(of: traceID) } catch {
-        engine.note(failed: 1)
-        throw .block(error)
-      }
-    }
-    for number in numbers {
-      let entry = part.directory.blocks[number]
-      guard entry.timeMin <= range.endNanoseconds, entry.timeMax >= range.startNanoseconds,
-        isWanted[Int(entry.firstStream)...Int(entry.lastStream)].contains(true)
-      else { continue }
-      if filter.asksLevel, let levels = part.levels(of: entry), !filter.mayMatch(levels: levels) { continue }
-      units.append(.block(part, entry))
-    }
+    hits = try HitReader(engine, query, snapshot: snapshot)
   }
 
   /// The next events, at most `count`; none after the last.
@@ -80,11 +35,7 @@ package final class EventScan<Record: Sendable> {
   package func next(upTo count: Int = 1024, bytesMax: Int = 16 << 20) throws(EventEngineError) -> [EventHit<Record>] {
     var page: [EventHit<Record>] = []
     var byteCount = 0
-    while page.count < count, page.isEmpty || byteCount < bytesMax, remaining > 0 {
-      try readAhead()
-      guard let (unit, hit) = merge.removeNearest() else { break }
-      guard hit.key != lastKey else { continue }
-      lastKey = hit.key
+    while page.count < count, page.isEmpty || byteCount < bytesMax, let (unit, hit) = try hits.next() {
       do throws(EventEngineError) {
         let hit = try unit.make(hit.row, columns, make)
         byteCount += hit.byteCount
@@ -93,51 +44,8 @@ package final class EventScan<Record: Sendable> {
         engine.note(failed: 1)
         throw error
       }
-      remaining -= 1
+      hits.remaining -= 1
     }
     return page
-  }
-
-  /// Reads units until the nearest hit cannot be preceded by an unread row.
-  private func readAhead() throws(EventEngineError) {
-    while nextUnit < units.count {
-      let bound = isNewestFirst ? units[nextUnit].timeMax : units[nextUnit].timeMin
-      if let nearest = merge.nearest, isNewestFirst ? nearest.time > bound : nearest.time < bound { return }
-      try readUnit()
-    }
-  }
-
-  private func readUnit() throws(EventEngineError) {
-    if Task.isCancelled { throw .cancelled }
-    let number = nextUnit
-    nextUnit += 1
-    do throws(BlockError) {
-      guard let unit = try load(units[number]) else {
-        engine.note(skipped: 1)
-        return
-      }
-      var hits: [Hit] = []
-      unit.forEachMatch(filter) { key, row in hits.append(Hit(key: key, row: row)) }
-      merge.add(unit, hits, limit: remaining)
-    } catch {
-      engine.note(failed: 1)
-      throw .block(error)
-    }
-  }
-
-  /// The unit with the columns that the filter looks at; nil where its token filter shows that nothing in it matches.
-  private func load(_ unit: ScanUnit) throws(BlockError) -> LoadedUnit? {
-    switch unit {
-    case .batch(let batch): return .batch(batch)
-    case .block(let part, let entry):
-      if filter.asksTokens, let tokens = try part.tokens(of: entry) {
-        let rests = part.streams[Int(entry.firstStream)...Int(entry.lastStream)].compactMap { filter.rest(of: $0) }
-        guard filter.mayMatch(tokens, rests: rests) else { return nil }
-      }
-      let columns = try BlockColumns(part, entry)
-      try columns.load(filter.columns)
-      engine.note(read: 1)
-      return .columns(columns)
-    }
   }
 }
