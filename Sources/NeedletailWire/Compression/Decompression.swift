@@ -122,9 +122,15 @@ struct CappedOutput {
 
   /// Calls `body` with the free room; it returns how much of it was filled.
   mutating func fill(_ body: (UnsafeMutableRawBufferPointer) -> Int) {
-    if isFull { bytes.append(contentsOf: repeatElement(0, count: min(bytes.count, cap + 1 - bytes.count))) }
+    if isFull { grow() }
     let start = count
     count += bytes.withUnsafeMutableBytes { body(UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
+  }
+
+  private mutating func grow() {
+    var grown = [UInt8](repeating: 0, count: min(bytes.count * 2, cap + 1))
+    grown.withUnsafeMutableBytes { target in bytes.withUnsafeBytes { target.copyMemory(from: $0) } }
+    bytes = grown
   }
 
   mutating func finish() -> [UInt8] {
