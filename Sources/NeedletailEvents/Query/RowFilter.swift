@@ -80,12 +80,14 @@ struct RowFilter {
       let matcher = query.matchers[index]
       guard labels[index].withValue(row, stream, { matcher.matches($0) }) else { return false }
     }
-    guard !query.bodyFilters.isEmpty else { return true }
+    // The closures capture this list alone: capturing the filter would copy all of it for every row.
+    let bodyFilters = query.bodyFilters
+    guard !bodyFilters.isEmpty else { return true }
     guard !row.body.isEmpty else {
       let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-      return query.bodyFilters.allSatisfy { $0.passes(nothing) }
+      return bodyFilters.allSatisfy { $0.passes(nothing) }
     }
-    return EncodedValue(bytes: row.body).withText { text in query.bodyFilters.allSatisfy { $0.passes(text) } }
+    return EncodedValue(bytes: row.body).withText { text in bodyFilters.allSatisfy { $0.passes(text) } }
   }
 }
 
