@@ -32,6 +32,7 @@ let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
@@ -160,7 +161,7 @@ let testRooms: [Target] = [
     "NeedletailNodeTests",
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
-      "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
+      "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging, nio, nioEmbedded,
     ]),
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],

@@ -107,6 +107,18 @@ struct ServerGRPCTests {
     }
   }
 
+  @Test("what is no unary call over gRPC is answered as HTTP answers it: gRPC-Web, and any method but POST")
+  func noCalls() async throws {
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let url = "http://127.0.0.1:\(server.addresses.api.port)\(Self.methods[0].1)"
+      let web = try await Curl.send(url, [0, 0, 0, 0, 0], headers: ["content-type: application/grpc-web+proto"])
+      #expect(web.head.hasPrefix("HTTP/1.1 404") && web.grpcStatus == nil, "\(web.head)")
+      let head = try await server.request(
+        "HEAD", Self.methods[0].1, headers: ["Content-Type": "application/grpc"])
+      #expect(head.status == 404)
+    }
+  }
+
   @Test("without the token a call is UNAUTHENTICATED")
   func token() async throws {
     let folder = try TemporaryFolder()

@@ -9,6 +9,8 @@ import CSQLite
 /// accesses to one variable, which the compiler refuses.
 struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
   private let connection: OpaquePointer
+  /// Why nothing more is asked of this connection.
+  private var broken: SQLiteError?
 
   /// Opens the database at `path`, or makes it.
   ///
@@ -35,6 +37,7 @@ struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
 
   /// Runs a statement to its end; rows that it has are left out.
   mutating func run(_ sql: String, _ values: [SQLiteValue] = []) throws(SQLiteError) {
+    if let broken { throw broken }
     let statement = try SQLiteStatement(sql, on: connection)
     try statement.bind(values)
     while try statement.step() {}
@@ -45,6 +48,7 @@ struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
     _ sql: String, _ values: [SQLiteValue] = [],
     _ decode: (borrowing SQLiteStatement) throws(SQLiteError) -> Row
   ) throws(SQLiteError) -> [Row] {
+    if let broken { throw broken }
     let statement = try SQLiteStatement(sql, on: connection)
     try statement.bind(values)
     var rows: [Row] = []
@@ -70,6 +74,10 @@ struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
   private mutating func rollBack(because reason: SQLiteError) throws(SQLiteError) {
     // After some errors, a full disk among them, SQLite has rolled back already.
     guard sqlite3_get_autocommit(connection) == 0 else { return }
-    do throws(SQLiteError) { try run("ROLLBACK") } catch { throw .notRolledBack(reason, because: error) }
+    do throws(SQLiteError) { try run("ROLLBACK") } catch {
+      // What this connection reads from now on is not what the file holds.
+      broken = .notRolledBack(reason, because: error)
+      throw .notRolledBack(reason, because: error)
+    }
   }
 }

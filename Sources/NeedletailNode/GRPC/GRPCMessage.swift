@@ -13,7 +13,7 @@ struct GRPCMessage: Hashable, Sendable {
   /// Takes a body apart.
   ///
   /// Throws `GRPCStatus` where it is not exactly one message.
-  init(body: [UInt8]) throws(GRPCStatus) {
+  init(body: consuming [UInt8]) throws(GRPCStatus) {
     guard body.count >= Self.prefixBytes else { throw GRPCStatus(.invalidArgument, "a message was expected") }
     guard body[0] <= 1 else {
       throw GRPCStatus(.invalidArgument, "the flag ahead of the message is \(body[0]), neither 0 nor 1")
@@ -25,7 +25,8 @@ struct GRPCMessage: Hashable, Sendable {
     }
     guard length == rest else { throw GRPCStatus(.invalidArgument, "one message was expected, not several") }
     isCompressed = body[0] == 1
-    bytes = Array(body[Self.prefixBytes...])
+    body.removeFirst(Self.prefixBytes)
+    bytes = body
   }
 
   /// A message, not compressed, framed for a response's body.

@@ -15,15 +15,23 @@ struct GRPCResponder: Sendable {
   let counters: RequestCounters
   let clock: any WallClock
 
+  private static let contentType = "application/grpc"
+
   /// Whether a request is a call, to a method that exists or not.
+  ///
+  /// gRPC-Web, which has its trailers in the body, is none.
   static func isCall(_ request: Request) -> Bool {
-    request.headers[.contentType]?.hasPrefix("application/grpc") ?? false
+    guard request.method == .post, let type = request.headers[.contentType], type.hasPrefix(contentType) else {
+      return false
+    }
+    return ["+", ";", nil].contains(type.dropFirst(contentType.count).first)
   }
 
-  func respond(to request: Request) async -> Response {
+  func respond(to request: Request, context: ConnectionContext) async -> Response {
     let started = clock.monotonicNanoseconds()
     let method = GRPCMethod(path: request.head.path ?? "")
     let result = await outcome(of: method, request)
+    if case .failure(let status) = result, status.leavesBodyUnread { context.closeSoon() }
     let code = if case .failure(let status) = result { status.code.rawValue } else { 0 }
     counters.finished(
       route: method?.family ?? "unknown", status: code, nanoseconds: clock.monotonicNanoseconds() - started)
@@ -72,11 +80,14 @@ struct GRPCResponder: Sendable {
       }
     }
     return Response(
-      status: .ok, headers: [.contentType: "application/grpc", .grpcAcceptEncoding: "identity,gzip,zstd"], body: body)
+      status: .ok, headers: [.contentType: Self.contentType, .grpcAcceptEncoding: "identity,gzip,zstd"], body: body)
   }
 }
 
 extension GRPCStatus {
+  /// Whether the call was refused before its message was read.
+  fileprivate var leavesBodyUnread: Bool { code == .unauthenticated || code == .resourceExhausted }
+
   /// The refusal of a request before it reached a method.
   fileprivate init(_ failure: RequestFailure) {
     switch failure.status.code {

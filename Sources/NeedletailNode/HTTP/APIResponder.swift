@@ -19,7 +19,8 @@ struct APIResponder: Sendable {
 
   func respond(to request: Request, context: ConnectionContext) async -> Response {
     if GRPCResponder.isCall(request) {
-      return await GRPCResponder(node: node, token: token, counters: counters, clock: clock).respond(to: request)
+      return await GRPCResponder(node: node, token: token, counters: counters, clock: clock)
+        .respond(to: request, context: context)
     }
     let started = clock.monotonicNanoseconds()
     let route = Self.path(of: request).flatMap { Route(path: $0) }
@@ -37,6 +38,7 @@ struct APIResponder: Sendable {
     if response.status.code == 413 || response.status.code == 401 {
       // The rest of the body was not read: the connection cannot be used for another request.
       response.headers[.connection] = "close"
+      context.closeSoon()
     }
     counters.finished(
       route: route?.family ?? "unknown", status: response.status.code,

@@ -10,6 +10,13 @@ struct ConnectionContext: Sendable {
 
   init(channel: any Channel) { self.channel = channel }
 
+  /// Closes the connection, of HTTP/2 the stream, after the answer had time to arrive: the client of a request that was
+  /// refused unread may go on sending its body for ever.
+  func closeSoon() {
+    let channel = channel
+    channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+  }
+
   /// Runs `body` and cancels it when the client goes away.
   func cancellingOnDisconnect<Result: Sendable>(
     _ body: @escaping @Sendable () async throws -> Result

@@ -54,8 +54,9 @@ extension ConnectionContext {
     guard !places.isEmpty else { return response }
     var response = response
     let (body, channel) = (response.body, channel)
+    // From now on, not from the first byte of the body: the head alone can wait for a client that does not read.
+    let deadline = channel.eventLoop.scheduleTask(in: TimeAmount(limit)) { channel.close(promise: nil) }
     response.body = ResponseBody(contentLength: body.contentLength) { writer in
-      let deadline = channel.eventLoop.scheduleTask(in: TimeAmount(limit)) { channel.close(promise: nil) }
       defer {
         deadline.cancel()
         for place in places { place.leave() }

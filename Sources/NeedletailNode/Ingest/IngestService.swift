@@ -92,9 +92,9 @@ struct IngestService: Sendable {
   ///
   /// Throws `GRPCStatus`, and what reading the request throws.
   func export(_ signal: OTLPSignal, _ request: Request, tenant: TenantID) async throws -> [UInt8] {
-    let body = try await request.collectedBody(
-      bytesMax: receiver.limits.otlpBodyMax + GRPCMessage.prefixBytes, budget: receiver.budget)
-    let message = try GRPCMessage(body: body)
+    let message = try GRPCMessage(
+      body: try await request.collectedBody(
+        bytesMax: receiver.limits.otlpBodyMax + GRPCMessage.prefixBytes, budget: receiver.budget))
     let outcome = await receiver.otlp(
       signal,
       ReceiveRequest(

@@ -34,7 +34,7 @@ struct MetricDescriptions: Sendable {
     return true
   }
 
-  /// Adds those of heads and parts, the oldest part first, as far as there is room; the newest find it first.
+  /// Adds those of heads and parts, the heads first and the oldest part last, as far as there is room.
   mutating func add(of heads: [SeriesHead], _ parts: [SeriesPart]) {
     for head in heads {
       for (key, entry) in head.withStorage({ $0.metadata.entries }) where entries[key] == nil {

@@ -10,7 +10,7 @@ struct RequestTelemetry: Sendable {
   func respond(to request: HTTPRequest) async -> HTTPResponse.Status {
     var traceContext = ServiceContext.topLevel
     InstrumentationSystem.instrument.extract(request.headerFields, into: &traceContext, using: HeaderCarrier())
-    let path = request.path ?? "/"
+    let path = String((request.path ?? "/").prefix { $0 != "?" })
     let match = router.match(request.method, path)
     let started = ContinuousClock.now
     return await withSpan(request.method.rawValue, context: traceContext, ofKind: .server) { span in

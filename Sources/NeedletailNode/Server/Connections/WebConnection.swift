@@ -11,15 +11,16 @@ import NIOTLS
 ///
 /// HTTP/2 has windows of its own: with the library's defaults of 64 KiB a message of 1 MiB costs ten times as much.
 struct WebConnection: ServerChildChannel {
-  /// Bytes of a stream, and of all streams of a connection, that may be under way unread.
+  /// Bytes of a stream that a client may send ahead of who reads it.
   private static let streamWindow = 1 << 20
+  /// Bytes of all streams that may be on their way at once.
   private static let connectionWindow = 4 << 20
   private static let frameBytesMax = 256 << 10
   private static let streamsMax = 100
   private static let keepalive = NIOHTTP2ServerConnectionManagementHandler.Configuration.Keepalive(
     pingInterval: .seconds(60), ackTimeout: .seconds(20))
 
-  typealias HTTP2Streams = NIOHTTP2Handler.AsyncStreamMultiplexer<HTTP1Channel.Value>
+  typealias HTTP2Streams = NIOHTTP2Handler.AsyncStreamMultiplexer<HTTP2Stream>
   typealias Negotiated = NIONegotiatedHTTPVersion<HTTP1Channel.Value, HTTP2Streams>
 
   struct Value: ServerChildChannelValue {
@@ -31,7 +32,7 @@ struct WebConnection: ServerChildChannel {
   let http1: HTTP1Channel
   /// Nil for plain text.
   let tls: NIOSSLContext?
-  /// How long a connection may be silent.
+  /// How long a connection of HTTP/1.1, or a stream of HTTP/2, may be silent; `HTTP2Watch` has the times of connections.
   let idleTimeout: TimeAmount
   let headerBytesMax: Int
 
@@ -60,16 +61,20 @@ struct WebConnection: ServerChildChannel {
       let management = NIOHTTP2ServerConnectionManagementHandler(
         eventLoop: channel.eventLoop,
         configuration: .init(maxIdleTime: nil, maxAge: nil, maxGraceTime: nil, keepalive: Self.keepalive))
+      let watch = HTTP2Watch()
+      try channel.pipeline.syncOperations.addHandler(watch)
+      let bound = NIOLoopBound(watch, eventLoop: channel.eventLoop)
       let streams = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
         mode: .server, streamDelegate: management.http2StreamDelegate, configuration: configuration
       ) { stream in
         stream.eventLoop.makeCompletedFuture {
+          bound.value.opened(stream)
           let pipeline = stream.pipeline.syncOperations
           try pipeline.addHandler(HTTP2FramePayloadToHTTPServerCodec())
           try pipeline.addHandler(HTTP2Fields())
           try pipeline.addHandlers(http1.configuration.additionalChannelHandlers())
           try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: Duration(idleTimeout), logger: logger))
-          return try HTTP1Channel.Value(wrappingChannelSynchronously: stream)
+          return HTTP2Stream(try HTTP1Channel.Value(wrappingChannelSynchronously: stream))
         }
       }
       try channel.pipeline.syncOperations.addHandler(management)
@@ -95,10 +100,15 @@ struct WebConnection: ServerChildChannel {
       switch try await value.negotiated.get() {
       case .http1_1(let channel): await http1.handle(value: channel, logger: logger)
       case .http2(let streams):
-        try await withThrowingDiscardingTaskGroup { group in
-          for try await stream in streams.inbound {
-            group.addTask { await http1.handle(value: stream, logger: logger) }
+        defer { value.channel.close(promise: nil) }
+        try await withTaskCancellationHandler {
+          try await withThrowingDiscardingTaskGroup { group in
+            for try await stream in streams.inbound {
+              group.addTask { await http1.handle(value: stream.take(), logger: logger) }
+            }
           }
+        } onCancel: {
+          value.channel.close(promise: nil)
         }
       }
     } catch {

@@ -1,0 +1,73 @@
+import NIOCore
+
+/// Closes a connection of HTTP/2 that is dead or of no use: from which nothing was read for a while, pings unanswered
+/// among it, on which there was no stream for long, or which outlasts the server's shutdown without one.
+///
+/// It stands ahead of HTTP/2's own handlers, where it sees bytes. They only ever ask a client to go, and wait for its
+/// answer.
+final class HTTP2Watch: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+
+  /// How long nothing may be read: pings go out every minute.
+  private static let silenceMax = TimeAmount.seconds(90)
+  /// How long there may be no stream: exporters send every minute, some every few.
+  private static let idleMax = TimeAmount.minutes(10)
+  private static let graceAtShutdown = TimeAmount.seconds(1)
+
+  private let silenceMax: TimeAmount
+  private let idleMax: TimeAmount
+  private var lastRead = NIODeadline.uptimeNanoseconds(0)
+  private var lastStream = NIODeadline.uptimeNanoseconds(0)
+  private var streamCount = 0
+  private var check: RepeatedTask?
+
+  init(silenceMax: TimeAmount = silenceMax, idleMax: TimeAmount = idleMax) {
+    self.silenceMax = silenceMax
+    self.idleMax = idleMax
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    (lastRead, lastStream) = (context.eventLoop.now, context.eventLoop.now)
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    let interval = TimeAmount.nanoseconds(min(silenceMax, idleMax).nanoseconds / 6)
+    check = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+      let (watch, context) = bound.value
+      if watch.isUseless(at: context.eventLoop.now) { context.close(promise: nil) }
+    }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { check?.cancel() }
+
+  private func isUseless(at now: NIODeadline) -> Bool {
+    now - lastRead > silenceMax || (streamCount == 0 && now - lastStream > idleMax)
+  }
+
+  /// Counts a stream until it is closed.
+  ///
+  /// On the event loop.
+  func opened(_ stream: any Channel) {
+    streamCount += 1
+    let bound = NIOLoopBound(self, eventLoop: stream.eventLoop)
+    stream.closeFuture.whenComplete { _ in
+      bound.value.streamCount -= 1
+      bound.value.lastStream = bound.eventLoop.now
+    }
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    lastRead = context.eventLoop.now
+    context.fireChannelRead(data)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event is ChannelShouldQuiesceEvent {
+      let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+      context.eventLoop.scheduleTask(in: Self.graceAtShutdown) {
+        let (watch, context) = bound.value
+        if watch.streamCount == 0 { context.close(promise: nil) }
+      }
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+}
