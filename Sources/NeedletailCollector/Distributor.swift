@@ -9,6 +9,10 @@ package struct Delivery: Sendable {
     case stored(SinkOutcome)
     /// It will never be stored.
     case refused(RejectionReason, String)
+
+    var isStored: Bool {
+      if case .stored = self { true } else { false }
+    }
   }
 
   /// The fates of the first batches, in their order: of all of them where there is no failure.

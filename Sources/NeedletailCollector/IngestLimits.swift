@@ -13,6 +13,10 @@ package struct IngestLimits: Sendable {
   package var bytesInFlightMax = 256 << 20
   /// Series whose senders report changes and whose totals are kept.
   package var deltaSeriesMax = 1 << 20
+  /// Bytes, as encoded, of the totals that the changes of one request may come to.
+  ///
+  /// Each change, some 20 bytes on the wire, becomes the whole total of its series, of up to 5 KiB.
+  package var deltaBytesMax = 64 << 20
   /// Seconds after which a sender that was turned away may come again.
   package var retryAfterSeconds = 1
 

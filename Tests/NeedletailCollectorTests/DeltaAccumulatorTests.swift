@@ -30,7 +30,7 @@ import Testing
       #expect(applied.rejections.isEmpty, "seed \(seed)")
       if Bool.random(using: &generator) {
         // The store did not take it: the sender's next try must come to the same.
-        accumulator.rollback(applied, applied.rows.indices)
+        accumulator.rollback(applied)
         #expect(accumulator.apply(points, now: 0).rows == applied.rows, "seed \(seed)")
       }
       for row in applied.rows { last[row.series] = row.number }
@@ -104,7 +104,7 @@ import Testing
     #expect(parts.count > 2 && parts.map(\.pointCount).reduce(0, +) == 100)
     #expect(parts.flatMap { Array($0.rows) } == Array(0..<100))
     #expect(Set(parts.map(\.batch.frame.batchID)).count == parts.count)
-    for part in parts.dropFirst() { accumulator.rollback(applied, part.rows) }
+    accumulator.rollback(applied, except: [parts[0].rows])
     #expect(accumulator.count == parts[0].pointCount)
     #expect(accumulator.apply(values, now: 0).rows.count == 100 - parts[0].pointCount)
   }

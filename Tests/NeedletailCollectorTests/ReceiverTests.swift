@@ -216,6 +216,46 @@ private final class Store: BatchSink {
     #expect(next.accepted == 2 && store.values == [3, 7, 8])
   }
 
+  @Test("changes that the store refuses for good move no total") func refusedTotals() async {
+    let receiver = receiver()
+    #expect(await receiver.otlp(.metrics, mixed(delta: 1, gauge: 5, time: 1)).accepted == 2)
+    store.failNext([nil, .refused(reason: "never")])
+    let outcome = await receiver.otlp(.metrics, mixed(delta: 100, gauge: 6, time: 2))
+    #expect(outcome.accepted == 1 && outcome.rejections.counts == [.refusedByStore: 1])
+    store.failNext([nil, .outOfRetention(reason: "too new")])
+    _ = await receiver.otlp(.metrics, mixed(delta: 100, gauge: 7, time: 1000))
+    #expect(await receiver.otlp(.metrics, mixed(delta: 2, gauge: 8, time: 3)).accepted == 2)
+    #expect(store.values == [1, 3, 5, 6, 7, 8])
+  }
+
+  @Test("totals beyond a request's limit are rejected and counted, and the rest is stored") func totalsLimit() async {
+    var limits = IngestLimits()
+    limits.deltaBytesMax = 50
+    let receiver = receiver(limits)
+    let points = (1...3).map { #"{"timeUnixNano":"\#($0)000000","asInt":"1"}"# }.joined(separator: ",")
+    let json = """
+      {"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"d","sum":{"aggregationTemporality":1,"isMonotonic":true,
+      "dataPoints":[\(points)]}}]}]}]}
+      """
+    let outcome = await receiver.otlp(.metrics, request(Array(json.utf8), type: "application/json"))
+    #expect(outcome.otlpStatus == 200 && outcome.accepted == 1 && outcome.message.contains("50 bytes"))
+    #expect(receiver.counters[.metrics].rejected == [.requestLimit: 2])
+    #expect(store.values == [1] && receiver.budget.bytesInFlight == 0)
+  }
+
+  @Test("totals count towards the budget of bytes, and a sender that is turned away may come again")
+  func totalsBudget() async {
+    let body = delta(5, time: 1)
+    var limits = IngestLimits()
+    limits.bytesInFlightMax = 2 * body.body.count + 20
+    let receiver = receiver(limits)
+    for _ in 0..<2 {
+      let outcome = await receiver.otlp(.metrics, body)
+      #expect(outcome.otlpStatus == 503 && outcome.dropped == 1 && outcome.rejections.isEmpty)
+    }
+    #expect(store.values.isEmpty && receiver.budget.bytesInFlight == 0)
+  }
+
   @Test("changes that wait behind a batch that failed count once when the request comes again") func retries() async {
     let receiver = receiver()
     let request = mixed(delta: 3, gauge: 7, time: 1)

@@ -14,7 +14,7 @@ import Synchronization
 ///
 /// Bounded; free of clocks; safe to use from any thread.
 package final class DeltaAccumulator: Sendable {
-  struct State: Equatable, Sendable {
+  struct State: Sendable {
     var total: DeltaValue
     /// The time of the newest point, in ms.
     var last: Int64
@@ -22,6 +22,8 @@ package final class DeltaAccumulator: Sendable {
     var start: Int64
     /// When the newest point came in, in ms of the receiver's clock.
     var seen: Int64
+    /// Tells this state from all others of its series: totals cannot, as NaN is not equal to itself.
+    var version: UInt64
   }
 
   private struct States {
@@ -30,6 +32,14 @@ package final class DeltaAccumulator: Sendable {
     var weight = 0
     /// When room was last made, in ms of the receiver's clock.
     var swept: Int64?
+    /// How often a total was moved on.
+    private var version: UInt64 = 0
+
+    /// A number that no state had before.
+    mutating func nextVersion() -> UInt64 {
+      version &+= 1
+      return version
+    }
 
     mutating func set(_ state: State?, for series: SeriesID) {
       weight += (state?.total.weight ?? 0) - (bySeries[series]?.total.weight ?? 0)
@@ -55,8 +65,26 @@ package final class DeltaAccumulator: Sendable {
     package fileprivate(set) var rows: [Row] = []
     /// Counted in points of the sender.
     package fileprivate(set) var rejections = Rejections()
-    /// As many as rows.
-    fileprivate var undo: [(series: SeriesID, before: State?, after: State)] = []
+    /// About what the rows take in batches, in bytes.
+    package fileprivate(set) var byteCount = 0
+    /// As many as rows: what was before, and what tells whether the series has moved on since.
+    fileprivate var undo: [(series: SeriesID, before: State?, version: UInt64)] = []
+    /// Whether the rest of the request is refused.
+    fileprivate var isFull = false
+  }
+
+  /// A value of a point, and the total that it would come to.
+  private struct Step {
+    let point: DeltaPoint
+    let before: State?
+    let total: DeltaValue
+
+    /// What of the row stands beside its total, in bytes.
+    private static let rowBytes = 28
+
+    var hasZero: Bool { before == nil && point.start > 0 && point.start < point.time }
+    var growth: Int { total.weight - (before?.total.weight ?? 0) }
+    var byteCount: Int { Self.rowBytes + total.byteCount + (hasZero ? total.zero.byteCount : 0) }
   }
 
   /// A series that was not seen for so long, in ms, makes room for a new one where there is none: 15 minutes, which
@@ -66,10 +94,16 @@ package final class DeltaAccumulator: Sendable {
   private static let sweepMilliseconds: Int64 = 10_000
 
   private let countMax: Int
+  private let requestBytesMax: Int
   private let states = Mutex(States())
 
   /// Keeps the totals of at most `countMax` series, at about 64 bytes each; a histogram counts as several.
-  package init(countMax: Int) { self.countMax = countMax }
+  ///
+  /// The totals that the points of one request come to take at most `requestBytesMax` bytes in batches.
+  package init(countMax: Int, requestBytesMax: Int = IngestLimits().deltaBytesMax) {
+    self.countMax = countMax
+    self.requestBytesMax = requestBytesMax
+  }
 
   package var count: Int { states.withLock { $0.bySeries.count } }
 
@@ -77,55 +111,98 @@ package final class DeltaAccumulator: Sendable {
   ///
   /// Of the values of one point of the sender, as a histogram's, all are taken or none.
   package func apply(_ values: [DeltaPoint], now: Int64) -> Applied {
-    let ordered = values.sorted { ($0.time, $0.point) < ($1.time, $1.point) }
-    return states.withLock { states in
+    var ordered = values.sorted { ($0.time, $0.point) < ($1.time, $1.point) }
+    // No total is finer than its changes, so that these can be coarsened before the lock is taken.
+    for (index, point) in ordered.enumerated() {
+      guard let value = point.value.coarsened else { continue }
+      ordered[index] = DeltaPoint(
+        series: point.series, start: point.start, time: point.time, value: value, point: point.point)
+    }
+    return states.withLock { [ordered] states in
       var applied = Applied()
+      var steps: [Step] = []
       var rest = ordered[...]
       while let first = rest.first {
         let group = rest.prefix { $0.time == first.time && $0.point == first.point }
         rest = rest[group.endIndex...]
-        apply(group, now: now, to: &states, &applied)
+        guard !applied.isFull else {
+          reject(&applied)
+          continue
+        }
+        if prepare(group, states, &steps, &applied), admit(steps, now: now, &states, &applied) {
+          take(steps, now: now, &states, &applied)
+        }
       }
       return applied
     }
   }
 
-  private func apply(
-    _ group: ArraySlice<DeltaPoint>, now: Int64, to states: inout States, _ applied: inout Applied
-  ) {
-    var growth = 0
-    for value in group {
-      guard let state = states.bySeries[value.series] else {
-        growth += value.value.weight
-        continue
-      }
-      guard value.time > state.last else {
+  /// Works out the totals that the values of a point come to; false, and the point is rejected, where there are none.
+  private func prepare(
+    _ group: ArraySlice<DeltaPoint>, _ states: States, _ steps: inout [Step], _ applied: inout Applied
+  ) -> Bool {
+    steps.removeAll(keepingCapacity: true)
+    for point in group {
+      let before = states.bySeries[point.series]
+      if let before, point.time <= before.last {
         applied.rejections.add(
-          .deltaNotAfterLast, detail: "a point of delta temporality at \(value.time) ms is not after the last one")
-        return
+          .deltaNotAfterLast, detail: "a point of delta temporality at \(point.time) ms is not after the last one")
+        return false
       }
-      growth += max(0, value.value.weight - state.total.weight)
+      guard let total = (before?.total ?? point.value.zero).adding(point.value) else {
+        applied.rejections.add(
+          .invalidHistogram, detail: "a total would have more than \(DeltaValue.bucketsMax) buckets")
+        return false
+      }
+      steps.append(Step(point: point, before: before, total: total))
     }
-    guard growth == 0 || hasRoom(for: growth, now: now, &states) else {
+    return true
+  }
+
+  /// Whether there is room for the totals of a point; where there is none, the point is rejected.
+  private func admit(
+    _ steps: [Step], now: Int64, _ states: inout States, _ applied: inout Applied
+  ) -> Bool {
+    var (growth, bytes) = (0, 0)
+    for step in steps {
+      growth += step.growth
+      bytes += step.byteCount
+    }
+    guard bytes <= requestBytesMax - applied.byteCount else {
+      // Whatever comes behind is refused unseen: working out what may not be kept would hold the lock for nothing.
+      applied.isFull = true
+      reject(&applied)
+      return false
+    }
+    guard growth <= 0 || hasRoom(for: growth, of: steps, now: now, &states) else {
       applied.rejections.add(.deltaLimit, detail: "more than \(countMax) series of delta temporality")
-      return
+      return false
     }
+    return true
+  }
+
+  private func reject(_ applied: inout Applied) {
+    applied.rejections.add(
+      .requestLimit,
+      detail: "the totals of a request's points of delta temporality take more than \(requestBytesMax) bytes")
+  }
+
+  private func take(_ steps: [Step], now: Int64, _ states: inout States, _ applied: inout Applied) {
     var beginsPoint = true
-    for value in group {
-      let before = states.bySeries[value.series]
-      var state = before ?? State(total: value.value.zero, last: .min, start: 0, seen: now)
+    for step in steps {
+      let (point, before) = (step.point, step.before)
       // A series that a point names twice counts once.
-      guard value.time > state.last else { continue }
-      if before == nil, value.start > 0, value.start < value.time { state.start = value.start }
-      state.total = state.total.adding(value.value)
-      state.last = value.time
-      state.seen = now
-      states.set(state, for: value.series)
-      applied.undo.append((value.series, before, state))
+      if steps.count > 1, let last = states.bySeries[point.series]?.last, last >= point.time { continue }
+      let state = State(
+        total: step.total, last: point.time, start: before?.start ?? (step.hasZero ? point.start : 0), seen: now,
+        version: states.nextVersion())
+      states.set(state, for: point.series)
+      applied.undo.append((point.series, before, state.version))
       applied.rows.append(
         Applied.Row(
-          series: value.series, start: state.start, time: value.time, total: state.total, isFirst: before == nil,
+          series: point.series, start: state.start, time: point.time, total: step.total, isFirst: before == nil,
           beginsPoint: beginsPoint))
+      applied.byteCount += step.byteCount
       beginsPoint = false
     }
   }
@@ -133,70 +210,38 @@ package final class DeltaAccumulator: Sendable {
   /// Where it is full, forgets the series that have been idle for long.
   ///
   /// False where that does not make enough room. What is in use is never forgotten for what is new: a flood of new
-  /// series must not reset the totals of all others.
-  private func hasRoom(for growth: Int, now: Int64, _ states: inout States) -> Bool {
+  /// series must not reset the totals of all others. Nor are those of `steps`, which have just come again.
+  private func hasRoom(for growth: Int, of steps: [Step], now: Int64, _ states: inout States) -> Bool {
     if states.weight + growth <= countMax { return true }
     if let swept = states.swept, now >= swept, now &- swept < Self.sweepMilliseconds { return false }
     states.swept = now
+    for step in steps where step.before != nil { states.bySeries[step.point.series]?.seen = now }
     states.bySeries = states.bySeries.filter { now &- $0.value.seen < Self.idleMilliseconds }
     states.weight = states.bySeries.values.reduce(0) { $0 + $1.total.weight }
     return states.weight + growth <= countMax
   }
 
-  /// Takes back the rows of `range` that were applied but could not be stored, so that the sender's next try counts.
+  /// Takes back the rows that were applied but are not stored, so that the sender's next try counts and what the store
+  /// will never take moves no total.
   ///
-  /// A series that has moved on since stays.
-  package func rollback(_ applied: Applied, _ range: Range<Int>) {
+  /// `stored` are ranges of rows that are stored, rising. A series that has moved on since stays.
+  package func rollback(_ applied: Applied, except stored: [Range<Int>] = []) {
+    guard stored.reduce(0, { $0 + $1.count }) < applied.undo.count else { return }
     states.withLock { states in
-      for (series, before, after) in applied.undo[range].reversed() where states.bySeries[series] == after {
-        states.set(before, for: series)
+      var end = applied.undo.count
+      for range in stored.reversed() {
+        Self.rollback(applied.undo[range.upperBound..<end], &states)
+        end = range.lowerBound
       }
+      Self.rollback(applied.undo[..<end], &states)
     }
   }
-}
 
-extension DeltaAccumulator.Applied {
-  /// Some of the rows as a batch.
-  struct Part {
-    let batch: SeriesBatch
-    let rows: Range<Int>
-    /// Points of the sender.
-    let pointCount: Int
-    /// Zeros at the start of series, which no sender counts.
-    let zeroCount: Int
-  }
-
-  /// A batch is cut before it grows larger than this many bytes: a row has 60 at most, that of a histogram some KiB.
-  static let cutBytes = Frame.bytesMax - (1 << 20)
-
-  /// The rows as batches that fit into frames.
-  ///
-  /// They are named after `batchID`, downwards.
-  func parts(tenant: TenantID, batchID: Hash128, cutBytes: Int = cutBytes) -> [Part] {
-    var parts: [Part] = []
-    var builder = SeriesBatchBuilder()
-    var begin = 0
-    var (pointCount, zeroCount) = (0, 0)
-    func cut(at end: Int) {
-      let id = Hash128(high: batchID.high, low: batchID.low &- UInt64(parts.count))
-      if let batch = builder.build(tenant: tenant, batchID: id) {
-        parts.append(Part(batch: batch, rows: begin..<end, pointCount: pointCount, zeroCount: zeroCount))
-      }
-      begin = end
-      (pointCount, zeroCount) = (0, 0)
+  private static func rollback(
+    _ rows: ArraySlice<(series: SeriesID, before: State?, version: UInt64)>, _ states: inout States
+  ) {
+    for (series, before, version) in rows.reversed() where states.bySeries[series]?.version == version {
+      states.set(before, for: series)
     }
-    for (index, row) in rows.enumerated() {
-      // The values of one point stay together.
-      if row.beginsPoint, builder.byteCountEstimate > cutBytes { cut(at: index) }
-      builder.beginSeries(row.series, startTimestamp: row.start == 0 ? nil : row.start)
-      if row.isFirst, row.start != 0 {
-        builder.append(timestamp: row.start, row.total.zero)
-        zeroCount += 1
-      }
-      builder.append(timestamp: row.time, row.total)
-      if row.beginsPoint { pointCount += 1 }
-    }
-    cut(at: rows.count)
-    return parts
   }
 }

@@ -3,27 +3,45 @@ import NeedletailWire
 
 extension DeltaValue {
   /// Buckets that a total keeps: twice what SDKs send at most; a sum over ever wider ranges grows coarser instead.
-  private static let bucketsMax = 320
+  static let bucketsMax = 320
+  private static let schemaMin: Int8 = -4
 
-  /// The total after one more change.
+  /// The total after one more change; nil where it has too many buckets at the coarsest resolution, too.
   ///
   /// A series whose sender turns to another kind of value begins again, as after a counter reset.
-  func adding(_ change: DeltaValue) -> DeltaValue {
+  func adding(_ change: DeltaValue) -> DeltaValue? {
     switch (self, change) {
-    case (.number(let total), .number(let number)): return .number(total + number)
+    case (.number(let total), .number(let number)): Self.total(total + number)
     case (.histogram(let total), .histogram(let histogram)):
-      return .histogram(Self.limited(total.adding(histogram)?.histogram ?? histogram))
-    case (.number, .histogram(let histogram)): return .histogram(Self.limited(histogram))
-    case (.histogram, .number): return change
+      Self.total(total.adding(histogram)?.histogram ?? histogram)
+    case (.number, .histogram(let histogram)): Self.total(histogram)
+    case (.histogram, .number(let number)): Self.total(number)
     }
   }
 
-  private static func limited(_ histogram: NativeHistogram) -> NativeHistogram {
+  /// The same value no finer than a total may be; nil where it is no finer anyway.
+  var coarsened: DeltaValue? {
+    guard case .histogram(let histogram) = self, histogram.bucketCount > Self.bucketsMax else { return nil }
+    return .histogram(Self.coarsened(histogram))
+  }
+
+  private static func coarsened(_ histogram: NativeHistogram) -> NativeHistogram {
     var histogram = histogram
-    while histogram.positiveBuckets.count + histogram.negativeBuckets.count > bucketsMax, histogram.schema > -4 {
+    while histogram.bucketCount > bucketsMax, histogram.schema > schemaMin {
       histogram = histogram.reduced(toSchema: histogram.schema - 1)
     }
     return histogram
+  }
+
+  // No total ends a series, even if a change has the bits of the stale marker: any NaN becomes the plain one.
+
+  private static func total(_ number: Double) -> DeltaValue { .number(number.isNaN ? .nan : number) }
+
+  private static func total(_ histogram: NativeHistogram) -> DeltaValue? {
+    var total = coarsened(histogram)
+    guard total.bucketCount <= bucketsMax else { return nil }
+    if total.sum.isNaN { total.sum = .nan }
+    return .histogram(total)
   }
 
   /// What a counter of this kind shows before anything was counted.
@@ -40,9 +58,23 @@ extension DeltaValue {
   var weight: Int {
     switch self {
     case .number: 1
-    case .histogram(let histogram): 4 + (histogram.positiveBuckets.count + histogram.negativeBuckets.count) / 8
+    case .histogram(let histogram): 4 + (histogram.bucketCount + histogram.spanCount) / 8
     }
   }
+
+  /// About what a sample of it takes in a batch, in bytes; at least what it does.
+  var byteCount: Int {
+    switch self {
+    case .number: 16
+    case .histogram(let histogram): 72 + (histogram.bucketCount + histogram.spanCount) * 8
+    }
+  }
+}
+
+extension NativeHistogram {
+  /// Buckets of both sides, and bounds of custom ones.
+  fileprivate var bucketCount: Int { positiveBuckets.count + negativeBuckets.count + customBounds.count }
+  fileprivate var spanCount: Int { positiveSpans.count + negativeSpans.count }
 }
 
 extension SeriesBatchBuilder {

@@ -28,7 +28,7 @@ package struct Receiver: Sendable {
     self.clock = clock
     budget = IngestBudget(bytesMax: limits.bytesInFlightMax)
     distributor = Distributor(sink: sink)
-    accumulator = DeltaAccumulator(countMax: limits.deltaSeriesMax)
+    accumulator = DeltaAccumulator(countMax: limits.deltaSeriesMax, requestBytesMax: limits.deltaBytesMax)
   }
 
   /// Receives Prometheus remote write 1.0.
@@ -179,6 +179,14 @@ package struct Receiver: Sendable {
     outcome.rejections = decoded.rejections
     let applied = accumulator.apply(decoded.deltas, now: clock.wallNanoseconds() / 1_000_000)
     outcome.rejections.merge(applied.rejections)
+    // Totals are larger than the changes that they come from, and stay until they are stored.
+    guard budget.reserve(applied.byteCount) else {
+      accumulator.rollback(applied)
+      let count = decoded.sampleCount + decoded.histogramCount + decoded.deltaPointCount - applied.rejections.total
+      outcome.settle(.overloaded(retryAfterSeconds: limits.retryAfterSeconds), count: count)
+      return outcome
+    }
+    defer { budget.release(applied.byteCount) }
     let deltaID = Hash128(high: batchID.high, low: ~batchID.low)
     // Totals go last: whatever keeps the rest from the store has then shown before they are stored, and a request
     // that comes again finds them as they were.
@@ -188,14 +196,13 @@ package struct Receiver: Sendable {
     ) {
       (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, decode))?.definitions ?? []
     }
+    let deltaFates = delivery.fates.dropFirst(decoded.batches.count)
+    accumulator.rollback(applied, except: zip(deltas, deltaFates).filter(\.1.isStored).map(\.0.rows))
     let deltaCount = deltas.reduce(0) { $0 + $1.pointCount }
     let lost = decoded.deltaPointCount - applied.rejections.total - deltaCount
     if lost > 0 { outcome.rejections.add(.recordTooLarge, count: lost, detail: "totals do not fit into one batch") }
     let count = decoded.sampleCount + decoded.histogramCount + deltaCount
     if let failure = delivery.failure {
-      for part in deltas.dropFirst(max(0, delivery.fates.count - decoded.batches.count)).reversed() {
-        accumulator.rollback(applied, part.rows)
-      }
       outcome.settle(failure, count: count)
       return outcome
     }

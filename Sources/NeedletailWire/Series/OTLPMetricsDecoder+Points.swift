@@ -61,7 +61,8 @@ extension OTLPMetricsDecoder {
       let buckets = try buckets(point, &context, &metric)
     else { return }
     append(Double(point.count), to: countID, context, isDelta: metric.isDelta)
-    if let sum = point.sum { append(sum, to: sumID, context, isDelta: metric.isDelta) }
+    // The stale marker is a NaN, and only the flag means it.
+    if let sum = point.sum { append(sum.isNaN ? .nan : sum, to: sumID, context, isDelta: metric.isDelta) }
     let exemplars = point.common.hasExemplars ? try exemplars(of: point.common) : []
     var counts = point.bucketCounts
     var below = 0.0
