@@ -18,9 +18,7 @@ struct ConnectionContext: Sendable {
   }
 
   /// Runs `body` and cancels it when the client goes away.
-  func cancellingOnDisconnect<Result: Sendable>(
-    _ body: @escaping @Sendable () async throws -> Result
-  ) async throws -> Result {
+  func cancellingOnDisconnect(_ body: @escaping @Sendable () async throws -> QueryPlace) async throws -> QueryPlace {
     let task = Task { try await body() }
     let watch = try? await channel.pipeline.handler(type: ConnectionWatch.self).get()
     let token = watch?.onClose { task.cancel() }

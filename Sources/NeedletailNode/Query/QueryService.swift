@@ -1,6 +1,7 @@
 import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailTelemetry
+import Synchronization
 
 /// Where every question passes: its turn at the gate, its deadline, the threads that may block, its end when the
 /// client leaves.
@@ -33,19 +34,28 @@ struct QueryService: Sendable {
     _ body: @escaping @Sendable (QueryEngine) async throws -> Result
   ) async throws -> Result {
     let engine = engine(timeout: timeout)
+    let answer = QueryAnswer<Result>()
+    try await inTurn(context, engine.limits.timeout) { answer.give(try await body(engine)) }
+    guard let result = answer.value else { throw QueryError(.internal, "the query ended without an answer") }
+    return result
+  }
+
+  /// All of the above that is the same for answers of every type: generic code is compiled once for each.
+  private func inTurn(
+    _ context: ConnectionContext, _ timeout: Duration, _ body: @escaping @Sendable () async throws -> Void
+  ) async throws {
     let started = clock.monotonicNanoseconds()
     do {
-      let (result, place) = try await context.cancellingOnDisconnect {
+      let place = try await context.cancellingOnDisconnect {
         // The wait for a turn counts too.
-        try await Self.within(engine.limits.timeout) {
+        try await Self.within(timeout) {
           let place = try await gate.enter()
-          let result = try await withTaskExecutorPreference(executor) { try await body(engine) }
-          return (result, place)
+          try await withTaskExecutorPreference(executor) { try await body() }
+          return place
         }
       }
       context.hold(place, writingAtMost: min(limits.timeout, Self.writingMax))
       counters.finished(nanoseconds: clock.monotonicNanoseconds() - started, failure: nil)
-      return result
     } catch {
       let failure = Self.queryError(error)
       counters.finished(nanoseconds: clock.monotonicNanoseconds() - started, failure: failure.kind)
@@ -62,20 +72,29 @@ struct QueryService: Sendable {
   }
 
   /// Cancels `body` at the deadline and waits for it to end, which it does at the next block that it reads.
-  private static func within<Result: Sendable>(
-    _ timeout: Duration, _ body: @escaping @Sendable () async throws -> Result
-  ) async throws -> Result {
-    try await withThrowingTaskGroup(of: Result?.self) { group in
+  private static func within(
+    _ timeout: Duration, _ body: @escaping @Sendable () async throws -> QueryPlace
+  ) async throws -> QueryPlace {
+    try await withThrowingTaskGroup(of: QueryPlace?.self) { group in
       group.addTask { try await body() }
       group.addTask {
         try await Task.sleep(for: timeout)
         return nil
       }
       defer { group.cancelAll() }
-      guard let first = try await group.next(), let result = first else {
+      guard let first = try await group.next(), let place = first else {
         throw QueryError(.timeout, "query timed out after \(timeout)")
       }
-      return result
+      return place
     }
   }
+}
+
+/// Where a query leaves its answer.
+private final class QueryAnswer<Value: Sendable>: Sendable {
+  private let given = Mutex<Value?>(nil)
+
+  func give(_ value: Value) { given.withLock { $0 = value } }
+
+  var value: Value? { given.withLock { $0 } }
 }
