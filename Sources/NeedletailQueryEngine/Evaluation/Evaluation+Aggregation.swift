@@ -180,7 +180,7 @@ extension Evaluation {
       }
     }
     let isSorting = node.operation == .topk || node.operation == .bottomk
-    var result = grid.selecting(isInstant && isSorting ? order : order.sorted())
+    var result = grid.selecting(isInstant && isSorting ? order : (0..<grid.count).filter(picked.contains))
     result.isOrdered = isInstant && isSorting
     return result
   }
@@ -214,14 +214,8 @@ extension Evaluation {
         }
       }
       guard count > 0 else { return [] }
-      let isTop = node.operation == .topk
-      let cell = { (row: Int) in grid.values[row * grid.width + step] }
-      numbers.sort { left, right in
-        let (one, other) = (cell(left), cell(right))
-        if one.isNaN || other.isNaN { return !one.isNaN && other.isNaN }
-        return isTop ? one > other : one < other
-      }
-      return Array(numbers.prefix(count))
+      let order = RowOrder.numbers(of: grid, at: step, ascending: node.operation == .bottomk)
+      return Array(order.sorted(numbers).prefix(count))
     }
   }
 }

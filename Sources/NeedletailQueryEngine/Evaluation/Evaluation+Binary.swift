@@ -127,6 +127,7 @@ extension Evaluation {
   }
 
   /// One row over another where there are no histograms, which is nearly always.
+  @inline(never)
   private func combineNumbers(
     _ node: BinaryExpression, _ many: VectorGrid, _ row: Int, _ one: VectorGrid, _ partner: Int, isSwapped: Bool,
     into result: inout VectorGrid, _ target: Int
@@ -148,6 +149,7 @@ extension Evaluation {
         : "multiple matches for labels: grouping labels must ensure unique matches")
   }
 
+  @inline(never)
   private func duplicates(_ key: LabelSet, _ labels: [LabelSet], side: String) -> QueryError {
     let found = labels.prefix(2).map { $0.description }.joined(separator: ", ")
     return .execution(
@@ -156,6 +158,7 @@ extension Evaluation {
   }
 
   /// Two series of the left side that match the same one on the right.
+  @inline(never)
   private func checkOneToOne(
     _ node: BinaryExpression, _ manyRows: [LabelSet: [Int]], _ oneRows: [LabelSet: [Int]], _ many: VectorGrid,
     _ one: VectorGrid, _ steps: Steps
@@ -172,6 +175,7 @@ extension Evaluation {
     }
   }
 
+  @inline(never)
   private func resultLabels(_ node: BinaryExpression, _ many: LabelSet, _ one: LabelSet) -> LabelSet {
     let matching = node.matching
     var labels = dropsName(node) ? many.withoutName : many
@@ -186,6 +190,7 @@ extension Evaluation {
     return labels
   }
 
+  @inline(never)
   private func combine(
     _ node: BinaryExpression, _ left: VectorGrid.Cell, _ right: VectorGrid.Cell, at span: SourceSpan
   ) -> VectorGrid.Cell {

@@ -182,11 +182,21 @@ extension Evaluation {
     case .logs: try await load(try await source.selectLogs(selection), kind, projection, into: &series)
     case .spans: try await load(try await source.selectSpans(selection), kind, projection, into: &series)
     }
+    let grid = try evaluate(kind, over: series, windows, range: range, parameters, steps)
+    return call.function == .absentOverTime ? absence(of: grid, argument: argument, steps) : grid
+  }
+
+  private func evaluate(
+    _ kind: SampleKind, over series: [LabelSet: RangeSamples], _ windows: [RangeWindow], range: Int64,
+    _ parameters: [[Double]], _ steps: Steps
+  ) throws -> VectorGrid {
     var grid = VectorGrid(width: steps.count)
     try reserve(rows: series.count, steps)
     var kernel = RangeKernel(function: kind.kernel)
-    for (labels, samples) in series.sorted(by: { $0.key.sortsBefore($1.key) }) {
-      let row = grid.addRow(labels)
+    let labels = Array(series.keys)
+    for index in RowOrder.labels(labels).sorted(Array(labels.indices)) {
+      guard let samples = series[labels[index]] else { continue }
+      let row = grid.addRow(labels[index])
       var slider = RangeSlider()
       for step in windows.indices {
         slider.slide(over: samples, to: windows[step])
@@ -199,7 +209,7 @@ extension Evaluation {
       grid.dropLastRowIfEmpty()
       try spend(0)
     }
-    return call.function == .absentOverTime ? absence(of: grid, argument: argument, steps) : grid
+    return grid
   }
 
   /// How a function over events is carried out over samples.

@@ -26,7 +26,7 @@ extension Evaluation {
       return .matrix(result)
     case .vector:
       let grid = try await vector(expression, steps)
-      let order = (0..<grid.count).sorted { grid.labels[$0].sortsBefore(grid.labels[$1]) }
+      let order = RowOrder.labels(grid.labels).sorted(Array(0..<grid.count))
       return .matrix(try columns(grid, rows: order))
     case .events: return try await events(expression)
     case .string, .range:
@@ -58,17 +58,28 @@ extension Evaluation {
 
   /// The samples themselves that a range selector or subquery finds at the one step of an instant query.
   private func matrix(_ expression: Expression) async throws -> SeriesColumns {
-    var found: [(labels: LabelSet, samples: RangeSamples, window: RangeWindow)] = []
-    _ = try await eachRange(expression, steps, hints: SelectionHints()) { labels, samples, windows in
-      guard let window = windows.first else { return }
-      var slider = RangeSlider()
-      slider.slide(over: samples, to: window)
-      guard !slider.isEmpty else { return }
-      found.append((labels, samples.slice(slider), window))
+    var labels: [LabelSet] = []
+    var found: [RangeSamples] = []
+    let reader = try await ranges(expression, steps, hints: SelectionHints())
+    while try await reader.advance() {
+      guard let window = reader.windows.first else { break }
+      var samples = RangeSamples()
+      while let next = try reader.next(&samples) {
+        var slider = RangeSlider()
+        slider.slide(over: samples, to: window)
+        guard !slider.isEmpty else { continue }
+        labels.append(next)
+        found.append(samples.slice(slider))
+      }
     }
-    found.sort { $0.labels.sortsBefore($1.labels) }
+    return matrix(found, labels)
+  }
+
+  /// Series in the order of their labels, numbers and histograms in the order of time.
+  private func matrix(_ found: [RangeSamples], _ labels: [LabelSet]) -> SeriesColumns {
     var result = SeriesColumns()
-    for (labels, samples, _) in found {
+    for series in RowOrder.labels(labels).sorted(Array(found.indices)) {
+      let samples = found[series]
       var number = 0
       var histogram = 0
       while number < samples.times.count || histogram < samples.histogramTimes.count {
@@ -83,7 +94,7 @@ extension Evaluation {
           histogram += 1
         }
       }
-      result.finishSeries(labels)
+      result.finishSeries(labels[series])
     }
     return result
   }

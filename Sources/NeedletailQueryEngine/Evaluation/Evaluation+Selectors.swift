@@ -105,23 +105,23 @@ extension Evaluation {
     return grid
   }
 
-  /// Calls `body` with the samples of every series that a range expression finds, and the window of each step.
-  ///
-  /// Returns the length of the range in milliseconds.
-  @discardableResult
-  func eachRange(
-    _ expression: Expression, _ steps: Steps, hints: SelectionHints,
-    _ body: (LabelSet, RangeSamples, [RangeWindow]) throws -> Void
-  ) async throws -> Int64 {
+  /// Begins to read the series that a range expression finds.
+  func ranges(_ expression: Expression, _ steps: Steps, hints: SelectionHints) async throws -> RangeReader {
+    let expression = expression.withoutParentheses
     switch expression.node {
-    case .parenthesized(let inner): return try await eachRange(inner, steps, hints: hints, body)
     case .selector(let selector):
       let range = selector.range ?? 0
-      try await eachSelected(selector, span: expression.span, range: range, steps, hints: hints, body)
-      return range
-    case .subquery(let subquery):
-      try await eachOfSubquery(subquery, steps, body)
-      return subquery.range
+      let windows = windows(selector.shift, range: range, steps)
+      guard let first = windows.first, let last = windows.last else {
+        return RangeReader(self, windows: windows, cursor: nil)
+      }
+      var hints = hints
+      hints.range = range
+      hints.step = steps.count > 1 ? steps.interval : 0
+      let cursor = try await select(
+        selector, span: expression.span, from: first.start + 1, to: last.end, hints: hints)
+      return RangeReader(self, windows: windows, cursor: cursor)
+    case .subquery(let subquery): return try await ranges(subquery, steps)
     default: throw QueryError(.internal, "expression is not a range vector")
     }
   }
@@ -130,69 +130,28 @@ extension Evaluation {
     referenceTimes(shift, steps).map { RangeWindow(start: $0 - range, end: $0) }
   }
 
-  private func eachSelected(
-    _ selector: VectorSelector, span: SourceSpan, range: Int64, _ steps: Steps, hints: SelectionHints,
-    _ body: (LabelSet, RangeSamples, [RangeWindow]) throws -> Void
-  ) async throws {
-    let windows = windows(selector.shift, range: range, steps)
-    guard let first = windows.first, let last = windows.last else { return }
-    var hints = hints
-    hints.range = range
-    hints.step = steps.count > 1 ? steps.interval : 0
-    let cursor = try await select(selector, span: span, from: first.start + 1, to: last.end, hints: hints)
-    var seriesCount = 0
-    var samples = RangeSamples()
-    while let chunk = try await nextChunk(cursor, seriesSoFar: &seriesCount) {
-      var histogram = 0
-      for series in 0..<chunk.count {
-        samples.load(chunk, series: series, cursor: &histogram)
-        if !samples.isEmpty { try body(chunk.labels[series], samples, windows) }
-      }
-    }
-  }
-
   /// A subquery's steps are multiples of its resolution, whatever the steps of the query around it.
-  private func eachOfSubquery(
-    _ subquery: Subquery, _ steps: Steps, _ body: (LabelSet, RangeSamples, [RangeWindow]) throws -> Void
-  ) async throws {
+  private func ranges(_ subquery: Subquery, _ steps: Steps) async throws -> RangeReader {
     let windows = windows(subquery.shift, range: subquery.range, steps)
-    guard let first = windows.first, let last = windows.last else { return }
+    let nothing = RangeReader(self, windows: windows, cursor: nil)
+    guard let first = windows.first, let last = windows.last else { return nothing }
     let interval = max(1, subquery.resolution ?? options.subqueryResolution)
     let start = (first.start.flooredQuotient(by: interval) + 1) * interval
-    guard last.end >= start else { return }
+    guard last.end >= start else { return nothing }
     guard (last.end - start) / interval < Int64(engine.limits.samples) else {
       throw QueryError.execution("a subquery has more than \(engine.limits.samples) steps")
     }
     let inner = Steps(start: start, end: last.end, interval: interval)
-    if subquery.expression.type == .scalar {
-      let values = try await scalar(subquery.expression, inner)
-      var samples = RangeSamples()
-      samples.values = values
-      samples.times = (0..<inner.count).map { inner.time($0) }
-      try spend(values.count)
-      try body(.empty, samples, windows)
-      return
+    guard subquery.expression.type == .scalar else {
+      let grid = try await vector(subquery.expression, inner)
+      return RangeReader(self, windows: windows, grid: grid, steps: inner)
     }
-    let grid = try await vector(subquery.expression, inner)
-    var samples = RangeSamples()
-    for row in 0..<grid.count {
-      samples.removeAll()
-      for step in 0..<inner.count {
-        switch grid.cell(row, step) {
-        case .absent: continue
-        case .number(let value):
-          samples.times.append(inner.time(step))
-          samples.values.append(value)
-        case .histogram(var value):
-          // A subquery may see a sample twice or not at all, so what the sample says of resets no longer holds.
-          if value.resetHint != .gauge { value.resetHint = .unknown }
-          samples.histogramTimes.append(inner.time(step))
-          samples.histograms.append(value)
-        }
-      }
-      try spend(0)
-      if !samples.isEmpty { try body(grid.labels[row], samples, windows) }
-    }
+    let values = try await scalar(subquery.expression, inner)
+    try spend(values.count)
+    var grid = VectorGrid(width: inner.count)
+    let row = grid.addRow(.empty)
+    for step in values.indices { grid.set(row, step, values[step]) }
+    return RangeReader(self, windows: windows, grid: grid, steps: inner)
   }
 }
 

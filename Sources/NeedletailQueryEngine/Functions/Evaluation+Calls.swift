@@ -84,8 +84,14 @@ extension Evaluation {
     var grid = try await vector(arguments[0], steps)
     var bounds: [[Double]] = []
     for argument in arguments.dropFirst() { bounds.append(try await scalar(argument, steps)) }
+    Self.bound(function, &grid, bounds)
+    try grid.relabel { $0.withoutName }
+    return grid
+  }
+
+  private static func bound(_ function: Function, _ grid: inout VectorGrid, _ bounds: [[Double]]) {
     for row in 0..<grid.count {
-      for step in 0..<steps.count {
+      for step in 0..<grid.width {
         guard let value = grid.number(row, step) else {
           grid.clear(row, step)
           continue
@@ -106,8 +112,6 @@ extension Evaluation {
         }
       }
     }
-    try grid.relabel { $0.withoutName }
-    return grid
   }
 
   /// As IEEE's maximum: NaN if either is.
@@ -161,12 +165,8 @@ extension Evaluation {
   /// Sorts by value; only an instant query has an order.
   private func sorted(_ grid: VectorGrid, ascending: Bool) -> VectorGrid {
     guard isInstant, grid.width == 1 else { return grid }
-    let rows = (0..<grid.count).filter { grid.number($0, 0) != nil }.sorted { left, right in
-      let (one, other) = (grid.values[left], grid.values[right])
-      if one.isNaN || other.isNaN { return !one.isNaN && other.isNaN }
-      return ascending ? one < other : one > other
-    }
-    var result = grid.selecting(rows)
+    let rows = (0..<grid.count).filter { grid.number($0, 0) != nil }
+    var result = grid.selecting(RowOrder.numbers(of: grid, at: 0, ascending: ascending).sorted(rows))
     result.isOrdered = true
     return result
   }
@@ -174,13 +174,8 @@ extension Evaluation {
   private func sorted(_ grid: VectorGrid, by names: [String], ascending: Bool) -> VectorGrid {
     guard isInstant else { return grid }
     let keys = grid.labels.map { labels in names.map { labels[$0] ?? "" } }
-    let rows = (0..<grid.count).sorted { left, right in
-      for index in names.indices where keys[left][index] != keys[right][index] {
-        return NaturalOrder.precedes(keys[left][index], keys[right][index]) == ascending
-      }
-      return grid.labels[left].sortsBefore(grid.labels[right]) == ascending
-    }
-    var result = grid.selecting(rows)
+    let order = RowOrder.texts(keys, labels: grid.labels, ascending: ascending)
+    var result = grid.selecting(order.sorted(Array(0..<grid.count)))
     result.isOrdered = true
     return result
   }

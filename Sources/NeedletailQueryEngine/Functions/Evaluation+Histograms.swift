@@ -4,7 +4,8 @@ import NeedletailTelemetry
 // Functions over histograms, native ones and the classic ones that are series of cumulative buckets.
 
 extension Evaluation {
-  /// The classic buckets of a grid by the labels that they share, in the order in which these came up.
+  /// The classic buckets of a grid by the labels that they share, in the order in which these came up; those that share
+  /// labels are sorted by their bounds.
   private struct Classic {
     var labels: [LabelSet] = []
     var rows: [[(row: Int, upper: Double)]] = []
@@ -31,6 +32,10 @@ extension Evaluation {
         result.rows.append([])
       }
       result.rows[index].append((row, upper))
+    }
+    for (index, members) in result.rows.enumerated() {
+      let order = RowOrder.numbers(members.map(\.upper))
+      result.rows[index] = order.sorted(Array(members.indices)).map { members[$0] }
     }
     return result
   }

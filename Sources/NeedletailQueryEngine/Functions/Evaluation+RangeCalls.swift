@@ -18,7 +18,23 @@ extension Evaluation {
     var grid = VectorGrid(width: steps.count)
     var kernel = RangeKernel(function: function)
     let hints = SelectionHints(function: function.rawValue)
-    try await eachRange(argument, steps, hints: hints) { labels, samples, windows in
+    let reader = try await ranges(argument, steps, hints: hints)
+    while try await reader.advance() {
+      try evaluate(&kernel, over: reader, parameters, steps, at: argument.span, keepsName: keepsName, into: &grid)
+    }
+    if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
+    if !keepsName { try grid.mergeEqualRows() }
+    return grid
+  }
+
+  /// Adds a row for each series that has arrived.
+  private func evaluate(
+    _ kernel: inout RangeKernel, over reader: RangeReader, _ parameters: [[Double]], _ steps: Steps,
+    at span: SourceSpan, keepsName: Bool, into grid: inout VectorGrid
+  ) throws {
+    let windows = reader.windows
+    var samples = RangeSamples()
+    while let labels = try reader.next(&samples) {
       let row = grid.addRow(keepsName ? labels : labels.withoutName)
       var slider = RangeSlider()
       for step in windows.indices {
@@ -36,11 +52,8 @@ extension Evaluation {
       }
       grid.dropLastRowIfEmpty()
       try spend(0)
-      report(&kernel, function, labels, grid.count > row, at: argument.span)
+      report(&kernel, labels, grid.count > row, at: span)
     }
-    if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
-    if !keepsName { try grid.mergeEqualRows() }
-    return grid
   }
 
   private func checkParameters(_ call: Call, _ parameters: [[Double]]) {
@@ -51,8 +64,9 @@ extension Evaluation {
   }
 
   private func report(
-    _ kernel: inout RangeKernel, _ function: Function, _ labels: LabelSet, _ hasValue: Bool, at span: SourceSpan
+    _ kernel: inout RangeKernel, _ labels: LabelSet, _ hasValue: Bool, at span: SourceSpan
   ) {
+    let function = kernel.function
     let metric = labels.metricName ?? ""
     for remark in kernel.takeRemarks() {
       if remark.isWarning {

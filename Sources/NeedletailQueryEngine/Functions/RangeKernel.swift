@@ -6,13 +6,14 @@ import NeedletailTelemetry
 /// Evaluates one range function, and collects remarks on the series that it saw.
 struct RangeKernel {
   /// A remark on a series.
-  struct Remark: Hashable {
+  struct Remark: Equatable {
     var message: String
     var isWarning: Bool
   }
 
   let function: Function
-  private var remarks: Set<Remark> = []
+  /// In the order of their messages, of which there are few.
+  private var remarks: [Remark] = []
   /// Whether any window of the series held numbers.
   private(set) var sawNumbers = false
 
@@ -22,11 +23,20 @@ struct RangeKernel {
   mutating func takeRemarks() -> [Remark] {
     guard !remarks.isEmpty else { return [] }
     defer { remarks.removeAll() }
-    return remarks.sorted { $0.message < $1.message }
+    return remarks
   }
 
-  private mutating func warn(_ message: String) { remarks.insert(Remark(message: message, isWarning: true)) }
-  private mutating func inform(_ message: String) { remarks.insert(Remark(message: message, isWarning: false)) }
+  private mutating func warn(_ message: String) { remark(Remark(message: message, isWarning: true)) }
+  private mutating func inform(_ message: String) { remark(Remark(message: message, isWarning: false)) }
+
+  private mutating func remark(_ remark: Remark) {
+    var position = 0
+    while position < remarks.count, remarks[position].message <= remark.message {
+      guard remarks[position] != remark else { return }
+      position += 1
+    }
+    remarks.insert(remark, at: position)
+  }
 
   /// The value over the samples that the slider stands on.
   ///
@@ -283,15 +293,22 @@ struct RangeKernel {
   private mutating func lastTwo(_ samples: borrowing RangeSamples, _ slider: RangeSlider) -> VectorGrid.Cell {
     let numberTimes = samples.times[slider.numbers].suffix(2)
     let histogramTimes = samples.histogramTimes[slider.histograms].suffix(2)
-    let newest = (numberTimes.map { ($0, true) } + histogramTimes.map { ($0, false) }).sorted { $0.0 < $1.0 }.suffix(2)
-    guard newest.count == 2, let first = newest.first, let last = newest.last else { return .absent }
-    guard first.1 == last.1 else {
+    guard numberTimes.count + histogramTimes.count >= 2 else { return .absent }
+    // Of one kind if both of its newest samples are later than all of the other's.
+    let areNumbers: Bool
+    if numberTimes.count == 2, let first = numberTimes.first, histogramTimes.allSatisfy({ $0 < first }) {
+      areNumbers = true
+    } else if histogramTimes.count == 2, let first = histogramTimes.first, numberTimes.allSatisfy({ $0 < first }) {
+      areNumbers = false
+    } else {
       warn("encountered a mix of histograms and floats")
       return .absent
     }
+    let newest = areNumbers ? numberTimes : histogramTimes
+    guard let firstTime = newest.first, let lastTime = newest.last else { return .absent }
     let isRate = function == .irate
-    let seconds = Double(last.0 - first.0) / 1000
-    if first.1 {
+    let seconds = Double(lastTime - firstTime) / 1000
+    if areNumbers {
       let values = samples.values[slider.numbers].suffix(2)
       guard let previous = values.first, let current = values.last else { return .absent }
       let difference = isRate && current < previous ? current : current - previous

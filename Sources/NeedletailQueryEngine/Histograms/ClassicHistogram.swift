@@ -15,11 +15,11 @@ struct ClassicHistogram {
   private(set) var buckets: [Bucket]
   private(set) var repair = Repair()
 
-  /// Sorts the buckets, adds up those with the same bound, and makes counts grow: from one bucket to the next they may
+  /// Takes buckets sorted by their bounds, adds up those with the same bound, and makes counts grow: from one bucket to the next they may
   /// fall only by a rounding error, and larger falls are raised and reported.
-  init(_ unsorted: [Bucket]) {
+  init(_ sorted: [Bucket]) {
     buckets = []
-    for bucket in unsorted.sorted(by: { $0.upper < $1.upper }) {
+    for bucket in sorted {
       if let last = buckets.last, last.upper == bucket.upper {
         buckets[buckets.count - 1].count += bucket.count
       } else {

@@ -55,9 +55,9 @@ extension SeriesEngine {
     tenant: TenantID, metric: String? = nil, limit: Int = .max
   ) -> [(name: String, metadata: MetricMetadata)] {
     let all = state.withLock { $0.metadata.entries }
-    return Array(
-      all.filter { $0.key.tenant == tenant && (metric == nil || $0.key.name == metric) }
-        .map { ($0.key.name, $0.value.description) }.sorted { $0.0 < $1.0 }.prefix(limit))
+    let found = all.filter { $0.key.tenant == tenant && (metric == nil || $0.key.name == metric) }
+      .map { (name: $0.key.name, metadata: $0.value.description) }
+    return RowSort.order(found.count) { found[$0].name < found[$1].name }.prefix(limit).map { found[$0] }
   }
 
   /// The exemplars within the range of the series that satisfy all matchers, by series and time, none twice.
@@ -67,14 +67,22 @@ extension SeriesEngine {
     var snapshot = snapshot(tenant, range)
     let found = try snapshot.exemplars(matchers)
     var answer = SeriesAnswer<(labels: LabelSet, exemplar: Exemplar)>(elements: [], damages: snapshot.damages)
-    let ordered = found.sorted { left, right in
-      left.key.withUnsafeBytes { left in right.key.withUnsafeBytes { SeriesOrder.precedes(left, $0) } }
-    }
-    for (labels, exemplars) in ordered {
-      let sorted = exemplars.sorted {
-        ($0.timestampMilliseconds, $0.value.bitPattern) < ($1.timestampMilliseconds, $1.value.bitPattern)
+    let series = Array(found)
+    let order = RowSort.order(series.count) { left, right in
+      series[left].key.withUnsafeBytes { left in
+        series[right].key.withUnsafeBytes { SeriesOrder.precedes(left, $0) }
       }
-      answer.elements += sorted.prefix(limit - answer.elements.count).map { (labels, $0) }
+    }
+    for index in order {
+      let exemplars = Array(series[index].value)
+      let sorted = RowSort.order(exemplars.count) { left, right in
+        let (one, other) = (exemplars[left], exemplars[right])
+        return (one.timestampMilliseconds, one.value.bitPattern)
+          < (other.timestampMilliseconds, other.value.bitPattern)
+      }
+      for position in sorted.prefix(limit - answer.elements.count) {
+        answer.elements.append((series[index].key, exemplars[position]))
+      }
     }
     return answer
   }
@@ -126,7 +134,9 @@ extension SeriesEngine {
         fromLabels(labels) { found.insert(Array($0)) }
       }
     }
-    let sorted = found.sorted { $0.lexicographicallyPrecedes($1) }.prefix(limit)
-    return SeriesAnswer(elements: sorted.map { String(decoding: $0, as: UTF8.self) }, damages: snapshot.damages)
+    let all = Array(found)
+    let sorted = RowSort.order(all.count) { all[$0].lexicographicallyPrecedes(all[$1]) }.prefix(limit)
+    return SeriesAnswer(
+      elements: sorted.map { String(decoding: all[$0], as: UTF8.self) }, damages: snapshot.damages)
   }
 }

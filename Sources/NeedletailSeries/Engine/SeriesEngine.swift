@@ -199,8 +199,9 @@ package final class SeriesEngine: JournalParticipant {
     let expired = records.filter { $0.summary.maxTime < earliest }
     guard !expired.isEmpty else { return [] }
     let ids = Set(expired.map(\.id))
+    let sorted = ids.sorted()
     do throws(CatalogError) {
-      try folder.commit(to: catalog, removing: ids.sorted())
+      try folder.commit(to: catalog, removing: sorted)
     } catch {
       // The answer may have been lost after the commit was done: only the catalog can tell.
       guard try !catalog.list(.series).contains(where: { ids.contains($0.id) }) else { throw error }
@@ -210,7 +211,7 @@ package final class SeriesEngine: JournalParticipant {
       state.unreadable.removeAll { ids.contains($0.record.id) }
     }
     forgetMetadata()
-    for id in ids.sorted() {
+    for id in sorted {
       indexes.remove(id)
       // A folder that cannot be removed now is a leftover that the next start removes.
       try? folder.remove(id)

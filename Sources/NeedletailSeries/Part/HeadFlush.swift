@@ -25,16 +25,16 @@ struct HeadFlush {
   /// When it throws, what it had written is removed as far as that works.
   func write(to folder: PartsFolder) throws(BlockError) -> [PartRecord] {
     let names = sortedNames()
-    let metadata = head.metadata.entries.map { ($0.key, $0.value.description) }
-      .sorted { ($0.0.tenant.description, $0.0.name) < ($1.0.tenant.description, $1.0.name) }
+    let metadata = sortedMetadata()
     var records: [PartRecord] = []
     var builders: [Int64: SeriesPartBuilder] = [:]
     do throws(BlockError) {
       let days = self.days()
       for start in stride(from: 0, to: days.count, by: Self.daysAtOnce) {
         builders = [:]
-        try addAll(to: &builders, in: folder, days: Set(days[start..<min(start + Self.daysAtOnce, days.count)]))
-        for day in builders.keys.sorted() {
+        let batch = days[start..<min(start + Self.daysAtOnce, days.count)]
+        try addAll(to: &builders, in: folder, days: Set(batch))
+        for day in batch {
           if let record = try builders[day]?.finish(head, names: names, metadata: metadata) { records.append(record) }
         }
       }
@@ -59,7 +59,8 @@ struct HeadFlush {
       for time in columns.timestamps { days.insert(Self.day(time)) }
       for histogram in head.histograms(series, from: .min, to: .max) { days.insert(Self.day(histogram.timestamp)) }
     }
-    return days.sorted()
+    let found = Array(days)
+    return RowSort.order(found.count) { found[$0] < found[$1] }.map { found[$0] }
   }
 
   private static func day(_ time: Int64) -> Int64 {
@@ -76,9 +77,7 @@ struct HeadFlush {
       columns.removeAll()
       head.collect(series, from: .min, to: .max, into: &columns)
       let histograms = HistogramRule.settled(head.histograms(series, from: .min, to: .max))
-      let ofSeries = Array(Set(exemplars[series] ?? [])).sorted {
-        ($0.timestamp, $0.bits) < ($1.timestamp, $1.bits)
-      }
+      let ofSeries = Self.sorted(exemplars[series] ?? [])
       var ranges: [Int64: Range<Int>] = [:]
       var start = 0
       while start < columns.count {
@@ -108,10 +107,28 @@ struct HeadFlush {
     }
   }
 
+  /// The exemplars of a series, each once.
+  private static func sorted(_ exemplars: [StoredExemplar]) -> [StoredExemplar] {
+    guard !exemplars.isEmpty else { return [] }
+    let distinct = Array(Set(exemplars))
+    return RowSort.order(distinct.count) { left, right in
+      let (one, other) = (distinct[left], distinct[right])
+      return (one.timestamp, one.bits) < (other.timestamp, other.bits)
+    }.map { distinct[$0] }
+  }
+
+  private func sortedMetadata() -> [(MetricKey, MetricMetadata)] {
+    let all = head.metadata.entries.map { ($0.key, $0.value.description) }
+    return RowSort.order(all.count) { left, right in
+      let (one, other) = (all[left].0, all[right].0)
+      return (one.tenant.description, one.name) < (other.tenant.description, other.name)
+    }.map { all[$0] }
+  }
+
   private func sortedSeries() -> [Int] {
     let registry = head.registry
     let ranks = tenantRanks()
-    return (0..<registry.count).sorted { left, right in
+    return RowSort.order(registry.count) { left, right in
       let (one, other) = (ranks[registry.tenant(left)], ranks[registry.tenant(right)])
       if one != other { return one < other }
       return registry.withLabels(left) { left in registry.withLabels(right) { SeriesOrder.precedes(left, $0) } }
@@ -121,7 +138,7 @@ struct HeadFlush {
   private func tenantRanks() -> [Int] {
     let tenants = head.registry.tenants
     var ranks = [Int](repeating: 0, count: tenants.count)
-    let order = tenants.indices.sorted { tenants[$0].description < tenants[$1].description }
+    let order = RowSort.order(tenants.count) { tenants[$0].description < tenants[$1].description }
     for (rank, tenant) in order.enumerated() { ranks[tenant] = rank }
     return ranks
   }
@@ -129,19 +146,20 @@ struct HeadFlush {
   private func sortedNames() -> [SortedName] {
     let (registry, index) = (head.registry, head.index)
     let names = index.names.map { name in
-      let values = name.values.map { Int($0) }.sorted { left, right in
-        registry.arena.withBytes(index.values[left].text) { left in
-          registry.arena.withBytes(index.values[right].text) { left.precedes($0) }
+      let all = name.values.map { Int($0) }
+      let values = RowSort.order(all.count) { left, right in
+        registry.arena.withBytes(index.values[all[left]].text) { left in
+          registry.arena.withBytes(index.values[all[right]].text) { left.precedes($0) }
         }
-      }
+      }.map { all[$0] }
       return SortedName(
         tenant: registry.tenants[Int(name.tenant)], text: registry.arena.withBytes(name.text) { Array($0) },
         values: values)
     }
-    return names.sorted { left, right in
-      left.tenant == right.tenant
-        ? left.text.lexicographicallyPrecedes(right.text)
-        : left.tenant.description < right.tenant.description
-    }
+    return RowSort.order(names.count) { left, right in
+      let (one, other) = (names[left], names[right])
+      return one.tenant == other.tenant
+        ? one.text.lexicographicallyPrecedes(other.text) : one.tenant.description < other.tenant.description
+    }.map { names[$0] }
   }
 }

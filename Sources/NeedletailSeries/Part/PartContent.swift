@@ -50,7 +50,7 @@ struct PartContent: Sendable {
       writer.appendVarint(UInt64(entry.count))
     }
     writer.appendVarint(UInt64(blocks.count))
-    for kind in blocks.keys.sorted() {
+    for kind in 0...UInt8.max where blocks[kind] != nil {
       writer.append(kind)
       writer.appendVarint(UInt64(blocks(kind).count))
       for location in blocks(kind) {

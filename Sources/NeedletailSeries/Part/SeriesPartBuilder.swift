@@ -188,7 +188,7 @@ final class SeriesPartBuilder {
   /// For every slot that has series here: its number, how many, and their numbers as deltas.
   private func slotIndex() -> ByteWriter {
     var writer = ByteWriter()
-    let order = records.indices.sorted { (records[$0].slot, $0) < (records[$1].slot, $1) }
+    let order = RowSort.order(records.count) { records[$0].slot < records[$1].slot }
     var start = 0
     while start < order.count {
       let slot = records[order[start]].slot

@@ -8,7 +8,8 @@ enum HistogramRule {
   /// Sorted by time, one for each time.
   static func settled(_ histograms: [StoredHistogram]) -> [StoredHistogram] {
     var result: [StoredHistogram] = []
-    for histogram in histograms.sorted(by: { $0.timestamp < $1.timestamp }) {
+    for index in RowSort.order(histograms.count, by: { histograms[$0].timestamp < histograms[$1].timestamp }) {
+      let histogram = histograms[index]
       if let last = result.last, last.timestamp == histogram.timestamp {
         if loses(last.bytes, to: histogram.bytes) { result[result.count - 1] = histogram }
       } else {

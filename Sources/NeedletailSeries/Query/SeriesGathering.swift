@@ -47,9 +47,12 @@ struct SeriesGathering: Sendable {
   ///
   /// Nothing is added afterwards.
   mutating func sort() {
-    entries.sort { left, right in
-      arena.withBytes(left.labels) { left in arena.withBytes(right.labels) { SeriesOrder.precedes(left, $0) } }
-    }
+    let found = entries
+    entries = RowSort.order(found.count) { left, right in
+      arena.withBytes(found[left].labels) { left in
+        arena.withBytes(found[right].labels) { SeriesOrder.precedes(left, $0) }
+      }
+    }.map { found[$0] }
   }
 
   func withLabels<Result>(of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {

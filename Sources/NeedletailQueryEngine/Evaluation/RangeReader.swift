@@ -1,0 +1,90 @@
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+// A range is read chunk by chunk, waiting, and a chunk series by series, without waiting. The readers of a range are
+// loops over this rather than closures handed to it: asynchronous code is long, and would be compiled for each closure.
+
+/// The series that a range expression finds.
+final class RangeReader {
+  /// The window of each step.
+  let windows: [RangeWindow]
+  private let evaluation: Evaluation
+  private var cursor: (any SeriesCursor)?
+  private var seriesCount = 0
+  private var chunk = SeriesColumns()
+  /// What a subquery gave, and the times of its steps.
+  private var grid: VectorGrid?
+  private let gridSteps: Steps
+  /// The next series of the chunk or row of the grid, and the chunk's next histogram.
+  private var position = 0
+  private var histogram = 0
+
+  /// Reads what a selector found.
+  init(_ evaluation: Evaluation, windows: [RangeWindow], cursor: (any SeriesCursor)?) {
+    self.evaluation = evaluation
+    self.windows = windows
+    self.cursor = cursor
+    gridSteps = evaluation.steps
+  }
+
+  /// Reads what a subquery gave at its steps.
+  init(_ evaluation: Evaluation, windows: [RangeWindow], grid: VectorGrid, steps: Steps) {
+    self.evaluation = evaluation
+    self.windows = windows
+    self.grid = grid
+    gridSteps = steps
+  }
+
+  /// Waits for the next series; false after the last.
+  func advance() async throws -> Bool {
+    if let grid { return position < grid.count }
+    guard let cursor else { return false }
+    position = 0
+    histogram = 0
+    guard let next = try await evaluation.nextChunk(cursor, seriesSoFar: &seriesCount) else {
+      self.cursor = nil
+      return false
+    }
+    chunk = next
+    return true
+  }
+
+  /// The labels of the next series that has samples, which replace what is in `samples`; nil when it is time to `advance`.
+  func next(_ samples: inout RangeSamples) throws -> LabelSet? {
+    guard let grid else {
+      while position < chunk.count {
+        let series = position
+        position += 1
+        samples.load(chunk, series: series, cursor: &histogram)
+        if !samples.isEmpty { return chunk.labels[series] }
+      }
+      return nil
+    }
+    while position < grid.count {
+      let row = position
+      position += 1
+      samples.load(grid, row: row, gridSteps)
+      try evaluation.spend(0)
+      if !samples.isEmpty { return grid.labels[row] }
+    }
+    return nil
+  }
+}
+
+extension RangeSamples {
+  /// Takes over a row of a subquery's grid.
+  fileprivate mutating func load(_ grid: VectorGrid, row: Int, _ steps: Steps) {
+    removeAll()
+    for step in 0..<steps.count {
+      if let value = grid.number(row, step) {
+        times.append(steps.time(step))
+        values.append(value)
+      } else if var value = grid.histogram(row, step) {
+        // A subquery may see a sample twice or not at all, so what the sample says of resets no longer holds.
+        if value.resetHint != .gauge { value.resetHint = .unknown }
+        histogramTimes.append(steps.time(step))
+        histograms.append(value)
+      }
+    }
+  }
+}
