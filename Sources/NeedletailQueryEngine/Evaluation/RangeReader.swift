@@ -52,6 +52,10 @@ final class RangeReader {
   /// The labels of the next series that has samples, which replace what is in `samples`; nil when it is time to `advance`.
   func next(_ samples: inout RangeSamples) throws -> LabelSet? {
     guard let grid else {
+      // Local, as the loop over the samples would otherwise look at this object for each of them.
+      let chunk = chunk
+      var histogram = histogram
+      defer { self.histogram = histogram }
       while position < chunk.count {
         let series = position
         position += 1

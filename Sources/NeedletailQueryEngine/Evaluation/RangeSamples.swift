@@ -24,6 +24,9 @@ struct RangeSamples {
   mutating func load(_ columns: SeriesColumns, series: Int, cursor: inout Int) {
     removeAll()
     let range = columns.offsets[series]..<columns.offsets[series + 1]
+    guard cursor < columns.histogramIndexes.count, columns.histogramIndexes[cursor] < range.upperBound else {
+      return loadNumbers(columns, range)
+    }
     for index in range {
       if cursor < columns.histogramIndexes.count, columns.histogramIndexes[cursor] == index {
         if !columns.histograms[cursor].isStale {
@@ -35,6 +38,18 @@ struct RangeSamples {
         times.append(columns.timestamps[index])
         values.append(columns.values[index])
       }
+    }
+  }
+
+  /// The samples of a series that has no histograms.
+  private mutating func loadNumbers(_ columns: SeriesColumns, _ range: Range<Int>) {
+    times.reserveCapacity(range.count)
+    values.reserveCapacity(range.count)
+    let newTimes = columns.timestamps.span.extracting(range)
+    let newValues = columns.values.span.extracting(range)
+    for index in newValues.indices where !StaleMarker.matches(newValues[index]) {
+      times.append(newTimes[index])
+      values.append(newValues[index])
     }
   }
 
