@@ -5,6 +5,8 @@ package struct ServiceSummary: Equatable, Sendable {
   package var name: String
   /// Requests a second, oldest first.
   package var rate: [SeriesResult.Point]
+  /// Requests a second now: none from a service that has gone silent, whatever it did before.
+  package var rateNow: Double
   /// Share of requests that failed now, 0 to 1.
   package var errors: Double
   /// Latency now, in seconds.
@@ -98,7 +100,7 @@ package struct OverviewQuery: Sendable {
     }
     let services = Self.services(
       rates: value(await rates), failures: value(await failures), medians: value(await medians),
-      p95s: value(await p95s), p99s: value(await p99s))
+      p95s: value(await p95s), p99s: value(await p99s), since: end - step)
     let foundLogs = value(await logs).sorted { $0.time > $1.time }
     let foundFailed = value(await failed).sorted { $0.start > $1.start }
     let ids = Set(foundFailed.map(\.id))
@@ -116,17 +118,20 @@ package struct OverviewQuery: Sendable {
 
   private static func services(
     rates: [SeriesResult], failures: [SeriesResult], medians: [SeriesResult], p95s: [SeriesResult],
-    p99s: [SeriesResult]
+    p99s: [SeriesResult], since newest: Double
   ) -> [ServiceSummary] {
+    func now(_ result: SeriesResult?) -> Double? {
+      result?.points.last.flatMap { $0.time > newest ? $0.value : nil }
+    }
     func last(_ results: [SeriesResult], _ job: String) -> Double {
-      results.first { $0.label("job") == job }?.points.last?.value ?? .nan
+      now(results.first { $0.label("job") == job }) ?? .nan
     }
     return rates.compactMap { result -> ServiceSummary? in
       guard let job = result.label("job") else { return nil }
-      let rate = result.points.last?.value ?? 0
+      let rate = now(result) ?? 0
       let failed = last(failures, job)
       return ServiceSummary(
-        name: job, rate: result.points, errors: rate > 0 && failed.isFinite ? failed / rate : 0,
+        name: job, rate: result.points, rateNow: rate, errors: rate > 0 && failed.isFinite ? failed / rate : 0,
         p50: last(medians, job), p95: last(p95s, job), p99: last(p99s, job),
         latency: p95s.first { $0.label("job") == job }?.points ?? [])
     }.sorted { $0.name < $1.name }

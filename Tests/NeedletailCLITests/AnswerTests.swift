@@ -27,6 +27,11 @@ struct AnswerTests {
     #expect(throws: JSON.Malformed.self) { try JSON(parsing: Array(text.utf8)) }
   }
 
+  @Test("an expression that selects log records is told so, not counted as histograms") func streams() {
+    let body = bytes(#"{"status":"success","data":{"resultType":"streams","result":[{"stream":{},"values":[]}]}}"#)
+    #expect(throws: APIFailure.selectsEvents) { try Answers.series(body, path: "/q") }
+  }
+
   @Test("vectors, matrices and scalars become series, special values included")
   func series() throws {
     let vector = try Answers.series(

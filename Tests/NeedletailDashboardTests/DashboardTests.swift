@@ -51,6 +51,16 @@ struct DashboardTests {
     #expect(model.render(Size(columns: 100, rows: 40)).lines.joined().contains("POST /checkout"))
   }
 
+  @Test("a service that has gone silent has no requests now, whatever it did before") func silence() async throws {
+    var source = FixedSource()
+    source.silent = ("cart", since: 60)
+    let overview = await OverviewQuery().load(from: source, now: FixedSource.now)
+    let cart = try #require(overview.services.first { $0.name == "cart" })
+    let frontend = try #require(overview.services.first { $0.name == "frontend" })
+    #expect(cart.rateNow == 0 && cart.errors == 0 && cart.p95.isNaN && !cart.rate.isEmpty)
+    #expect(frontend.rateNow > 0 && frontend.p95.isFinite)
+  }
+
   @Test("asks once at a time, and not at all while it is paused")
   func pausing() async {
     var model = await loaded()

@@ -7,6 +7,8 @@ struct SourceIsDown: Error, CustomStringConvertible {
 /// Answers with values made from the question alone, so that frames are the same in every run.
 struct FixedSource: DashboardSource {
   var isDown = false
+  /// A service whose last values are this old, in seconds.
+  var silent: (job: String, since: Double)?
 
   static let traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
   static let now: Int64 = 1_700_000_000_000_000_000
@@ -19,7 +21,8 @@ struct FixedSource: DashboardSource {
       } else if query.contains("5..") { 0.3 } else { 12 }
     let jobs = query.contains("5..") ? ["payment"] : ["cart", "frontend", "payment"]
     return jobs.enumerated().map { index, job in
-      let points = stride(from: start, through: end, by: step).enumerated().map { step, time in
+      let silence = silent.flatMap { $0.job == job ? $0.since : nil } ?? 0
+      let points = stride(from: start, through: end - silence, by: step).enumerated().map { step, time in
         SeriesResult.Point(time: time, value: base * Double(index + 1) * (1 + 0.3 * Double(step % 20 - 10) / 10))
       }
       return SeriesResult(labels: [("job", job)], points: points)

@@ -3,6 +3,7 @@ enum APIFailure: Error, Equatable, CustomStringConvertible {
   case unreachable(server: String, reason: String)
   case timedOut(server: String, seconds: Double)
   case refused(status: Int, path: String, message: String)
+  case selectsEvents
   case malformed(path: String, reason: String)
 
   var description: String {
@@ -15,6 +16,9 @@ enum APIFailure: Error, Equatable, CustomStringConvertible {
       "not allowed to ask \(path): \(message); give --token-file and --tenant"
     case .refused(let status, let path, let message):
       "\(path) answered \(status): \(message)"
+    case .selectsEvents:
+      "the expression selects log records or spans themselves; ask with `needletail logs` or `needletail traces`, or count "
+        + "them: count_over_time(logs{...}[5m])"
     case .malformed(let path, let reason):
       "the answer of \(path) is not what was expected: \(reason); is this a Needletail server?"
     }

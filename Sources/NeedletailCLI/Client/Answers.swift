@@ -17,6 +17,7 @@ enum Answers {
     guard let data = json["data"], let type = data["resultType"]?.string, let result = data["result"] else {
       throw APIFailure.malformed(path: path, reason: "no data.resultType and data.result")
     }
+    if type == "streams" { throw APIFailure.selectsEvents }
     let warnings = ((json["warnings"]?.array ?? []) + (json["infos"]?.array ?? [])).compactMap(\.string)
     if type == "scalar" || type == "string" {
       let series = point(result).map { [SeriesResult(labels: [], points: [$0])] } ?? []

@@ -60,7 +60,7 @@ struct DemoReport {
     let rows = overview.services.map { service -> [StyledText] in
       [
         StyledText(TerminalText(service.name, limit: 60), .bold),
-        StyledText(TerminalText(Quantity.text(service.rate.last?.value ?? .nan, .perSecond))),
+        StyledText(TerminalText(Quantity.text(service.rateNow, .perSecond))),
         StyledText(TerminalText(Quantity.text(service.errors * 100, .percent))),
         StyledText(TerminalText(Quantity.text(service.p50, .seconds))),
         StyledText(TerminalText(Quantity.text(service.p95, .seconds))),

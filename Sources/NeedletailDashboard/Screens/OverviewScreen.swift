@@ -80,7 +80,9 @@ extension DashboardModel {
     let rest = heading("services", .services, into: &buffer, in: area)
     guard !overview.services.isEmpty else {
       buffer.draw(
-        "no http_server_request_duration_seconds yet: nothing has sent request metrics in this window",
+        overview.problems.isEmpty
+          ? "no http_server_request_duration_seconds yet: nothing has sent request metrics in this window"
+          : "unknown: the server was not reached",
         row: rest.row, column: rest.column + 2, style: .faint, in: rest)
       return
     }
@@ -88,7 +90,7 @@ extension DashboardModel {
       let failed: Style = service.errors >= 0.05 ? .error : service.errors > 0 ? .warning : .plain
       return [
         StyledText(TerminalText(service.name, limit: 60), Style(.ofSeries(index), .bold)),
-        StyledText(TerminalText(Quantity.text(service.rate.last?.value ?? .nan, .perSecond))),
+        StyledText(TerminalText(Quantity.text(service.rateNow, .perSecond))),
         StyledText(TerminalText(Quantity.text(service.errors * 100, .percent)), failed),
         StyledText(TerminalText(Quantity.text(service.p50, .seconds))),
         StyledText(TerminalText(Quantity.text(service.p95, .seconds))),
