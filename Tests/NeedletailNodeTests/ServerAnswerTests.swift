@@ -14,6 +14,32 @@ struct ServerAnswerTests {
     #expect(answer.status == 200, "\(answer.text)")
   }
 
+  @Test("an aggregation around a function over logs or spans groups by what single records say, levels and attributes")
+  func grouping() async throws {
+    let base = now * 1_000_000
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      for index in 0..<3 as Range<Int64> {
+        let log = String(
+          decoding: OTLPBodies.log("l\(index)", service: "s", at: base - 1_000_000 * index), as: UTF8.self)
+        let level =
+          index == 0 ? #""severityNumber":9,"severityText":"INFO""# : #""severityNumber":17,"severityText":"ERROR""#
+        try await post(
+          "/v1/logs",
+          Array(log.replacingOccurrences(of: #""severityNumber":17,"severityText":"ERROR""#, with: level).utf8),
+          to: server)
+      }
+      try await post("/v1/traces", OTLPBodies.span("pay", service: "s", start: base - 9, end: base), to: server)
+      let logs = #"(count_over_time(logs{service_name="s"}[5m]))"#
+      #expect(try await server.instant("sum by (level) " + logs, at: now) == ["level=info": "1", "level=error": "2"])
+      #expect(try await server.instant("sum by (service_name, level) " + logs, at: now).count == 2)
+      #expect(try await server.instant("sum by (service_name) " + logs, at: now) == ["service_name=s": "3"])
+      #expect(try await server.instant("sum" + logs, at: now) == ["": "3"])
+      #expect(
+        try await server.instant(#"max by (http_route) (rate(spans{service_name="s"}[10s]))"#, at: now)
+          == ["http_route=/pay": "0.1"])
+    }
+  }
+
   @Test("lines are selected by the nanosecond: the start is within, the end is not")
   func nanoseconds() async throws {
     let base = now * 1_000_000 + 123_456

@@ -48,6 +48,10 @@ struct LogsCommand: AsyncParsableCommand {
     if output == .json { return Console.printExactly(body) }
     let logs = try Answers.logs(body, path: "/loki/api/v1/query_range").sorted { $0.time < $1.time }
     if logs.isEmpty { Console.complain("nothing matches", prefix: "") }
+    if logs.count >= limit {
+      let which = oldest ? "oldest" : "newest"
+      Console.complain("these are the \(which) \(limit); --limit shows more", prefix: "")
+    }
     if raw {
       Console.write(logs.flatMap { Array($0.body.utf8) + [0x0A] }, to: 1)
     } else if output == .csv {

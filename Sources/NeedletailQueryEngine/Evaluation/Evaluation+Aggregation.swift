@@ -8,7 +8,12 @@ extension Evaluation {
   func aggregate(_ node: Aggregation, _ steps: Steps) async throws -> VectorGrid {
     let hints = SelectionHints(
       function: node.operation.rawValue, grouping: node.grouping.labels, groupsBy: !node.grouping.isWithout)
-    var grid = try await vector(node.expression, steps, hints: hints)
+    var grid: VectorGrid
+    if let events = try await eventGrid(node, steps) {
+      grid = events
+    } else {
+      grid = try await vector(node.expression, steps, hints: hints)
+    }
     var parameter: [Double] = []
     var label = ""
     switch node.operation.parameter {
@@ -28,6 +33,15 @@ extension Evaluation {
     case .quantile: return quantiles(grid, groups, parameter, node, steps)
     default: return try reduce(node, grid, groups, steps)
     }
+  }
+
+  /// The operand where it is a function over a range of events: its series then have, beside the labels of their
+  /// streams, the fields of the events that the groups are made by.
+  private func eventGrid(_ node: Aggregation, _ steps: Steps) async throws -> VectorGrid? {
+    guard !node.grouping.isWithout, case .call(let call) = node.expression.withoutParentheses.node,
+      let argument = call.arguments.first(where: { $0.type == .range }), argument.isEventRange
+    else { return nil }
+    return try await eventCall(call, argument, steps, fields: node.grouping.labels)
   }
 
   /// Which group each row belongs to.

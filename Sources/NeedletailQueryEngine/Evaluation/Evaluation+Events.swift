@@ -160,8 +160,10 @@ extension Evaluation {
 
   // MARK: Ranges of events
 
-  /// Evaluates a function over a range of events.
-  func eventCall(_ call: Call, _ argument: Expression, _ steps: Steps) async throws -> VectorGrid {
+  /// Evaluates a function over a range of events; its series are told apart by `fields` of the events too.
+  func eventCall(
+    _ call: Call, _ argument: Expression, _ steps: Steps, fields: [String] = []
+  ) async throws -> VectorGrid {
     guard case .events(let selector) = argument.withoutParentheses.node, let range = selector.range else {
       throw QueryError(.internal, "expression is not a range of events")
     }
@@ -171,7 +173,11 @@ extension Evaluation {
     guard let first = windows.first, let last = windows.last else { return VectorGrid(width: 0) }
     var selection = try self.selection(selector, in: Self.nanoseconds(from: first.start, to: last.end))
     selection.wantsRecords = false
-    if let grouping = call.grouping, !grouping.isWithout { selection.groupingFields = grouping.labels }
+    if let grouping = call.grouping {
+      if !grouping.isWithout { selection.groupingFields = grouping.labels }
+    } else if !fields.isEmpty {
+      selection.groupingFields = fields
+    }
     let kind = try sampleKind(call.function, unwraps: selection.unwrap != nil, at: argument.span)
     let source = try eventSource()
     var series: [LabelSet: RangeSamples] = [:]
