@@ -82,6 +82,9 @@ struct APIClient: Sendable {
   private static func reason(_ error: any Error) -> String {
     let text = "\(error)"
     if text.contains("Connection refused") || text.contains("errno: 111") { return "connection refused" }
+    // BoringSSL's own words, which name its source files, tell nobody what to do.
+    if text.contains("CERTIFICATE_VERIFY_FAILED") { return "its certificate is not one that this system trusts" }
+    if text.contains("WRONG_VERSION_NUMBER") { return "it does not speak TLS; ask http:// instead" }
     if let failure = error as? HTTPClientError {
       if failure == .connectTimeout { return "no connection within 5 s" }
       return failure.shortDescription
