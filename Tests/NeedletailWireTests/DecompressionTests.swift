@@ -89,6 +89,13 @@ import Testing
     #expect(throws: DecompressionError.windowTooLarge(limit: 23)) { try decompress(window, .zstd) }
   }
 
+  @Test("a snappy block that declares nothing holds nothing") func nothing() throws {
+    #expect(try decompress([0], .snappy).isEmpty)
+    for rest in [[0], [0x04, 0x61], [0x88, 0x47, 0x55]] as [[UInt8]] {
+      #expect(throws: DecompressionError.malformed(.snappy)) { try decompress([0] + rest, .snappy) }
+    }
+  }
+
   @Test("cut and damaged bodies are refused or stay within the limit", arguments: ContentCoding.allCases.dropFirst())
   func damaged(coding: ContentCoding) {
     var generator = SeededGenerator(seed: 3)

@@ -14,7 +14,11 @@ extension Decompression {
       throw .malformed(.snappy)
     }
     guard length <= limits.cap(input: bytes.count) else { throw limits.refusal(input: bytes.count) }
-    guard length > 0 else { return [] }
+    guard length > 0 else {
+      // Nothing may follow the promise of nothing.
+      guard snappy_validate_compressed_buffer(source, bytes.count) == SNAPPY_OK else { throw .malformed(.snappy) }
+      return []
+    }
     let output = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
       var written = length
       let target = UnsafeMutableRawPointer(buffer.baseAddress)?.assumingMemoryBound(to: CChar.self)
