@@ -106,7 +106,7 @@ package enum IntegerColumn {
   private static func bits(_ value: Int64) -> Int { 64 - ZigZag.encode(value).leadingZeroBitCount }
 
   /// The most values that `bytes` bytes can hold: two stand before the groups, which cannot be without their head.
-  private static func countMax(bytes: Int) -> Int {
+  package static func countMax(bytes: Int) -> Int {
     let packed = BitPacking.countMax(bytes: bytes)
     return packed > Int.max - 2 ? packed : packed + 2
   }
