@@ -1,40 +1,50 @@
-// Timestamps that come in a rhythm: the change of the distance between neighbours is almost always zero, or small. Each
-// value costs one byte then, and zstd over the block makes long runs of equal bytes cost next to nothing. All
+// Timestamps that come in a rhythm. An exact one is a first time and a step, whatever the count; one with jitter is
+// bit-packed after the best guess. Series of one scrape have the same bytes here, which zstd over the block finds. All
 // arithmetic wraps, so any 64-bit values in any order come back as they went in.
 
 import NeedletailTelemetry
 
-/// A column of 64-bit timestamps: delta of delta, zigzag, varint.
-///
-/// Append-only format version 1.
+/// A column of 64-bit timestamps.
 package enum TimestampColumn {
-  static let version: UInt8 = 1
+  private enum Form: UInt8 {
+    case steps = 1
+    case packed = 2
+  }
 
-  /// Appends the encoded column to `output`: at most 10 bytes a value.
+  /// Appends the encoded column to `output`: at most 8.2 bytes a value, and 50.
   package static func encode(_ values: UnsafeBufferPointer<Int64>, to output: inout [UInt8]) {
-    output.append(version)
+    let step = values.count > 1 ? values[1] &- values[0] : 0
+    var different: Int64 = 0
+    for index in 1..<max(1, values.count) { different |= (values[index] &- values[index - 1]) ^ step }
+    output.append((different == 0 ? Form.steps : Form.packed).rawValue)
     output.appendVarint(UInt64(values.count))
-    var previous: Int64 = 0
-    var distance: Int64 = 0
-    for value in values {
-      let next = value &- previous
-      output.appendVarint(ZigZag.encode(next &- distance))
-      distance = next
-      previous = value
-    }
+    guard different == 0 else { return IntegerColumn.encode(values, to: &output) }
+    output.appendVarint(ZigZag.encode(values.first ?? 0))
+    output.appendVarint(ZigZag.encode(step))
   }
 
   /// Appends the column at the reader's place to `output`; the reader stands behind it then.
-  package static func decode(_ reader: inout ByteReader, to output: inout [Int64]) throws(MalformedBytes) {
-    guard try reader.read(UInt8.self) == version else { throw .invalid("unknown form") }
-    let count = try reader.readCount()
-    output.reserveCapacity(output.count + count)
-    var previous: Int64 = 0
-    var distance: Int64 = 0
-    for _ in 0..<count {
-      distance = distance &+ (try reader.readSignedVarint())
-      previous = previous &+ distance
-      output.append(previous)
+  ///
+  /// `countMax` bounds what may be allocated: the size of an exact rhythm says nothing about its count. Where it throws,
+  /// `output` is as before.
+  package static func decode(
+    _ reader: inout ByteReader, countMax: Int = 1 << 20, to output: inout [Int64]
+  ) throws(MalformedBytes) {
+    guard let form = Form(rawValue: try reader.read(UInt8.self)) else { throw .invalid("unknown form") }
+    guard let count = Int(exactly: try reader.readVarint()), count <= countMax else {
+      throw .invalid("impossible count")
+    }
+    switch form {
+    case .steps:
+      var value = try reader.readSignedVarint()
+      let step = try reader.readSignedVarint()
+      output.reserveCapacity(output.count + count)
+      for _ in 0..<count {
+        output.append(value)
+        value = value &+ step
+      }
+    case .packed:
+      output.append(contentsOf: try IntegerColumn.decode(&reader, count: count))
     }
   }
 }

@@ -33,16 +33,28 @@ enum SampleChunk {
     var values: [Double] = []
     var timeReader = ByteReader(try reader.readPrefixed())
     var valueReader = ByteReader(try reader.readPrefixed())
-    try TimestampColumn.decode(&timeReader, to: &times)
+    try TimestampColumn.decode(&timeReader, countMax: countMax, to: &times)
     try DoubleColumn.decode(&valueReader, countMax: countMax, to: &values)
     guard times.count == values.count, times.count <= countMax else {
       throw .invalid("timestamps and values of a run disagree")
     }
     try timeReader.expectEnd()
     try valueReader.expectEnd()
+    if let first = times.first, let last = times.last, first >= start, last <= end, isAscending(times) {
+      columns.timestamps.append(contentsOf: times)
+      values.withUnsafeBufferPointer { doubles in
+        doubles.withMemoryRebound(to: UInt64.self) { columns.values.append(contentsOf: $0) }
+      }
+      return
+    }
     for (time, value) in zip(times, values) where time >= start && time <= end {
       columns.append(time, value.bitPattern)
     }
+  }
+
+  private static func isAscending(_ times: [Int64]) -> Bool {
+    for index in 1..<max(1, times.count) where times[index - 1] >= times[index] { return false }
+    return true
   }
 }
 
