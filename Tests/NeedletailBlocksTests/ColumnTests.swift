@@ -92,7 +92,13 @@ import Testing
 
   @Test("One stale marker, one reset or one odd value does not make a column large")
   func exceptionSizes() throws {
-    var values: [Double] = (0..<1000).map { (index: Int) -> Double in Double(index * 37 % 1000 + index * 10) / 100 }
+    var random = SeededGenerator(seed: 3)
+    var level = 5000
+    var values: [Double] = []
+    for _ in 0..<1000 {
+      level += Int.random(in: -30...30, using: &random)
+      values.append(Double(level) / 100)
+    }
     let plain = encode(values).count
     values[300] = Self.specials[4]
     values[301] = -0.0
@@ -100,7 +106,7 @@ import Testing
     values[999] = .infinity
     let bytes = encode(values)
     #expect(try decodeDoubles(bytes).map(\.bitPattern) == values.map(\.bitPattern))
-    #expect(bytes.count < plain + 80)
+    #expect(bytes.count < plain + 110)
   }
 
   private func decodeDoubles(_ bytes: [UInt8]) throws -> [Double] {

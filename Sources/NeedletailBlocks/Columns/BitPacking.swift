@@ -18,6 +18,8 @@ package enum BitPacking {
   private static let patched: UInt8 = 0x80
   /// The byte that names the place and about as many as the upper bits of a patch take.
   private static let patchBits = 32
+  /// As many values far below the others are worth a look for another base.
+  private static let lowMax = 8
 
   /// The most values that `bytes` bytes can hold, which bounds what a decoder allocates.
   package static func countMax(bytes: Int) -> Int {
@@ -70,22 +72,36 @@ package enum BitPacking {
   /// below all others does not cost them bits, the second smallest.
   private static func frame(_ values: UnsafeBufferPointer<Int64>) -> (base: Int64, width: Int) {
     var least = Int64.max
-    var second = Int64.max
     var most = Int64.min
     for value in values {
       most = max(most, value)
-      second = min(second, max(least, value))
       least = min(least, value)
     }
     let range = bits(UInt64(bitPattern: most &- least))
     // A narrow group cannot gain by patches what they cost.
-    if range * values.count <= 4 * patchBits { return (least, stored(range)) }
-    let (width, cost) = cheapestWidth(values, base: least)
-    if bits(UInt64(bitPattern: most &- second)) < range || width < range {
-      let other = cheapestWidth(values, base: second)
-      if other.cost < cost { return (second, other.width) }
+    guard range > 2, range * values.count > 4 * patchBits else { return (least, stored(range)) }
+    let quarter = UInt64(range - 2)
+    var above = 0
+    var highest = 0
+    for value in values {
+      // Without a branch, which would be mispredicted often: the two bits that are left, or-ed.
+      let upper = UInt64(bitPattern: value &- least) &>> quarter
+      above &+= Int(truncatingIfNeeded: (upper | upper &>> 1) & 1)
+      highest &+= Int(truncatingIfNeeded: upper &>> 1)
     }
-    return (least, width)
+    var best = (base: least, width: stored(range), cost: stored(range) * values.count)
+    if highest * patchBits < values.count || above * patchBits < range * values.count {
+      let (width, cost) = cheapestWidth(values, base: least)
+      best = (least, width, cost)
+    }
+    // Almost all lie far above the smallest, or few far above the others.
+    if values.count - above <= lowMax || best.width < stored(range) {
+      var second = Int64.max
+      for value in values where value != least { second = min(second, value) }
+      let other = cheapestWidth(values, base: second)
+      if other.cost < best.cost { return (second, other.width) }
+    }
+    return (best.base, best.width)
   }
 
   private static func cheapestWidth(
@@ -122,6 +138,10 @@ package enum BitPacking {
   private static func pack(
     _ values: UnsafePointer<UInt64>, count: Int, width: Int, mask: UInt64, into words: UnsafeMutablePointer<UInt64>
   ) {
+    if width == 64 {
+      for index in 0..<count { words[index] = values[index].littleEndian }
+      return
+    }
     var word: UInt64 = 0
     var filled: UInt64 = 0
     var target = words
@@ -134,8 +154,7 @@ package enum BitPacking {
         target.pointee = word.littleEndian
         target += 1
         filled &-= 64
-        // A shift by 64 gives 0.
-        word = value >> (width &- filled)
+        word = value &>> (width &- filled)
       }
     }
     if filled > 0 { target.pointee = word.littleEndian }

@@ -89,11 +89,41 @@ package enum DecimalColumn {
     let power = powers[exponent]
     var exceptions = 0
     var previous: Int64 = 0
-    for index in 0..<values.count {
-      if let integer = exact(values[index], power: power) { previous = integer } else { exceptions += 1 }
-      integers[index] = previous
+    var index = 0
+    while index < values.count {
+      if index + 8 <= values.count, scaleEight(values, at: index, power: power, into: integers) {
+        index += 8
+        previous = integers[index - 1]
+        continue
+      }
+      let end = min(index + 8, values.count)
+      while index < end {
+        if let integer = exact(values[index], power: power) { previous = integer } else { exceptions += 1 }
+        integers[index] = previous
+        index += 1
+      }
     }
     return exceptions
+  }
+
+  /// The same for eight values at once; false where one of them is no small decimal.
+  @inline(__always) private static func scaleEight(
+    _ values: UnsafeBufferPointer<Double>, at index: Int, power: Double,
+    into integers: UnsafeMutableBufferPointer<Int64>
+  ) -> Bool {
+    let source = UnsafeRawBufferPointer(values)
+    let offset = index * MemoryLayout<Double>.stride
+    let eight = source.loadUnaligned(fromByteOffset: offset, as: SIMD8<Double>.self)
+    let scaled = eight * power
+    let raised = scaled + rounding
+    let back = (raised - rounding) / power
+    // In this range the raised value's lowest bits are the integer.
+    let fits = (scaled .< scaledMax) .& (scaled .> -scaledMax)
+    let same = unsafeBitCast(back, to: SIMD8<Int64>.self) .== unsafeBitCast(eight, to: SIMD8<Int64>.self)
+    guard all(fits .& same) else { return false }
+    let result = unsafeBitCast(raised, to: SIMD8<Int64>.self) &- Int64(bitPattern: rounding.bitPattern)
+    UnsafeMutableRawBufferPointer(integers).storeBytes(of: result, toByteOffset: offset, as: SIMD8<Int64>.self)
+    return true
   }
 
   private static func appendExceptions(
