@@ -90,7 +90,7 @@ import Testing
     }
   }
 
-  @Test("One stale marker, one reset or one odd value does not make a column large")
+  @Test("A stale marker and a few odd values do not make a column large")
   func exceptionSizes() throws {
     var random = SeededGenerator(seed: 3)
     var level = 5000
