@@ -31,6 +31,37 @@ struct LabelSetTests {
     #expect(LabelSet(["a": "1", "a": ""]).isEmpty)
   }
 
+  @Test("many labels are sorted as few are, and the later of one name wins", arguments: [1, 31, 32, 33, 500])
+  func many(count: Int) throws {
+    var generator = TelemetryGenerator(seed: UInt64(count))
+    var builder = LabelSetBuilder()
+    var last: [String: String] = [:]
+    for index in 0..<count {
+      let name = "n\(generator.int(0...count))"
+      builder.set(name, "\(index)")
+      last[name] = "\(index)"
+    }
+    #expect(builder.hasDuplicates == (last.count < count))
+    let set = builder.build()
+    #expect(Dictionary(uniqueKeysWithValues: set.labels.map { ($0.name, $0.value) }) == last)
+    _ = try set.withUnsafeBytes { try LabelSet(validating: $0) }
+  }
+
+  @Test("bytes are ordered as a plain comparison orders them", arguments: 1...20)
+  func byteOrder(seed: Int) {
+    var generator = TelemetryGenerator(seed: UInt64(seed))
+    for _ in 0..<200 {
+      let (left, right) = (generator.bytes(generator.int(0...3)), generator.bytes(generator.int(0...3)))
+      left.withUnsafeBytes { one in
+        right.withUnsafeBytes { other in
+          #expect(one.precedes(other) == left.lexicographicallyPrecedes(right))
+          #expect(one.hasSameBytes(as: other) == (left == right))
+          #expect((one.order(to: other) == 0) == (left == right))
+        }
+      }
+    }
+  }
+
   @Test("bytes that are not canonical are refused")
   func refusesNonCanonical() {
     func bytes(_ pairs: [(String, String)]) -> [UInt8] {

@@ -102,6 +102,23 @@ package struct LabelSet: Hashable, Sendable {
   }
 }
 
+extension LabelSet {
+  /// Compares bytes, not elements: label sets are keys of every grouping and join.
+  package static func == (left: LabelSet, right: LabelSet) -> Bool {
+    left.withUnsafeBytes { left in right.withUnsafeBytes { left.hasSameBytes(as: $0) } }
+  }
+
+  /// Hashes all bytes to a word first.
+  ///
+  /// The word is seeded by the hasher's own, and is not what is stored.
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(withUnsafeBytes { xxHash64($0, seed: LabelSet.hashSeed) })
+  }
+
+  /// Differs from process to process, so that nobody can choose labels that collide.
+  private static let hashSeed = UInt64(bitPattern: Int64("a label set".hashValue))
+}
+
 extension LabelSet: CustomStringConvertible {
   /// As PromQL writes a series: `name{label="value"}`.
   package var description: String {
@@ -124,9 +141,4 @@ extension LabelSet: CustomStringConvertible {
     }
     return result
   }
-}
-
-extension UnsafeRawBufferPointer {
-  /// Whether these bytes sort before the others, as unsigned bytes, a prefix first.
-  package func precedes(_ other: UnsafeRawBufferPointer) -> Bool { lexicographicallyPrecedes(other) }
 }

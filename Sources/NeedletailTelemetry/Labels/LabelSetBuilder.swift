@@ -8,6 +8,14 @@ package struct LabelSetBuilder: Sendable {
     var nameCount: UInt32
     var valueStart: UInt32
     var valueCount: UInt32
+
+    func name(in arena: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+      UnsafeRawBufferPointer(rebasing: arena[Int(nameStart)..<(Int(nameStart) + Int(nameCount))])
+    }
+
+    func value(in arena: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+      UnsafeRawBufferPointer(rebasing: arena[Int(valueStart)..<(Int(valueStart) + Int(valueCount))])
+    }
   }
 
   private var arena: [UInt8] = []
@@ -44,38 +52,64 @@ package struct LabelSetBuilder: Sendable {
 
   /// Whether a label of this name was set.
   package func contains(_ name: String) -> Bool {
-    entries.contains { self.name(of: $0).elementsEqual(name.utf8) }
+    arena.withUnsafeBytes { arena in entries.contains { $0.name(in: arena).elementsEqual(name.utf8) } }
   }
 
   /// Whether two labels of the same name were set since the builder was emptied.
   package var hasDuplicates: Bool {
-    let names = entries.map { name(of: $0) }.sorted { $0.lexicographicallyPrecedes($1) }
-    return zip(names, names.dropFirst()).contains { $0.elementsEqual($1) }
+    mutating get {
+      arena.withUnsafeBytes { arena in
+        sort(arena)
+        for index in 1..<max(1, entries.count)
+        where entries[index - 1].name(in: arena).hasSameBytes(as: entries[index].name(in: arena)) { return true }
+        return false
+      }
+    }
   }
 
-  /// The canonical set; the builder is empty afterwards. O(n log n) in the number of labels.
+  /// The canonical set; the builder is empty afterwards.
+  ///
+  /// O(n) in the number of labels that are in order already, as most senders have them.
   package mutating func build() -> LabelSet {
-    var writer = ByteWriter(reserving: arena.count + entries.count * 2)
-    let order = entries.indices.sorted { left, right in
-      let one = name(of: entries[left])
-      let other = name(of: entries[right])
-      return one.elementsEqual(other) ? left < right : one.lexicographicallyPrecedes(other)
-    }
-    for (position, index) in order.enumerated() {
-      let entry = entries[index]
-      let isOverwritten =
-        position + 1 < order.count && name(of: entry).elementsEqual(name(of: entries[order[position + 1]]))
-      guard !isOverwritten, entry.valueCount > 0, entry.nameCount > 0 else { continue }
-      writer.appendVarint(UInt64(entry.nameCount))
-      writer.append(name(of: entry))
-      writer.appendVarint(UInt64(entry.valueCount))
-      writer.append(arena[Int(entry.valueStart)..<Int(entry.valueStart + entry.valueCount)])
+    var writer = ByteWriter(reserving: arena.count + entries.count * 4)
+    arena.withUnsafeBytes { arena in
+      sort(arena)
+      for (position, entry) in entries.enumerated() {
+        let name = entry.name(in: arena)
+        let isOverwritten =
+          position + 1 < entries.count && name.hasSameBytes(as: entries[position + 1].name(in: arena))
+        guard !isOverwritten, entry.valueCount > 0, entry.nameCount > 0 else { continue }
+        writer.appendPrefixed(name)
+        writer.appendPrefixed(entry.value(in: arena))
+      }
     }
     removeAll()
     return LabelSet(canonicalBytes: writer.bytes)
   }
 
-  private func name(of entry: Entry) -> ArraySlice<UInt8> {
-    arena[Int(entry.nameStart)..<Int(entry.nameStart + entry.nameCount)]
+  /// Sorts by name; of one name the later stays behind.
+  private mutating func sort(_ arena: UnsafeRawBufferPointer) {
+    guard entries.count <= Self.insertionMax else {
+      // What was set later lies later in the arena.
+      return entries.sort { left, right in
+        let order = left.name(in: arena).order(to: right.name(in: arena))
+        return order == 0 ? left.nameStart < right.nameStart : order < 0
+      }
+    }
+    var next = 1
+    while next < entries.count {
+      let entry = entries[next]
+      let name = entry.name(in: arena)
+      var place = next
+      while place > 0, name.precedes(entries[place - 1].name(in: arena)) {
+        entries[place] = entries[place - 1]
+        place -= 1
+      }
+      entries[place] = entry
+      next += 1
+    }
   }
+
+  /// Up to so many labels are sorted by insertion: usually none is out of place.
+  private static let insertionMax = 32
 }
