@@ -119,8 +119,24 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
     return Self.columns(of: chunk)
   }
 
-  /// Numbers and histograms of a series merged by time; the engine never has both at one time.
   private static func columns(of chunk: SeriesChunk) -> SeriesColumns {
+    guard chunk.histograms.isEmpty else { return merged(chunk) }
+    var columns = SeriesColumns()
+    columns.timestamps = chunk.timestamps
+    columns.values = chunk.valueBits.withUnsafeBufferPointer { bits in
+      bits.withMemoryRebound(to: Double.self) { Array($0) }
+    }
+    columns.offsets.reserveCapacity(chunk.seriesCount + 1)
+    columns.labels.reserveCapacity(chunk.seriesCount)
+    for series in 0..<chunk.seriesCount {
+      columns.labels.append(chunk.labels(series))
+      columns.offsets.append(chunk.samples(series).upperBound)
+    }
+    return columns
+  }
+
+  /// Numbers and histograms of a series merged by time; the engine never has both at one time.
+  private static func merged(_ chunk: SeriesChunk) -> SeriesColumns {
     var columns = SeriesColumns()
     columns.timestamps.reserveCapacity(chunk.sampleCount)
     columns.values.reserveCapacity(chunk.sampleCount)

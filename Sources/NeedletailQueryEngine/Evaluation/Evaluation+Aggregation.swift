@@ -25,7 +25,11 @@ extension Evaluation {
       node.grouping.isWithout
       ? LabelProjection(dropping: node.grouping.labels) : LabelProjection(keeping: node.grouping.labels)
     var groups = Groups()
-    for labels in grid.labels { groups.add(projection.apply(labels)) }
+    if projection.keepsNothing {
+      groups.addToOne(count: grid.count)
+    } else {
+      for labels in grid.labels { groups.add(projection.apply(labels)) }
+    }
     switch node.operation {
     case .topk, .bottomk, .limitk, .limitRatio:
       return try pick(node, &grid, groups, parameter, steps)
@@ -60,6 +64,13 @@ extension Evaluation {
       }
     }
 
+    /// Puts so many rows into the one group without labels.
+    mutating func addToOne(count: Int) {
+      guard count > 0 else { return }
+      add(.empty)
+      ofRow += repeatElement(0, count: count - 1)
+    }
+
     /// The rows of each group.
     var members: [[Int]] {
       var result = [[Int]](repeating: [], count: labels.count)
@@ -74,6 +85,7 @@ extension Evaluation {
   private func reduce(
     _ node: Aggregation, _ grid: VectorGrid, _ groups: Groups, _ steps: Steps
   ) throws -> VectorGrid {
+    if let result = try reduceNumbers(node, grid, groups, steps) { return result }
     var result = VectorGrid(width: steps.count)
     var remarks = Accumulator.Remarks()
     let empty = Accumulator(node.operation)
@@ -97,6 +109,30 @@ extension Evaluation {
       try spend(0)
     }
     report(remarks, node)
+    return result
+  }
+
+  /// The same over numbers alone, where the operation is a simple one; nil where it is not, or a mean overflows.
+  private func reduceNumbers(
+    _ node: Aggregation, _ grid: VectorGrid, _ groups: Groups, _ steps: Steps
+  ) throws -> VectorGrid? {
+    guard grid.histograms.isEmpty, var reduction = NumberReduction(node.operation, width: steps.count) else {
+      return nil
+    }
+    var result = VectorGrid(width: steps.count)
+    for (labels, members) in zip(groups.labels, groups.members) {
+      reduction.reset()
+      for row in members { reduction.add(grid, row: row) }
+      let row = result.addRow(labels)
+      do throws(NumberReduction.Overflow) {
+        for step in 0..<steps.count {
+          if let value = try reduction.result(at: step) { result.set(row, step, value) }
+        }
+      } catch {
+        return nil
+      }
+      try spend(0)
+    }
     return result
   }
 

@@ -6,16 +6,38 @@ extension LabelSet {
   private static let nameBytes = Array(LabelSet.nameLabel.utf8)
 
   /// The labels without the metric's name.
-  var withoutName: LabelSet { removing { $0.elementsEqual(Self.nameBytes) } }
+  var withoutName: LabelSet { splitName().rest }
+
+  /// The bytes of the metric's name, none where there is none, and the labels without it.
+  ///
+  /// Two copies at most, as it is done for every series of a query.
+  func splitName() -> (name: ArraySlice<UInt8>, rest: LabelSet) {
+    let found: (label: Range<Int>, name: Range<Int>)? = withUnsafeBytes { bytes in
+      var reader = ByteReader(bytes)
+      while !reader.isAtEnd {
+        let start = reader.offset
+        guard let name = try? reader.readPrefixed(), let value = try? reader.readPrefixed() else { return nil }
+        let isName = Self.nameBytes.withUnsafeBytes { name.hasSameBytes(as: $0) }
+        if isName { return (start..<reader.offset, (reader.offset - value.count)..<reader.offset) }
+      }
+      return nil
+    }
+    guard let found else { return ([], self) }
+    var rest: [UInt8] = []
+    rest.reserveCapacity(canonicalBytes.count - found.label.count)
+    rest += canonicalBytes[..<found.label.lowerBound]
+    rest += canonicalBytes[found.label.upperBound...]
+    return (canonicalBytes[found.name], LabelSet(canonicalBytes: rest))
+  }
 
   /// Only the labels of these names, given as bytes.
   func keeping(_ names: [[UInt8]]) -> LabelSet {
-    removing { name in !names.contains { name.elementsEqual($0) } }
+    removing { name in !names.contains { $0.withUnsafeBytes { name.hasSameBytes(as: $0) } } }
   }
 
   /// All but the labels of these names, given as bytes.
   func dropping(_ names: [[UInt8]]) -> LabelSet {
-    removing { name in names.contains { name.elementsEqual($0) } }
+    removing { name in names.contains { $0.withUnsafeBytes { name.hasSameBytes(as: $0) } } }
   }
 
   /// The labels with one set, or removed where the value is empty.
@@ -36,8 +58,10 @@ extension LabelSet {
           guard let leftName = try? left.readPrefixed(), let rightName = try? right.readPrefixed(),
             let leftValue = try? left.readPrefixed(), let rightValue = try? right.readPrefixed()
           else { return false }
-          if !leftName.elementsEqual(rightName) { return leftName.precedes(rightName) }
-          if !leftValue.elementsEqual(rightValue) { return leftValue.precedes(rightValue) }
+          let names = leftName.order(to: rightName)
+          if names != 0 { return names < 0 }
+          let values = leftValue.order(to: rightValue)
+          if values != 0 { return values < 0 }
         }
         return left.isAtEnd && !right.isAtEnd
       }
@@ -61,6 +85,9 @@ struct LabelProjection {
     self.names = (names + [LabelSet.nameLabel]).map { Array($0.utf8) }
     keeps = false
   }
+
+  /// Whether nothing is left of any labels.
+  var keepsNothing: Bool { keeps && names.isEmpty }
 
   func apply(_ labels: LabelSet) -> LabelSet {
     keeps ? (names.isEmpty ? .empty : labels.keeping(names)) : labels.dropping(names)

@@ -43,10 +43,15 @@ struct RangeSamples {
 
   /// The samples of a series that has no histograms.
   private mutating func loadNumbers(_ columns: SeriesColumns, _ range: Range<Int>) {
-    times.reserveCapacity(range.count)
-    values.reserveCapacity(range.count)
     let newTimes = columns.timestamps.span.extracting(range)
     let newValues = columns.values.span.extracting(range)
+    var hasStale = false
+    for index in newValues.indices { hasStale = hasStale || StaleMarker.matches(newValues[index]) }
+    guard hasStale else {
+      times.append(contentsOf: columns.timestamps[range])
+      values.append(contentsOf: columns.values[range])
+      return
+    }
     for index in newValues.indices where !StaleMarker.matches(newValues[index]) {
       times.append(newTimes[index])
       values.append(newValues[index])
@@ -83,10 +88,28 @@ struct RangeSlider {
   }
 
   private static func slide(_ range: Range<Int>, _ times: [Int64], _ window: RangeWindow) -> Range<Int> {
-    var end = range.upperBound
-    while end < times.count, times[end] <= window.end { end += 1 }
-    var start = range.lowerBound
-    while start < end, times[start] <= window.start { start += 1 }
-    return start..<end
+    let end = first(after: window.end, in: times, from: range.upperBound, to: times.count)
+    return first(after: window.start, in: times, from: min(range.lowerBound, end), to: end)..<end
+  }
+
+  /// The first place within the bounds whose time is later.
+  ///
+  /// Doubles its steps and then halves them: O(log n) in how far the window moves, so that a window over all samples
+  /// costs no look at each of them.
+  private static func first(after time: Int64, in times: [Int64], from start: Int, to end: Int) -> Int {
+    var (low, high) = (start, end)
+    var step = 1
+    var probe = start
+    while probe < end, times[probe] <= time {
+      low = probe + 1
+      probe += step
+      step &*= 2
+    }
+    high = min(high, probe)
+    while low < high {
+      let middle = (low + high) / 2
+      if times[middle] <= time { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }

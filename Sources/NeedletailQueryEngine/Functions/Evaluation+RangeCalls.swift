@@ -19,23 +19,28 @@ extension Evaluation {
     var kernel = RangeKernel(function: function)
     let hints = SelectionHints(function: function.rawValue)
     let reader = try await ranges(argument, steps, hints: hints)
+    var names = MetricNames()
     while try await reader.advance() {
-      try evaluate(&kernel, over: reader, parameters, steps, at: argument.span, keepsName: keepsName, into: &grid)
+      try evaluate(
+        &kernel, over: reader, parameters, steps, at: argument.span, keepsName: keepsName, &names, into: &grid)
     }
     if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
-    if !keepsName { try grid.mergeEqualRows() }
+    // Series of one name that differ go on to differ without it.
+    if !keepsName, names.areSeveral { try grid.mergeEqualRows() }
     return grid
   }
 
   /// Adds a row for each series that has arrived.
   private func evaluate(
     _ kernel: inout RangeKernel, over reader: RangeReader, _ parameters: [[Double]], _ steps: Steps,
-    at span: SourceSpan, keepsName: Bool, into grid: inout VectorGrid
+    at span: SourceSpan, keepsName: Bool, _ names: inout MetricNames, into grid: inout VectorGrid
   ) throws {
     let windows = reader.windows
     var samples = RangeSamples()
     while let labels = try reader.next(&samples) {
-      let row = grid.addRow(keepsName ? labels : labels.withoutName)
+      let (name, rest) = labels.splitName()
+      names.see(name)
+      let row = grid.addRow(keepsName ? labels : rest)
       var slider = RangeSlider()
       for step in windows.indices {
         slider.slide(over: samples, to: windows[step])
@@ -52,7 +57,7 @@ extension Evaluation {
       }
       grid.dropLastRowIfEmpty()
       try spend(0)
-      report(&kernel, labels, grid.count > row, at: span)
+      report(&kernel, names, grid.count > row, at: span)
     }
   }
 
@@ -63,24 +68,18 @@ extension Evaluation {
     }
   }
 
-  private func report(
-    _ kernel: inout RangeKernel, _ labels: LabelSet, _ hasValue: Bool, at span: SourceSpan
-  ) {
-    let function = kernel.function
-    let metric = labels.metricName ?? ""
+  private func report(_ kernel: inout RangeKernel, _ names: MetricNames, _ hasValue: Bool, at span: SourceSpan) {
     for remark in kernel.takeRemarks() {
       if remark.isWarning {
-        warn("\(remark.message) for metric name \"\(metric)\"", at: span)
+        warn("\(remark.message) for metric name \"\(names.last)\"", at: span)
       } else {
-        inform("\(remark.message) for metric name \"\(metric)\"", at: span)
+        inform("\(remark.message) for metric name \"\(names.last)\"", at: span)
       }
     }
-    guard function == .rate || function == .increase, hasValue, !metric.isEmpty, kernel.sawNumbers else { return }
-    let isCounterName = ["_total", "_sum", "_count", "_bucket"].contains { metric.hasSuffix($0) }
-    if !isCounterName {
-      inform(
-        "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"\(metric)\"", at: span)
-    }
+    guard kernel.function == .rate || kernel.function == .increase, hasValue, kernel.sawNumbers, names.lastIsNoCounter
+    else { return }
+    inform(
+      "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"\(names.last)\"", at: span)
   }
 
   /// One row with 1 at the steps where the grid has nothing, labelled by what the selector asks for.
@@ -109,4 +108,26 @@ extension Evaluation {
     }
     return LabelSet(labels)
   }
+}
+
+/// The names of the metrics that a call meets, of which there is usually one.
+struct MetricNames {
+  private var bytes: [UInt8]?
+  /// Whether there was more than one.
+  private(set) var areSeveral = false
+  /// Whether the last one lacks the endings that counters have.
+  private(set) var lastIsNoCounter = false
+
+  /// The one that was seen last; empty where a series has none.
+  var last: String { String(decoding: bytes ?? [], as: UTF8.self) }
+
+  /// Notes the name of the next series.
+  mutating func see(_ name: ArraySlice<UInt8>) {
+    if let bytes, bytes.elementsEqual(name) { return }
+    areSeveral = bytes != nil
+    bytes = Array(name)
+    lastIsNoCounter = !name.isEmpty && !Self.endings.contains { name.suffix($0.count).elementsEqual($0) }
+  }
+
+  private static let endings = ["_total", "_sum", "_count", "_bucket"].map { Array($0.utf8) }
 }

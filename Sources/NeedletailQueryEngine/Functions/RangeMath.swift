@@ -9,7 +9,16 @@
 /// A sum that keeps what rounding would lose (Neumaier's variant of Kahan's).
 struct CompensatedSum {
   private(set) var sum = 0.0
-  private var compensation = 0.0
+  private(set) var compensation = 0.0
+
+  init() {}
+
+  /// Goes on from where another sum stood.
+  @inline(__always)
+  init(sum: Double, compensation: Double) {
+    self.sum = sum
+    self.compensation = compensation
+  }
 
   @inline(__always)
   mutating func add(_ value: Double) {
