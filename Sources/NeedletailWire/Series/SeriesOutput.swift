@@ -125,7 +125,7 @@ struct SeriesOutput {
   }
 
   /// What forbids the labels collected so far.
-  private func problem() -> (RejectionReason, String)? {
+  private mutating func problem() -> (RejectionReason, String)? {
     if labels.count > decoding.limits.labelsMax {
       return (.labelLimit, "\(labels.count) labels are more than \(decoding.limits.labelsMax)")
     }
