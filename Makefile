@@ -7,7 +7,7 @@ RELEASE = NEEDLETAIL_ONLY=release $(SWIFT) build -c release --static-swift-stdli
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release demo test test-one lint format bench docs clean
+.PHONY: help setup build release demo test test-one fuzz lint format bench docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,14 @@ test: setup ## Build and run every test.
 
 test-one: setup ## Build and test one target alone: make test-one TARGET=NeedletailSeries [FILTER=name]
 	NEEDLETAIL_ONLY=$(TARGET) $(SWIFT) test $(if $(FILTER),--filter '$(FILTER)')
+
+# NEEDLETAIL_FUZZ names libFuzzer's library, which the toolchain has for programs with a main of their own.
+FUZZ = NEEDLETAIL_FUZZ="$$(echo "$$(dirname "$$(command -v $(SWIFT))")"/../lib/clang/*/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a)" \
+  NEEDLETAIL_ONLY=NeedletailFuzz $(SWIFT) build -c release --scratch-path .build-fuzz
+
+fuzz: setup ## Fuzz the decoders: make fuzz [TARGET=frame] [SECONDS=60]; findings are left in .build-fuzz/findings.
+	$(FUZZ)
+	@.ci/fuzz "$$($(FUZZ) --show-bin-path)/NeedletailFuzz" $(or $(SECONDS),60) $(TARGET)
 
 lint: ## Check the format of every source file; warnings are errors.
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources $(wildcard Tests/*Tests) \

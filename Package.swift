@@ -6,10 +6,13 @@ import PackageDescription
 // `NEEDLETAIL_ONLY=NeedletailSeries swift test` builds that target, what it stands on and its tests, and nothing else;
 // `NEEDLETAIL_ONLY=release swift build -c release` builds the executables, both at once.
 
-let settings: [SwiftSetting] = [
-  .enableUpcomingFeature("ExistentialAny"),
-  .treatAllWarnings(as: .error),
-]
+/// Fuzzers (`make fuzz`) see all of the rooms from inside, compiled so that libFuzzer can follow and AddressSanitizer check
+/// them. These flags bar a package from being a dependency, so they are there only then.
+let fuzzing = ProcessInfo.processInfo.environment["NEEDLETAIL_FUZZ"] != nil
+
+let settings: [SwiftSetting] =
+  [.enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error)]
+  + (fuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])] : [])
 
 /// A room: its sources in Sources/NAME, its tests in Tests/NAMETests.
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -180,6 +183,24 @@ let testRooms: [Target] = [
   tests("TidyTests", []),
 ]
 
+let fuzzers: [Target] = [
+  .systemLibrary(name: "CFuzzDriver", path: "Tests/Fuzzing/CFuzzDriver"),
+  .executableTarget(
+    name: "NeedletailFuzz",
+    dependencies: [
+      "CFuzzDriver", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
+      "NeedletailBlocks", "NeedletailSeries", "NeedletailEvents", "NeedletailQueryLanguage", "NeedletailTerminal",
+      "NeedletailSimulation",
+    ],
+    path: "Tests/Fuzzing/Fuzzer",
+    swiftSettings: [.enableUpcomingFeature("ExistentialAny"), .unsafeFlags(["-sanitize=address"])],
+    linkerSettings: [
+      .unsafeFlags(
+        ["-sanitize=address", "-use-ld=lld"]
+          + (ProcessInfo.processInfo.environment["NEEDLETAIL_FUZZ"].map { [$0] } ?? []) + ["-lstdc++"])
+    ]),
+]
+
 let packages: [(identity: String, package: Package.Dependency)] = [
   ("hummingbird", .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1", traits: [])),
   ("async-http-client", .package(url: "https://github.com/swift-server/async-http-client.git", exact: "1.37.0")),
@@ -232,7 +253,7 @@ func selection(_ all: [Target], only: String?) -> [Target] {
 }
 
 let only = ProcessInfo.processInfo.environment["NEEDLETAIL_ONLY"]
-let targets = selection(libraries + rooms + testRooms, only: only)
+let targets = selection(libraries + rooms + testRooms + (fuzzing ? fuzzers : []), only: only)
 let names = Set(targets.map(\.name))
 let neededPackages = Set(targets.flatMap { standsOn($0).packages })
 

@@ -87,6 +87,15 @@ struct LabelSetTests {
     }
   }
 
+  @Test("a length in a longer form than needed is refused, as it would give the labels another identity")
+  func refusesLongLengths() {
+    for bad: [UInt8] in [[0x81, 0, 97, 1, 98], [1, 97, 0x81, 0, 98]] {
+      _ = bad.withUnsafeBytes { bytes in
+        #expect(throws: MalformedBytes.self) { _ = try LabelSet(validating: bytes) }
+      }
+    }
+  }
+
   @Test("random bytes are refused or canonical, and never trap", arguments: 1...20)
   func randomBytes(seed: Int) {
     var generator = TelemetryGenerator(seed: UInt64(seed))

@@ -25,18 +25,29 @@ package struct LabelSet: Hashable, Sendable {
   /// Trusts that `canonicalBytes` came from a `LabelSet` or passed `init(validating:)`.
   package init(canonicalBytes: [UInt8]) { self.canonicalBytes = canonicalBytes }
 
-  /// Checks bytes from a disk or a peer: well formed, sorted, no name twice or empty, no value empty.
+  /// Checks bytes from a disk or a peer: well formed, sorted, no name twice or empty, no value empty, lengths in their
+  /// shortest form.
   package init(validating bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
     var previous: UnsafeRawBufferPointer?
     while !reader.isAtEnd {
+      let start = reader.offset
       let name = try reader.readPrefixed()
       let value = try reader.readPrefixed()
       guard !name.isEmpty, !value.isEmpty else { throw .invalid("a label's name or value is empty") }
+      // One set of labels has one form: a longer length would give it another identity.
+      guard reader.offset - start == Self.prefixedCount(name) + Self.prefixedCount(value) else {
+        throw .invalid("a label's length is not in its shortest form")
+      }
       if let previous, !previous.precedes(name) { throw .invalid("labels are not sorted or a name stands twice") }
       previous = name
     }
     canonicalBytes = Array(bytes)
+  }
+
+  /// Bytes that a text takes behind its length.
+  private static func prefixedCount(_ text: UnsafeRawBufferPointer) -> Int {
+    text.count + max(1, (Int.bitWidth - text.count.leadingZeroBitCount + 6) / 7)
   }
 
   /// Sorts; a later value of the same name wins; an empty value means that there is no such label.
