@@ -75,42 +75,16 @@ struct SeriesDamageTests {
       let bytes = generator.bytes(generator.int(0...80))
       _ = try? PartContent(decoding: bytes)
       bytes.withUnsafeBytes { bytes in
-        var columns = SampleColumns()
         var histograms: [StoredHistogram] = []
+        var values: [Double] = []
         var one = ByteReader(bytes)
-        try? SampleChunk.decode(&one, from: .min, to: .max, into: &columns)
-        #expect(columns.timestamps.count == columns.values.count)
+        if let header = try? SampleRun.header(&one) { #expect(header.values.upperBound <= bytes.count) }
+        try? SampleRun.decode(bytes, count: 3, into: &values)
         var other = ByteReader(bytes)
-        try? HistogramChunk.decode(&other, from: .min, to: .max, into: &histograms)
+        try? HistogramRun.decode(&other, from: .min, to: .max, into: &histograms)
+        var third = ByteReader(bytes)
+        if let exemplar = try? StoredExemplar(decoding: &third, seriesCount: 5) { #expect(exemplar.series < 5) }
       }
-    }
-  }
-
-  @Test("runs of samples come back to the bit", arguments: 1...40)
-  func chunks(seed: Int) throws {
-    var generator = TelemetryGenerator(seed: UInt64(seed) &+ 9_000_000)
-    var columns = SampleColumns()
-    let constant = generator.valueBits()
-    let style = generator.int(0...3)
-    for _ in 0..<generator.int(1...300) {
-      let bits =
-        switch style {
-        case 0: constant
-        case 1: Double(generator.int(-1000...1000)).bitPattern
-        default: generator.valueBits()
-        }
-      columns.append(Int64(bitPattern: generator.random.next() >> UInt64(generator.int(0...63))), bits)
-    }
-    columns.settle(from: 0)
-    var writer = ByteWriter()
-    SampleChunk.encode(columns, 0..<columns.count, to: &writer)
-    try writer.bytes.withUnsafeBytes { bytes in
-      var reader = ByteReader(bytes)
-      var decoded = SampleColumns()
-      try SampleChunk.decode(&reader, from: .min, to: .max, into: &decoded)
-      #expect(decoded.timestamps == columns.timestamps)
-      #expect(decoded.values == columns.values)
-      #expect(reader.isAtEnd)
     }
   }
 }

@@ -20,7 +20,8 @@ final class SeriesMachine: Sendable {
 
   init(
     _ disk: FaultyFileSystem, _ catalog: MemoryCatalog = MemoryCatalog(), clock: ManualClock = ManualClock(),
-    options: SeriesEngineOptions = SeriesEngineOptions(retention: .forever, blockBytes: 2048)
+    options: SeriesEngineOptions = SeriesEngineOptions(
+      retention: .forever, blockBytes: 2048, mergeFanIn: 3, closedDayQuietMilliseconds: 0)
   ) throws {
     self.disk = disk
     self.catalog = catalog

@@ -34,14 +34,14 @@ struct SeriesModelTests {
     }
   }
 
-  @Test("any sequence of appends, flushes, reopenings and crashes gives the model's answers", arguments: 1...24)
+  @Test("any sequence of appends, flushes, merges, reopenings and crashes gives the model's answers", arguments: 1...24)
   func randomLives(seed: Int) async throws {
     let comment: Comment = "seed \(seed)"
     var generator = TelemetryGenerator(seed: UInt64(seed))
     var model = SeriesModel()
     var machine = try SeriesMachine(FaultyFileSystem(seed: UInt64(seed)))
     for _ in 0..<40 {
-      switch generator.int(0...9) {
+      switch generator.int(0...11) {
       case 0...5:
         guard
           let random = RandomBatch(
@@ -49,7 +49,8 @@ struct SeriesModelTests {
         else { continue }
         _ = try await machine.append(random.batch, random.definitions)
         model = random.model
-      case 6: _ = try machine.journal.flush()
+      case 6, 9: _ = try machine.journal.flush()
+      case 10: _ = try machine.engine.mergeParts()
       case 7: machine = try machine.reopen()
       case 8:
         machine = try machine.crash(generator.pick(CrashSurvival.allCases))
@@ -60,6 +61,10 @@ struct SeriesModelTests {
     try Self.check(machine, model, &generator, questions: 12, comment)
     _ = try machine.journal.flush()
     try Self.check(machine, model, &generator, questions: 12, comment)
+    _ = try machine.engine.mergeParts()
+    try Self.check(machine, model, &generator, questions: 12, comment)
+    machine = try machine.reopen()
+    try Self.check(machine, model, &generator, questions: 4, comment)
   }
 
   @Test("a power cut at any call loses nothing acknowledged and tears no batch", arguments: 1...60)
@@ -79,6 +84,7 @@ struct SeriesModelTests {
         _ = try await machine.append(random.batch, random.definitions)
         model = random.model
         if step % 5 == 4 { _ = try machine.journal.flush() }
+        if step % 10 == 9 { _ = try machine.engine.mergeParts() }
       } catch is SeriesEngineError {
         maybe = random.model
       } catch {

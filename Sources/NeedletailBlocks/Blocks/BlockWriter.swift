@@ -56,9 +56,12 @@ package final class BlockWriter {
 
   /// Appends a block and tells where it lies.
   ///
-  /// With `.zstd`, a payload that does not shrink is stored as it is. `kind` is the owner's: what the payload holds.
+  /// With `.zstd`, a payload that does not shrink is stored as it is, and so is one that shrinks by less than
+  /// `savingPercentMin` per cent: reading it then costs no more than its checksum. `kind` is the owner's: what the
+  /// payload holds.
   package func append(
-    _ bytes: UnsafeRawBufferPointer, kind: UInt8, codec: BlockCodec = .zstd, level: Int32 = 1
+    _ bytes: UnsafeRawBufferPointer, kind: UInt8, codec: BlockCodec = .zstd, level: Int32 = 1,
+    savingPercentMin: Int = 0
   ) throws(BlockError) -> BlockLocation {
     guard bytes.count <= BlockFormat.rawBytesMax else {
       throw .tooLarge(path: path, bytes: bytes.count, max: BlockFormat.rawBytesMax)
@@ -69,7 +72,8 @@ package final class BlockWriter {
     var used = codec
     if codec == .zstd {
       do throws(ZstdError) { try Zstd.compress(bytes, level: level, appendingTo: &buffer) } catch { used = .raw }
-      if buffer.count - payload >= bytes.count { used = .raw }
+      let size = buffer.count - payload
+      if size >= bytes.count || size * 100 > bytes.count * (100 - savingPercentMin) { used = .raw }
     }
     if used == .raw {
       buffer.removeLast(buffer.count - payload)
@@ -96,11 +100,13 @@ package final class BlockWriter {
 
   /// Appends an array as a block.
   package func append(
-    _ bytes: [UInt8], kind: UInt8, codec: BlockCodec = .zstd, level: Int32 = 1
+    _ bytes: [UInt8], kind: UInt8, codec: BlockCodec = .zstd, level: Int32 = 1, savingPercentMin: Int = 0
   ) throws(BlockError) -> BlockLocation {
     var result: Result<BlockLocation, BlockError> = .failure(.tooLarge(path: path, bytes: 0, max: 0))
     bytes.withUnsafeBytes { buffer in
-      result = Result { () throws(BlockError) in try append(buffer, kind: kind, codec: codec, level: level) }
+      result = Result { () throws(BlockError) in
+        try append(buffer, kind: kind, codec: codec, level: level, savingPercentMin: savingPercentMin)
+      }
     }
     return try result.get()
   }

@@ -100,9 +100,6 @@ struct NodeMetrics: Sendable {
         Double($0.tooOldRows + $0.tooNewRows)
       },
       family(.gauge, "needletail_event_streams", "Streams known.") { Double($0.streams) },
-      family(.counter, "needletail_merged_parts_total", "Parts that were merged into others.") {
-        Double($0.mergedParts)
-      },
       family(.counter, "needletail_event_read_failures_total", "Reads that met something damaged.") {
         Double($0.failedReads)
       },
@@ -128,6 +125,12 @@ struct NodeMetrics: Sendable {
       MetricFamily(
         .gauge, "needletail_part_bytes", "Size of the parts on disk, in bytes.",
         bySignal((Double(series.partBytes), Double(logs.partBytes), Double(spans.partBytes)))),
+      MetricFamily(
+        .counter, "needletail_merged_parts_total", "Parts that were merged into others.",
+        bySignal((Double(series.mergedParts), Double(logs.mergedParts), Double(spans.mergedParts)))),
+      MetricFamily(
+        .counter, "needletail_dropped_parts_total", "Parts that retention removed.",
+        bySignal((Double(series.droppedParts), Double(logs.droppedParts), Double(spans.droppedParts)))),
       MetricFamily(
         .gauge, "needletail_log_pending_bytes", "Bytes that wait for the disk.", Double(storage.journal.pendingBytes)),
       MetricFamily(.counter, "needletail_flushes_total", "Flushes done.", Double(work.flushes)),

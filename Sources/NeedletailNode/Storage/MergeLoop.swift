@@ -2,7 +2,7 @@ import Logging
 import NeedletailEnvironment
 import ServiceLifecycle
 
-/// Merges small parts of logs and spans for as long as the server runs.
+/// Merges small parts of metrics, logs and spans for as long as the server runs.
 ///
 /// On a thread of its own, beside the flush loop: a merge may take minutes, and neither a flush, nor retention, nor a
 /// query may wait for it. When the server shuts down, a merge under way ends at the next block, and what it had written

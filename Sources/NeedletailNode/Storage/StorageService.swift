@@ -30,7 +30,10 @@ struct StorageService: Service {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await maintain(storage) }
       group.addTask {
-        await merges.run([("logs", { try storage.logs.mergeParts() }), ("spans", { try storage.spans.mergeParts() })])
+        await merges.run([
+          ("metrics", { try storage.series.mergeParts() }), ("logs", { try storage.logs.mergeParts() }),
+          ("spans", { try storage.spans.mergeParts() }),
+        ])
       }
     }
     onClose()

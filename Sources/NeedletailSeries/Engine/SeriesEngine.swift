@@ -13,7 +13,7 @@ import Synchronization
 /// Stores samples of all tenants, durably, and finds them again.
 package final class SeriesEngine: JournalParticipant {
   /// The version of the part format (docs/formats/series-part.md).
-  package static let partFormat: UInt32 = 1
+  package static let partFormat: UInt32 = 2
   static let definitionsKind = LogRecordKind.series(1)
   static let batchKind = LogRecordKind.series(2)
   static let boundsKind = LogRecordKind.series(3)
@@ -27,6 +27,12 @@ package final class SeriesEngine: JournalParticipant {
     var parts: [SeriesPart] = []
     /// Parts that could not be opened: what a query that needs them must tell.
     var unreadable: [(record: PartRecord, damage: SeriesDamage)] = []
+    /// Parts that a merge or a retention pass is working on: no other one takes them.
+    var claimed: Set<PartID> = []
+    /// Parts that a merge met damage in: left as they are.
+    var spared: Set<PartID> = []
+    /// When a flush added something to a UTC day, in ms since 1970.
+    var lastAdded: [Int64: Int64] = [:]
     /// What the next replayed batch is bounded by.
     var replayBounds: ClosedRange<Int64>?
     /// What `metadata` answers: of the parts and the heads together.
@@ -71,7 +77,7 @@ package final class SeriesEngine: JournalParticipant {
         state.unreadable.append((record, error))
       }
     }
-    state.metadata.add(of: [], state.parts)
+    state.metadata.add(of: [], state.parts.byAge)
     self.state = Mutex(state)
   }
 
@@ -176,60 +182,12 @@ package final class SeriesEngine: JournalParticipant {
   package func publishFrozen(_ records: [PartRecord]) throws {
     var opened: [SeriesPart] = []
     for record in records { opened.append(try SeriesPart(record, in: folder)) }
+    let now = now
     state.withLock { [opened] state in
+      for part in opened { state.lastAdded[part.record.summary.partition] = now }
       let there = Set(state.parts.map(\.record.id))
       state.parts += opened.filter { !there.contains($0.record.id) }
       state.frozen = nil
-    }
-  }
-
-  // MARK: - Retention
-
-  /// Removes the parts that hold nothing of the retention any more, when it is `now` (ms since 1970): one transaction
-  /// of the catalog, then their folders.
-  ///
-  /// Queries that run go on reading them. `now` counts as at most a day after the newest sample of any part: a clock
-  /// that jumps ahead must not remove everything at once. Returns the removed parts.
-  @discardableResult
-  package func enforceRetention(now: Int64) throws(CatalogError) -> [PartRecord] {
-    let records = state.withLock { state in state.parts.map(\.record) + state.unreadable.map(\.record) }
-    guard let newest = records.map(\.summary.maxTime).max() else { return [] }
-    let (latest, isFar) = newest.addingReportingOverflow(Self.dayMilliseconds)
-    let earliest = options.retention.earliest(now: isFar ? now : min(now, latest))
-    let expired = records.filter { $0.summary.maxTime < earliest }
-    guard !expired.isEmpty else { return [] }
-    let ids = Set(expired.map(\.id))
-    let sorted = ids.sorted()
-    do throws(CatalogError) {
-      try folder.commit(to: catalog, removing: sorted)
-    } catch {
-      // The answer may have been lost after the commit was done: only the catalog can tell.
-      guard try !catalog.list(.series).contains(where: { ids.contains($0.id) }) else { throw error }
-    }
-    state.withLock { state in
-      state.parts.removeAll { ids.contains($0.record.id) }
-      state.unreadable.removeAll { ids.contains($0.record.id) }
-    }
-    forgetMetadata()
-    for id in sorted {
-      indexes.remove(id)
-      // A folder that cannot be removed now is a leftover that the next start removes.
-      try? folder.remove(id)
-    }
-    return expired
-  }
-
-  /// Forgets the descriptions of which no part and no head knows any more, so that others find room.
-  ///
-  /// O(descriptions in all parts), but holds the lock only for those of the heads.
-  private func forgetMetadata() {
-    let (heads, parts) = state.withLock { ([$0.head, $0.frozen].compactMap { $0 }, $0.parts) }
-    var metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
-    metadata.add(of: heads, parts)
-    state.withLock { [metadata] state in
-      state.metadata = metadata
-      // What came meanwhile.
-      state.metadata.add(of: [state.head, state.frozen].compactMap { $0 }, [])
     }
   }
 }

@@ -21,6 +21,8 @@ package enum SeriesRetention: Equatable, Sendable {
 /// What limits the engine.
 package struct SeriesEngineOptions: Sendable {
   package var retention: SeriesRetention
+  /// How many bytes all parts may take before the oldest days are dropped; nil: any number.
+  package var retentionBytes: UInt64?
   /// How far ahead of the clock a sample may be, in ms.
   package var futureMilliseconds: Int64
   /// When the head (active and frozen together) holds this many bytes, appends are refused as `.overloaded`.
@@ -33,13 +35,25 @@ package struct SeriesEngineOptions: Sendable {
   ///
   /// A flush writes a head's as one block, so this must stay far below a block's limit.
   package var metadataBytesMax: Int
+  /// How many parts of about one size are merged at a time while their day goes on.
+  package var mergeFanIn: Int
+  /// How many bytes the parts of one merge may hold together.
+  package var mergedPartBytesMax: UInt64
+  /// How long nothing must have been added to a day that is over before all its parts are merged, in ms.
+  package var closedDayQuietMilliseconds: Int64
 
   package init(
-    retention: SeriesRetention = .milliseconds(15 * 86_400_000), futureMilliseconds: Int64 = 600_000,
+    retention: SeriesRetention = .milliseconds(15 * 86_400_000), retentionBytes: UInt64? = nil,
+    futureMilliseconds: Int64 = 600_000,
     headBytesMax: Int = 4 << 30, blockBytes: Int = 128 << 10, indexCacheBytes: Int = 256 << 20,
-    metadataBytesMax: Int = 16 << 20
+    metadataBytesMax: Int = 16 << 20, mergeFanIn: Int = 8, mergedPartBytesMax: UInt64 = 4 << 30,
+    closedDayQuietMilliseconds: Int64 = 1_800_000
   ) {
     self.retention = retention
+    self.retentionBytes = retentionBytes
+    self.mergeFanIn = mergeFanIn
+    self.mergedPartBytesMax = mergedPartBytesMax
+    self.closedDayQuietMilliseconds = closedDayQuietMilliseconds
     self.futureMilliseconds = futureMilliseconds
     self.headBytesMax = headBytesMax
     self.blockBytes = blockBytes
@@ -69,4 +83,10 @@ package struct SeriesStatistics: Equatable, Sendable {
   package var partBytes: UInt64 = 0
   /// Parts that the catalog lists but that cannot be opened.
   package var damagedParts = 0
+  /// Parts that were merged into others.
+  package var mergedParts: UInt64 = 0
+  /// Parts that retention removed.
+  package var droppedParts: UInt64 = 0
+  /// Folders of removed parts that could not be removed; the next start removes them.
+  package var partRemovalFailures: UInt64 = 0
 }

@@ -3,12 +3,9 @@ import NeedletailTelemetry
 
 /// Writes a frozen head as parts, one for every UTC day that has anything.
 struct HeadFlush {
-  /// A label name of a tenant with its values in order, by their numbers in the head's index.
-  struct SortedName {
-    var tenant: TenantID
-    var text: [UInt8]
-    var values: [Int]
-  }
+  /// Parts that are written at the same time: each holds files open and a block in memory, and a sender may backfill
+  /// years.
+  private static let daysAtOnce = 16
 
   private let head: HeadStorage
   private let slots: SlotMap
@@ -20,146 +17,196 @@ struct HeadFlush {
     self.blockBytes = blockBytes
   }
 
-  /// The synced parts.
+  /// The synced parts, by day.
   ///
   /// When it throws, what it had written is removed as far as that works.
   func write(to folder: PartsFolder) throws(BlockError) -> [PartRecord] {
-    let names = sortedNames()
-    let metadata = sortedMetadata()
+    let exemplars = Dictionary(grouping: head.exemplars(from: .min, to: .max) { _ in true }) { $0.series }
+    let series = HeadOrder(head).sorted { head.mayHave($0, from: .min, to: .max) || exemplars[$0] != nil }
+    var pass = Pass(head: head, slots: slots, blockBytes: blockBytes, folder: folder, daysAtOnce: Self.daysAtOnce)
     var records: [PartRecord] = []
-    var builders: [Int64: SeriesPartBuilder] = [:]
     do throws(BlockError) {
-      let days = self.days()
-      for start in stride(from: 0, to: days.count, by: Self.daysAtOnce) {
-        builders = [:]
-        let batch = days[start..<min(start + Self.daysAtOnce, days.count)]
-        try addAll(to: &builders, in: folder, days: Set(batch))
-        for day in batch {
-          if let record = try builders[day]?.finish(head, names: names, metadata: metadata) { records.append(record) }
-        }
-      }
-      return records
+      // Mostly all days are written in the first pass; each pass takes those that it meets first.
+      repeat {
+        try pass.run(series, exemplars)
+        let days = pass.openDays
+        for day in days { records.append(try pass.finish(day, metadata: sortedMetadata())) }
+      } while pass.isMoreToDo
     } catch {
-      for builder in builders.values { builder.discard() }
+      pass.discard()
       for record in records { try? folder.remove(record.id) }
       throw error
     }
-  }
-
-  /// Parts that are written at the same time: each holds files open and a block in memory, and a sender may backfill years.
-  private static let daysAtOnce = 16
-
-  /// The UTC days that the head has anything of, in order. O(samples).
-  private func days() -> [Int64] {
-    var days = Set(head.exemplars(from: .min, to: .max) { _ in true }.map { Self.day($0.timestamp) })
-    var columns = SampleColumns()
-    for series in 0..<head.registry.count {
-      columns.removeAll()
-      head.collect(series, from: .min, to: .max, into: &columns)
-      for time in columns.timestamps { days.insert(Self.day(time)) }
-      for histogram in head.histograms(series, from: .min, to: .max) { days.insert(Self.day(histogram.timestamp)) }
-    }
-    let found = Array(days)
-    return RowSort.order(found.count) { found[$0] < found[$1] }.map { found[$0] }
-  }
-
-  private static func day(_ time: Int64) -> Int64 {
-    let day = time / SeriesEngine.dayMilliseconds
-    return time % SeriesEngine.dayMilliseconds < 0 ? day - 1 : day
-  }
-
-  private func addAll(
-    to builders: inout [Int64: SeriesPartBuilder], in folder: PartsFolder, days: Set<Int64>
-  ) throws(BlockError) {
-    let exemplars = Dictionary(grouping: head.exemplars(from: .min, to: .max) { _ in true }) { $0.series }
-    var columns = SampleColumns()
-    for series in sortedSeries() {
-      columns.removeAll()
-      head.collect(series, from: .min, to: .max, into: &columns)
-      let histograms = HistogramRule.settled(head.histograms(series, from: .min, to: .max))
-      let ofSeries = Self.sorted(exemplars[series] ?? [])
-      var ranges: [Int64: Range<Int>] = [:]
-      var start = 0
-      while start < columns.count {
-        let day = Self.day(columns.timestamps[start])
-        let end = columns.timestamps[start...].firstIndex { Self.day($0) != day } ?? columns.count
-        ranges[day] = start..<end
-        start = end
-      }
-      let histogramDays = Dictionary(grouping: histograms) { Self.day($0.timestamp) }
-      let exemplarDays = Dictionary(grouping: ofSeries) { Self.day($0.timestamp) }
-      let id = head.registry.id(series)
-      for day in Set(ranges.keys).union(histogramDays.keys).union(exemplarDays.keys).intersection(days) {
-        let builder: SeriesPartBuilder
-        if let open = builders[day] {
-          builder = open
-        } else {
-          builder = try SeriesPartBuilder(day: day, blockBytes: blockBytes, folder: folder)
-          builders[day] = builder
-        }
-        try builder.add(
-          PartSeriesRecord(
-            id: id, minTime: .max, maxTime: .min, startTimestamp: head.states[series].startTimestamp,
-            slot: slots.slot(of: id)),
-          number: series, tenant: head.registry.tenants[head.registry.tenant(series)], columns: columns,
-          range: ranges[day] ?? 0..<0, histograms: histogramDays[day] ?? [], exemplars: exemplarDays[day] ?? [])
-      }
-    }
-  }
-
-  /// The exemplars of a series, each once.
-  private static func sorted(_ exemplars: [StoredExemplar]) -> [StoredExemplar] {
-    guard !exemplars.isEmpty else { return [] }
-    let distinct = Array(Set(exemplars))
-    return RowSort.order(distinct.count) { left, right in
-      let (one, other) = (distinct[left], distinct[right])
-      return (one.timestamp, one.bits) < (other.timestamp, other.bits)
-    }.map { distinct[$0] }
+    return RowSort.order(records.count) { records[$0].summary.partition < records[$1].summary.partition }
+      .map { records[$0] }
   }
 
   private func sortedMetadata() -> [(MetricKey, MetricMetadata)] {
-    let all = head.metadata.entries.map { ($0.key, $0.value.description) }
-    return RowSort.order(all.count) { left, right in
-      let (one, other) = (all[left].0, all[right].0)
-      return (one.tenant.description, one.name) < (other.tenant.description, other.name)
-    }.map { all[$0] }
+    head.metadata.entries.map { ($0.key, $0.value.description) }.sortedByKey()
   }
 
-  private func sortedSeries() -> [Int] {
-    let registry = head.registry
-    let ranks = tenantRanks()
-    return RowSort.order(registry.count) { left, right in
-      let (one, other) = (ranks[registry.tenant(left)], ranks[registry.tenant(right)])
-      if one != other { return one < other }
-      return registry.withLabels(left) { left in registry.withLabels(right) { SeriesOrder.precedes(left, $0) } }
+  /// One walk over the head's series, which writes some of the days.
+  private struct Pass {
+    let head: HeadStorage
+    let slots: SlotMap
+    let blockBytes: Int
+    let folder: PartsFolder
+    let daysAtOnce: Int
+    private var builders: [Int64: SeriesPartBuilder] = [:]
+    /// The series that each builder was begun with last.
+    private var begun: [Int64: Int] = [:]
+    private var done = Set<Int64>()
+    private(set) var isMoreToDo = false
+
+    init(head: HeadStorage, slots: SlotMap, blockBytes: Int, folder: PartsFolder, daysAtOnce: Int) {
+      self.head = head
+      self.slots = slots
+      self.blockBytes = blockBytes
+      self.folder = folder
+      self.daysAtOnce = daysAtOnce
     }
-  }
 
-  private func tenantRanks() -> [Int] {
-    let tenants = head.registry.tenants
-    var ranks = [Int](repeating: 0, count: tenants.count)
-    let order = RowSort.order(tenants.count) { tenants[$0].description < tenants[$1].description }
-    for (rank, tenant) in order.enumerated() { ranks[tenant] = rank }
-    return ranks
-  }
+    var openDays: [Int64] { builders.keys.sorted() }
 
-  private func sortedNames() -> [SortedName] {
-    let (registry, index) = (head.registry, head.index)
-    let names = index.names.map { name in
-      let all = name.values.map { Int($0) }
-      let values = RowSort.order(all.count) { left, right in
-        registry.arena.withBytes(index.values[all[left]].text) { left in
-          registry.arena.withBytes(index.values[all[right]].text) { left.precedes($0) }
+    func discard() { for builder in builders.values { builder.discard() } }
+
+    mutating func finish(_ day: Int64, metadata: [(MetricKey, MetricMetadata)]) throws(BlockError) -> PartRecord {
+      guard let builder = builders[day] else { preconditionFailure("only open days are finished") }
+      let record = try builder.finish(metadata: metadata)
+      builders[day] = nil
+      done.insert(day)
+      return record
+    }
+
+    mutating func run(_ series: [Int], _ exemplars: [Int: [StoredExemplar]]) throws(BlockError) {
+      isMoreToDo = false
+      begun = [:]
+      var columns = SampleColumns()
+      for number in series {
+        columns.removeAll()
+        head.collect(number, from: .min, to: .max, into: &columns)
+        try add(columns, of: number)
+        let histograms = HistogramRule.settled(head.histograms(number, from: .min, to: .max))
+        try forEachDay(histograms[...], \.timestamp, of: number) { (builder, part) throws(BlockError) in
+          try builder.append(part)
         }
-      }.map { all[$0] }
-      return SortedName(
-        tenant: registry.tenants[Int(name.tenant)], text: registry.arena.withBytes(name.text) { Array($0) },
-        values: values)
+        guard let all = exemplars[number] else { continue }
+        try forEachDay(all.sortedSet()[...], \.timestamp, of: number) { (builder, part) throws(BlockError) in
+          try builder.append(Array(part))
+        }
+      }
     }
-    return RowSort.order(names.count) { left, right in
-      let (one, other) = (names[left], names[right])
-      return one.tenant == other.tenant
-        ? one.text.lexicographicallyPrecedes(other.text) : one.tenant.description < other.tenant.description
-    }.map { names[$0] }
+
+    private mutating func add(_ columns: SampleColumns, of series: Int) throws(BlockError) {
+      var start = 0
+      while start < columns.count {
+        let day = SeriesEngine.day(of: columns.timestamps[start])
+        var end = columns.count
+        if SeriesEngine.day(of: columns.timestamps[end - 1]) != day {
+          // A later day begins within the range of times.
+          end = columns.timestamps.firstIndex(
+            notBefore: (day + 1) * SeriesEngine.dayMilliseconds, in: start..<columns.count)
+        }
+        if let builder = try builder(of: day, for: series) {
+          var problem: BlockError?
+          columns.withBuffers { times, values in
+            do throws(BlockError) {
+              try builder.append(
+                UnsafeBufferPointer(rebasing: times[start..<end]), UnsafeBufferPointer(rebasing: values[start..<end]))
+            } catch { problem = error }
+          }
+          if let problem { throw problem }
+        }
+        start = end
+      }
+    }
+
+    private mutating func forEachDay<Element>(
+      _ all: ArraySlice<Element>, _ time: (Element) -> Int64, of series: Int,
+      _ body: (SeriesPartBuilder, ArraySlice<Element>) throws(BlockError) -> Void
+    ) throws(BlockError) {
+      var start = all.startIndex
+      while start < all.endIndex {
+        let day = SeriesEngine.day(of: time(all[start]))
+        let end = all[start...].firstIndex { SeriesEngine.day(of: time($0)) != day } ?? all.endIndex
+        if let builder = try builder(of: day, for: series) { try body(builder, all[start..<end]) }
+        start = end
+      }
+    }
+
+    /// The builder of a day, in which the series is begun; nil where the day is another pass's.
+    private mutating func builder(of day: Int64, for series: Int) throws(BlockError) -> SeriesPartBuilder? {
+      if done.contains(day) { return nil }
+      let builder: SeriesPartBuilder
+      if let open = builders[day] {
+        builder = open
+      } else {
+        guard builders.count < daysAtOnce else {
+          isMoreToDo = true
+          return nil
+        }
+        builder = try SeriesPartBuilder(day: day, level: 0, slots: slots, blockBytes: blockBytes, folder: folder)
+        builders[day] = builder
+      }
+      if begun[day] != series {
+        begun[day] = series
+        let registry = head.registry
+        var problem: BlockError?
+        registry.withLabels(series) { labels in
+          do throws(BlockError) {
+            try builder.begin(
+              registry.id(series), tenant: registry.tenants[registry.tenant(series)], labels: labels,
+              start: head.states[series].startTimestamp)
+          } catch { problem = error }
+        }
+        if let problem { throw problem }
+      }
+      return builder
+    }
+  }
+}
+
+extension SeriesEngine {
+  /// The UTC day of a time in ms, negative before 1970.
+  @inline(__always) static func day(of time: Int64) -> Int64 {
+    let day = time / dayMilliseconds
+    return time % dayMilliseconds < 0 ? day - 1 : day
+  }
+}
+
+extension SampleColumns {
+  /// Lends both columns, the values as numbers.
+  @inline(__always) func withBuffers(
+    _ body: (UnsafeBufferPointer<Int64>, UnsafeBufferPointer<Double>) -> Void
+  ) {
+    timestamps.withUnsafeBufferPointer { times in
+      values.withUnsafeBufferPointer { bits in
+        bits.withMemoryRebound(to: Double.self) { body(times, $0) }
+      }
+    }
+  }
+}
+
+extension [StoredExemplar] {
+  /// Each once, by time, value and labels.
+  func sortedSet() -> [StoredExemplar] {
+    let distinct = Array(Set(self))
+    return RowSort.order(distinct.count) { left, right in
+      let (one, other) = (distinct[left], distinct[right])
+      if (one.timestamp, one.bits) != (other.timestamp, other.bits) {
+        return (one.timestamp, one.bits) < (other.timestamp, other.bits)
+      }
+      return one.labels.lexicographicallyPrecedes(other.labels)
+    }.map { distinct[$0] }
+  }
+}
+
+extension [(MetricKey, MetricMetadata)] {
+  /// By tenant and name.
+  func sortedByKey() -> [(MetricKey, MetricMetadata)] {
+    RowSort.order(count) { left, right in
+      let (one, other) = (self[left].0, self[right].0)
+      return (one.tenant.description, one.name) < (other.tenant.description, other.name)
+    }.map { self[$0] }
   }
 }

@@ -6,6 +6,7 @@ enum PartFileName {
   static let samples = "samples"
   static let histograms = "histograms"
   static let exemplars = "exemplars"
+  static let times = "times"
   static let index = "index"
   static let content = "content"
 }
@@ -21,6 +22,7 @@ enum PartBlockKind {
   static let labels: UInt8 = 7
   static let slots: UInt8 = 8
   static let content: UInt8 = 9
+  static let times: UInt8 = 10
 }
 
 /// The table of contents of a part: the one block of the file `content`.
@@ -30,12 +32,17 @@ struct PartContent: Sendable {
     var tenant: TenantID
     var first: Int
     var count: Int
+
+    /// The number behind its last series.
+    var end: Int { first + count }
   }
 
   var tenants: [Tenant] = []
   var seriesCount = 0
   /// Blocks by kind, in order.
   var blocks: [UInt8: [BlockLocation]] = [:]
+  /// The number of the first timestamp column of each block of them, ascending from 0.
+  var timeFirsts: [UInt32] = []
   var metadata: [(MetricKey, MetricMetadata)] = []
 
   func blocks(_ kind: UInt8) -> [BlockLocation] { blocks[kind] ?? [] }
@@ -58,6 +65,7 @@ struct PartContent: Sendable {
         writer.append(location.length)
       }
     }
+    writer.appendAscending(timeFirsts.lazy.map { Int($0) })
     writer.appendVarint(UInt64(metadata.count))
     for (key, description) in metadata {
       writer.appendPrefixed(key.tenant.description)
@@ -102,6 +110,13 @@ struct PartContent: Sendable {
       }
       blocks[kind] = locations
     }
+    var first: UInt32 = 0
+    for _ in 0..<(try Self.number(&reader)) {
+      let (next, overflow) = first.addingReportingOverflow(UInt32(try Self.number(&reader)))
+      guard !overflow else { throw .invalid("a timestamp column is out of bounds") }
+      first = next
+      timeFirsts.append(first)
+    }
     for _ in 0..<(try Self.number(&reader)) {
       let tenant = try Self.tenant(&reader)
       let name = try reader.readPrefixedString()
@@ -127,21 +142,18 @@ struct PartContent: Sendable {
 /// The fixed-size record of a series in a part.
 struct PartSeriesRecord: Sendable {
   static let byteCount = 80
-  static let noBlock = UInt32.max
 
   var id: SeriesID
   /// Of samples and histograms, in ms; `minTime > maxTime` where there are only exemplars.
   var minTime: Int64
   var maxTime: Int64
   var startTimestamp: Int64
-  /// Where its first run of samples lies: the block's number and the offset in it.
+  /// Where its first run of samples lies.
   ///
   /// The following runs follow it, in the next block where one ends.
-  var sampleBlock = noBlock
-  var sampleOffset: UInt32 = 0
+  var samples = RunPosition.none
   var sampleRuns: UInt32 = 0
-  var histogramBlock = noBlock
-  var histogramOffset: UInt32 = 0
+  var histograms = RunPosition.none
   var histogramRuns: UInt32 = 0
   var labelsOffset: UInt32 = 0
   var slot: UInt16
@@ -150,7 +162,7 @@ struct PartSeriesRecord: Sendable {
     writer.append(id.hash)
     for time in [minTime, maxTime, startTimestamp] { writer.append(time) }
     for word in [
-      sampleBlock, sampleOffset, sampleRuns, histogramBlock, histogramOffset, histogramRuns, labelsOffset,
+      samples.block, samples.offset, sampleRuns, histograms.block, histograms.offset, histogramRuns, labelsOffset,
     ] { writer.append(word) }
     writer.append(slot)
     writer.append(UInt16(0))
@@ -164,11 +176,9 @@ extension PartSeriesRecord {
     minTime = try reader.read(Int64.self)
     maxTime = try reader.read(Int64.self)
     startTimestamp = try reader.read(Int64.self)
-    sampleBlock = try reader.read(UInt32.self)
-    sampleOffset = try reader.read(UInt32.self)
+    samples = RunPosition(block: try reader.read(UInt32.self), offset: try reader.read(UInt32.self))
     sampleRuns = try reader.read(UInt32.self)
-    histogramBlock = try reader.read(UInt32.self)
-    histogramOffset = try reader.read(UInt32.self)
+    histograms = RunPosition(block: try reader.read(UInt32.self), offset: try reader.read(UInt32.self))
     histogramRuns = try reader.read(UInt32.self)
     labelsOffset = try reader.read(UInt32.self)
     slot = try reader.read(UInt16.self)

@@ -1,6 +1,5 @@
 import NeedletailBlocks
 import NeedletailTelemetry
-import Synchronization
 
 /// An open part: its files and its table of contents.
 ///
@@ -69,6 +68,7 @@ final class SeriesPart: Sendable {
     case PartBlockKind.samples: PartFileName.samples
     case PartBlockKind.histograms: PartFileName.histograms
     case PartBlockKind.exemplars: PartFileName.exemplars
+    case PartBlockKind.times: PartFileName.times
     default: PartFileName.index
     }
   }
@@ -80,53 +80,5 @@ final class SeriesPart: Sendable {
 extension PartSummary {
   func overlaps(_ range: TimeRange) -> Bool {
     minTime <= range.endMilliseconds && maxTime >= range.startMilliseconds
-  }
-}
-
-/// Reads runs of one kind of a part, series by series in order, and keeps the block that it read last.
-struct PartScan {
-  private let part: SeriesPart
-  private let kind: UInt8
-  private var number = -1
-  private var bytes: [UInt8] = []
-  private var failure: SeriesDamage?
-
-  init(_ part: SeriesPart, kind: UInt8) {
-    self.part = part
-    self.kind = kind
-  }
-
-  /// Reads `runs` runs from a position on.
-  mutating func read(
-    block: UInt32, offset: UInt32, runs: UInt32, _ decode: (inout ByteReader) throws(MalformedBytes) -> Void
-  ) throws(SeriesDamage) {
-    var (block, offset, left) = (Int(block), Int(offset), runs)
-    while left > 0 {
-      try load(block)
-      var problem: MalformedBytes?
-      bytes.withUnsafeBytes { bytes in
-        guard offset < bytes.count else {
-          problem = .truncated
-          return
-        }
-        var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
-        do throws(MalformedBytes) {
-          while left > 0, !reader.isAtEnd {
-            try decode(&reader)
-            left -= 1
-          }
-        } catch { problem = error }
-      }
-      if let problem { throw part.damage("\(problem)", kind: kind, block: block) }
-      (block, offset) = (block + 1, 0)
-    }
-  }
-
-  private mutating func load(_ block: Int) throws(SeriesDamage) {
-    if block != number {
-      (number, bytes, failure) = (block, [], nil)
-      do throws(SeriesDamage) { bytes = try part.block(block, kind: kind) } catch { failure = error }
-    }
-    if let failure { throw failure }
   }
 }

@@ -1,71 +1,48 @@
 import NeedletailBlocks
 import NeedletailTelemetry
 
-/// Blocks of one kind in the making: runs are put one behind the other and the block is closed when it is large
-/// enough.
+/// A part of one UTC day in the making; flushes and merges write through it alike.
 ///
-/// A run never lies in two blocks.
-struct RunBlocks {
-  private let kind: UInt8
-  private let blockBytes: Int
-  private let file: BlockWriter
-  private(set) var locations: [BlockLocation] = []
-  private var writer: ByteWriter
-
-  init(kind: UInt8, blockBytes: Int, file: BlockWriter) {
-    self.kind = kind
-    self.blockBytes = blockBytes
-    self.file = file
-    writer = ByteWriter(reserving: blockBytes * 2)
-  }
-
-  /// Writes a run; tells the number of its block and its offset in it.
-  mutating func append(_ encode: (inout ByteWriter) -> Void) throws(BlockError) -> (block: UInt32, offset: UInt32) {
-    let position = (UInt32(truncatingIfNeeded: locations.count), UInt32(truncatingIfNeeded: writer.count))
-    encode(&writer)
-    if writer.count >= blockBytes { try close() }
-    return position
-  }
-
-  mutating func close() throws(BlockError) {
-    guard writer.count > 0 else { return }
-    locations.append(try file.append(writer.bytes, kind: kind))
-    writer.removeAll()
-  }
-}
-
-/// A part of one UTC day in the making.
-///
-/// Series are added in the order of `SeriesOrder`, tenant by tenant.
+/// Series are added tenant by tenant in the order of the tenants' names, within a tenant in `SeriesOrder`: `begin`,
+/// then what the series has, each kind sorted by time, then `end`. What it keeps in memory are a block of each kind and
+/// what the index is made from; no sample that was added.
 final class SeriesPartBuilder {
   private static let histogramRunBytes = 64 << 10
   private static let sectionBytes = 1 << 20
 
   private let day: Int64
+  private let level: UInt32
+  private let slots: SlotMap
   private let writer: PartWriter
   private let index: BlockWriter
   private let contentFile: BlockWriter
   private var samples: RunBlocks
   private var histograms: RunBlocks
   private var exemplars: RunBlocks
+  private var times: TimeColumnWriter
   private var records: [PartSeriesRecord] = []
   private var tenants: [PartContent.Tenant] = []
-  /// The numbers of the series in the head, in this part's order.
-  private var numbers: [Int] = []
+  private var interner = LabelInterner()
+  private var labelNumbers: [UInt32] = []
+  private var labelEnds: [Int] = []
+  private var scratch: [UInt8] = []
   private var rows: UInt64 = 0
   private var minTime = Int64.max
   private var maxTime = Int64.min
 
-  init(day: Int64, blockBytes: Int, folder: PartsFolder) throws(BlockError) {
+  init(day: Int64, level: UInt32, slots: SlotMap, blockBytes: Int, folder: PartsFolder) throws(BlockError) {
     self.day = day
+    self.level = level
+    self.slots = slots
     let writer = try folder.makePart()
+    func blocks(_ kind: UInt8, _ name: String) throws(BlockError) -> RunBlocks {
+      RunBlocks(kind: kind, blockBytes: blockBytes, file: try writer.makeFile(name))
+    }
     do throws(BlockError) {
-      samples = RunBlocks(
-        kind: PartBlockKind.samples, blockBytes: blockBytes, file: try writer.makeFile(PartFileName.samples))
-      histograms = RunBlocks(
-        kind: PartBlockKind.histograms, blockBytes: blockBytes, file: try writer.makeFile(PartFileName.histograms))
-      exemplars = RunBlocks(
-        kind: PartBlockKind.exemplars, blockBytes: blockBytes, file: try writer.makeFile(PartFileName.exemplars))
+      samples = try blocks(PartBlockKind.samples, PartFileName.samples)
+      histograms = try blocks(PartBlockKind.histograms, PartFileName.histograms)
+      exemplars = try blocks(PartBlockKind.exemplars, PartFileName.exemplars)
+      times = TimeColumnWriter(try blocks(PartBlockKind.times, PartFileName.times))
       index = try writer.makeFile(PartFileName.index)
       contentFile = try writer.makeFile(PartFileName.content)
     } catch {
@@ -75,91 +52,136 @@ final class SeriesPartBuilder {
     self.writer = writer
   }
 
+  /// Gives the part up and removes its folder, as far as that works.
   func discard() { writer.discard() }
 
-  /// Adds a series with what it has on this day; all of it sorted by time.
-  func add(
-    _ record: PartSeriesRecord, number: Int, tenant: TenantID, columns: SampleColumns, range: Range<Int>,
-    histograms histogramsOfDay: [StoredHistogram], exemplars exemplarsOfDay: [StoredExemplar]
+  var seriesCount: Int { records.count }
+
+  // MARK: - A series
+
+  /// Begins a series; `start` is when its count began, in ms, 0 where nobody told.
+  ///
+  /// Throws where the labels are not canonical.
+  func begin(
+    _ id: SeriesID, tenant: TenantID, labels: UnsafeRawBufferPointer, start: Int64
   ) throws(BlockError) {
-    var record = record
-    record.minTime = .max
-    record.maxTime = .min
-    try addSamples(columns, range, to: &record)
-    try addHistograms(histogramsOfDay, to: &record)
-    minTime = min(minTime, record.minTime)
-    maxTime = max(maxTime, record.maxTime)
-    for exemplar in exemplarsOfDay {
-      _ = try exemplars.append { writer in
-        writer.appendVarint(UInt64(records.count))
-        writer.appendSignedVarint(exemplar.timestamp)
-        writer.append(exemplar.bits)
-        exemplar.labels.withUnsafeBytes { writer.appendPrefixed($0) }
-      }
-      minTime = min(minTime, exemplar.timestamp)
-      maxTime = max(maxTime, exemplar.timestamp)
-    }
     if tenants.last?.tenant != tenant {
       tenants.append(PartContent.Tenant(tenant: tenant, first: records.count, count: 0))
     }
     tenants[tenants.count - 1].count += 1
-    records.append(record)
-    numbers.append(number)
-    rows += UInt64(range.count + histogramsOfDay.count)
+    do throws(MalformedBytes) {
+      try interner.intern(labels, tenant: UInt32(truncatingIfNeeded: tenants.count - 1), into: &labelNumbers)
+    } catch {
+      throw .damaged(path: index.path, offset: 0, .content)
+    }
+    labelEnds.append(labelNumbers.count)
+    records.append(
+      PartSeriesRecord(id: id, minTime: .max, maxTime: .min, startTimestamp: start, slot: slots.slot(of: id)))
   }
 
-  private func addSamples(
-    _ columns: SampleColumns, _ range: Range<Int>, to record: inout PartSeriesRecord
-  ) throws(BlockError) {
-    guard !range.isEmpty else { return }
-    record.minTime = columns.timestamps[range.lowerBound]
-    record.maxTime = columns.timestamps[range.upperBound - 1]
-    var start = range.lowerBound
-    while start < range.upperBound {
-      let end = min(start + SampleChunk.countMax, range.upperBound)
-      let position = try samples.append { SampleChunk.encode(columns, start..<end, to: &$0) }
-      if record.sampleRuns == 0 { (record.sampleBlock, record.sampleOffset) = position }
-      record.sampleRuns += 1
-      start = end
+  /// Adds samples of the series, later than those before, as evenly long runs.
+  func append(_ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>) throws(BlockError) {
+    let runs = SampleRun.runs(times.count)
+    for run in 0..<runs {
+      let range = (times.count * run / runs)..<(times.count * (run + 1) / runs)
+      let column = try self.times.number(of: UnsafeBufferPointer(rebasing: times[range]))
+      let part = UnsafeBufferPointer(rebasing: values[range])
+      let position = try samples.append { SampleRun.encode(part, times: column, scratch: &scratch, to: &$0) }
+      note(position, first: times[range.lowerBound], last: times[range.upperBound - 1], count: range.count)
     }
   }
 
-  private func addHistograms(
-    _ all: [StoredHistogram], to record: inout PartSeriesRecord
+  /// The number of a timestamp column for `appendEncoded`.
+  func timeColumn(_ times: [Int64]) throws(BlockError) -> UInt32 {
+    var result: Result<UInt32, BlockError> = .success(0)
+    times.withUnsafeBufferPointer { times in
+      result = Result { () throws(BlockError) in try self.times.number(of: times) }
+    }
+    return try result.get()
+  }
+
+  /// Adds a run as it is: its values stay encoded, its timestamps are a column of this part.
+  func appendEncoded(
+    _ values: UnsafeRawBufferPointer, timeColumn: UInt32, first: Int64, last: Int64, count: Int
   ) throws(BlockError) {
+    let position = try samples.append { bytes in
+      bytes.appendVarint(UInt64(timeColumn))
+      bytes.appendVarint(UInt64(values.count))
+      bytes.append(contentsOf: values)
+    }
+    note(position, first: first, last: last, count: count)
+  }
+
+  private func note(_ position: RunPosition, first: Int64, last: Int64, count: Int) {
+    let current = records.count - 1
+    if records[current].sampleRuns == 0 { records[current].samples = position }
+    records[current].sampleRuns += 1
+    widen(first, last)
+    rows += UInt64(count)
+  }
+
+  private func widen(_ first: Int64, _ last: Int64) {
+    let current = records.count - 1
+    records[current].minTime = min(records[current].minTime, first)
+    records[current].maxTime = max(records[current].maxTime, last)
+    minTime = min(minTime, first)
+    maxTime = max(maxTime, last)
+  }
+
+  /// Adds histograms of the series, settled and later than those before.
+  func append(_ all: ArraySlice<StoredHistogram>) throws(BlockError) {
     guard let first = all.first, let last = all.last else { return }
-    record.minTime = min(record.minTime, first.timestamp)
-    record.maxTime = max(record.maxTime, last.timestamp)
-    var start = 0
-    while start < all.count {
+    widen(first.timestamp, last.timestamp)
+    rows += UInt64(all.count)
+    let current = records.count - 1
+    var start = all.startIndex
+    while start < all.endIndex {
       var end = start
       var bytes = 0
-      while end < all.count, end == start || bytes < Self.histogramRunBytes {
+      while end < all.endIndex, end == start || bytes < Self.histogramRunBytes {
         bytes += all[end].bytes.count + 16
         end += 1
       }
-      let position = try histograms.append { HistogramChunk.encode(all[start..<end], to: &$0) }
-      if record.histogramRuns == 0 { (record.histogramBlock, record.histogramOffset) = position }
-      record.histogramRuns += 1
+      let position = try histograms.append { HistogramRun.encode(all[start..<end], to: &$0) }
+      if records[current].histogramRuns == 0 { records[current].histograms = position }
+      records[current].histogramRuns += 1
       start = end
     }
   }
 
+  /// Adds exemplars of the series, each once; whatever their `series` says.
+  func append(_ all: [StoredExemplar]) throws(BlockError) {
+    for exemplar in all {
+      _ = try exemplars.append { bytes in
+        bytes.appendVarint(UInt64(records.count - 1))
+        bytes.appendVarint(ZigZag.encode(exemplar.timestamp))
+        bytes.appendInteger(exemplar.bits)
+        bytes.appendVarint(UInt64(exemplar.labels.count))
+        bytes.append(contentsOf: exemplar.labels)
+      }
+      minTime = min(minTime, exemplar.timestamp)
+      maxTime = max(maxTime, exemplar.timestamp)
+    }
+  }
+
+  // MARK: - The end
+
   /// Writes the index and finishes the part.
-  func finish(
-    _ head: HeadStorage, names: [HeadFlush.SortedName], metadata: [(MetricKey, MetricMetadata)]
-  ) throws(BlockError) -> PartRecord {
+  func finish(metadata: [(MetricKey, MetricMetadata)]) throws(BlockError) -> PartRecord {
     try samples.close()
     try histograms.close()
     try exemplars.close()
+    try times.close()
     var content = PartContent()
     content.seriesCount = records.count
     content.tenants = tenants
     content.metadata = metadata
+    content.timeFirsts = times.firsts
     content.blocks[PartBlockKind.samples] = samples.locations
     content.blocks[PartBlockKind.histograms] = histograms.locations
     content.blocks[PartBlockKind.exemplars] = exemplars.locations
-    let inverted = PartInversion(head, names: names, numbers: numbers, tenants: tenants)
+    content.blocks[PartBlockKind.times] = times.locations
+    let inverted = PartInversion(interner, tenantCount: tenants.count, numbers: labelNumbers, ends: labelEnds)
     for (position, offset) in inverted.labelOffsets.enumerated() { records[position].labelsOffset = offset }
     var series = ByteWriter(reserving: records.count * PartSeriesRecord.byteCount)
     for record in records { record.encode(to: &series) }
@@ -170,7 +192,7 @@ final class SeriesPartBuilder {
     _ = try contentFile.append(content.encoded(), kind: PartBlockKind.content)
     return try writer.finish(
       PartSummary(
-        kind: .series, format: SeriesEngine.partFormat, partition: day, level: 0, rows: rows,
+        kind: .series, format: SeriesEngine.partFormat, partition: day, level: level, rows: rows,
         groups: UInt64(records.count), minTime: minTime, maxTime: maxTime))
   }
 

@@ -31,7 +31,7 @@ package struct SeriesCursor: Sendable {
   private let samplesMax: Int
   private var position = 0
   private var returned = 0
-  private var sampleScans: [Int: PartScan] = [:]
+  private var sampleScans: [Int: SampleScan] = [:]
   private var histogramScans: [Int: PartScan] = [:]
 
   init(_ snapshot: SeriesSnapshot, _ gathering: SeriesGathering, samplesMax: Int) {
@@ -91,20 +91,12 @@ package struct SeriesCursor: Sendable {
       guard let record = index.record(place.number) else { return }
       found.start = max(found.start, record.startTimestamp)
       if record.sampleRuns > 0 {
-        var scan = sampleScans[place.source] ?? PartScan(part, kind: PartBlockKind.samples)
+        var scan = sampleScans[place.source] ?? SampleScan(part)
         sampleScans[place.source] = nil
         do throws(SeriesDamage) {
           try chunk.withColumns { columns throws(SeriesDamage) in
-            let before = columns.count
-            do throws(SeriesDamage) {
-              try scan.read(block: record.sampleBlock, offset: record.sampleOffset, runs: record.sampleRuns) {
-                reader throws(MalformedBytes) in
-                try SampleChunk.decode(&reader, from: start, to: end, into: &columns)
-              }
-            } catch {
-              columns.truncate(to: before)
-              throw error
-            }
+            try scan.read(
+              PartScan.Runs(record.samples, count: record.sampleRuns), from: start, to: end, into: &columns)
           }
         } catch { note(error) }
         sampleScans[place.source] = scan
@@ -112,11 +104,14 @@ package struct SeriesCursor: Sendable {
       if record.histogramRuns > 0 {
         var scan = histogramScans[place.source] ?? PartScan(part, kind: PartBlockKind.histograms)
         histogramScans[place.source] = nil
+        var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
         do throws(SeriesDamage) {
-          try scan.read(block: record.histogramBlock, offset: record.histogramOffset, runs: record.histogramRuns) {
-            reader throws(MalformedBytes) in
-            try HistogramChunk.decode(&reader, from: start, to: end, into: &found.histograms)
-          }
+          while try scan.next(
+            &runs,
+            { (reader) throws(MalformedBytes) in
+              try HistogramRun.decode(&reader, from: start, to: end, into: &found.histograms)
+            })
+          {}
         } catch { note(error) }
         histogramScans[place.source] = scan
       }

@@ -65,15 +65,8 @@ extension StoredExemplar {
       var reader = ByteReader(bytes)
       do throws(MalformedBytes) {
         while !reader.isAtEnd {
-          guard let series = Int(exactly: try reader.readVarint()), series < wanted.universe else {
-            throw .invalid("an exemplar's series is out of bounds")
-          }
-          let time = try reader.readSignedVarint()
-          let bits = try reader.read(UInt64.self)
-          let labels = try reader.readPrefixed()
-          guard wanted.contains(series) else { continue }
-          _ = try LabelSet(validating: labels)
-          result.append(StoredExemplar(series: series, timestamp: time, bits: bits, labels: Array(labels)))
+          let stored = try StoredExemplar(decoding: &reader, seriesCount: wanted.universe)
+          if wanted.contains(stored.series) { result.append(stored) }
         }
       } catch { problem = error }
     }

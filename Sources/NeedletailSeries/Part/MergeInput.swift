@@ -1,0 +1,139 @@
+import NeedletailBlocks
+import NeedletailTelemetry
+
+/// A part as an input of a merge: its series one after the other, with one block of each kind in memory.
+struct MergeInput {
+  let part: SeriesPart
+  private let index: PartIndex
+  private var number = -1
+  private var tenant = 0
+  private(set) var record: PartSeriesRecord?
+  private(set) var labels: [UInt8] = []
+  var samples: SampleScan
+  private var histograms: PartScan
+  private var exemplars: ExemplarScan
+  /// The numbers in the new part of this one's timestamp columns, as far as they are known.
+  private var timeColumns: [UInt32] = []
+
+  init(_ part: SeriesPart, _ index: PartIndex) {
+    self.part = part
+    self.index = index
+    samples = SampleScan(part)
+    histograms = PartScan(part, kind: PartBlockKind.histograms)
+    exemplars = ExemplarScan(part)
+  }
+
+  /// The current series' tenant.
+  var tenantID: TenantID { part.content.tenants[tenant].tenant }
+
+  /// Goes to the next series; `record` is nil behind the last one.
+  mutating func advance() throws(SeriesDamage) {
+    number += 1
+    record = nil
+    guard number < part.content.seriesCount else { return }
+    while tenant < part.content.tenants.count, number >= part.content.tenants[tenant].end { tenant += 1 }
+    guard tenant < part.content.tenants.count, number >= part.content.tenants[tenant].first,
+      let found = index.record(number)
+    else { throw part.damage("a series is of no tenant", kind: PartBlockKind.series) }
+    var writer = ByteWriter()
+    do throws(MalformedBytes) {
+      try index.appendLabels(of: found, to: &writer)
+    } catch {
+      throw part.damage("\(error)", kind: PartBlockKind.labels)
+    }
+    labels = writer.bytes
+    record = found
+  }
+
+  /// The current series' runs of samples.
+  var sampleRuns: PartScan.Runs {
+    PartScan.Runs(record?.samples ?? .none, count: record?.sampleRuns ?? 0)
+  }
+
+  /// Adds the current series' histograms.
+  mutating func readHistograms(into all: inout [StoredHistogram]) throws(SeriesDamage) {
+    guard let record else { return }
+    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
+    while try histograms.next(
+      &runs,
+      { (reader) throws(MalformedBytes) in
+        try HistogramRun.decode(&reader, from: .min, to: .max, into: &all)
+      })
+    {}
+  }
+
+  /// Adds the current series' exemplars.
+  mutating func readExemplars(into all: inout [StoredExemplar]) throws(SeriesDamage) {
+    while let exemplar = try exemplars.next(of: number) { all.append(exemplar) }
+  }
+
+  /// The number of a timestamp column in the new part, found once.
+  mutating func timeColumn(of run: SampleScan.Run, in builder: SeriesPartBuilder) throws(BlockError) -> UInt32 {
+    let number = Int(run.timeColumn)
+    if number < timeColumns.count, timeColumns[number] != .max { return timeColumns[number] }
+    let column = try builder.timeColumn(run.times)
+    // Numbers of columns are ascending in a part, so this grows no further than the part has columns.
+    while timeColumns.count <= number { timeColumns.append(.max) }
+    timeColumns[number] = column
+    return column
+  }
+}
+
+/// Reads a part's exemplars in the order of its series.
+struct ExemplarScan {
+  private let part: SeriesPart
+  private var block = 0
+  private var bytes: [UInt8] = []
+  private var offset = 0
+  private var ahead: StoredExemplar?
+
+  init(_ part: SeriesPart) { self.part = part }
+
+  /// The next exemplar of a series; nil where there is no further one.
+  mutating func next(of series: Int) throws(SeriesDamage) -> StoredExemplar? {
+    if ahead == nil { ahead = try read() }
+    guard let exemplar = ahead, exemplar.series <= series else { return nil }
+    guard exemplar.series == series else {
+      throw part.damage("exemplars are out of order", kind: PartBlockKind.exemplars, block: max(0, block - 1))
+    }
+    ahead = nil
+    return exemplar
+  }
+
+  private mutating func read() throws(SeriesDamage) -> StoredExemplar? {
+    if offset == bytes.count {
+      guard block < part.content.blocks(PartBlockKind.exemplars).count else { return nil }
+      bytes = try part.block(block, kind: PartBlockKind.exemplars)
+      offset = 0
+      block += 1
+    }
+    var result: Result<StoredExemplar, MalformedBytes> = .failure(.truncated)
+    bytes.withUnsafeBytes { bytes in
+      result = Result { () throws(MalformedBytes) in
+        var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
+        let exemplar = try StoredExemplar(decoding: &reader, seriesCount: part.content.seriesCount)
+        offset += reader.offset
+        return exemplar
+      }
+    }
+    do throws(MalformedBytes) {
+      return try result.get()
+    } catch {
+      throw part.damage("\(error)", kind: PartBlockKind.exemplars, block: block - 1)
+    }
+  }
+}
+
+extension StoredExemplar {
+  /// Reads an exemplar of a part's block.
+  init(decoding reader: inout ByteReader, seriesCount: Int) throws(MalformedBytes) {
+    guard let series = Int(exactly: try reader.readVarint()), series < seriesCount else {
+      throw .invalid("an exemplar's series is out of bounds")
+    }
+    let time = try reader.readSignedVarint()
+    let bits = try reader.read(UInt64.self)
+    let labels = try reader.readPrefixed()
+    _ = try LabelSet(validating: labels)
+    self.init(series: series, timestamp: time, bits: bits, labels: Array(labels))
+  }
+}

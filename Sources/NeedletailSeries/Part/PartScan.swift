@@ -1,0 +1,174 @@
+import NeedletailTelemetry
+
+/// Reads runs of one kind of a part, series by series in order, and keeps the block that it read last.
+struct PartScan: Sendable {
+  /// A series' runs that are still to be read.
+  struct Runs: Sendable {
+    fileprivate var position: RunPosition
+    fileprivate var left: UInt32
+
+    init(_ position: RunPosition, count: UInt32) {
+      self.position = position
+      left = count
+    }
+  }
+
+  let part: SeriesPart
+  private let kind: UInt8
+  private var number = -1
+  private var bytes: [UInt8] = []
+  private var failure: SeriesDamage?
+
+  init(_ part: SeriesPart, kind: UInt8) {
+    self.part = part
+    self.kind = kind
+  }
+
+  /// Reads the next run's bytes; false where there is none.
+  ///
+  /// `decode` leaves the reader behind the run.
+  mutating func next(
+    _ runs: inout Runs, _ decode: (inout ByteReader) throws(MalformedBytes) -> Void
+  ) throws(SeriesDamage) -> Bool {
+    guard runs.left > 0 else { return false }
+    try load(Int(runs.position.block))
+    let offset = Int(runs.position.offset)
+    var problem: MalformedBytes?
+    var end = offset
+    bytes.withUnsafeBytes { bytes in
+      guard offset < bytes.count else {
+        problem = .truncated
+        return
+      }
+      var reader = ByteReader(bytes)
+      do throws(MalformedBytes) {
+        _ = try reader.read(count: offset)
+        try decode(&reader)
+      } catch { problem = error }
+      end = reader.offset
+    }
+    if let problem { throw damage("\(problem)") }
+    runs.left -= 1
+    runs.position.offset = UInt32(truncatingIfNeeded: end)
+    if end == bytes.count { runs.position = RunPosition(block: runs.position.block &+ 1, offset: 0) }
+    return true
+  }
+
+  /// The bytes of the block that the last run lies in.
+  func withBytes<Result, Failure: Error>(
+    _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var result: Swift.Result<Result, Failure>?
+    bytes.withUnsafeBytes { bytes in
+      let slice = UnsafeRawBufferPointer(rebasing: bytes[range])
+      result = Swift.Result { () throws(Failure) in try body(slice) }
+    }
+    guard let result else { preconditionFailure("bytes are lent once") }
+    return try result.get()
+  }
+
+  /// What to say of the block that was read last.
+  func damage(_ reason: String) -> SeriesDamage { part.damage(reason, kind: kind, block: max(0, number)) }
+
+  private mutating func load(_ block: Int) throws(SeriesDamage) {
+    if block != number {
+      (number, bytes, failure) = (block, [], nil)
+      do throws(SeriesDamage) { bytes = try part.block(block, kind: kind) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+}
+
+/// Reads the float samples of a part's series.
+struct SampleScan: Sendable {
+  private var scan: PartScan
+  private var times: TimeColumnReader
+  private var values: [Double] = []
+
+  init(_ part: SeriesPart) {
+    scan = PartScan(part, kind: PartBlockKind.samples)
+    times = TimeColumnReader(part)
+  }
+
+  /// A run of which the times are known and the values are not decoded yet.
+  struct Run: Sendable {
+    /// In ms, ascending, none twice, at least one.
+    var times: [Int64]
+    var timeColumn: UInt32
+    fileprivate var bytes: Range<Int>
+  }
+
+  /// The next run of a series; good until the next one is read.
+  mutating func next(_ runs: inout PartScan.Runs) throws(SeriesDamage) -> Run? {
+    var header = SampleRun.Header(times: 0, values: 0..<0)
+    let isThere = try scan.next(&runs) { (reader) throws(MalformedBytes) in header = try SampleRun.header(&reader) }
+    guard isThere else { return nil }
+    return Run(times: try times.times(header.times), timeColumn: header.times, bytes: header.values)
+  }
+
+  /// Appends the values of the run that was read last.
+  func decode(_ run: Run, into values: inout [Double]) throws(SeriesDamage) {
+    do throws(MalformedBytes) {
+      try scan.withBytes(run.bytes) { (bytes) throws(MalformedBytes) in
+        try SampleRun.decode(bytes, count: run.times.count, into: &values)
+      }
+    } catch { throw scan.damage("\(error)") }
+  }
+
+  /// Lends the encoded values of the run that was read last.
+  func withValueBytes<Result, Failure: Error>(
+    of run: Run, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result { try scan.withBytes(run.bytes, body) }
+
+  /// Appends a series' samples within the range, in ms, sorted by time; where it throws, `columns` is as before.
+  mutating func read(
+    _ runs: PartScan.Runs, from start: Int64, to end: Int64, into columns: inout SampleColumns
+  ) throws(SeriesDamage) {
+    var runs = runs
+    let before = columns.count
+    var values = self.values
+    self.values = []
+    defer { self.values = values }
+    do throws(SeriesDamage) {
+      while let run = try next(&runs) {
+        let range = Self.range(of: run.times, from: start, to: end)
+        if range.isEmpty { continue }
+        values.removeAll(keepingCapacity: true)
+        try decode(run, into: &values)
+        columns.append(run.times, values, range)
+      }
+    } catch {
+      columns.truncate(to: before)
+      throw error
+    }
+  }
+
+  /// The indices of ascending times that lie within the range.
+  private static func range(of times: [Int64], from start: Int64, to end: Int64) -> Range<Int> {
+    if times[0] >= start, times[times.count - 1] <= end { return times.indices }
+    let first = times.firstIndex(notBefore: start)
+    return first..<max(first, end == .max ? times.count : times.firstIndex(notBefore: end + 1))
+  }
+}
+
+extension [Int64] {
+  /// The first index of ascending numbers at which one is not less than `bound`; the end where all are.
+  func firstIndex(notBefore bound: Int64, in range: Range<Int>? = nil) -> Int {
+    var (low, high) = (range?.lowerBound ?? 0, range?.upperBound ?? count)
+    while low < high {
+      let middle = low + (high - low) / 2
+      if self[middle] < bound { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
+
+extension SampleColumns {
+  /// Appends a part of two columns.
+  mutating func append(_ times: [Int64], _ values: [Double], _ range: Range<Int>) {
+    timestamps.append(contentsOf: times[range])
+    values.withUnsafeBufferPointer { doubles in
+      doubles.withMemoryRebound(to: UInt64.self) { self.values.append(contentsOf: $0[range]) }
+    }
+  }
+}
