@@ -3,7 +3,8 @@
 SWIFT ?= swift
 # Without debug information of the C libraries, which is a fifth of what they take to compile, and with no more of Swift
 # than functions and lines, which is what a backtrace and a profile show.
-RELEASE = NEEDLETAIL_ONLY=release $(SWIFT) build -c release --static-swift-stdlib -Xcc -g0 -Xswiftc -gline-tables-only
+RELEASE = NEEDLETAIL_ONLY=release $(SWIFT) build -c release --static-swift-stdlib -Xcc -g0 -Xswiftc -gline-tables-only \
+  --no-color-diagnostics
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
