@@ -1,10 +1,11 @@
 # `make demo` and `make test` are all that a newcomer needs; `make help` lists the rest.
 
 SWIFT ?= swift
+# With colours a build on a terminal has other commands than one in a pipe, and each would compile what the other has done.
+BUILD = $(SWIFT) build --no-color-diagnostics
 # Without debug information of the C libraries, which is a fifth of what they take to compile, and with no more of Swift
 # than functions and lines, which is what a backtrace and a profile show.
-RELEASE = NEEDLETAIL_ONLY=release $(SWIFT) build -c release --static-swift-stdlib -Xcc -g0 -Xswiftc -gline-tables-only \
-  --no-color-diagnostics
+RELEASE = NEEDLETAIL_ONLY=release $(BUILD) -c release --static-swift-stdlib -Xcc -g0 -Xswiftc -gline-tables-only
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ setup: ## Install the C libraries where they are missing, through the system's p
 	@.ci/setup
 
 build: setup ## Build everything, debug.
-	$(SWIFT) build --build-tests $(CHECKS)
+	$(BUILD) --build-tests $(CHECKS)
 
 release: setup ## Build the executables, optimised and with Swift's libraries linked in.
 	$(RELEASE)
@@ -26,15 +27,15 @@ demo: release ## Start the server and a small shop of services, and open the ter
 	@"$$($(RELEASE) --show-bin-path)/needletail" demo
 
 test: setup ## Build and run every test.
-	$(SWIFT) build --build-tests $(CHECKS)
-	$(SWIFT) test --skip-build
+	$(BUILD) --build-tests $(CHECKS)
+	$(SWIFT) test --skip-build --no-color-diagnostics
 
 test-one: setup ## Build and test one target alone: make test-one TARGET=NeedletailSeries [FILTER=name]
-	NEEDLETAIL_ONLY=$(TARGET) $(SWIFT) test $(if $(FILTER),--filter '$(FILTER)')
+	NEEDLETAIL_ONLY=$(TARGET) $(SWIFT) test --no-color-diagnostics $(if $(FILTER),--filter '$(FILTER)')
 
 # NEEDLETAIL_FUZZ names libFuzzer's library, which the toolchain has for programs with a main of their own.
 FUZZ = NEEDLETAIL_FUZZ="$$(echo "$$(dirname "$$(command -v $(SWIFT))")"/../lib/clang/*/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a)" \
-  NEEDLETAIL_ONLY=NeedletailFuzz $(SWIFT) build -c release --scratch-path .build-fuzz
+  NEEDLETAIL_ONLY=NeedletailFuzz $(BUILD) -c release --scratch-path .build-fuzz
 
 fuzz: setup ## Fuzz the decoders: make fuzz [TARGET=frame] [SECONDS=60]; findings are left in .build-fuzz/findings.
 	$(FUZZ)
@@ -49,8 +50,8 @@ format: ## Bring every source file into the house's format.
 	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources
 
 bench: release ## Measure ingest beside Prometheus and VictoriaMetrics (their Debian packages), as ratios.
-	cd Benchmarks && $(SWIFT) build -c release && \
-	  "$$($(SWIFT) build -c release --show-bin-path)/ingest-bench" "$$(cd .. && $(RELEASE) --show-bin-path)/needletail"
+	cd Benchmarks && $(BUILD) -c release && \
+	  "$$($(BUILD) -c release --show-bin-path)/ingest-bench" "$$(cd .. && $(RELEASE) --show-bin-path)/needletail"
 
 docs: setup ## Write the SDK's API documentation to docs/api.
 	NEEDLETAIL_DOCS=1 $(SWIFT) package --allow-writing-to-directory docs/api generate-documentation \
