@@ -138,35 +138,43 @@ struct DecimalScale {
     }
   }
 
+  /// Whether no bit is wrong, and none of those above a rounded value's.
+  @inline(__always) private static func isRight(_ wrong: Bits, _ tops: Bits) -> Bool {
+    let (wrong, tops) = (wrong.lowHalf | wrong.highHalf, tops.lowHalf | tops.highHalf)
+    return (wrong[0] | wrong[1] == 0) && UInt64(bitPattern: tops[0] | tops[1]) &>> 52 == 0
+  }
+
   /// A stretch of integers within 2^51; false where it is not.
   @inline(__always) private static func round(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer) -> Bool {
     var wrong = Bits(repeating: 0)
+    var tops = Bits(repeating: 0)
     for part in 0..<stretch / 4 {
       let values = source.loadUnaligned(fromByteOffset: part &* 32, as: Floats.self)
       let raised = values + Floats(repeating: rounding)
       let back = raised - Floats(repeating: rounding)
       wrong |= unsafeBitCast(back, to: Bits.self) ^ unsafeBitCast(values, to: Bits.self)
       let bits = unsafeBitCast(raised, to: Bits.self)
-      wrong |= (bits ^ Bits(repeating: roundedTop)) & Bits(repeating: ~0xF_FFFF_FFFF_FFFF)
+      tops |= bits ^ Bits(repeating: roundedTop)
       target.storeBytes(of: bits &- Bits(repeating: roundingBits), toByteOffset: part &* 32, as: Bits.self)
     }
-    return wrong[0] | wrong[1] | wrong[2] | wrong[3] == 0
+    return Self.isRight(wrong, tops)
   }
 
   /// A stretch of decimals whose integers are within 2^51; false where it is not.
   @inline(__always) private func scale(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer) -> Bool {
     let power = Floats(repeating: power)
     var wrong = Bits(repeating: 0)
+    var tops = Bits(repeating: 0)
     for part in 0..<Self.stretch / 4 {
       let values = source.loadUnaligned(fromByteOffset: part &* 32, as: Floats.self)
       let raised = values * power + Floats(repeating: Self.rounding)
       let back = (raised - Floats(repeating: Self.rounding)) / power
       wrong |= unsafeBitCast(back, to: Bits.self) ^ unsafeBitCast(values, to: Bits.self)
       let bits = unsafeBitCast(raised, to: Bits.self)
-      wrong |= (bits ^ Bits(repeating: Self.roundedTop)) & Bits(repeating: ~0xF_FFFF_FFFF_FFFF)
+      tops |= bits ^ Bits(repeating: Self.roundedTop)
       target.storeBytes(of: bits &- Bits(repeating: Self.roundingBits), toByteOffset: part &* 32, as: Bits.self)
     }
-    return wrong[0] | wrong[1] | wrong[2] | wrong[3] == 0
+    return Self.isRight(wrong, tops)
   }
 
   /// Turns integers within 2^51 into floats, in place; any others give some float.

@@ -6,7 +6,7 @@ struct GroupParts {
   private(set) var bits: UInt64 = 0
   /// The least distance between the smallest and the largest of a part.
   private(set) var narrowest: UInt64 = 0
-  /// A value of that part.
+  /// The smallest of that part.
   private(set) var pivot: Int64
 
   typealias Row = SIMD4<Int64>
@@ -15,37 +15,39 @@ struct GroupParts {
   /// 1.5 * 2^52: added to an integer within 2^51 its bits give a double that is larger where the integer is, and the
   /// smaller and larger of two doubles is one instruction, which that of two 64-bit integers is not.
   private static let raise: Int64 = 0x4338_0000_0000_0000
-  private static let raisedTop: Int64 = 0x4330_0000_0000_0000
+  private static let raisedLeast = 4_503_599_627_370_496.0
+
+  /// The statistics of one half, a part in each lane.
+  private struct Half {
+    var least: Floats
+    var most: Floats
+    var bits: SIMD2<Int64>
+
+    @inline(__always) init(_ source: UnsafeRawPointer, rows: Int) {
+      let raise = Row(repeating: GroupParts.raise)
+      let first = source.loadUnaligned(as: Row.self) &+ raise
+      least = unsafeBitCast(first, to: Floats.self)
+      most = least
+      bits = first.lowHalf | first.highHalf
+      for row in 1..<max(1, rows) {
+        let next = source.loadUnaligned(fromByteOffset: row &* 32, as: Row.self) &+ raise
+        let floats = unsafeBitCast(next, to: Floats.self)
+        bits |= next.lowHalf | next.highHalf
+        least.replace(with: floats, where: floats .< least)
+        most.replace(with: floats, where: floats .> most)
+      }
+    }
+  }
 
   /// Of as many rows of four, at least one.
   init(_ values: UnsafePointer<Int64>, rows: Int) {
     let source = UnsafeRawPointer(values)
-    let raise = Row(repeating: Self.raise)
-    let top = Row(repeating: Self.raisedTop)
     let half = (rows &+ 1) &>> 1
-    var all = Row(repeating: 0)
-    let first = unsafeBitCast(source.loadUnaligned(as: Row.self) &+ raise, to: Floats.self)
-    let middle = unsafeBitCast(
-      source.loadUnaligned(fromByteOffset: (rows &- half) &* 32, as: Row.self) &+ raise, to: Floats.self)
-    var (leastOne, mostOne, leastTwo, mostTwo) = (first, first, middle, middle)
-    for row in 0..<half {
-      let one = source.loadUnaligned(fromByteOffset: row &* 32, as: Row.self) &+ raise
-      let two = source.loadUnaligned(fromByteOffset: (rows &- half &+ row) &* 32, as: Row.self) &+ raise
-      all |= (one ^ top) | (two ^ top)
-      let oneFloats = unsafeBitCast(one, to: Floats.self)
-      let twoFloats = unsafeBitCast(two, to: Floats.self)
-      leastOne.replace(with: oneFloats, where: oneFloats .< leastOne)
-      mostOne.replace(with: oneFloats, where: oneFloats .> mostOne)
-      leastTwo.replace(with: twoFloats, where: twoFloats .< leastTwo)
-      mostTwo.replace(with: twoFloats, where: twoFloats .> mostTwo)
-    }
-    bits = UInt64(bitPattern: all[0] | all[1] | all[2] | all[3])
-    guard bits &>> 52 == 0 else {
-      (least, most, pivot) = (values[0], values[0], values[0])
-      measure(values, rows: rows)
-      return
-    }
-    // The raised values are integers between 2^52 and 2^53, whose differences are exact.
+    let one = Half(source, rows: half)
+    let two = Half(source + (rows &- half) &* 32, rows: half)
+    let (leastOne, mostOne, leastTwo, mostTwo) = (one.least, one.most, two.least, two.most)
+    let all = one.bits | two.bits
+    bits = UInt64(bitPattern: all[0] | all[1])
     var narrow = (mostOne[0] - leastOne[0], leastOne[0])
     var (smallest, largest) = (leastOne[0], mostOne[0])
     for lane in 0..<4 {
@@ -54,6 +56,13 @@ struct GroupParts {
       if two < narrow.0 { narrow = (two, leastTwo[lane]) }
       smallest = min(smallest, min(leastOne[lane], leastTwo[lane]))
       largest = max(largest, max(mostOne[lane], mostTwo[lane]))
+    }
+    // With no bit but these on top no value is negative or none at all, and so they compare as their bits do; they are
+    // integers between 2^52 and 2^53, whose differences are exact.
+    guard bits &>> 52 == 0x433, smallest >= Self.raisedLeast else {
+      (least, most, pivot) = (values[0], values[0], values[0])
+      measure(values, rows: rows)
+      return
     }
     least = Int64(bitPattern: smallest.bitPattern) &- Self.raise
     most = Int64(bitPattern: largest.bitPattern) &- Self.raise

@@ -26,7 +26,7 @@ package enum IntegerColumn {
       let values = source + first
       switch guess {
       case .level: group.update(from: values, count: size)
-      case .delta: for index in skipped..<size { group[index] = values[index] &- values[index - 1] }
+      case .delta: writeSteps(values, skipping: skipped, count: size, into: group)
       case .deltaOfDelta:
         for index in skipped..<size {
           group[index] = values[index] &- values[index - 1] &- values[index - 1] &+ values[index - 2]
@@ -39,6 +39,29 @@ package enum IntegerColumn {
         }
       }
       for index in 0..<skipped { group[index] = group[skipped] }
+    }
+  }
+
+  /// Each value less its predecessor, which there is but for the first `skipped`.
+  @inline(__always) private static func writeSteps(
+    _ values: UnsafePointer<Int64>, skipping skipped: Int, count: Int, into group: UnsafeMutablePointer<Int64>
+  ) {
+    var index = skipped
+    while index < min(4, count) {
+      group[index] = values[index] &- values[index &- 1]
+      index &+= 1
+    }
+    let source = UnsafeRawPointer(values)
+    let target = UnsafeMutableRawPointer(group)
+    while index &+ 4 <= count {
+      let row = source.loadUnaligned(fromByteOffset: index &* 8, as: SIMD4<Int64>.self)
+      let before = source.loadUnaligned(fromByteOffset: index &* 8 &- 8, as: SIMD4<Int64>.self)
+      target.storeBytes(of: row &- before, toByteOffset: index &* 8, as: SIMD4<Int64>.self)
+      index &+= 4
+    }
+    while index < count {
+      group[index] = values[index] &- values[index &- 1]
+      index &+= 1
     }
   }
 

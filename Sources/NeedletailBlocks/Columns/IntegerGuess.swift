@@ -40,6 +40,8 @@ package enum IntegerGuess: UInt8, CaseIterable, Sendable {
   /// As many values are looked at together, and so many times.
   private static let stretch = 8
   private static let stretches = 8
+  /// In columns of fewer values half as often.
+  private static let longMin = 512
   /// A level and a line are looked at over values so far apart; nearer ones would hide that they drift.
   private static let levelGap = 16
   /// Columns so short are of a level: a guess's header costs more than it saves.
@@ -50,7 +52,7 @@ package enum IntegerGuess: UInt8, CaseIterable, Sendable {
     guard count > shortMax else { return (.level, 0) }
     let step = medianStep(values, count: count)
     let size = min(stretch, (count - 1) / 2)
-    let number = min(stretches, (count - 2) / size)
+    let number = min(count < longMin ? stretches / 2 : stretches, (count - 2) / size)
     let gap = max(1, min(levelGap, (count - 1) / size))
     let parts = max(1, number - 1)
     let near = (count - 2 - size) / parts
@@ -111,15 +113,9 @@ package enum IntegerGuess: UInt8, CaseIterable, Sendable {
   private static func medianStep(_ values: UnsafePointer<Int64>, count: Int) -> Int64 {
     let third = (count - 1) / 3
     let (one, two) = (values[third], values[2 * third])
-    let a = mean(one &- values[0], third)
-    let b = mean(two &- one, third)
-    let c = mean(values[3 * third] &- two, third)
-    return max(min(a, b), min(max(a, b), c))
-  }
-
-  /// The quotient, rounded to the nearest.
-  private static func mean(_ sum: Int64, _ count: Int) -> Int64 {
-    let half = Int64(count / 2)
-    return (sum < 0 ? sum &- half : sum &+ half) / Int64(count)
+    let (a, b, c) = (one &- values[0], two &- one, values[3 * third] &- two)
+    let median = max(min(a, b), min(max(a, b), c))
+    let half = Int64(third / 2)
+    return (median < 0 ? median &- half : median &+ half) / Int64(third)
   }
 }

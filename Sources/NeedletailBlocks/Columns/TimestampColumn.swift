@@ -75,4 +75,19 @@ package enum TimestampColumn {
     }
     return count
   }
+
+  /// Appends the column at the reader's place to `output`; the reader stands behind it then.
+  ///
+  /// `countMax` bounds what may be allocated. Where it throws, `output` is as before.
+  package static func decode(
+    _ reader: inout ByteReader, countMax: Int = 1 << 20, to output: inout [Int64]
+  ) throws(MalformedBytes) {
+    let count = try count(reader, countMax: countMax)
+    try output.append(addingCapacity: count) { span throws(MalformedBytes) in
+      try span.withUnsafeMutableBufferPointer { buffer, initialized throws(MalformedBytes) in
+        let free = UnsafeMutableBufferPointer(rebasing: buffer[initialized..<(initialized + count)])
+        initialized += try decode(&reader, into: free)
+      }
+    }
+  }
 }
