@@ -223,6 +223,17 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ("swift-nio-extras", .package(url: "https://github.com/apple/swift-nio-extras.git", exact: "1.35.2")),
 ]
 
+// Micro-benchmarks of single rooms, in Benchmarks/Micro; they are only there where NEEDLETAIL_BENCH=1 asks for them.
+let benchmarks: [Target] =
+  ProcessInfo.processInfo.environment["NEEDLETAIL_BENCH"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "ColumnBench",
+      dependencies: ["NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"],
+      path: "Benchmarks/Micro/ColumnBench", swiftSettings: settings)
+  ]
+
 /// The names of the targets of this package, and of the packages, that a target stands on directly.
 func standsOn(_ target: Target) -> (targets: [String], packages: [String]) {
   var targets: [String] = []
@@ -253,7 +264,7 @@ func selection(_ all: [Target], only: String?) -> [Target] {
 }
 
 let only = ProcessInfo.processInfo.environment["NEEDLETAIL_ONLY"]
-let targets = selection(libraries + rooms + testRooms + (fuzzing ? fuzzers : []), only: only)
+let targets = selection(libraries + rooms + testRooms + benchmarks + (fuzzing ? fuzzers : []), only: only)
 let names = Set(targets.map(\.name))
 let neededPackages = Set(targets.flatMap { standsOn($0).packages })
 
