@@ -10,11 +10,11 @@ struct HeadFlush {
     var values: [Int]
   }
 
-  private let head: HeadStorage
+  private let head: FrozenHead
   private let slots: SlotMap
   private let blockBytes: Int
 
-  init(_ head: HeadStorage, slots: SlotMap, blockBytes: Int) {
+  init(_ head: FrozenHead, slots: SlotMap, blockBytes: Int) {
     self.head = head
     self.slots = slots
     self.blockBytes = blockBytes
@@ -53,7 +53,7 @@ struct HeadFlush {
   private func days() -> [Int64] {
     var days = Set(head.exemplars(from: .min, to: .max) { _ in true }.map { Self.day($0.timestamp) })
     var columns = SampleColumns()
-    for series in 0..<head.registry.count {
+    for series in head.sortedSeries.map({ Int($0) }) {
       columns.removeAll()
       head.collect(series, from: .min, to: .max, into: &columns)
       for time in columns.timestamps { days.insert(Self.day(time)) }
@@ -73,7 +73,7 @@ struct HeadFlush {
   ) throws(BlockError) {
     let exemplars = Dictionary(grouping: head.exemplars(from: .min, to: .max) { _ in true }) { $0.series }
     var columns = SampleColumns()
-    for series in sortedSeries() {
+    for series in head.sortedSeries.map({ Int($0) }) {
       columns.removeAll()
       head.collect(series, from: .min, to: .max, into: &columns)
       let histograms = HistogramRule.settled(head.histograms(series, from: .min, to: .max))
@@ -99,7 +99,7 @@ struct HeadFlush {
         }
         try builder.add(
           PartSeriesRecord(
-            id: id, minTime: .max, maxTime: .min, startTimestamp: head.states[series].startTimestamp,
+            id: id, minTime: .max, maxTime: .min, startTimestamp: head.startTimestamp(series),
             slot: slots.slot(of: id)),
           number: series, tenant: head.registry.tenants[head.registry.tenant(series)], columns: columns,
           range: ranges[day] ?? 0..<0, histograms: histogramDays[day] ?? [], exemplars: exemplarDays[day] ?? [])
@@ -125,35 +125,17 @@ struct HeadFlush {
     }.map { all[$0] }
   }
 
-  private func sortedSeries() -> [Int] {
-    let registry = head.registry
-    let ranks = tenantRanks()
-    return RowSort.order(registry.count) { left, right in
-      let (one, other) = (ranks[registry.tenant(left)], ranks[registry.tenant(right)])
-      if one != other { return one < other }
-      return registry.withLabels(left) { left in registry.withLabels(right) { SeriesOrder.precedes(left, $0) } }
-    }
-  }
-
-  private func tenantRanks() -> [Int] {
-    let tenants = head.registry.tenants
-    var ranks = [Int](repeating: 0, count: tenants.count)
-    let order = RowSort.order(tenants.count) { tenants[$0].description < tenants[$1].description }
-    for (rank, tenant) in order.enumerated() { ranks[tenant] = rank }
-    return ranks
-  }
-
   private func sortedNames() -> [SortedName] {
-    let (registry, index) = (head.registry, head.index)
-    let names = index.names.map { name in
-      let all = name.values.map { Int($0) }
+    let registry = head.registry
+    var pairs = [[Int]](repeating: [], count: registry.names.count)
+    for pair in 0..<registry.pairs.count { pairs[Int(registry.pairs[pair].name)].append(pair) }
+    let names = pairs.indices.map { name in
+      let all = pairs[name]
       let values = RowSort.order(all.count) { left, right in
-        registry.arena.withBytes(index.values[all[left]].text) { left in
-          registry.arena.withBytes(index.values[all[right]].text) { left.precedes($0) }
-        }
+        registry.withValue(all[left]) { left in registry.withValue(all[right]) { left.precedes($0) } }
       }.map { all[$0] }
       return SortedName(
-        tenant: registry.tenants[Int(name.tenant)], text: registry.arena.withBytes(name.text) { Array($0) },
+        tenant: registry.tenants[Int(registry.names[name].tenant)], text: registry.withName(name) { Array($0) },
         values: values)
     }
     return RowSort.order(names.count) { left, right in

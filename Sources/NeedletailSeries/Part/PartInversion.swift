@@ -15,10 +15,12 @@ struct PartInversion {
   private(set) var labelOffsets: [UInt32] = []
 
   init(
-    _ head: HeadStorage, names: [HeadFlush.SortedName], numbers: [Int], tenants: [PartContent.Tenant]
+    _ head: FrozenHead, names: [HeadFlush.SortedName], numbers: [Int], tenants: [PartContent.Tenant]
   ) {
-    var ordinals = [Int](repeating: -1, count: head.registry.count)
-    for (ordinal, number) in numbers.enumerated() { ordinals[number] = ordinal }
+    var members = [[Int]](repeating: [], count: head.registry.pairs.count)
+    for (ordinal, number) in numbers.enumerated() {
+      head.registry.forEachPair(number) { members[$0].append(ordinal) }
+    }
     var pairs: [(series: UInt32, value: UInt32)] = []
     var valueCount = 0
     for tenant in tenants {
@@ -28,11 +30,9 @@ struct PartInversion {
         var values = ByteWriter()
         let before = valueCount
         for value in name.values {
-          var series: [Int] = []
-          head.index.forEachSeries(withValue: value) { if ordinals[$0] >= 0 { series.append(ordinals[$0]) } }
+          let series = members[value]
           guard !series.isEmpty else { continue }
-          series.sort()
-          head.registry.arena.withBytes(head.index.values[value].text) { values.appendPrefixed($0) }
+          head.registry.withValue(value) { values.appendPrefixed($0) }
           postings.appendAscending(series)
           for member in series {
             pairs.append((UInt32(truncatingIfNeeded: member), UInt32(truncatingIfNeeded: valueCount)))

@@ -147,7 +147,7 @@ final class SeriesPartBuilder {
 
   /// Writes the index and finishes the part.
   func finish(
-    _ head: HeadStorage, names: [HeadFlush.SortedName], metadata: [(MetricKey, MetricMetadata)]
+    _ head: FrozenHead, names: [HeadFlush.SortedName], metadata: [(MetricKey, MetricMetadata)]
   ) throws(BlockError) -> PartRecord {
     try samples.close()
     try histograms.close()

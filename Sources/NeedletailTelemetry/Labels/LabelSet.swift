@@ -27,6 +27,12 @@ package struct LabelSet: Hashable, Sendable {
 
   /// Checks bytes from a disk or a peer: well formed, sorted, no name twice or empty, no value empty.
   package init(validating bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
+    try Self.check(bytes)
+    canonicalBytes = Array(bytes)
+  }
+
+  /// Checks what `init(validating:)` checks, and makes nothing of it. O(bytes).
+  package static func check(_ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
     var previous: UnsafeRawBufferPointer?
     while !reader.isAtEnd {
@@ -36,7 +42,6 @@ package struct LabelSet: Hashable, Sendable {
       if let previous, !previous.precedes(name) { throw .invalid("labels are not sorted or a name stands twice") }
       previous = name
     }
-    canonicalBytes = Array(bytes)
   }
 
   /// Sorts; a later value of the same name wins; an empty value means that there is no such label.
