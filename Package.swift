@@ -231,7 +231,11 @@ let benchmarks: [Target] =
     .executableTarget(
       name: "ColumnBench",
       dependencies: ["NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"],
-      path: "Benchmarks/Micro/ColumnBench", swiftSettings: settings)
+      path: "Benchmarks/Micro/ColumnBench", swiftSettings: settings),
+    .executableTarget(
+      name: "HeadBench",
+      dependencies: ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"],
+      path: "Benchmarks/Micro/HeadBench", swiftSettings: settings),
   ]
 
 /// The names of the targets of this package, and of the packages, that a target stands on directly.

@@ -118,11 +118,7 @@ extension SeriesEngine {
         if Task.isCancelled { throw .cancelled }
         switch source {
         case .head(let head):
-          found = head.withStorage { [found] storage in
-            var found = found
-            if let view = storage.view(of: tenant) { fromIndex(view) { found.insert(Array($0)) } }
-            return found
-          }
+          if let view = HeadIndexView(head, of: tenant) { fromIndex(view) { found.insert(Array($0)) } }
         case .part(_, let index):
           if let view = index.view(of: tenant) { fromIndex(view) { found.insert(Array($0)) } }
         }

@@ -81,7 +81,7 @@ package struct SeriesCursor: Sendable {
         var columns = SampleColumns()
         storage.collect(place.number, from: start, to: end, into: &columns)
         return (
-          columns, storage.histograms(place.number, from: start, to: end), storage.states[place.number].startTimestamp
+          columns, storage.histograms(place.number, from: start, to: end), storage.startTimestamp(place.number)
         )
       }
       chunk.withColumns { $0.append(content.0) }

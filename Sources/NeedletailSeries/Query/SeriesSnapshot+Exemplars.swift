@@ -9,16 +9,15 @@ extension SeriesSnapshot {
       if Task.isCancelled { throw .cancelled }
       switch source {
       case .head(let head):
-        let found = head.withStorage { [tenant] storage -> [(LabelSet, Exemplar)] in
-          guard let view = storage.view(of: tenant) else { return [] }
-          let selected = view.select(matchers)
-          return storage.exemplars(from: range.startMilliseconds, to: range.endMilliseconds) { selected.contains($0) }
-            .map { stored in
-              let labels = view.registry.withLabels(stored.series) { LabelSet(canonicalBytes: Array($0)) }
-              return (labels, Exemplar(stored))
-            }
+        guard let view = head.directory.view(of: tenant) else { continue }
+        let selected = view.select(matchers)
+        let found = head.withStorage { storage in
+          // A series may have come since the view was taken.
+          storage.exemplars(from: range.startMilliseconds, to: range.endMilliseconds) {
+            $0 < selected.universe && selected.contains($0)
+          }
         }
-        for (labels, exemplar) in found { result[labels, default: []].insert(exemplar) }
+        for stored in found { result[view.records.labels(stored.series), default: []].insert(Exemplar(stored)) }
       case .part(let part, let index):
         try add(part, index, matchers, range, to: &result)
       }

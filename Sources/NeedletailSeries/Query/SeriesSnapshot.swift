@@ -44,11 +44,7 @@ struct SeriesSnapshot: Sendable {
       if Task.isCancelled { throw .cancelled }
       switch content {
       case .head(let head):
-        gathering = try head.withStorage { [tenant, gathering] storage throws(SeriesQueryError) in
-          var result = gathering
-          try Self.gather(storage, tenant, matchers, range, source: source, into: &result)
-          return result
-        }
+        try gather(head, matchers, range, source: source, into: &gathering)
       case .part(let part, let index):
         try gather(part, index, matchers, range, source: source, into: &gathering)
       }
@@ -57,20 +53,21 @@ struct SeriesSnapshot: Sendable {
     return gathering
   }
 
-  private static func gather(
-    _ storage: borrowing HeadStorage, _ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, source: Int,
+  private func gather(
+    _ head: SeriesHead, _ matchers: [LabelMatcher], _ range: TimeRange, source: Int,
     into gathering: inout SeriesGathering
   ) throws(SeriesQueryError) {
-    guard let view = storage.view(of: tenant) else { return }
-    let found = view.select(matchers)
+    guard let view = head.directory.view(of: tenant) else { return }
+    let found = head.only(view.select(matchers), in: range)
     var problem: SeriesQueryError?
+    var labels = ByteWriter(reserving: 256)
     found.forEach { number in
-      guard problem == nil,
-        storage.mayHave(number, from: range.startMilliseconds, to: range.endMilliseconds)
-      else { return }
-      let id = view.registry.id(number)
+      guard problem == nil else { return }
+      let id = view.records.id(number)
       guard !gathering.addKnown(id, source: source, number: number) else { return }
-      view.registry.withLabels(number) { labels in
+      labels.removeAll()
+      view.records.appendLabels(number, to: &labels)
+      labels.bytes.withUnsafeBytes { labels in
         do throws(SeriesQueryError) {
           try gathering.add(id, labels: labels, source: source, number: number)
         } catch { problem = error }
@@ -105,5 +102,26 @@ struct SeriesSnapshot: Sendable {
     }
     if let damage { damages.append(damage) }
     if let problem { throw problem }
+  }
+}
+
+extension SeriesHead {
+  /// Those of some series of the directory that may have samples within the range.
+  ///
+  /// Holds the lock for some thousands of them at a time.
+  func only(_ series: SeriesBitmap, in range: TimeRange) -> [Int] {
+    var candidates: [Int] = []
+    series.forEach { candidates.append($0) }
+    var result: [Int] = []
+    for start in stride(from: 0, to: candidates.count, by: 16_384) {
+      let some = candidates[start..<min(start + 16_384, candidates.count)]
+      withStorage { storage in
+        for number in some
+        where storage.mayHave(number, from: range.startMilliseconds, to: range.endMilliseconds) {
+          result.append(number)
+        }
+      }
+    }
+    return result
   }
 }
