@@ -67,7 +67,7 @@ import Testing
   {
     var bytes: [UInt8] = []
     values.withUnsafeBufferPointer { buffer in
-      ColumnCursor.append(room: ColumnCursor.room(count: buffer.count), to: &bytes) { write(buffer, &$0) }
+      ColumnCursor.append(count: buffer.count, to: &bytes) { write(buffer, &$0) }
     }
     return bytes
   }

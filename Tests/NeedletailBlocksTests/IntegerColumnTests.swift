@@ -69,7 +69,7 @@ import Testing
   private func packed(_ values: [Int64]) -> [UInt8] {
     var bytes: [UInt8] = []
     values.withUnsafeBufferPointer { buffer in
-      ColumnCursor.append(room: ColumnCursor.room(count: buffer.count), to: &bytes) {
+      ColumnCursor.append(count: buffer.count, to: &bytes) {
         BitPacking.encode(buffer, to: &$0)
       }
     }

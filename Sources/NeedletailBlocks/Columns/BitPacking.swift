@@ -67,11 +67,18 @@ package enum BitPacking {
     @inline(__always) func upper(_ index: Int) -> Int64 {
       ((values[index] &- frame.base) &>> Int64(frame.shift)) &>> Int64(frame.width)
     }
-    let place = cursor.place
-    cursor.advance(1)
-    for index in 0..<count where upper(index) != 0 { cursor.write(byte: UInt8(truncatingIfNeeded: index)) }
-    place.storeBytes(of: UInt8(truncatingIfNeeded: cursor.place - place - 1), as: UInt8.self)
-    for index in 0..<count where upper(index) != 0 { cursor.writeSignedVarint(upper(index)) }
+    let places = cursor.place + 1
+    var number = 0
+    // Without a branch, which would be mispredicted often: what is no patch is overwritten.
+    for index in 0..<count {
+      places.storeBytes(of: UInt8(truncatingIfNeeded: index), toByteOffset: number, as: UInt8.self)
+      number &+= upper(index) == 0 ? 0 : 1
+    }
+    cursor.write(byte: UInt8(truncatingIfNeeded: number))
+    cursor.advance(number)
+    for patch in 0..<number {
+      cursor.writeSignedVarint(upper(Int(places.load(fromByteOffset: patch, as: UInt8.self))))
+    }
   }
 
   /// Fills `output` with as many values; the reader stands behind their groups then.

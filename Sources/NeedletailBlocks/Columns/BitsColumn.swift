@@ -10,13 +10,12 @@ package enum BitsColumn {
 
   /// Writes the column: at most 8.2 bytes a value, and 40.
   package static func encode(_ values: UnsafeBufferPointer<Double>, to cursor: inout ColumnCursor) {
-    withUnsafeTemporaryAllocation(of: Int64.self, capacity: values.count) { integers in
-      for index in 0..<values.count {
-        let bits = values[index].bitPattern
-        integers[index] = Int64(bitPattern: (bits &<< 1 | bits &>> 63) ^ topBit)
-      }
-      IntegerColumn.encode(UnsafeBufferPointer(rebasing: integers[..<values.count]), to: &cursor)
+    let integers = cursor.scratch
+    for index in 0..<values.count {
+      let bits = values[index].bitPattern
+      integers[index] = Int64(bitPattern: (bits &<< 1 | bits &>> 63) ^ topBit)
     }
+    IntegerColumn.encode(UnsafeBufferPointer(start: integers, count: values.count), to: &cursor)
   }
 
   /// Fills `output`, which may hold anything before, with as many values; the reader stands behind the column then.

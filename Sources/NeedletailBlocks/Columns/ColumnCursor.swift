@@ -5,26 +5,32 @@ import NeedletailTelemetry
 /// A column asks for the room of its values once, so that nothing on its way checks or grows an array.
 package struct ColumnCursor {
   private(set) var place: UnsafeMutableRawPointer
+  /// Memory for the integers of the column's values, and an eighth more, which hold anything.
+  let scratch: UnsafeMutablePointer<Int64>
 
   /// Bytes that any column of `count` values may write on its way, of which it keeps fewer.
   ///
   /// A packed value takes at most 8, or 12 as a patch, for patches are only where they save bits by an estimate that is
-  /// never short of 2 in 3; an exception takes at most 18, and stands for one value of 8; a head takes at most 40.
-  package static func room(count: Int) -> Int { 40 + count * 15 + (count / BitPacking.groupCount + 1) * 32 }
+  /// never short of 2 in 3; an exception takes at most 18, and stands for one value of 8; the heads take at most 43.
+  private static func room(count: Int) -> Int { 48 + count * 15 + (count / BitPacking.groupCount + 1) * 32 }
 
-  /// Appends at most `room` bytes, which `body` writes, to `output`, which then holds as many as it wrote.
+  /// Appends the bytes of a column of `count` values, which `body` writes, to `output`.
   ///
-  /// Memory beyond what `output` holds is not zeroed first, which is why the bytes are not appended one by one.
+  /// Memory beyond what `output` holds is not zeroed first, which is why the bytes are not appended one by one; the
+  /// scratch lies in it too, behind all that may be written.
   @inline(__always) package static func append(
-    room: Int, to output: inout [UInt8], _ body: (inout ColumnCursor) -> Void
+    count: Int, to output: inout [UInt8], _ body: (inout ColumnCursor) -> Void
   ) {
-    output.append(addingCapacity: room) { span in
-      span.withUnsafeMutableBufferPointer { buffer, count in
+    let room = room(count: count)
+    let scratchCount = count + count / 8 + 1
+    output.append(addingCapacity: room + (scratchCount + 1) * 8) { span in
+      span.withUnsafeMutableBufferPointer { buffer, initialized in
         guard let start = buffer.baseAddress else { return }
-        let free = UnsafeMutableRawPointer(start + count)
-        var cursor = ColumnCursor(place: free)
+        let free = UnsafeMutableRawPointer(start + initialized)
+        let scratch = (free + room).alignedUp(for: Int64.self).bindMemory(to: Int64.self, capacity: scratchCount)
+        var cursor = ColumnCursor(place: free, scratch: scratch)
         body(&cursor)
-        count += cursor.place - free
+        initialized += cursor.place - free
       }
     }
   }

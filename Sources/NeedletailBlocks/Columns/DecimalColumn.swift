@@ -18,27 +18,25 @@ package enum DecimalColumn {
     }
     let count = values.count
     let exceptionsMax = count / exceptionShare
-    return withUnsafeTemporaryAllocation(of: Int64.self, capacity: count + exceptionsMax) { memory in
-      guard let integers = memory.baseAddress else { return false }
-      var scale = DecimalScale(exponent: exponent, exceptions: integers + count, exceptionsMax: exceptionsMax)
-      scale.run(source, count: count, into: integers)
-      // The probe has not seen all: what failed may have more decimals.
-      if scale.exceptionCount > 0, let more = scale.exponentOfExceptions(source) {
-        var other = DecimalScale(exponent: more, exceptions: integers + count, exceptionsMax: exceptionsMax)
-        other.run(source, count: count, into: integers)
-        if other.exceptionCount < scale.exceptionCount {
-          scale = other
-        } else {
-          scale.run(source, count: count, into: integers)
-        }
+    let integers = cursor.scratch
+    var scale = DecimalScale(exponent: exponent, exceptions: integers + count, exceptionsMax: exceptionsMax)
+    scale.run(source, count: count, into: integers)
+    // The probe has not seen all: what failed may have more decimals.
+    if scale.exceptionCount > 0, let more = scale.exponentOfExceptions(source) {
+      var other = DecimalScale(exponent: more, exceptions: integers + count, exceptionsMax: exceptionsMax)
+      other.run(source, count: count, into: integers)
+      if other.exceptionCount < scale.exceptionCount {
+        scale = other
+      } else {
+        scale.run(source, count: count, into: integers)
       }
-      guard scale.exceptionCount <= exceptionsMax else { return false }
-      cursor.write(byte: UInt8(truncatingIfNeeded: scale.exponent) | (scale.isWide ? wide : 0))
-      cursor.writeVarint(UInt64(scale.exceptionCount))
-      IntegerColumn.encode(UnsafeBufferPointer(start: integers, count: count), to: &cursor)
-      if scale.exceptionCount > 0 { writeExceptions(source, scale, to: &cursor) }
-      return true
     }
+    guard scale.exceptionCount <= exceptionsMax else { return false }
+    cursor.write(byte: UInt8(truncatingIfNeeded: scale.exponent) | (scale.isWide ? wide : 0))
+    cursor.writeVarint(UInt64(scale.exceptionCount))
+    IntegerColumn.encode(UnsafeBufferPointer(start: integers, count: count), to: &cursor)
+    if scale.exceptionCount > 0 { writeExceptions(source, scale, to: &cursor) }
+    return true
   }
 
   private static func writeExceptions(

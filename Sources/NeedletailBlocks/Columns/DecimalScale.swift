@@ -15,7 +15,10 @@ struct DecimalScale {
   /// Where `Int64(value)` is defined.
   private static let integerMax = 9_223_372_036_854_775_808.0
   /// As many values are looked at before all are, and as many of them may have no exponent.
-  private static let probeCount = 12
+  private static let probeCount = 13
+  private static let probeFew = 5
+  /// From one to the next of them, so that also the first few are spread.
+  private static let probeJump = 5
   private static let probeFailuresMax = 3
   private static let stretch = 16
 
@@ -80,10 +83,19 @@ struct DecimalScale {
   /// The exponent that a few values, spread over all, ask for; nil where too many have none.
   static func probe(_ values: UnsafePointer<Double>, count: Int) -> Int? {
     var found = 0
+    var power = 1.0
     var failures = 0
-    for index in stride(from: 0, to: count, by: max(1, count / probeCount)) where values[index].isFinite {
-      if let exponent = exponent(of: values[index], from: found) {
+    let gap = max(1, count / probeCount)
+    for number in 0..<probeCount {
+      // Where the first few are what one expects, the others are not asked.
+      if number == probeFew, failures == 0 { break }
+      let index = number &* probeJump % probeCount &* gap
+      guard index < count else { continue }
+      let value = values[index]
+      if exact(value, power: power) != nil || !value.isFinite { continue }
+      if let exponent = exponent(of: value, from: found) {
         found = exponent
+        power = Self.power(found)
       } else {
         failures += 1
         if failures > probeFailuresMax { return nil }

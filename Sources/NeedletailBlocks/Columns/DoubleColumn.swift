@@ -17,7 +17,7 @@ package enum DoubleColumn {
   ///
   /// What is measured is the size; bits, which are faster to decode, win over decimals that are less than 2 % smaller.
   package static func encode(_ values: UnsafeBufferPointer<Double>, to output: inout [UInt8]) {
-    ColumnCursor.append(room: ColumnCursor.room(count: values.count), to: &output) { encode(values, to: &$0) }
+    ColumnCursor.append(count: values.count, to: &output) { encode(values, to: &$0) }
   }
 
   private static func encode(_ values: UnsafeBufferPointer<Double>, to cursor: inout ColumnCursor) {
@@ -35,7 +35,7 @@ package enum DoubleColumn {
     let size = cursor.place - begin
     guard size > values.count * doubtfulBytes else { return }
     var other: [UInt8] = []
-    ColumnCursor.append(room: ColumnCursor.room(count: values.count), to: &other) { cursor in
+    ColumnCursor.append(count: values.count, to: &other) { cursor in
       start(.bits, values.count, &cursor)
       BitsColumn.encode(values, to: &cursor)
     }

@@ -63,6 +63,7 @@ struct GroupFrame {
     let width = Self.bits(UInt64(bitPattern: most &- least) &>> UInt64(shift))
     let each = Self.patchBits &+ max(0, self.width &- width &- 6) &* 8 / 7
     guard width &* count &+ 8 &+ left &* each < self.width &* count else { return nil }
-    return GroupFrame(base: least, shift: shift, width: width, isPatched: true)
+    // Without bits there is nothing that a shift could be told with.
+    return GroupFrame(base: least, shift: width == 0 ? 0 : shift, width: width, isPatched: true)
   }
 }

@@ -9,7 +9,7 @@ import NeedletailTelemetry
 package enum IntegerColumn {
   /// Appends the column: at most 8.2 bytes a value, and 40.
   package static func encode(_ values: UnsafeBufferPointer<Int64>, to output: inout [UInt8]) {
-    ColumnCursor.append(room: ColumnCursor.room(count: values.count), to: &output) { encode(values, to: &$0) }
+    ColumnCursor.append(count: values.count, to: &output) { encode(values, to: &$0) }
   }
 
   /// The same where there is room already.

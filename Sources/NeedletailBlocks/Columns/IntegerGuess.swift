@@ -58,13 +58,18 @@ package enum IntegerGuess: UInt8, CaseIterable, Sendable {
     let near = (count - 2 - size) / parts
     let far = (count - 1 - gap * (size - 1)) / parts
     var costs = (level: 0, delta: 0, second: 0, line: 0)
+    var most = costs
     for index in 0..<number {
-      let steps = stepBits(values + (2 + index * near), count: size)
-      costs.delta &+= steps.delta
-      costs.second &+= steps.second
-      let levels = levelBits(values + index * far, count: size, gap: gap, step: step)
-      costs.level &+= levels.level
-      costs.line &+= levels.line
+      let (delta, second) = stepBits(values + (2 + index * near), count: size)
+      let (level, line) = levelBits(values + index * far, count: size, gap: gap, step: step)
+      costs = (costs.level &+ level, costs.delta &+ delta, costs.second &+ second, costs.line &+ line)
+      most = (max(most.level, level), max(most.delta, delta), max(most.second, second), max(most.line, line))
+    }
+    // A gap or a reset spoils the stretch where it is, and says nothing about the others.
+    if number > 3 {
+      costs = (
+        costs.level &- most.level, costs.delta &- most.delta, costs.second &- most.second, costs.line &- most.line
+      )
     }
     let least = min(costs.level, costs.delta, costs.second, costs.line)
     if costs.level == least { return (.level, 0) }

@@ -17,7 +17,7 @@ package enum TimestampColumn {
   package static func encode(_ values: UnsafeBufferPointer<Int64>, to output: inout [UInt8]) {
     let step = values.count > 1 ? values[1] &- values[0] : 0
     let isExact = hasStep(values, step)
-    ColumnCursor.append(room: ColumnCursor.room(count: isExact ? 0 : values.count), to: &output) { cursor in
+    ColumnCursor.append(count: isExact ? 0 : values.count, to: &output) { cursor in
       cursor.write(byte: (isExact ? Form.steps : Form.packed).rawValue)
       cursor.writeVarint(UInt64(values.count))
       guard isExact else { return IntegerColumn.encode(values, to: &cursor) }
