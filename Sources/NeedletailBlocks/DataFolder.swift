@@ -5,8 +5,11 @@
 //   catalog.sqlite  which parts exist (and SQLite's own files beside it)
 //   parts/<id>/     the parts
 //   log/            what was acknowledged and is in no part yet
+//   snapshots/      data folders of their own, whose parts are hard links
+//   quarantine/     what a repair took out of the way
 
 import NeedletailEnvironment
+import Synchronization
 
 /// A data folder that cannot be opened.
 package enum DataFolderError: Error, Sendable, CustomStringConvertible {
@@ -46,6 +49,8 @@ package final class DataFolder: Sendable {
   static let layoutVersion = "1"
   private let lock: any FileLock
   private let leftoverParts: Int
+  /// Held while a snapshot is made.
+  let snapshotting = Mutex<Void>(())
 
   private init(
     path: String, fileSystem: any FileSystem, catalog: any PartCatalog, parts: PartsFolder, slotCount: Int, id: String,

@@ -15,12 +15,15 @@ struct PartScrub {
       return .failure(
         StorageDamage(path: "parts/" + id.folderName, reason: "its folder is not there", part: id, losesPart: true))
     }
-    do throws(FileError) {
-      bytes = try fileSystem.readAll(folder + "/" + path, maxBytes: PartHeader.bytesMax)
-    } catch {
-      guard error.code == .notFound || error.code == .other else { throw error }
-      return .failure(StorageDamage(path: path, reason: "\(error)", part: id, losesPart: true))
+    // A disk that refuses to read, or a missing permission, is no damage: it is thrown.
+    guard let status = try fileSystem.status(folder + "/" + path), status.kind == .file else {
+      return .failure(StorageDamage(path: path, reason: "it is not there", part: id, losesPart: true))
     }
+    guard status.size <= UInt64(PartHeader.bytesMax) else {
+      return .failure(
+        StorageDamage(path: path, reason: "it is impossibly large", part: id, losesPart: true))
+    }
+    bytes = try fileSystem.readAll(folder + "/" + path, maxBytes: PartHeader.bytesMax)
     do throws(PartHeaderDamage) {
       let header = try PartHeader.decode(bytes)
       guard header.id == id else {

@@ -20,5 +20,17 @@ package struct StorageDamage: Error, Hashable, Sendable, CustomStringConvertible
     self.losesPart = losesPart
   }
 
+  /// Why an engine cannot open a part of `folder`.
+  ///
+  /// What another version of this program wrote, or what the system would not read, is not lost by that.
+  package init(part: PartID, _ error: BlockError, in folder: PartsFolder) {
+    self.init(path: "parts/" + part.folderName, reason: "\(error)", part: part)
+    guard case .damaged(let path, let offset, let damage) = error else { return }
+    if path.hasPrefix(folder.path + "/") { self.path = "parts" + path.dropFirst(folder.path.utf8.count) }
+    self.offset = offset
+    reason = damage.rawValue
+    losesPart = damage != .version
+  }
+
   package var description: String { path + (offset.map { " at byte \($0)" } ?? "") + ": " + reason }
 }
