@@ -88,7 +88,8 @@ let rooms: [Target] = [
   .executableTarget(
     name: "NeedletailCLI",
     dependencies: [
-      "NeedletailNode", "NeedletailDashboard", "NeedletailTerminal", arguments, httpClient, lifecycle, logging,
+      "NeedletailNode", "NeedletailDashboard", "NeedletailTerminal", "NeedletailBlocks", "NeedletailEnvironment",
+      "NeedletailEvents", "NeedletailSeries", arguments, httpClient, lifecycle, logging, nioSSL,
     ],
     swiftSettings: settings),
   // The SDK, and the demonstration shop that is written with it.
@@ -166,7 +167,9 @@ let testRooms: [Target] = [
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],
     data: ["Golden"]),
-  tests("NeedletailCLITests", ["NeedletailCLI", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailCLITests",
+    ["NeedletailCLI", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTestSupport"]),
   tests(
     "NeedletailTests",
     [
