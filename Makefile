@@ -7,10 +7,10 @@ RELEASE = NEEDLETAIL_ONLY=release $(SWIFT) build -c release --static-swift-stdli
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release demo test test-one lint format bench docs clean
+.PHONY: help setup build release demo test test-one lint format bench bench-peers docs clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the C libraries where they are missing, through the system's package manager.
 	@.ci/setup
@@ -42,6 +42,10 @@ format: ## Bring every source file into the house's format.
 bench: release ## Measure ingest beside Prometheus and VictoriaMetrics (their Debian packages), as ratios.
 	cd Benchmarks && $(SWIFT) build -c release && \
 	  "$$($(SWIFT) build -c release --show-bin-path)/ingest-bench" "$$(cd .. && $(RELEASE) --show-bin-path)/needletail"
+
+bench-peers: release ## Measure the storage engine beside Prometheus and VictoriaMetrics; ARGUMENTS=--quick for minutes, not half an hour.
+	cd Benchmarks && $(SWIFT) build -c release && \
+	  "$$($(SWIFT) build -c release --show-bin-path)/peers-bench" "$$(cd .. && $(RELEASE) --show-bin-path)/needletail" $(ARGUMENTS)
 
 docs: setup ## Write the SDK's API documentation to docs/api.
 	NEEDLETAIL_DOCS=1 $(SWIFT) package --allow-writing-to-directory docs/api generate-documentation \

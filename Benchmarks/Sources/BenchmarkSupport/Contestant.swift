@@ -13,7 +13,10 @@ package struct Contestant: Sendable {
   /// Needletail as it comes, but for the doors of OpenTelemetry, which the peers do not have.
   package static func needletail(_ executable: String) -> Contestant {
     Contestant(name: "needletail", executable: executable) { folder, port in
-      ["serve", "--data", folder + "/data", "--listen", "127.0.0.1:\(port)", "--otlp-http", "off", "--otlp-grpc", "off"]
+      [
+        "serve", "--data", folder + "/data", "--listen", "127.0.0.1:\(port)", "--otlp-http", "off", "--otlp-grpc",
+        "off",
+      ]
     }
   }
 

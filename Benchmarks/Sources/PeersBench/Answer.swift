@@ -46,8 +46,8 @@ struct Answer {
       points += values.keys.filter { others[$0] == nil }.count + others.keys.filter { values[$0] == nil }.count
       for (time, value) in values {
         guard let wanted = others[time], value != wanted, !(value.isNaN && wanted.isNaN) else { continue }
-        let scale = max(abs(value), abs(wanted))
-        let error = scale.isFinite ? abs(value - wanted) / scale : .infinity
+        let isComparable = value.isFinite && wanted.isFinite
+        let error = isComparable ? abs(value - wanted) / max(abs(value), abs(wanted)) : .infinity
         if error > worst {
           worst = error
           place = "\(value) for \(wanted) at \(Int(time)) in {\(key)}"

@@ -1,4 +1,5 @@
 import BenchmarkSupport
+import Foundation
 
 /// The figures of a load, a row each, as medians over the passes beside the peers'.
 struct FigureTable {
@@ -22,6 +23,8 @@ struct FigureTable {
 
   mutating func record(_ name: String, _ server: String, _ value: Double?, target: Target? = nil) {
     guard let value, value.isFinite else { return }
+    // Said at once, so that a run that is broken off was not for nothing.
+    FileHandle.standardError.write(Data("peers-bench: \(server): \(name): \(Table.number(value))\n".utf8))
     let index = rows.firstIndex { $0.name == name } ?? rows.endIndex
     if index == rows.endIndex { rows.append(Row(name: name, target: target)) }
     rows[index].values[server, default: []].append(value)

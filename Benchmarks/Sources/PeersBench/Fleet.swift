@@ -20,7 +20,8 @@ struct Fleet {
 
   /// A load of about `series` series at a time, whose last round is at `endMilliseconds`.
   init(
-    _ templates: [SeriesTemplate], series: Int, rounds: Int, roundsToChurn: Int? = nil, targetLabel: String = "instance",
+    _ templates: [SeriesTemplate], series: Int, rounds: Int, roundsToChurn: Int? = nil,
+    targetLabel: String = "instance",
     endMilliseconds: Int
   ) {
     self.templates = templates
@@ -58,7 +59,8 @@ struct Fleet {
   mutating func append(_ slots: Range<Int>, round: Int, to body: inout RemoteWriteBody) {
     for slot in slots {
       let target = slot / templates.count
-      let jitter = Int(mixed(Self.seed ^ UInt64(target * 65_537 + round)) % 7)
+      // Never none: a sample at the very edge of a window counts in one version of Prometheus and not in the next.
+      let jitter = 1 + Int(mixed(Self.seed ^ UInt64(target * 65_537 + round)) % 7)
       body.append(
         labels: labels[slot][...],
         milliseconds: startMilliseconds + round * Self.intervalMilliseconds + jitter, value: next(slot, round))
@@ -98,12 +100,17 @@ struct Fleet {
 
   private mutating func reset(_ slot: Int) {
     let random = Int64(truncatingIfNeeded: mixed(Self.seed &+ UInt64(slot)) >> 40)
+    let target = slot / templates.count
     sums[slot] = 0
     switch templates[slot % templates.count].kind {
     case .counter(let rate): states[slot] = rate == 0 ? 0 : random % 10_000 * rate
     case .hundredths(let rate): states[slot] = rate * (random % 100_000)
     case .gauge(let middle), .pages(let middle): states[slot] = middle / 2 + random % middle
-    case .constant, .mantissa, .bucket, .sum: states[slot] = 0
+    case .bucket(let share, let rate, let path):
+      // Of the same past for all buckets of a histogram, unless it is of a target that has only begun.
+      let past = Double(mixed(Self.seed &+ UInt64(target * 8 + path)) % 10_000) * rate
+      states[slot] = generations[target] == 0 ? Int64(past * share) : 0
+    case .constant, .mantissa, .sum: states[slot] = 0
     }
   }
 

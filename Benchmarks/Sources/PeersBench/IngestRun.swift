@@ -65,7 +65,8 @@ struct IngestRun {
     figures.record(
       "all to settled, CPU s per million samples", name, (settled - began) / Double(bodies.samples) * 1e6,
       target: Self.ratio)
-    figures.record("anonymous memory after ingest, bytes per series", name, Double(memory) / series, target: .ratio(0.5))
+    figures.record(
+      "anonymous memory after ingest, bytes per series", name, Double(memory) / series, target: .ratio(0.5))
     figures.record(
       "anonymous memory when settled, bytes per series", name, Double(server.figures.anonymousBytes) / series,
       target: .ratio(0.5))

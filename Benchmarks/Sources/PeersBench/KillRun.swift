@@ -20,7 +20,8 @@ struct KillRun {
     let streamSeconds = (ContinuousClock.now - began) / .seconds(1)
     server.killHard()
     guard progress.isStopped else {
-      throw BenchmarkError("the stream ended before the server was killed: \(progress.failure?.description ?? "too short")")
+      throw BenchmarkError(
+        "the stream ended before the server was killed: \(progress.failure?.description ?? "too short")")
     }
     var acknowledged = [Int](repeating: 0, count: fleet.targets)
     for index in progress.acknowledged {
@@ -47,7 +48,8 @@ struct KillRun {
       let present = try? samplesByInstance(server)
       let seconds = (ContinuousClock.now - restart) / .seconds(1)
       if let present {
-        let lost = acknowledged.indices.map { max(0, acknowledged[$0] - (present[fleet.name(of: $0)] ?? 0)) }.reduce(0, +)
+        let lost = acknowledged.indices.map { max(0, acknowledged[$0] - (present[fleet.name(of: $0)] ?? 0)) }.reduce(
+          0, +)
         if lost == 0 { return (0, seconds) }
         if lost != last.lost { last = (lost, seconds) }
       }

@@ -57,7 +57,9 @@ struct Options {
       case "--vm-cache": usesCaches = true
       case "--vm-disable-cache": disablesCaches = true
       default:
-        guard let value = rest.popFirst() else { throw BenchmarkError("\(name) is no option, or has no value\n" + Self.usage) }
+        guard let value = rest.popFirst() else {
+          throw BenchmarkError("\(name) is no option, or has no value\n" + Self.usage)
+        }
         try set(name, value)
       }
     }

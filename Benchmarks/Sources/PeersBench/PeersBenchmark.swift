@@ -33,7 +33,8 @@ struct PeersBenchmark {
   }
 
   private func devops() throws {
-    let fleet = Fleet(SeriesTemplate.devops, series: options.series, rounds: options.rounds, endMilliseconds: endSeconds * 1_000)
+    let fleet = Fleet(
+      SeriesTemplate.devops, series: options.series, rounds: options.rounds, endMilliseconds: endSeconds * 1_000)
     var figures = FigureTable(servers: names)
     var queries: (table: Table, notes: [String])?
     for (turn, samplesPerRequest) in options.requests.enumerated() {
@@ -87,7 +88,8 @@ struct PeersBenchmark {
       try Settling(server: server).forceMerge()
       let samples = Double(options.rounds * options.series)
       figures.record(
-        "VM alone, after force_merge: disk, bytes per sample", "victoria-metrics", Double(server.disk.allocated) / samples)
+        "VM alone, after force_merge: disk, bytes per sample", "victoria-metrics",
+        Double(server.disk.allocated) / samples)
       figures.record(
         "VM alone, force_merge: CPU s per million samples", "victoria-metrics",
         (server.figures.cpuSeconds - before) / samples * 1e6)
@@ -97,7 +99,8 @@ struct PeersBenchmark {
 
   private func cardinality() throws {
     let fleet = Fleet(
-      SeriesTemplate.cardinality, series: options.cardinality, rounds: 3, targetLabel: "customer", endMilliseconds: endSeconds * 1_000)
+      SeriesTemplate.cardinality, series: options.cardinality, rounds: 3, targetLabel: "customer",
+      endMilliseconds: endSeconds * 1_000)
     var figures = FigureTable(servers: names)
     let bodies = try makeBodies(fleet, options.requests[0])
     let ingest = IngestRun(fleet: fleet, bodies: bodies, connections: options.connections[0], options: options)
@@ -128,7 +131,8 @@ struct PeersBenchmark {
 
   private func churn() throws {
     let fleet = Fleet(
-      SeriesTemplate.devops, series: options.series, rounds: options.rounds, roundsToChurn: 20, endMilliseconds: endSeconds * 1_000)
+      SeriesTemplate.devops, series: options.series, rounds: options.rounds, roundsToChurn: 20,
+      endMilliseconds: endSeconds * 1_000)
     var figures = FigureTable(servers: names)
     let bodies = try makeBodies(fleet, options.requests[0])
     let ingest = IngestRun(fleet: fleet, bodies: bodies, connections: options.connections[0], options: options)

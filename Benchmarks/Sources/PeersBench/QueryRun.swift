@@ -105,7 +105,7 @@ struct QueryRun {
       notes.append("\(shape.name), \(name): equal but for the name of the metric")
       return "equal but names"
     }
-    let reason = name == "victoria-metrics" ? shape.difference : nil
+    let reason = name == "victoria-metrics" ? shape.difference : shape.ownDifference
     notes.append("\(shape.name), \(name): \(difference)" + (reason.map { " (expected: \($0))" } ?? ""))
     return reason == nil ? "DIFFER" : "differ, expected"
   }

@@ -18,6 +18,8 @@ struct QueryShape {
   let form: Form
   /// Why VictoriaMetrics may answer with other values; nil: it must not.
   var difference: String?
+  /// The same for Needletail.
+  var ownDifference: String?
 
   /// The request, `endSeconds` being when the data ends.
   func request(endSeconds: Int, repetition: Int, extra: String) -> String {
@@ -40,7 +42,8 @@ struct QueryShape {
     return text.addingPercentEncoding(withAllowedCharacters: plain) ?? ""
   }
 
-  private static let rates = "VictoriaMetrics' rate and increase do not extrapolate and look at the sample before the window"
+  private static let rates =
+    "VictoriaMetrics' rate and increase do not extrapolate and look at the sample before the window"
   private static let instance = #"instance="host-7-0""#
 
   static let devops: [QueryShape] = [
@@ -93,7 +96,9 @@ struct QueryShape {
       name: "vector join, 1 h",
       form: .range(
         "node_filesystem_avail_bytes / on (instance, device, mountpoint) node_filesystem_size_bytes > 0.2", step: 300)),
-    QueryShape(name: "label names", form: .path("/api/v1/labels")),
+    QueryShape(
+      name: "label names", form: .path("/api/v1/labels"),
+      ownDifference: "Needletail stores metrics of its own, and does not limit names to the time range"),
     QueryShape(name: "label values", form: .path("/api/v1/label/instance/values")),
     QueryShape(
       name: "series",

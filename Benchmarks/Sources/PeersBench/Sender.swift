@@ -30,7 +30,8 @@ final class Sender: Sendable {
   /// A series always goes over the same connection, so that its samples stay in order. `onSamples` is called when that many samples are
   /// acknowledged; bodies that are not sent yet then stay behind.
   func send(
-    rounds: Range<Int>, connections: Int, stopAt samplesMax: Int = .max, whenStopped: @escaping @Sendable () -> Void = {}
+    rounds: Range<Int>, connections: Int, stopAt samplesMax: Int = .max,
+    whenStopped: @escaping @Sendable () -> Void = {}
   ) -> Progress {
     progress.withLock { $0 = Progress() }
     let perRound = bodies.entries.prefix { $0.round == 0 }.count
@@ -42,7 +43,9 @@ final class Sender: Sendable {
         do throws(BenchmarkError) {
           let channel = try Connection(port: port)
           for index in bodies.entries.indices {
-            guard rounds.contains(bodies.entries[index].round), index % perRound % connections == connection else { continue }
+            guard rounds.contains(bodies.entries[index].round), index % perRound % connections == connection else {
+              continue
+            }
             guard try send(index, channel, samplesMax, whenStopped) else { return }
           }
         } catch {

@@ -12,7 +12,8 @@ struct SeriesTemplate {
   /// Counters of a customer: twenty for each of 50,000.
   static let cardinality: [SeriesTemplate] = (0..<20).map { index in
     SeriesTemplate(
-      name: "customer_requests_total", labels: [("code", ["200", "302", "404", "500"][index % 4]), ("path", paths[index / 4])],
+      name: "customer_requests_total",
+      labels: [("code", ["200", "302", "404", "500"][index % 4]), ("path", paths[index / 4])],
       kind: .counter(Int64(1 + index % 7)))
   }
 

@@ -19,9 +19,12 @@ struct Settling {
           "needletail: admin/flush is not available (\(answer.status)), so its head was not flushed: its settled figures hold the log "
           + "and no part of a flush that had not come by itself"
       }
-    default: remark = "prometheus cannot flush: what is settled is its head in memory, and on disk its log of the last hours"
+    default:
+      remark = "prometheus cannot flush: what is settled is its head in memory, and on disk its log of the last hours"
     }
-    if !waitUntilIdle() { remark = (remark.map { $0 + "; " } ?? "") + "\(server.contestant.name) did not come to rest in 90 s" }
+    if !waitUntilIdle() {
+      remark = (remark.map { $0 + "; " } ?? "") + "\(server.contestant.name) did not come to rest in 90 s"
+    }
     return remark
   }
 
