@@ -9,7 +9,7 @@ RELEASE = NEEDLETAIL_ONLY=release $(BUILD) -c release --static-swift-stdlib -Xcc
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release demo test test-one fuzz lint format bench bench-columns docs clean
+.PHONY: help setup build release demo test test-one fuzz lint format bench bench-peers bench-columns docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ COLUMN_BENCH = NEEDLETAIL_ONLY=ColumnBench NEEDLETAIL_BENCH=1 $(BUILD) -c releas
 bench-columns: setup ## Measure the column codecs: bytes and CPU ns a value, both ways, beside zstd and a plain Gorilla.
 	$(COLUMN_BENCH)
 	@"$$($(COLUMN_BENCH) --show-bin-path)/ColumnBench"
+
+bench-peers: release ## Measure the storage engine beside Prometheus and VictoriaMetrics; ARGUMENTS=--quick for minutes, not half an hour.
+	cd Benchmarks && $(BUILD) -c release && \
+	  "$$($(BUILD) -c release --show-bin-path)/peers-bench" "$$(cd .. && $(RELEASE) --show-bin-path)/needletail" $(ARGUMENTS)
 
 docs: setup ## Write the SDK's API documentation to docs/api.
 	NEEDLETAIL_DOCS=1 $(SWIFT) package --allow-writing-to-directory docs/api generate-documentation \
