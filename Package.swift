@@ -202,6 +202,17 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ("swift-nio-extras", .package(url: "https://github.com/apple/swift-nio-extras.git", exact: "1.35.2")),
 ]
 
+// Micro-benchmarks of single rooms, in Benchmarks/Micro; they are only there where NEEDLETAIL_BENCH=1 asks for them.
+let benchmarks: [Target] =
+  ProcessInfo.processInfo.environment["NEEDLETAIL_BENCH"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "DecodeBench",
+      dependencies: ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "CSnappy"],
+      path: "Benchmarks/Micro/DecodeBench", swiftSettings: settings)
+  ]
+
 /// The names of the targets of this package, and of the packages, that a target stands on directly.
 func standsOn(_ target: Target) -> (targets: [String], packages: [String]) {
   var targets: [String] = []
@@ -232,7 +243,7 @@ func selection(_ all: [Target], only: String?) -> [Target] {
 }
 
 let only = ProcessInfo.processInfo.environment["NEEDLETAIL_ONLY"]
-let targets = selection(libraries + rooms + testRooms, only: only)
+let targets = selection(libraries + rooms + testRooms + benchmarks, only: only)
 let names = Set(targets.map(\.name))
 let neededPackages = Set(targets.flatMap { standsOn($0).packages })
 

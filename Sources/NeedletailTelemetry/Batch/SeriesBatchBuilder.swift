@@ -42,8 +42,10 @@
     values.append(valueBits.littleEndian)
   }
 
-  /// Adds rows of one sample each, all as they lie in the columns: for each row two words of its identity, the lower
-  /// half first, a timestamp and the bits of a value, little-endian.
+  /// Adds rows of one sample each, all as they lie in the columns.
+  ///
+  /// For each row there are two words of its identity, the lower half first, a timestamp in ms since 1970 and the bits of
+  /// a value, all little-endian. O(rows).
   package mutating func append(
     oneEach words: UnsafeBufferPointer<UInt64>, timestamps times: UnsafeBufferPointer<Int64>,
     values bits: UnsafeBufferPointer<UInt64>
@@ -53,7 +55,9 @@
     endRow()
     if !starts.isEmpty { starts.append(contentsOf: repeatElement(0, count: times.count)) }
     // The last row is left open, as `beginSeries` leaves it.
-    if !isOneEach { for row in 1..<times.count { ends.append(UInt32(truncatingIfNeeded: values.count + row).littleEndian) } }
+    if !isOneEach {
+      for row in 1..<times.count { ends.append(UInt32(truncatingIfNeeded: values.count + row).littleEndian) }
+    }
     ids.append(contentsOf: words)
     timestamps.append(contentsOf: times)
     values.append(contentsOf: bits)

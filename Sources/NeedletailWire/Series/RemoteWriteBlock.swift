@@ -35,9 +35,9 @@ struct RemoteWriteBlock: ~Copyable {
   var isFull: Bool { count == Self.capacity }
   /// The keys of the labels.
   var keys: UnsafeBufferPointer<Hash128> { UnsafeBufferPointer(rebasing: allKeys[..<count]) }
-  /// Milliseconds since 1970.
+  /// Milliseconds since 1970, little-endian.
   var times: UnsafeBufferPointer<Int64> { UnsafeBufferPointer(rebasing: allTimes[..<count]) }
-  /// The bits of the values.
+  /// The bits of the values, little-endian.
   var values: UnsafeBufferPointer<UInt64> { UnsafeBufferPointer(rebasing: allValues[..<count]) }
 
   mutating func removeAll() { count = 0 }

@@ -51,19 +51,22 @@ package enum RemoteWriteDecoder {
     _ block: inout RemoteWriteBlock, into output: inout SeriesOutput
   ) throws(ProtobufError) {
     guard block.count > 0 else { return }
-    let isCertain = output.hasRoom(forSamples: block.count)
-    let unknown = isCertain ? output.find(block) : .max
+    defer { block.removeAll() }
+    guard output.hasRoom(forSamples: block.count) else {
+      for index in 0..<block.count { try decodeSeries(block.series[index], into: &output) }
+      return
+    }
+    let unknown = output.find(block)
     var start = 0
     while start < block.count {
       let run = min(block.count - start, (unknown >> UInt64(start)).trailingZeroBitCount)
       if run > 0 {
         output.append(block, start..<(start + run))
-      } else {
-        try decodeSeries(block.series[start], into: &output)
+      } else if let id = try resolve(block.series[start], key: block.keys[start], pointCount: 1, into: &output) {
+        output.append(block, start, id)
       }
       start += max(1, run)
     }
-    block.removeAll()
   }
 
   /// Where things lie in a TimeSeries.

@@ -116,6 +116,14 @@ struct SeriesOutput {
     decoded.sampleCount += range.count
   }
 
+  /// Adds a series of a block that was just defined, with its sample.
+  mutating func append(_ block: borrowing RemoteWriteBlock, _ index: Int, _ id: SeriesID) {
+    builder.beginSeries(id)
+    builder.append(
+      timestamp: Int64(littleEndian: block.times[index]), valueBits: UInt64(littleEndian: block.values[index]))
+    decoded.sampleCount += 1
+  }
+
   /// Makes a series of what is in `labels`, defines it and remembers it under `key`; the labels are forgotten, and it
   /// is said why, where they are not allowed.
   mutating func define(key: Hash128?) -> Definition {
