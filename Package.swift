@@ -239,6 +239,10 @@ let benchmarks: [Target] =
       name: "HeadBench",
       dependencies: ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"],
       path: "Benchmarks/Micro/HeadBench", swiftSettings: settings),
+    .executableTarget(
+      name: "DecodeBench",
+      dependencies: ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "CSnappy"],
+      path: "Benchmarks/Micro/DecodeBench", swiftSettings: settings),
   ]
 
 /// The names of the targets of this package, and of the packages, that a target stands on directly.

@@ -37,7 +37,7 @@ package struct Receiver: Sendable {
       request, bodyMax: limits.remoteWriteBodyMax, decompression: limits.remoteWriteDecompression,
       defaultCoding: .snappy, format: remoteWriteFormat
     ) { body, _ in
-      await storeSeries(tenant: request.tenant, body: body) { body, decoding throws(ProtobufError) in
+      await storeSeries(request, body: body) { body, decoding throws(ProtobufError) in
         try RemoteWriteDecoder.decode(body, decoding)
       }
     }
@@ -51,7 +51,7 @@ package struct Receiver: Sendable {
       request, bodyMax: limits.otlpBodyMax, decompression: limits.otlpDecompression, defaultCoding: .identity,
       format: BodyFormat.ofOTLP
     ) { body, format in
-      await storeOTLP(signal, tenant: request.tenant, body: body, format: format)
+      await storeOTLP(signal, request, body: body, format: format)
     }
     counters.record(outcome, bytes: request.body.count, signal: signal)
     return outcome
@@ -108,7 +108,7 @@ package struct Receiver: Sendable {
   // MARK: OTLP
 
   private func storeOTLP(
-    _ signal: OTLPSignal, tenant: TenantID, body: [UInt8], format: BodyFormat
+    _ signal: OTLPSignal, _ request: ReceiveRequest, body: [UInt8], format: BodyFormat
   ) async -> ReceiveOutcome {
     var protobuf = body
     if format == .json {
@@ -122,11 +122,11 @@ package struct Receiver: Sendable {
     }
     switch signal {
     case .metrics:
-      return await storeSeries(tenant: tenant, body: protobuf) { body, decoding throws(ProtobufError) in
+      return await storeSeries(request, body: protobuf) { body, decoding throws(ProtobufError) in
         try OTLPMetricsDecoder.decode(body, decoding)
       }
-    case .logs: return await storeEvents(tenant: tenant, body: protobuf, OTLPLogsDecoder.decode)
-    case .traces: return await storeEvents(tenant: tenant, body: protobuf, OTLPSpansDecoder.decode)
+    case .logs: return await storeEvents(tenant: request.tenant, body: protobuf, OTLPLogsDecoder.decode)
+    case .traces: return await storeEvents(tenant: request.tenant, body: protobuf, OTLPSpansDecoder.decode)
     }
   }
 
@@ -165,10 +165,12 @@ package struct Receiver: Sendable {
     DecodedSeries
 
   private func storeSeries(
-    tenant: TenantID, body: [UInt8], _ decode: @escaping SeriesDecoder
+    _ request: ReceiveRequest, body: [UInt8], _ decode: @escaping SeriesDecoder
   ) async -> ReceiveOutcome {
-    // Naming a batch by its content makes a retry of the same body the same batch.
-    let batchID = body.withUnsafeBytes { Hash128.of($0, seed: tenant.hashSeed) }
+    let tenant = request.tenant
+    // Naming a batch by its content makes a retry of the same body the same batch. The bytes as they were sent are a
+    // fraction of the decompressed ones, all of which would have to be hashed once more.
+    let batchID = request.body.withUnsafeBytes { Hash128.of($0, seed: tenant.hashSeed) }
     let decoded: DecodedSeries
     do throws(ProtobufError) {
       decoded = try decodeSeries(tenant, body, batchID, alwaysDefine: false, decode)
