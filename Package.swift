@@ -202,6 +202,17 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ("swift-nio-extras", .package(url: "https://github.com/apple/swift-nio-extras.git", exact: "1.35.2")),
 ]
 
+/// Micro-benchmarks of what other packages cannot see:
+/// `NEEDLETAIL_BENCH=1 NEEDLETAIL_ONLY=PartBench swift build -c release`.
+func bench(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies, path: "Benchmarks/Micro/\(name)", swiftSettings: settings)
+}
+
+let benches: [Target] = [
+  bench("PartBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"])
+]
+
 /// The names of the targets of this package, and of the packages, that a target stands on directly.
 func standsOn(_ target: Target) -> (targets: [String], packages: [String]) {
   var targets: [String] = []
@@ -232,7 +243,8 @@ func selection(_ all: [Target], only: String?) -> [Target] {
 }
 
 let only = ProcessInfo.processInfo.environment["NEEDLETAIL_ONLY"]
-let targets = selection(libraries + rooms + testRooms, only: only)
+let benchesWanted = ProcessInfo.processInfo.environment["NEEDLETAIL_BENCH"] != nil
+let targets = selection(libraries + rooms + testRooms + (benchesWanted ? benches : []), only: only)
 let names = Set(targets.map(\.name))
 let neededPackages = Set(targets.flatMap { standsOn($0).packages })
 

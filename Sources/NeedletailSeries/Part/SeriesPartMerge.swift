@@ -16,8 +16,7 @@ struct SeriesPartMerge {
   ///
   /// Ends soon when its task is cancelled, and then, as after any error, leaves nothing behind.
   static func merge(
-    _ parts: [SeriesPart], indexes: PartIndexCache, options: SeriesEngineOptions, slots: SlotMap,
-    to folder: PartsFolder
+    _ parts: [SeriesPart], options: SeriesEngineOptions, slots: SlotMap, to folder: PartsFolder
   ) throws(SeriesMaintenanceError) -> PartRecord {
     var metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
     metadata.add(of: [], parts.byAge)
@@ -31,7 +30,7 @@ struct SeriesPartMerge {
     } catch { throw .block(error) }
     do throws(SeriesMaintenanceError) {
       var merge = SeriesPartMerge(parts, builder)
-      try merge.run(parts, indexes)
+      try merge.run(parts)
       return try SeriesMaintenanceError.wrapping { () throws(BlockError) in
         try builder.finish(metadata: descriptions)
       }
@@ -48,12 +47,10 @@ struct SeriesPartMerge {
     self.builder = builder
   }
 
-  private mutating func run(
-    _ parts: [SeriesPart], _ indexes: PartIndexCache
-  ) throws(SeriesMaintenanceError) {
+  private mutating func run(_ parts: [SeriesPart]) throws(SeriesMaintenanceError) {
     try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in
       for part in parts {
-        var input = MergeInput(part, try indexes.index(of: part))
+        var input = MergeInput(part)
         try input.advance()
         inputs.append(input)
       }
