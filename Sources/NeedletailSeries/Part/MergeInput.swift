@@ -8,7 +8,7 @@ struct MergeInput {
   private var number = -1
   private var tenant = 0
   private(set) var record: PartSeriesRecord?
-  private(set) var labels: [UInt8] = []
+  private var labels: [UInt8]?
   var samples: SampleScan
   private var histograms: PartScan
   private var exemplars: ExemplarScan
@@ -33,8 +33,17 @@ struct MergeInput {
     record = nil
     guard number < part.content.seriesCount else { return }
     while tenant < part.content.tenants.count, number >= part.content.tenants[tenant].end { tenant += 1 }
-    labels = try reader.labels(of: number)
+    labels = nil
     record = try reader.record(number)
+  }
+
+  /// The current series' canonical labels, put together when they are asked for: where identities are equal, those of
+  /// one input will do.
+  mutating func currentLabels() throws(SeriesDamage) -> [UInt8] {
+    if let labels { return labels }
+    let found = try reader.labels(of: number)
+    labels = found
+    return found
   }
 
   /// The current series' runs of samples.

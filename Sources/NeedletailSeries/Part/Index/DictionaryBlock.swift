@@ -41,7 +41,8 @@ struct DictionaryBlock: Sendable {
       guard text.count + shared + rest.count <= Self.textBytesMax else { throw .invalid("values are too long") }
       let previous = start
       start = text.count
-      text.append(contentsOf: text[previous..<(previous + shared)])
+      // One by one: a slice would be a second owner, for which the whole array would be copied.
+      for index in previous..<(previous + shared) { text.append(text[index]) }
       text.append(contentsOf: rest)
       ends.append(text.count)
     }

@@ -43,7 +43,8 @@ struct LabelBlock: Sendable {
       guard numbers.count + shared + rest <= Self.numbersMax else { throw .invalid("too many labels") }
       let previous = start
       start = numbers.count
-      numbers.append(contentsOf: numbers[previous..<(previous + shared)])
+      // One by one: a slice would be a second owner, for which the whole array would be copied.
+      for index in previous..<(previous + shared) { numbers.append(numbers[index]) }
       var last = numbers.count > start ? UInt64(numbers[numbers.count - 1]) : 0
       for _ in 0..<rest {
         last &+= try reader.readVarint()

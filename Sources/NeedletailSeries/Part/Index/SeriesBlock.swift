@@ -50,7 +50,12 @@ struct SeriesBlock: Sendable {
     guard count <= bytes.count / 16 else { throw .truncated }
     var ids: [Hash128] = []
     ids.reserveCapacity(count)
-    for _ in 0..<count { ids.append(try reader.readHash()) }
+    let words = try reader.read(count: count * 16)
+    for index in 0..<count {
+      let low = words.loadUnaligned(fromByteOffset: index * 16, as: UInt64.self)
+      let high = words.loadUnaligned(fromByteOffset: index * 16 + 8, as: UInt64.self)
+      ids.append(Hash128(high: UInt64(littleEndian: high), low: UInt64(littleEndian: low)))
+    }
     var columns: [Int64] = []
     columns.reserveCapacity(count * Self.columnCount)
     for _ in 0..<Self.columnCount { columns += try IntegerColumn.decode(&reader, count: count) }
