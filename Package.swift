@@ -226,23 +226,21 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ("swift-nio-extras", .package(url: "https://github.com/apple/swift-nio-extras.git", exact: "1.35.2")),
 ]
 
-// Micro-benchmarks of single rooms, in Benchmarks/Micro; they are only there where NEEDLETAIL_BENCH=1 asks for them.
+/// A micro-benchmark of a single room, in Benchmarks/Micro, which sees what other packages cannot.
+func bench(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies, path: "Benchmarks/Micro/\(name)", swiftSettings: settings)
+}
+
+// They are only there where NEEDLETAIL_BENCH=1 asks for them.
 let benchmarks: [Target] =
   ProcessInfo.processInfo.environment["NEEDLETAIL_BENCH"] == nil
   ? []
   : [
-    .executableTarget(
-      name: "ColumnBench",
-      dependencies: ["NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"],
-      path: "Benchmarks/Micro/ColumnBench", swiftSettings: settings),
-    .executableTarget(
-      name: "HeadBench",
-      dependencies: ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"],
-      path: "Benchmarks/Micro/HeadBench", swiftSettings: settings),
-    .executableTarget(
-      name: "DecodeBench",
-      dependencies: ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "CSnappy"],
-      path: "Benchmarks/Micro/DecodeBench", swiftSettings: settings),
+    bench("ColumnBench", ["NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
+    bench("HeadBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
+    bench("DecodeBench", ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "CSnappy"]),
+    bench("PartBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
   ]
 
 /// The names of the targets of this package, and of the packages, that a target stands on directly.

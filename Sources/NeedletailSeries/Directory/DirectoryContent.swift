@@ -10,10 +10,10 @@ struct DirectoryContent: Sendable {
   private var nameSlots = HashSlots()
   private var postings = PostingPages()
   /// For each pair: its series.
-  private var members = PagedArray<PostingList>()
+  private var members = PagedArray<PostingChain>()
   /// For each name: its pairs.
-  private var pairsOfName = PagedArray<PostingList>()
-  private var seriesOfTenant: [PostingList] = []
+  private var pairsOfName = PagedArray<PostingChain>()
+  private var seriesOfTenant: [PostingChain] = []
   /// For each series: the low bits of the last generation in which it had a sample.
   private var ages = PagedArray<UInt8>()
 
@@ -31,7 +31,7 @@ struct DirectoryContent: Sendable {
   /// About what the directory occupies, in bytes; pages are counted as far as they are filled.
   var byteCount: Int {
     records.byteCount + seriesSlots.byteCount + pairSlots.byteCount + nameSlots.byteCount + postings.byteCount
-      + members.byteCount + pairsOfName.byteCount + seriesOfTenant.count * MemoryLayout<PostingList>.stride
+      + members.byteCount + pairsOfName.byteCount + seriesOfTenant.count * MemoryLayout<PostingChain>.stride
       + ages.byteCount
   }
 
@@ -120,7 +120,7 @@ struct DirectoryContent: Sendable {
   private mutating func number(of tenant: TenantID) -> UInt32 {
     if let known = records.number(of: tenant) { return UInt32(truncatingIfNeeded: known) }
     records.tenants.append(tenant)
-    seriesOfTenant.append(PostingList())
+    seriesOfTenant.append(PostingChain())
     return UInt32(truncatingIfNeeded: records.tenants.count - 1)
   }
 
@@ -141,7 +141,7 @@ struct DirectoryContent: Sendable {
     let nameNumber = intern(name: name, tenant: tenant)
     let number = records.pairs.count
     records.pairs.append(DirectoryRecords.Pair(hash: hash, name: nameNumber, value: records.texts.append(value)))
-    members.append(PostingList())
+    members.append(PostingChain())
     postings.append(UInt32(truncatingIfNeeded: number), to: &pairsOfName.address(Int(nameNumber)).pointee)
     let pairs = records.pairs
     pairSlots.insert(UInt64(hash), number) { UInt64(pairs.address($0).pointee.hash) }
@@ -171,7 +171,7 @@ struct DirectoryContent: Sendable {
     if let known = findName(name, hash, tenant) { return UInt32(truncatingIfNeeded: known) }
     let number = records.names.count
     records.names.append(DirectoryRecords.Name(hash: hash, tenant: tenant, text: records.texts.append(name)))
-    pairsOfName.append(PostingList())
+    pairsOfName.append(PostingChain())
     let names = records.names
     nameSlots.insert(UInt64(hash), number) { UInt64(names.address($0).pointee.hash) }
     return UInt32(truncatingIfNeeded: number)

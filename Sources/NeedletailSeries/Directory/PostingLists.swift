@@ -3,7 +3,7 @@
 /// A list's first chunk has 16 bytes and each next one twice as many, up to 256, so that a million short lists and a few
 /// long ones are both small. A chunk is the reference of the next one (4 bytes) and differences, the first of a list
 /// against -1; a difference is never 0, so a 0 ends a chunk early.
-struct PostingList: BitwiseCopyable, Sendable {
+struct PostingChain: BitwiseCopyable, Sendable {
   fileprivate(set) var count: UInt32 = 0
   /// The last member; the only one where there is one.
   fileprivate(set) var last: UInt32 = 0
@@ -51,7 +51,7 @@ struct PostingPages: @unchecked Sendable {
   }
 
   /// Adds a member that is greater than the last; one that is not is passed over.
-  @inline(__always) mutating func append(_ member: UInt32, to list: inout PostingList) {
+  @inline(__always) mutating func append(_ member: UInt32, to list: inout PostingChain) {
     if list.count == 0 {
       list.count = 1
       list.last = member
@@ -70,7 +70,7 @@ struct PostingPages: @unchecked Sendable {
     list.count += 1
   }
 
-  @inline(__always) private mutating func write(_ difference: UInt32, to list: inout PostingList) {
+  @inline(__always) private mutating func write(_ difference: UInt32, to list: inout PostingChain) {
     let size = difference < 0x80 ? 1 : (38 - difference.leadingZeroBitCount) / 7
     if size > Int(list.room) { addChunk(to: &list) }
     let chunk = address(list.tail)
@@ -85,7 +85,7 @@ struct PostingPages: @unchecked Sendable {
     list.room -= UInt16(truncatingIfNeeded: size)
   }
 
-  @inline(never) private mutating func addChunk(to list: inout PostingList) {
+  @inline(never) private mutating func addChunk(to list: inout PostingChain) {
     let level = min(list.level + 1, Self.levelMax)
     let next = allocate(level)
     // What is left of the old chunk is zeros already: pages are.
@@ -96,7 +96,7 @@ struct PostingPages: @unchecked Sendable {
   }
 
   /// Calls `body` with every member, ascending, until it answers false.
-  @inline(__always) func forEach(_ list: PostingList, while body: (UInt32) -> Bool) {
+  @inline(__always) func forEach(_ list: PostingChain, while body: (UInt32) -> Bool) {
     guard list.count > 1 else {
       if list.count == 1 { _ = body(list.last) }
       return

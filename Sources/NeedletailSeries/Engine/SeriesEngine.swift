@@ -49,7 +49,7 @@ package final class SeriesEngine: JournalParticipant {
   let clock: any WallClock
   let catalog: any PartCatalog
   let folder: PartsFolder
-  let indexes: PartIndexCache
+  let indexBlocks: PartBlockCache
   let state: Mutex<State>
   let counters = Mutex(SeriesStatistics())
   private let journal = Mutex<Journal?>(nil)
@@ -66,7 +66,7 @@ package final class SeriesEngine: JournalParticipant {
     self.clock = clock
     self.folder = folder
     self.catalog = catalog
-    indexes = PartIndexCache(bytesMax: options.indexCacheBytes)
+    indexBlocks = PartBlockCache(bytesMax: options.indexCacheBytes)
     var state = State(options)
     for record in try catalog.list(.series) {
       do throws(SeriesDamage) {
@@ -104,6 +104,7 @@ package final class SeriesEngine: JournalParticipant {
       result.partBytes = state.parts.reduce(0) { $0 + $1.record.bytes }
       return (state.head, state.frozen)
     }
+    (result.indexCacheBytes, result.indexCacheHits, result.indexCacheMisses) = indexBlocks.statistics
     (result.activeSeries, result.headBytes) = head.withStorage { ($0.activeCount, $0.byteCount) }
     if let frozen { result.headBytes += frozen.withStorage { $0.byteCount } }
     let grown: Int
@@ -112,6 +113,17 @@ package final class SeriesEngine: JournalParticipant {
     }
     result.headBytes += grown
     return result
+  }
+
+  /// Bytes on disk of all parts by what they hold, compressed, in the order of the format's numbers.
+  package var partSizes: [(name: String, bytes: UInt64)] {
+    let parts = state.withLock { $0.parts }
+    return PartBlockKind.titles.compactMap { kind, title in
+      let bytes = parts.reduce(UInt64(0)) { sum, part in
+        part.content.blocks(kind).reduce(sum) { $0 &+ UInt64($1.length) }
+      }
+      return bytes == 0 ? nil : (title, bytes)
+    }
   }
 
   // MARK: - JournalParticipant

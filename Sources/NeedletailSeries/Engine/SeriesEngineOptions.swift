@@ -30,7 +30,7 @@ package struct SeriesEngineOptions: Sendable {
   package var headBytesMax: Int
   /// The size before compression at which a block of samples is closed, in bytes.
   package var blockBytes: Int
-  /// How many bytes of part indexes are kept in memory between queries.
+  /// How many bytes of the blocks of parts' indexes are kept in memory.
   package var indexCacheBytes: Int
   /// How many bytes of descriptions of metrics a head keeps, and likewise the engine for all that is stored.
   ///
@@ -89,6 +89,10 @@ package struct SeriesStatistics: Equatable, Sendable {
   package var partBytes: UInt64 = 0
   /// Parts that the catalog lists but that cannot be opened.
   package var damagedParts = 0
+  /// Bytes of parts' indexes in memory, and how often a block of them was there or had to be read.
+  package var indexCacheBytes = 0
+  package var indexCacheHits: UInt64 = 0
+  package var indexCacheMisses: UInt64 = 0
   /// Parts that were merged into others.
   package var mergedParts: UInt64 = 0
   /// Parts that retention removed.

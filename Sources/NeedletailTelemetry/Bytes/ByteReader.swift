@@ -34,7 +34,8 @@
   @inlinable package var isAtEnd: Bool { position == bytes.count }
 
   /// An integer, least significant byte first.
-  @inlinable package mutating func read<T: FixedWidthInteger>(
+  // Always: called as a generic it costs more than all else that a short column takes.
+  @inlinable @inline(__always) package mutating func read<T: FixedWidthInteger>(
     _ type: T.Type = T.self
   ) throws(MalformedBytes) -> T {
     guard remaining >= MemoryLayout<T>.size else { throw .truncated }
