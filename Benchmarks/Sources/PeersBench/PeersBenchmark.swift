@@ -105,7 +105,7 @@ struct PeersBenchmark {
     let bodies = try makeBodies(fleet, options.requests[0])
     let ingest = IngestRun(fleet: fleet, bodies: bodies, connections: options.connections[0], options: options)
     try passes(keepingLast: !options.figures.isEmpty) { contestant in
-      try ingest.runFirstRoundApart(contestant, into: &figures)
+      try ingest.runRoundsApart(contestant, into: &figures)
     } questions: { servers in
       let questions = QueryRun(servers: servers, options: options, endSeconds: queryEnd)
       let shapes: [(QueryShape, Double)] = [
