@@ -51,7 +51,7 @@ struct FigureTable {
         [row.name] + servers.map { Table.number(row.values[$0]?.median) }
           + [Table.number(other), Table.number(ratio), goal.0, goal.1])
     }
-    return ([table.text(markdown: markdown)] + notes.map { (markdown ? "- " : "  note: ") + $0 })
-      .joined(separator: markdown ? "\n\n" : "\n")
+    let marked = notes.map { (markdown ? "- " : "  note: ") + $0 }.joined(separator: "\n")
+    return table.text(markdown: markdown) + (notes.isEmpty ? "" : "\n\n" + marked)
   }
 }

@@ -42,26 +42,24 @@ struct IngestRun {
     return server
   }
 
-  /// The same for a load whose first round is all new series, which are taken by themselves.
-  func runFirstRoundApart(_ contestant: Contestant, into figures: inout FigureTable) throws -> RunningServer {
+  /// The same for a load whose first round is all new series: each round by itself, so that one sees which bears a flush.
+  func runRoundsApart(_ contestant: Contestant, into figures: inout FigureTable) throws -> RunningServer {
     let server = try RunningServer(contestant, root: options.folder)
     let name = contestant.name
     let series = Double(fleet.slots)
     let began = server.figures.cpuSeconds
-    try send(0..<1, server, &figures)
-    let first = server.figures.cpuSeconds
-    try send(1..<fleet.rounds, server, &figures)
-    let sent = server.figures.cpuSeconds
+    for round in 0..<fleet.rounds {
+      let before = server.figures.cpuSeconds
+      try send(round..<round + 1, server, &figures)
+      let microseconds = (server.figures.cpuSeconds - before) / series * 1e6
+      figures.record(
+        round == 0 ? "new series with its first sample, CPU us" : "its sample \(round + 1), CPU us", name, microseconds,
+        target: round == 0 ? .ratio(0.3) : Self.ratio)
+    }
     let memory = server.figures.anonymousBytes
     if let remark = try Settling(server: server).run() { figures.note(remark) }
     let settled = server.figures.cpuSeconds
     let disk = server.disk
-    let later = (sent - first) / (Double(bodies.samples) - series)
-    figures.record("first sample of a new series, CPU us", name, (first - began) / series * 1e6, target: .ratio(0.3))
-    figures.record(
-      "the same less a later sample's: CPU per new series, us", name, ((first - began) / series - later) * 1e6,
-      target: .ratio(0.3))
-    figures.record("later samples, CPU s per million", name, later * 1e6, target: Self.ratio)
     figures.record(
       "all to settled, CPU s per million samples", name, (settled - began) / Double(bodies.samples) * 1e6,
       target: Self.ratio)

@@ -105,7 +105,7 @@ struct PeersBenchmark {
     let bodies = try makeBodies(fleet, options.requests[0])
     let ingest = IngestRun(fleet: fleet, bodies: bodies, connections: options.connections[0], options: options)
     try passes(keepingLast: !options.figures.isEmpty) { contestant in
-      try ingest.runFirstRoundApart(contestant, into: &figures)
+      try ingest.runRoundsApart(contestant, into: &figures)
     } questions: { servers in
       let questions = QueryRun(servers: servers, options: options, endSeconds: queryEnd)
       let shapes: [(QueryShape, Double)] = [
@@ -141,7 +141,7 @@ struct PeersBenchmark {
     } questions: { servers in
       let questions = QueryRun(servers: servers, options: options, endSeconds: queryEnd)
       let shape = QueryShape(
-        name: "count", form: .instant(#"count(count_over_time({job="bench"}[\#(fleet.rounds * 15 + 60)s]))"#))
+        name: "count", form: .instant(#"count(last_over_time({job="bench"}[\#(fleet.rounds * 15 + 60)s]))"#))
       for server in servers {
         do {
           let cost = try questions.cost(shape, server, fewest: 3)

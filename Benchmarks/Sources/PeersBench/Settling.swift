@@ -12,6 +12,8 @@ struct Settling {
     case "victoria-metrics":
       let answer = try Connection(port: server.port).get("/internal/force_flush")
       if answer.status != 200 { remark = "victoria-metrics: force_flush answered \(answer.status)" }
+      // It makes samples visible and leaves them in memory, from where they go to disk some seconds later.
+      usleep(10_000_000)
     case "needletail":
       let answer = try Connection(port: server.port).post("/needletail/v1/admin/flush")
       if answer.status / 100 != 2 {
