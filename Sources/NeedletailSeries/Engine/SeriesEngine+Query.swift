@@ -112,27 +112,24 @@ extension SeriesEngine {
     fromLabels: (LabelSet, (UnsafeRawBufferPointer) -> Void) -> Void
   ) throws(SeriesQueryError) -> SeriesAnswer<String> {
     var snapshot = snapshot(tenant, range)
-    var found = Set<[UInt8]>()
+    var found = TextSet()
     if matchers.isEmpty {
       for source in snapshot.sources {
         if Task.isCancelled { throw .cancelled }
         switch source {
         case .head(let head):
-          if let view = HeadIndexView(head, of: tenant) { fromIndex(view) { found.insert(Array($0)) } }
+          if let view = HeadIndexView(head, of: tenant) { fromIndex(view) { found.add($0) } }
         case .part(_, let index):
-          if let view = index.view(of: tenant) { fromIndex(view) { found.insert(Array($0)) } }
+          if let view = index.view(of: tenant) { fromIndex(view) { found.add($0) } }
           if let damage = index.takeDamage() { snapshot.note(damage) }
         }
       }
     } else {
       let gathering = try snapshot.gather(matchers, limit: .max)
       try snapshot.forEachLabelSet(gathering) { labels in
-        fromLabels(LabelSet(canonicalBytes: labels)) { found.insert(Array($0)) }
+        fromLabels(LabelSet(canonicalBytes: labels)) { found.add($0) }
       }
     }
-    let all = Array(found)
-    let sorted = RowSort.order(all.count) { all[$0].lexicographicallyPrecedes(all[$1]) }.prefix(limit)
-    return SeriesAnswer(
-      elements: sorted.map { String(decoding: all[$0], as: UTF8.self) }, damages: snapshot.damages)
+    return SeriesAnswer(elements: found.sorted(limit: limit), damages: snapshot.damages)
   }
 }
