@@ -13,7 +13,7 @@ import Synchronization
 /// Stores samples of all tenants, durably, and finds them again.
 package final class SeriesEngine: JournalParticipant {
   /// The version of the part format (docs/formats/series-part.md).
-  package static let partFormat: UInt32 = 2
+  package static let partFormat: UInt32 = 3
   static let definitionsKind = LogRecordKind.series(1)
   static let batchKind = LogRecordKind.series(2)
   static let boundsKind = LogRecordKind.series(3)
