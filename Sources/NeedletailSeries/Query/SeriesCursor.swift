@@ -47,13 +47,14 @@ package struct SeriesCursor: Sendable {
   package mutating func next() throws(SeriesQueryError) -> SeriesChunk? {
     guard let range = snapshot.range else { return nil }
     var chunk = SeriesChunk()
+    var places: [SeriesGathering.Place] = []
     while position < gathering.entries.count, chunk.sampleCount < Self.chunkSamples,
       chunk.seriesCount < Self.chunkSeries
     {
       if Task.isCancelled { throw .cancelled }
       let entry = gathering.entries[position]
       position += 1
-      var places: [SeriesGathering.Place] = []
+      places.removeAll(keepingCapacity: true)
       gathering.forEachPlace(of: entry) { places.append($0) }
       var found = Found()
       for place in places { read(place, range, &chunk, &found) }
@@ -77,16 +78,11 @@ package struct SeriesCursor: Sendable {
     let (start, end) = (range.startMilliseconds, range.endMilliseconds)
     switch snapshot.sources[place.source] {
     case .head(let head):
-      let content = head.withStorage { storage in
-        var columns = SampleColumns()
-        storage.collect(place.number, from: start, to: end, into: &columns)
-        return (
-          columns, storage.histograms(place.number, from: start, to: end), storage.startTimestamp(place.number)
-        )
+      head.withStorage { storage in
+        chunk.withColumns { storage.collect(place.number, from: start, to: end, into: &$0) }
+        found.histograms += storage.histograms(place.number, from: start, to: end)
+        found.start = max(found.start, storage.startTimestamp(place.number))
       }
-      chunk.withColumns { $0.append(content.0) }
-      found.histograms += content.1
-      found.start = max(found.start, content.2)
     case .part(let part, let index):
       guard let record = index.record(place.number) else { return }
       found.start = max(found.start, record.startTimestamp)
@@ -125,13 +121,5 @@ package struct SeriesCursor: Sendable {
 
   private mutating func note(_ damage: SeriesDamage) {
     if !damages.contains(damage) { damages.append(damage) }
-  }
-}
-
-extension SampleColumns {
-  /// Appends the other columns.
-  mutating func append(_ other: SampleColumns) {
-    timestamps += other.timestamps
-    values += other.values
   }
 }

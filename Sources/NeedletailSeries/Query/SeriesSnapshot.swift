@@ -58,22 +58,7 @@ struct SeriesSnapshot: Sendable {
     into gathering: inout SeriesGathering
   ) throws(SeriesQueryError) {
     guard let view = head.directory.view(of: tenant) else { return }
-    let found = head.only(view.select(matchers), in: range)
-    var problem: SeriesQueryError?
-    var labels = ByteWriter(reserving: 256)
-    found.forEach { number in
-      guard problem == nil else { return }
-      let id = view.records.id(number)
-      guard !gathering.addKnown(id, source: source, number: number) else { return }
-      labels.removeAll()
-      view.records.appendLabels(number, to: &labels)
-      labels.bytes.withUnsafeBytes { labels in
-        do throws(SeriesQueryError) {
-          try gathering.add(id, labels: labels, source: source, number: number)
-        } catch { problem = error }
-      }
-    }
-    if let problem { throw problem }
+    try gathering.add(head.only(view.select(matchers), in: range), of: view.records, source: source)
   }
 
   private mutating func gather(
@@ -102,6 +87,50 @@ struct SeriesSnapshot: Sendable {
     }
     if let damage { damages.append(damage) }
     if let problem { throw problem }
+  }
+}
+
+extension SeriesSnapshot {
+  /// Calls `body` with labels of the series that satisfy the matchers and may have samples in the range: those of one
+  /// name, or all of them. A head's are told pair by pair, each once, without putting label sets together.
+  mutating func forEachLabel(
+    _ matchers: [LabelMatcher], named name: String?,
+    _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+  ) throws(SeriesQueryError) {
+    guard let range else { return }
+    for source in sources {
+      if Task.isCancelled { throw .cancelled }
+      switch source {
+      case .head(let head):
+        guard let view = head.directory.view(of: tenant) else { continue }
+        view.records.forEachPair(of: head.only(view.select(matchers), in: range), named: name, body)
+      case .part(let part, let index):
+        forEachLabel(part, index, matchers, range, named: name, body)
+      }
+    }
+  }
+
+  private mutating func forEachLabel(
+    _ part: SeriesPart, _ index: PartIndex, _ matchers: [LabelMatcher], _ range: TimeRange, named name: String?,
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void
+  ) {
+    guard let view = index.view(of: tenant) else { return }
+    var damage: SeriesDamage?
+    var labels = ByteWriter()
+    view.select(matchers).forEach { number in
+      guard let record = index.record(number), record.minTime <= range.endMilliseconds,
+        record.maxTime >= range.startMilliseconds
+      else { return }
+      labels.removeAll()
+      do throws(MalformedBytes) { try index.appendLabels(of: record, to: &labels) } catch {
+        damage = part.damage("\(error)", kind: PartBlockKind.labels)
+        return
+      }
+      LabelSet(canonicalBytes: labels.bytes).forEach { found, value in
+        if name.map({ found.elementsEqual($0.utf8) }) ?? true { body(found, value) }
+      }
+    }
+    if let damage { note(damage) }
   }
 }
 
