@@ -210,7 +210,7 @@ let benchmarks: [Target] =
     .executableTarget(
       name: "HeadBench",
       dependencies: ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"],
-      path: "Benchmarks/Micro/HeadBench", swiftSettings: settings),
+      path: "Benchmarks/Micro/HeadBench", swiftSettings: settings)
   ]
 
 /// The names of the targets of this package, and of the packages, that a target stands on directly.

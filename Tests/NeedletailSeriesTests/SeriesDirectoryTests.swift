@@ -52,7 +52,9 @@ struct SeriesDirectoryTests {
       var labels = generator.labelSet().labels
       if generator.oneIn(8) { labels.removeAll { $0.name == LabelSet.nameLabel } }
       if generator.oneIn(3) { labels.append(Label("n", "\(generator.int(0...400))")) }
-      if generator.oneIn(30) { labels.append(Label("long", String(repeating: "x", count: generator.int(100...400_000)))) }
+      if generator.oneIn(30) {
+        labels.append(Label("long", String(repeating: "x", count: generator.int(100...400_000))))
+      }
       let set = LabelSet(labels)
       let tenant = generator.pick(Self.tenants)
       let id = SeriesID(set, tenant: tenant)
@@ -94,7 +96,8 @@ struct SeriesDirectoryTests {
           view.insertSeries(withValue: pair, into: &series)
           series.forEach { found[String(decoding: value, as: UTF8.self), default: []].append($0) }
         }
-        let expected = Dictionary(grouping: own.filter { model[$0].labels[name] != nil }) { model[$0].labels[name] ?? "" }
+        let having = own.filter { model[$0].labels[name] != nil }
+        let expected = Dictionary(grouping: having) { model[$0].labels[name] ?? "" }
         #expect(found == expected, comment)
       }
       for _ in 0..<40 {

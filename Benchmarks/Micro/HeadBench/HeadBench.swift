@@ -24,7 +24,8 @@ import NeedletailTelemetry
     let count = arguments.compactMap { Int($0) }.first ?? 1_000_000
     let fleet = Fleet(count: count, isUnique: arguments.contains("unique"))
     var run = try HeadRun(fleet)
-    print("\(count) series, \(fleet.labelBytes / max(1, count)) label bytes each\(fleet.isUnique ? ", all unique" : "")")
+    let kind = fleet.isUnique ? ", each with a value of its own" : ""
+    print("\(count) series, \(fleet.labelBytes / max(1, count)) label bytes each\(kind)")
     try await run.fill()
     if let rows = arguments.compactMap({ $0.hasPrefix("known=") ? Int($0.dropFirst(6)) : nil }).first {
       for _ in 0..<20 { try await run.append(rows: rows, order: .asCreated) }

@@ -38,7 +38,8 @@ struct HeadRun {
       catalog: folder.catalog)
     (journal, _) = try folder.startJournal(participants: [engine], clock: SystemClock(), options: options)
     engine.start(journal)
-    (controlJournal, _) = try Self.open(root + "/control", files).startJournal(participants: [], clock: SystemClock(), options: options)
+    (controlJournal, _) = try Self.open(root + "/control", files)
+      .startJournal(participants: [], clock: SystemClock(), options: options)
   }
 
   private static func open(_ path: String, _ files: PosixFileSystem) throws -> DataFolder {
@@ -160,7 +161,10 @@ struct HeadRun {
         ]
       ),
       ("=~ prefix.*", [try LabelMatcher("pod", .matches, "service-12-.*")]),
-      ("=~ of ten alternatives", [try LabelMatcher("pod", .matches, (0..<10).map { "service-\($0)-\($0)" }.joined(separator: "|"))]),
+      (
+        "=~ of ten alternatives",
+        [try LabelMatcher("pod", .matches, (0..<10).map { "service-\($0)-\($0)" }.joined(separator: "|"))]
+      ),
       ("=~ that runs on every value", [try LabelMatcher("pod", .matches, ".*-12-[0-9]+")]),
       (
         "!= beside =",
