@@ -24,6 +24,7 @@ struct SeriesGathering: Sendable {
   private(set) var entries: [Entry] = []
   private var places: [Place] = []
   private var slots = HashSlots()
+  private var origins: [SeriesDirectory] = []
   private var directories: [DirectoryRecords] = []
   private var arena = ByteArena()
   private var copies: [ByteArena.Reference] = []
@@ -48,15 +49,25 @@ struct SeriesGathering: Sendable {
   }
 
   /// Notes the series of a directory with these numbers.
-  mutating func add(_ numbers: [Int], of records: DirectoryRecords, source: Int) throws(SeriesQueryError) {
-    directories.append(records)
-    let directory = Int32(truncatingIfNeeded: directories.count - 1)
+  mutating func add(_ numbers: [Int], of view: DirectoryView, source: Int) throws(SeriesQueryError) {
+    let directory = number(of: view)
     for number in numbers {
-      let id = records.id(number)
+      let id = view.records.id(number)
       if !addKnown(id, source: source, number: number) {
         try add(id, labels: number, directory, source: source, number: number)
       }
     }
+  }
+
+  /// The number of a view's directory: head and frozen head mostly have the same.
+  private mutating func number(of view: DirectoryView) -> Int32 {
+    guard let known = origins.firstIndex(where: { $0 === view.directory }) else {
+      origins.append(view.directory)
+      directories.append(view.records)
+      return Int32(truncatingIfNeeded: directories.count - 1)
+    }
+    if view.records.count > directories[known].count { directories[known] = view.records }
+    return Int32(truncatingIfNeeded: known)
   }
 
   private mutating func add(

@@ -58,7 +58,7 @@ struct SeriesSnapshot: Sendable {
     into gathering: inout SeriesGathering
   ) throws(SeriesQueryError) {
     guard let view = head.directory.view(of: tenant) else { return }
-    try gathering.add(head.only(view.select(matchers), in: range), of: view.records, source: source)
+    try gathering.add(head.only(view.select(matchers), in: range), of: view, source: source)
   }
 
   private mutating func gather(
