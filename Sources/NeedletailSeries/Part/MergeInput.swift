@@ -12,6 +12,9 @@ struct MergeInput {
   var samples: SampleScan
   private var histograms: PartScan
   private var exemplars: ExemplarScan
+  private var summaries: SummaryReader
+  /// Those of the current series, where they were needed.
+  private var summaryRows: [SummaryRow]?
   /// The numbers in the new part of this one's timestamp columns, as far as they are known.
   private var timeColumns: [UInt32] = []
 
@@ -22,6 +25,7 @@ struct MergeInput {
     samples = SampleScan(part)
     histograms = PartScan(part, kind: PartBlockKind.histograms)
     exemplars = ExemplarScan(part)
+    summaries = SummaryReader(part)
   }
 
   /// The current series' tenant.
@@ -34,6 +38,7 @@ struct MergeInput {
     guard number < part.content.seriesCount else { return }
     while tenant < part.content.tenants.count, number >= part.content.tenants[tenant].end { tenant += 1 }
     labels = nil
+    summaryRows = nil
     record = try reader.record(number)
   }
 
@@ -49,6 +54,17 @@ struct MergeInput {
   /// The current series' runs of samples.
   var sampleRuns: PartScan.Runs {
     PartScan.Runs(record?.samples ?? 0, count: record?.sampleRuns ?? 0)
+  }
+
+  /// The summary of one of the current series' runs; nil where it has none.
+  mutating func summary(of run: SampleScan.Run) throws(SeriesDamage) -> RunSummary? {
+    guard let record, record.summaryCount > 0 else { return nil }
+    if summaryRows == nil {
+      var rows: [SummaryRow] = []
+      try summaries.read(record.summaries, count: record.summaryCount, into: &rows)
+      summaryRows = rows
+    }
+    return summaryRows?.first { $0.run == run.number }?.summary
   }
 
   /// Adds the current series' histograms.
