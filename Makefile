@@ -4,12 +4,10 @@ SWIFT ?= swift
 # Without debug information of the C libraries, which is a fifth of what they take to compile, and with no more of Swift
 # than functions and lines, which is what a backtrace and a profile show.
 RELEASE = NEEDLETAIL_ONLY=release $(SWIFT) build -c release --static-swift-stdlib -Xcc -g0 -Xswiftc -gline-tables-only
-# The suites that run several threads or tasks at once.
-TSAN = FileSystemTests|DataFolderTests|JournalCrashTests|SeriesConcurrencyTests|SeriesEngineTests|DurabilityTests|MergeTests|LargeTraceTests
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release demo test test-one tsan lint format bench docs clean
+.PHONY: help setup build release demo test test-one lint format bench docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,10 +30,6 @@ test: setup ## Build and run every test.
 
 test-one: setup ## Build and test one target alone: make test-one TARGET=NeedletailSeries [FILTER=name]
 	NEEDLETAIL_ONLY=$(TARGET) $(SWIFT) test $(if $(FILTER),--filter '$(FILTER)')
-
-tsan: setup ## Run the concurrent tests of floors 1 to 3 under ThreadSanitizer.
-	NEEDLETAIL_ONLY=NeedletailEnvironment,NeedletailBlocks,NeedletailSeries,NeedletailEvents \
-	  $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --filter '$(TSAN)'
 
 lint: ## Check the format of every source file; warnings are errors.
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources $(wildcard Tests/*Tests) \
