@@ -21,11 +21,9 @@ struct LogScanner {
   private let file: any File
   private let seed: UInt64
   private var offset: UInt64
-  /// Bytes of the file, of which the first `filled` are read.
   private var window: [UInt8] = []
-  private var filled = 0
   private var windowStart: UInt64 = 0
-  private let windowBytes = 1 << 20
+  private let windowBytes = 1 << 18
 
   init(_ path: String, segment: LogSegmentID, _ seal: LogSeal, on fileSystem: any FileSystem) throws(FileError) {
     file = try fileSystem.open(path, .read)
@@ -33,7 +31,7 @@ struct LogScanner {
     seed = seal.seed(generation: segment.generation)
     offset = 0
     var start = [UInt8](repeating: 0, count: LogFormat.segmentHeaderBytes)
-    let count = try Self.read(file, into: &start, from: 0, through: start.count, at: 0)
+    let count = try Self.read(file, into: &start, at: 0)
     start.removeLast(start.count - count)
     header = start.withUnsafeBytes { LogSegmentHeader.decode($0, of: segment, seal) }
     offset = min(size, UInt64(LogFormat.segmentHeaderBytes))
@@ -45,13 +43,10 @@ struct LogScanner {
   /// Closes the file.
   func close() { file.close() }
 
-  private static func read(
-    _ file: any File, into bytes: inout [UInt8], from first: Int, through end: Int, at offset: UInt64
-  ) throws(FileError) -> Int {
+  private static func read(_ file: any File, into bytes: inout [UInt8], at offset: UInt64) throws(FileError) -> Int {
     var failure: FileError?
     let count = bytes.withUnsafeMutableBytes { buffer in
-      let target = UnsafeMutableRawBufferPointer(rebasing: buffer[first..<end])
-      do throws(FileError) { return try file.read(into: target, at: offset) } catch { failure = error }
+      do throws(FileError) { return try file.read(into: buffer, at: offset) } catch { failure = error }
       return 0
     }
     if let failure { throw failure }
@@ -63,28 +58,17 @@ struct LogScanner {
   /// Returns where they lie.
   private mutating func load(_ count: Int, at position: UInt64) throws(FileError) -> Range<Int> {
     let wanted = Int(min(UInt64(count), size - min(size, position)))
-    if position < windowStart || position + UInt64(wanted) > windowStart + UInt64(filled) {
-      try fill(max(wanted, windowBytes), at: position)
+    let windowEnd = windowStart + UInt64(window.count)
+    if position < windowStart || position + UInt64(wanted) > windowEnd {
+      let bytes = Int(min(UInt64(max(wanted, windowBytes)), size - min(size, position)))
+      if window.count < bytes { window = [UInt8](repeating: 0, count: bytes) }
+      window.removeLast(window.count - bytes)
+      let count = try Self.read(file, into: &window, at: position)
+      window.removeLast(window.count - count)
+      windowStart = position
     }
-    let start = min(filled, Int(position - windowStart))
-    return start..<min(filled, start + wanted)
-  }
-
-  /// Makes the window begin at `position`; bytes that it has already are moved instead of read again.
-  private mutating func fill(_ count: Int, at position: UInt64) throws(FileError) {
-    let bytes = Int(min(UInt64(count), size - min(size, position)))
-    var kept = 0
-    if position >= windowStart, position < windowStart + UInt64(filled) {
-      let first = Int(position - windowStart)
-      kept = min(bytes, filled - first)
-      window.withUnsafeMutableBytes { window in
-        let moved = UnsafeRawBufferPointer(rebasing: window[first..<first + kept])
-        UnsafeMutableRawBufferPointer(rebasing: window[..<kept]).copyMemory(from: moved)
-      }
-    }
-    if window.count < bytes { window += [UInt8](repeating: 0, count: bytes - window.count) }
-    (windowStart, filled) = (position, kept)
-    filled += try Self.read(file, into: &window, from: kept, through: bytes, at: position + UInt64(kept))
+    let start = Int(position - windowStart)
+    return start..<min(window.count, start + wanted)
   }
 
   private mutating func header(at position: UInt64) throws(FileError) -> LogRecordHeader? {
@@ -130,9 +114,9 @@ struct LogScanner {
     var position = start + 1
     while position < size {
       let start = try load(LogFormat.recordHeaderBytes, at: position).lowerBound
-      guard start < filled else { return size }
-      guard let found = window[start..<filled].firstIndex(of: first) else {
-        position += UInt64(filled - start)
+      guard start < window.count else { return size }
+      guard let found = window[start...].firstIndex(of: first) else {
+        position += UInt64(window.count - start)
         continue
       }
       position += UInt64(found - start)
