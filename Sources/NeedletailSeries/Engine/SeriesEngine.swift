@@ -139,13 +139,13 @@ package final class SeriesEngine: JournalParticipant {
       guard earliest <= latest else { throw MalformedBytes.invalid("bounds are the wrong way round") }
       state.withLock { $0.replayBounds = earliest...latest }
     case Self.definitionsKind:
-      try replay(SeriesDefinitions(validating: Frame(validating: payload)), into: head)
+      try replay(SeriesDefinitions(validating: Frame(logged: payload)), into: head)
     case Self.batchKind:
       let bounds = state.withLock { state in
         defer { state.replayBounds = nil }
         return state.replayBounds
       }
-      try replay(SeriesBatch(validating: Frame(validating: payload)), bounds: bounds ?? .min ... .max, into: head)
+      try replay(SeriesBatch(validating: Frame(logged: payload)), bounds: bounds ?? .min ... .max, into: head)
     default:
       throw MalformedBytes.invalid("a record of another kind")
     }
