@@ -57,7 +57,7 @@ enum EventOutput {
     let start = TimeText.full(nanoseconds: trace.start, zone)
     let took = Quantity.duration(seconds: Double(trace.duration) / 1e9)
     var heading = StyledText(TerminalText("trace \(trace.id)", limit: 200), .bold)
-    heading.append(TerminalText("  \(start)  \(took)  \(trace.spans.count) spans"), .faint)
+    heading.append(TerminalText("  \(start)  \(took)  \(trace.spanCount)"), .faint)
     // A trace of more spans than this is cut, and says so below.
     let limit = 1_000
     let waterfall = trace.waterfall()

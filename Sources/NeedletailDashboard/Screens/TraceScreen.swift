@@ -12,7 +12,7 @@ struct TraceScreen {
     title.append(
       TerminalText(
         "  \(TimeText.clock(nanoseconds: open.trace.start, zone))"
-          + "  \(Quantity.duration(seconds: Double(open.trace.duration) / 1e9))  \(tree.count) spans"), .faint)
+          + "  \(Quantity.duration(seconds: Double(open.trace.duration) / 1e9))  \(open.trace.spanCount)"), .faint)
     if open.trace.isError { title.append("  error", .error) }
     buffer.draw(title.abbreviated(to: head.columns), row: head.row, column: head.column + 1, in: head)
 

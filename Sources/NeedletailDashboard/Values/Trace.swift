@@ -8,13 +8,24 @@ package struct TraceSummary: Equatable, Sendable {
   /// Unix nanoseconds.
   package var start: Int64
   package var duration: Int64
+  /// Spans that failed.
+  package var errorCount: Int
+  /// The service whose span failed first of all that called no failed span, and that span's name; empty where none did.
+  package var failedService: String
+  package var failedName: String
 
-  package init(id: String, rootService: String, rootName: String, start: Int64, duration: Int64) {
+  package init(
+    id: String, rootService: String, rootName: String, start: Int64, duration: Int64, errorCount: Int = 0,
+    failedService: String = "", failedName: String = ""
+  ) {
     self.id = id
     self.rootService = rootService
     self.rootName = rootName
     self.start = start
     self.duration = duration
+    self.errorCount = errorCount
+    self.failedService = failedService
+    self.failedName = failedName
   }
 }
 
@@ -71,6 +82,8 @@ package struct Trace: Equatable, Sendable {
     return overflow ? .max : max(0, difference)
   }
   package var isError: Bool { spans.contains(where: \.isError) }
+  /// `1 span`, `7 spans`.
+  package var spanCount: String { spans.count == 1 ? "1 span" : "\(spans.count) spans" }
 
   /// The spans as a tree, parents before their children, children by start; spans whose parent is missing are roots,
   /// and so is one span of a cycle, so that none is ever lost.
