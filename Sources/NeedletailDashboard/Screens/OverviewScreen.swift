@@ -168,7 +168,7 @@ extension DashboardModel {
     // Only what can be seen is turned into text; the selection stays in sight.
     let chosen = panel == .logs ? selection[.logs] ?? 0 : nil
     let first = chosen.map { max(0, $0 - rest.rows + 1) } ?? 0
-    let entries = logs.dropFirst(first).prefix(rest.rows).map { $0.entry(zone, fields: true) }
+    let entries = logs.dropFirst(first).prefix(rest.rows).map { $0.entry(zone) }
     LogList(entries: entries, selection: chosen.map { $0 - first }).draw(into: &buffer, in: rest.splitLeft(2).rest)
   }
 }

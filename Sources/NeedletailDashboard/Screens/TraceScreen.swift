@@ -42,7 +42,7 @@ struct TraceScreen {
     let (head, rest) = area.splitTop(1)
     let title = TerminalText("logs of this trace (\(open.logs.count))")
     buffer.draw(title, row: head.row, column: head.column + 1, style: .heading, in: head)
-    let entries = open.logs.sorted { $0.time < $1.time }.prefix(rest.rows).map { $0.entry(zone, fields: true) }
+    let entries = open.logs.sorted { $0.time < $1.time }.prefix(rest.rows).map { $0.entry(zone) }
     LogList(entries: Array(entries)).draw(into: &buffer, in: rest.splitLeft(1).rest)
   }
 }

@@ -116,14 +116,17 @@ package struct Trace: Equatable, Sendable {
   }
 
   /// The trace as a waterfall; services get their colours in the order in which they appear.
-  package func waterfall(selection: Int? = nil) -> Waterfall {
+  ///
+  /// With `isWhole` no name is cut, however long.
+  package func waterfall(selection: Int? = nil, isWhole: Bool = false) -> Waterfall {
     var colors: [String: Color] = [:]
     let start = start
     let rows = tree.map { depth, span in
       let color = colors[span.service] ?? .ofSeries(colors.count)
       colors[span.service] = color
       return Waterfall.Row(
-        depth: depth, service: TerminalText(span.service, limit: 80), name: TerminalText(span.name, limit: 200),
+        depth: depth, service: TerminalText(span.service, limit: isWhole ? .max : 80),
+        name: TerminalText(span.name, limit: isWhole ? .max : 200),
         start: span.start &- start, duration: max(0, span.end &- span.start), isError: span.isError, color: color)
     }
     return Waterfall(rows: rows, duration: duration, selection: selection)
