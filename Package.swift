@@ -91,7 +91,8 @@ let rooms: [Target] = [
   .executableTarget(
     name: "NeedletailCLI",
     dependencies: [
-      "NeedletailNode", "NeedletailDashboard", "NeedletailTerminal", arguments, httpClient, lifecycle, logging,
+      "NeedletailNode", "NeedletailDashboard", "NeedletailTerminal", "NeedletailBlocks", "NeedletailEnvironment",
+      "NeedletailEvents", "NeedletailSeries", arguments, httpClient, lifecycle, logging, nioSSL,
     ],
     swiftSettings: settings),
   // The SDK, and the demonstration shop that is written with it.
@@ -169,7 +170,9 @@ let testRooms: [Target] = [
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],
     data: ["Golden"]),
-  tests("NeedletailCLITests", ["NeedletailCLI", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailCLITests",
+    ["NeedletailCLI", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTestSupport"]),
   tests(
     "NeedletailTests",
     [

@@ -12,13 +12,13 @@ struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
   /// Why nothing more is asked of this connection.
   private var broken: SQLiteError?
 
-  /// Opens the database at `path`, or makes it.
+  /// Opens the database at `path`, or makes it unless it is only to be read.
   ///
   /// What another connection has locked is an error at once: the data folder has one owner, so nobody is worth waiting for.
-  init(path: String) throws(SQLiteError) {
+  init(path: String, isReadOnly: Bool = false) throws(SQLiteError) {
     var opened: OpaquePointer?
-    var code = sqlite3_open_v2(
-      path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nil)
+    let access = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+    var code = sqlite3_open_v2(path, &opened, access | SQLITE_OPEN_NOMUTEX, nil)
     if code == SQLITE_OK { code = sqlite3_extended_result_codes(opened, 1) }
     if code == SQLITE_OK { code = csqlite_refuse_double_quoted_text(opened) }
     guard code == SQLITE_OK, let opened else {
