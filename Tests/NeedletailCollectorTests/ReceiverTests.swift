@@ -277,6 +277,16 @@ private final class Store: BatchSink {
     #expect(beginning.refused(SinkOutcome(tooNew: 1)) == 1)
   }
 
+  @Test("what is sent in a form that is not understood is told which are") func acceptedForms() async {
+    let receiver = receiver()
+    let otlp = await receiver.otlp(.logs, request([], type: "text/plain"))
+    #expect(otlp.message.contains("application/x-protobuf or application/json"), "\(otlp.message)")
+    let write = await receiver.remoteWrite(request([], type: "application/json"))
+    #expect(write.message.contains("send application/x-protobuf, of remote write 1.0"), "\(write.message)")
+    let coding = await receiver.remoteWrite(request([], encoding: "br"))
+    #expect(coding.message.contains("send identity, gzip, deflate, zstd, snappy"), "\(coding.message)")
+  }
+
   @Test("bad bodies are refused with a status that stops their sender") func refuses() async {
     var limits = IngestLimits()
     limits.otlpBodyMax = 100

@@ -35,7 +35,7 @@ package struct Receiver: Sendable {
   package func remoteWrite(_ request: ReceiveRequest) async -> ReceiveOutcome {
     let outcome = await receive(
       request, bodyMax: limits.remoteWriteBodyMax, decompression: limits.remoteWriteDecompression,
-      defaultCoding: .snappy, format: remoteWriteFormat
+      defaultCoding: .snappy, format: BodyFormat.ofRemoteWrite, accepted: BodyFormat.remoteWriteTypes
     ) { body, _ in
       await storeSeries(request, body: body) { body, decoding throws(ProtobufError) in
         try RemoteWriteDecoder.decode(body, decoding)
@@ -49,7 +49,7 @@ package struct Receiver: Sendable {
   package func otlp(_ signal: OTLPSignal, _ request: ReceiveRequest) async -> ReceiveOutcome {
     let outcome = await receive(
       request, bodyMax: limits.otlpBodyMax, decompression: limits.otlpDecompression, defaultCoding: .identity,
-      format: BodyFormat.ofOTLP
+      format: BodyFormat.ofOTLP, accepted: BodyFormat.otlpTypes
     ) { body, format in
       await storeOTLP(signal, request, body: body, format: format)
     }
@@ -57,20 +57,21 @@ package struct Receiver: Sendable {
     return outcome
   }
 
-  private func remoteWriteFormat(_ contentType: String?) -> BodyFormat? { BodyFormat.ofRemoteWrite(contentType) }
-
   // MARK: Bodies
 
   private func receive(
     _ request: ReceiveRequest, bodyMax: Int, decompression: DecompressionLimits, defaultCoding: ContentCoding,
-    format: (String?) -> BodyFormat?, store: ([UInt8], BodyFormat) async -> ReceiveOutcome
+    format: (String?) -> BodyFormat?, accepted: String, store: ([UInt8], BodyFormat) async -> ReceiveOutcome
   ) async -> ReceiveOutcome {
     guard let format = format(request.contentType) else {
-      return failed(.unsupportedMediaType("content type \(quoted(request.contentType)) is not supported"))
+      return failed(
+        .unsupportedMediaType("content type \(quoted(request.contentType)) is not supported: send \(accepted)"))
     }
     let coding = request.contentEncoding == nil ? defaultCoding : ContentCoding(header: request.contentEncoding)
     guard let coding else {
-      return failed(.unsupportedMediaType("content encoding \(quoted(request.contentEncoding)) is not supported"))
+      return failed(
+        .unsupportedMediaType(
+          "content encoding \(quoted(request.contentEncoding)) is not supported: send \(Self.codings)"))
     }
     guard request.body.count <= bodyMax else { return failed(.tooLarge("the body is larger than \(bodyMax) bytes")) }
     guard budget.reserve(request.body.count) else { return overloaded }
@@ -89,6 +90,9 @@ package struct Receiver: Sendable {
     defer { budget.release(body.count) }
     return await store(body, format)
   }
+
+  /// What a body may be compressed with, for who sent something else.
+  private static let codings = ContentCoding.allCases.map(\.rawValue).joined(separator: ", ")
 
   private func decompressed(
     _ body: [UInt8], _ coding: ContentCoding, _ limits: DecompressionLimits

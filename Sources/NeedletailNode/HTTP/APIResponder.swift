@@ -18,11 +18,25 @@ struct APIResponder: Sendable {
   let logger: Logger
 
   func respond(to request: Request, context: ConnectionContext) async -> Response {
-    if GRPCResponder.isCall(request) {
-      return await GRPCResponder(node: node, token: token, counters: counters, clock: clock)
-        .respond(to: request, context: context)
-    }
     let started = clock.monotonicNanoseconds()
+    let response =
+      GRPCResponder.isCall(request)
+      ? await GRPCResponder(node: node, token: token, counters: counters, clock: clock)
+        .respond(to: request, context: context)
+      : await respond(to: request, context, started: started)
+    // Neither the query nor a body: what is asked and stored is not the operator's to read.
+    logger.debug(
+      "request",
+      metadata: [
+        "method": "\(request.method.rawValue)", "path": "\(Self.path(of: request) ?? "")",
+        "status": "\(response.status.code)",
+        "milliseconds":
+          "\(NumberText.text((Double(clock.monotonicNanoseconds() - started) / 1_000).rounded() / 1_000))",
+      ])
+    return response
+  }
+
+  private func respond(to request: Request, _ context: ConnectionContext, started: Int64) async -> Response {
     let route = Self.path(of: request).flatMap { Route(path: $0) }
     var response: Response
     do {
