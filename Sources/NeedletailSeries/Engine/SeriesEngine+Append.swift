@@ -65,10 +65,7 @@ extension SeriesEngine {
   ) throws -> SeriesAppendOutcome {
     let (head, frozen, known) = state.withLock { ($0.head, $0.frozen, $0.known) }
     let frozenBytes = frozen.map { $0.withStorage { $0.byteCount } } ?? 0
-    let now = now
-    let (latest, overflow) = now.addingReportingOverflow(options.futureMilliseconds)
-    let earliest = options.retention.earliest(now: now)
-    let bounds = earliest...max(earliest, overflow ? .max : latest)
+    let bounds = options.acceptedTimes(at: now)
     var refused = 0
     let outcome = try batch.withRows { rows in
       try head.withStorage { storage in

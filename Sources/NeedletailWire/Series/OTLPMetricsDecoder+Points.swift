@@ -14,7 +14,7 @@ extension OTLPMetricsDecoder {
       output.builder.beginSeries(id)
       output.builder.append(timestamp: point.time, valueBits: StaleMarker.bitPattern)
     } else if isDelta {
-      output.decoded.deltas.append(
+      output.decoded.append(
         DeltaPoint(
           series: id, start: point.start, time: point.time, value: .number(value),
           point: output.decoded.deltaPointCount))
@@ -121,7 +121,7 @@ extension OTLPMetricsDecoder {
       guard let id = try series(&context, &metric, .native) else { return }
       let isChange = metric.isDelta && !point.common.hasNoRecordedValue
       if isChange {
-        output.decoded.deltas.append(
+        output.decoded.append(
           DeltaPoint(
             series: id, start: context.start, time: context.time, value: .histogram(histogram),
             point: output.decoded.deltaPointCount))
