@@ -10,6 +10,8 @@ extension OTLPMetricsDecoder {
 
   /// Puts one value of a series where it belongs: a sample, a stale marker, or a change for the accumulator.
   private mutating func append(_ value: Double, to id: SeriesID, _ point: PointContext, isDelta: Bool) {
+    // The stale marker is a NaN, and only the flag means it.
+    let value = StaleMarker.matches(value) ? .nan : value
     if point.common.hasNoRecordedValue {
       output.builder.beginSeries(id)
       output.builder.append(timestamp: point.time, valueBits: StaleMarker.bitPattern)
@@ -61,8 +63,7 @@ extension OTLPMetricsDecoder {
       let buckets = try buckets(point, &context, &metric)
     else { return }
     append(Double(point.count), to: countID, context, isDelta: metric.isDelta)
-    // The stale marker is a NaN, and only the flag means it.
-    if let sum = point.sum { append(sum.isNaN ? .nan : sum, to: sumID, context, isDelta: metric.isDelta) }
+    if let sum = point.sum { append(sum, to: sumID, context, isDelta: metric.isDelta) }
     let exemplars = point.common.hasExemplars ? try exemplars(of: point.common) : []
     var counts = point.bucketCounts
     var below = 0.0
