@@ -37,7 +37,8 @@ package struct Receiver: Sendable {
       request, bodyMax: limits.remoteWriteBodyMax, decompression: limits.remoteWriteDecompression,
       defaultCoding: .snappy, format: remoteWriteFormat
     ) { body, _, reserved in
-      await storeSeries(tenant: request.tenant, body: body, reserved: reserved) { body, decoding throws(ProtobufError) in
+      await storeSeries(tenant: request.tenant, body: body, reserved: reserved) {
+        body, decoding throws(ProtobufError) in
         try RemoteWriteDecoder.decode(body, decoding)
       }
     }
@@ -130,7 +131,8 @@ package struct Receiver: Sendable {
     }
     switch signal {
     case .metrics:
-      return await storeSeries(tenant: tenant, body: protobuf, reserved: reserved) { body, decoding throws(ProtobufError) in
+      return await storeSeries(tenant: tenant, body: protobuf, reserved: reserved) {
+        body, decoding throws(ProtobufError) in
         try OTLPMetricsDecoder.decode(body, decoding)
       }
     case .logs: return await storeEvents(tenant: tenant, body: protobuf, OTLPLogsDecoder.decode)

@@ -20,7 +20,7 @@ struct APIResponder: Sendable {
   func respond(to request: Request, context: ConnectionContext) async -> Response {
     if GRPCResponder.isCall(request) {
       return await GRPCResponder(node: node, token: token, counters: counters, clock: clock)
-        .respond(to: request, context: context)
+        .respond(to: request)
     }
     let started = clock.monotonicNanoseconds()
     let route = Self.path(of: request).flatMap { Route(path: $0) }
@@ -35,10 +35,9 @@ struct APIResponder: Sendable {
       logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "reason": "\(error)"])
       response = Response(.internalServerError, text: "internal error; the server's log tells more\n")
     }
-    if response.status.code == 413 || response.status.code == 401 {
+    if [401, 408, 413].contains(response.status.code) {
       // The rest of the body was not read: the connection cannot be used for another request.
       response.headers[.connection] = "close"
-      context.closeSoon()
     }
     counters.finished(
       route: route?.family ?? "unknown", status: response.status.code,
