@@ -9,10 +9,10 @@ RELEASE = NEEDLETAIL_ONLY=release $(BUILD) -c release --static-swift-stdlib -Xcc
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release demo test test-one fuzz lint format bench docs clean
+.PHONY: help setup build release demo test test-one fuzz lint format bench bench-peers bench-columns docs clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the C libraries where they are missing, through the system's package manager.
 	@.ci/setup
@@ -43,15 +43,25 @@ fuzz: setup ## Fuzz the decoders: make fuzz [TARGET=frame] [SECONDS=60]; finding
 
 lint: ## Check the format of every source file; warnings are errors.
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources $(wildcard Tests/*Tests) \
-	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources
+	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Tests/Fuzzing/Fuzzer
 
 format: ## Bring every source file into the house's format.
 	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources $(wildcard Tests/*Tests) \
-	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources
+	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Tests/Fuzzing/Fuzzer
 
 bench: release ## Measure ingest beside Prometheus and VictoriaMetrics (their Debian packages), as ratios.
 	cd Benchmarks && $(BUILD) -c release && \
 	  "$$($(BUILD) -c release --show-bin-path)/ingest-bench" "$$(cd .. && $(RELEASE) --show-bin-path)/needletail"
+
+COLUMN_BENCH = NEEDLETAIL_ONLY=ColumnBench NEEDLETAIL_BENCH=1 $(BUILD) -c release
+
+bench-columns: setup ## Measure the column codecs: bytes and CPU ns a value, both ways, beside zstd and a plain Gorilla.
+	$(COLUMN_BENCH)
+	@"$$($(COLUMN_BENCH) --show-bin-path)/ColumnBench"
+
+bench-peers: release ## Measure the storage engine beside Prometheus and VictoriaMetrics; ARGUMENTS=--quick for minutes, not half an hour.
+	cd Benchmarks && $(BUILD) -c release && \
+	  "$$($(BUILD) -c release --show-bin-path)/peers-bench" "$$(cd .. && $(RELEASE) --show-bin-path)/needletail" $(ARGUMENTS)
 
 docs: setup ## Write the SDK's API documentation to docs/api.
 	NEEDLETAIL_DOCS=1 $(SWIFT) package --allow-writing-to-directory docs/api generate-documentation \

@@ -91,7 +91,8 @@ let rooms: [Target] = [
   .executableTarget(
     name: "NeedletailCLI",
     dependencies: [
-      "NeedletailNode", "NeedletailDashboard", "NeedletailTerminal", arguments, httpClient, lifecycle, logging,
+      "NeedletailNode", "NeedletailDashboard", "NeedletailTerminal", "NeedletailBlocks", "NeedletailEnvironment",
+      "NeedletailEvents", "NeedletailSeries", arguments, httpClient, lifecycle, logging, nioSSL,
     ],
     swiftSettings: settings),
   // The SDK, and the demonstration shop that is written with it.
@@ -170,7 +171,9 @@ let testRooms: [Target] = [
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],
     data: ["Golden"]),
-  tests("NeedletailCLITests", ["NeedletailCLI", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailCLITests",
+    ["NeedletailCLI", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTestSupport"]),
   tests(
     "NeedletailTests",
     [
@@ -224,6 +227,23 @@ let packages: [(identity: String, package: Package.Dependency)] = [
   ("swift-nio-extras", .package(url: "https://github.com/apple/swift-nio-extras.git", exact: "1.35.2")),
 ]
 
+/// A micro-benchmark of a single room, in Benchmarks/Micro, which sees what other packages cannot.
+func bench(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies, path: "Benchmarks/Micro/\(name)", swiftSettings: settings)
+}
+
+// They are only there where NEEDLETAIL_BENCH=1 asks for them.
+let benchmarks: [Target] =
+  ProcessInfo.processInfo.environment["NEEDLETAIL_BENCH"] == nil
+  ? []
+  : [
+    bench("ColumnBench", ["NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
+    bench("HeadBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
+    bench("DecodeBench", ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "CSnappy"]),
+    bench("PartBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
+  ]
+
 /// The names of the targets of this package, and of the packages, that a target stands on directly.
 func standsOn(_ target: Target) -> (targets: [String], packages: [String]) {
   var targets: [String] = []
@@ -254,7 +274,7 @@ func selection(_ all: [Target], only: String?) -> [Target] {
 }
 
 let only = ProcessInfo.processInfo.environment["NEEDLETAIL_ONLY"]
-let targets = selection(libraries + rooms + testRooms + (fuzzing ? fuzzers : []), only: only)
+let targets = selection(libraries + rooms + testRooms + benchmarks + (fuzzing ? fuzzers : []), only: only)
 let names = Set(targets.map(\.name))
 let neededPackages = Set(targets.flatMap { standsOn($0).packages })
 

@@ -6,10 +6,15 @@ import PackageDescription
 let package = Package(
   name: "needletail-benchmarks",
   platforms: [.macOS(.v15)],
-  products: [.executable(name: "ingest-bench", targets: ["IngestBench"])],
+  products: [
+    .executable(name: "ingest-bench", targets: ["IngestBench"]),
+    .executable(name: "peers-bench", targets: ["PeersBench"]),
+  ],
   targets: [
     .systemLibrary(name: "CSnappyBench", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"]), .brew(["snappy"])]),
-    .executableTarget(name: "IngestBench", dependencies: ["CSnappyBench"]),
+    .target(name: "BenchmarkSupport", dependencies: ["CSnappyBench"]),
+    .executableTarget(name: "IngestBench", dependencies: ["BenchmarkSupport"]),
+    .executableTarget(name: "PeersBench", dependencies: ["BenchmarkSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -14,4 +14,7 @@ static inline XXH128_hash_t cxxhash_xxh3_128(const void *bytes, size_t count, ui
   return XXH3_128bits_withSeed(bytes, count, seed);
 }
 
+// Asks for the cache line of an address, which need not be a valid one, ahead of its use.
+static inline void cxxhash_prefetch(const void *address) { __builtin_prefetch(address); }
+
 #endif

@@ -1,11 +1,15 @@
 // A data folder and what is in it:
 //
 //   lock            held by the process that has it open
+//   identity        the folder's identity and slots once more, for when the catalog is lost
 //   catalog.sqlite  which parts exist (and SQLite's own files beside it)
 //   parts/<id>/     the parts
 //   log/            what was acknowledged and is in no part yet
+//   snapshots/      data folders of their own, whose parts are hard links
+//   quarantine/     what a repair took out of the way
 
 import NeedletailEnvironment
+import Synchronization
 
 /// A data folder that cannot be opened.
 package enum DataFolderError: Error, Sendable, CustomStringConvertible {
@@ -41,8 +45,12 @@ package final class DataFolder: Sendable {
   package let slotCount: Int
   /// The folder's identity, 32 hexadecimal digits.
   package let id: String
+  /// The version of the folder's layout.
+  static let layoutVersion = "1"
   private let lock: any FileLock
   private let leftoverParts: Int
+  /// Held while a snapshot is made.
+  let snapshotting = Mutex<Void>(())
 
   private init(
     path: String, fileSystem: any FileSystem, catalog: any PartCatalog, parts: PartsFolder, slotCount: Int, id: String,
@@ -101,6 +109,12 @@ package final class DataFolder: Sendable {
       throw .catalog(error)
     }
     guard settings.slots > 0 else { throw .unusable(path: path, reason: "its number of slots is no number") }
+    let identity = FolderIdentity(id: settings.id, slotCount: settings.slots)
+    do throws(FileError) {
+      if try FolderIdentity.read(path, on: fileSystem) != identity { try identity.write(to: path, on: fileSystem) }
+    } catch {
+      throw .file(error)
+    }
     var listed = Set<PartID>()
     do throws(CatalogError) {
       for kind in PartKind.allCases { for record in try catalog.list(kind) { listed.insert(record.id) } }
@@ -142,15 +156,15 @@ package final class DataFolder: Sendable {
     of catalog: any PartCatalog, random: any RandomSource, slotCount: Int
   ) throws(CatalogError) -> (id: String, slots: Int) {
     let version = try catalog.setting(.layoutVersion)
-    if let version, version != "1" {
-      throw CatalogError("the data folder has layout version \(version), this program knows version 1")
+    if let version, version != layoutVersion {
+      throw CatalogError("the data folder has layout version \(version), this program knows version \(layoutVersion)")
     }
     if version == nil {
       var id = ""
       for _ in 0..<2 { id += PartID(random.next()).folderName }
       try catalog.set(.folderID, to: id)
       try catalog.set(.slotCount, to: String(slotCount))
-      try catalog.set(.layoutVersion, to: "1")
+      try catalog.set(.layoutVersion, to: layoutVersion)
     }
     let slots = Int(try catalog.setting(.slotCount) ?? "") ?? 0
     return (try catalog.setting(.folderID) ?? "", slots)

@@ -12,20 +12,22 @@ struct Needletail: AsyncParsableCommand {
       EXAMPLES
         needletail demo
         needletail serve --data ./needletail-data
-        needletail query 'sum by (job) (rate(http_server_request_duration_seconds_count[5m]))'
+        needletail query 'sum by (job) (rate(requests_total[5m]))'
         needletail logs '{service_name="cart"} |= "timeout"' --since 1h
         needletail traces --tags status=error --since 1h
         needletail dash
+        needletail storage verify ./needletail-data
 
       EXIT CODES
-        0  it worked
-        1  the server could not be reached or refused, or what was asked for does not exist
-        2  the command line is wrong
+        0   it worked
+        1   the server could not be reached or refused, also a query that is wrong,
+            or what was asked for does not exist
+        64  the command line or a setting is wrong
       """,
     subcommands: [
       ServeCommand.self, QueryCommand.self, LogsCommand.self, TracesCommand.self, TraceCommand.self,
-      LabelsCommand.self, SeriesCommand.self, DashCommand.self, DemoCommand.self, VersionCommand.self,
-      SuperviseCommand.self,
+      LabelsCommand.self, SeriesCommand.self, DashCommand.self, DemoCommand.self, StorageCommand.self,
+      VersionCommand.self, SuperviseCommand.self,
     ])
 
   static func main() async {
@@ -59,19 +61,34 @@ struct Needletail: AsyncParsableCommand {
         Foundation.exit(0)
       }
       if error is ExitCode { Foundation.exit(code.rawValue) }
-      let isUsage = code == .validationFailure
-      if isUsage {
-        Console.complain(message, prefix: "")
-      } else {
+      guard code == .validationFailure else {
         Console.complain("\(error)")
+        Foundation.exit(1)
       }
-      Foundation.exit(isUsage ? 2 : 1)
+      Console.complain(usageComplaint(error, arguments: Array(CommandLine.arguments.dropFirst())))
+      Foundation.exit(CommandFailure.usageCode)
     }
+  }
+
+  /// What is said of a wrong command line, in one line: the reason, and whose help tells more.
+  static func usageComplaint(_ error: any Error, arguments: [String]) -> String {
+    var words = [_commandName]
+    var command: any ParsableCommand.Type = Self.self
+    for argument in arguments {
+      guard let next = command.configuration.subcommands.first(where: { $0._commandName == argument }) else { break }
+      words.append(argument)
+      command = next
+    }
+    let reason = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
+    return "\(reason.isEmpty ? "a command is missing" : reason); see '\(words.joined(separator: " ")) --help'"
   }
 }
 
 /// A command cannot do what it was asked: what, where and what to do about it.
 struct CommandFailure: Error, Equatable {
+  /// The status of a process whose command line or settings are wrong, as sysexits.h has it.
+  static let usageCode: Int32 = 64
+
   var message: String
   var code: Int32 = 1
 }

@@ -62,31 +62,111 @@ import Testing
     }
   }
 
+  /// The bytes that `write` writes for as many values.
+  private func column(_ values: [Double], _ write: (UnsafeBufferPointer<Double>, inout ColumnCursor) -> Void) -> [UInt8]
+  {
+    var bytes: [UInt8] = []
+    values.withUnsafeBufferPointer { buffer in
+      ColumnCursor.append(count: buffer.count, to: &bytes) { write(buffer, &$0) }
+    }
+    return bytes
+  }
+
+  /// As many values as `read` makes of all the bytes.
+  private func values(
+    _ bytes: [UInt8], count: Int,
+    _ read: (inout ByteReader, UnsafeMutableBufferPointer<Double>) throws -> Void
+  ) throws -> [UInt64] {
+    try bytes.withUnsafeBytes { buffer in
+      var reader = ByteReader(buffer)
+      var values = [Double](repeating: .nan, count: count)
+      try values.withUnsafeMutableBufferPointer { try read(&reader, $0) }
+      try reader.expectEnd()
+      return values.map(\.bitPattern)
+    }
+  }
+
   @Test("Each form is exact for the values that it is not made for, or refuses them")
   func everyForm() throws {
     for seed in UInt64(0)..<500 {
       let values = seed % 2 == 0 ? doubles(seed) : longDoubles(seed)
-      var xor: [UInt8] = []
-      var decimal: [UInt8] = []
-      values.withUnsafeBufferPointer { buffer in
-        buffer.withMemoryRebound(to: UInt64.self) { XorColumn.encode($0, to: &xor) }
-        if !DecimalColumn.encode(buffer, to: &decimal) { #expect(decimal.isEmpty) }
+      let bits = column(values) { BitsColumn.encode($0, to: &$1) }
+      let fromBits = try self.values(bits, count: values.count) { try BitsColumn.decode(&$0, into: $1) }
+      #expect(fromBits == values.map(\.bitPattern), "seed \(seed)")
+      var isDecimal = true
+      let decimal = column(values) { isDecimal = DecimalColumn.encode($0, to: &$1) }
+      guard isDecimal else {
+        #expect(decimal.isEmpty, "seed \(seed)")
+        continue
       }
-      var fromXor = [1.5]
-      var fromDecimal = [1.5]
-      try xor.withUnsafeBytes { bytes in
-        var reader = ByteReader(bytes)
-        try XorColumn.decode(&reader, count: values.count, to: &fromXor)
-        try reader.expectEnd()
+      let fromDecimal = try self.values(decimal, count: values.count) { try DecimalColumn.decode(&$0, into: $1) }
+      #expect(fromDecimal == values.map(\.bitPattern), "seed \(seed)")
+    }
+  }
+
+  @Test("An exception of every kind at every place comes back, with its neighbours")
+  func everyPlaceOfAnException() throws {
+    for (number, count) in [1, 2, 3, 16, 17, 33, 127, 128, 129, 145].enumerated() {
+      for place in 0..<count {
+        var values = (0..<count).map { Double($0 * 37 + number) / 100 }
+        values[place] = Self.specials[(place + number) % Self.specials.count]
+        #expect(try decodeDoubles(encode(values)).map(\.bitPattern) == values.map(\.bitPattern), "\(place) of \(count)")
+        if place + 3 < count { values[place + 3] = Self.specials[place % Self.specials.count] }
+        #expect(try decodeDoubles(encode(values)).map(\.bitPattern) == values.map(\.bitPattern), "\(place) of \(count)")
       }
-      #expect(fromXor.map(\.bitPattern) == ([1.5] + values).map(\.bitPattern), "seed \(seed)")
-      guard !decimal.isEmpty else { continue }
-      try decimal.withUnsafeBytes { bytes in
-        var reader = ByteReader(bytes)
-        try DecimalColumn.decode(&reader, count: values.count, to: &fromDecimal)
-        try reader.expectEnd()
+    }
+  }
+
+  @Test("Whole numbers around the powers of two come back, also those that are too large for the fast ways")
+  func largeIntegers() throws {
+    for power in 0...63 {
+      for scale in [1.0, 3, 10, 1000] {
+        let center = Double(sign: .plus, exponent: power, significand: 1)
+        let values =
+          (-70..<70).map { (center + Double($0)) / scale } + [-center / scale, center.nextUp, -center.nextDown]
+        #expect(
+          try decodeDoubles(encode(values)).map(\.bitPattern) == values.map(\.bitPattern), "2^\(power) / \(scale)")
       }
-      #expect(fromDecimal.map(\.bitPattern) == ([1.5] + values).map(\.bitPattern), "seed \(seed)")
+    }
+  }
+
+  @Test("Decimals of every exponent come back, also where only a few values have all the places")
+  func everyExponent() throws {
+    for places in 0...14 {
+      var random = SeededGenerator(seed: UInt64(places))
+      var power = 1.0
+      for _ in 0..<places { power *= 10 }
+      for rarity in [1, 7, 50] {
+        let values = (0..<300).map { _ in
+          let value = Double(Int.random(in: -99_999...99_999, using: &random))
+          return Int.random(in: 0..<rarity, using: &random) == 0 ? value / power : (value / power * 10).rounded() / 10
+        }
+        #expect(try decodeDoubles(encode(values)).map(\.bitPattern) == values.map(\.bitPattern), "\(places), \(rarity)")
+      }
+    }
+  }
+
+  @Test("A column is decoded into memory of the caller, and refused where there is too little of it")
+  func callersMemory() throws {
+    for values in [[42.5, 42.5, 42.5], (0..<500).map { Double($0 * $0) }, doubles(3), longDoubles(4)] {
+      let bytes = encode(values)
+      for room in [values.count, values.count + 9] {
+        var memory = [Double](repeating: 7, count: room)
+        let count = try bytes.withUnsafeBytes { buffer in
+          var reader = ByteReader(buffer)
+          #expect(try DoubleColumn.count(reader, countMax: values.count) == values.count)
+          return try memory.withUnsafeMutableBufferPointer { try DoubleColumn.decode(&reader, into: $0) }
+        }
+        #expect(count == values.count)
+        #expect(memory.map(\.bitPattern) == (values + [Double](repeating: 7, count: room - count)).map(\.bitPattern))
+      }
+      var short = [Double](repeating: 7, count: max(0, values.count - 1))
+      bytes.withUnsafeBytes { buffer in
+        var reader = ByteReader(buffer)
+        #expect(throws: MalformedBytes.invalid("impossible count")) {
+          try short.withUnsafeMutableBufferPointer { _ = try DoubleColumn.decode(&reader, into: $0) }
+        }
+      }
     }
   }
 
@@ -171,11 +251,30 @@ import Testing
         var values: [Double] = []
         var times: [Int64] = []
         var reader = ByteReader(buffer)
-        try? DoubleColumn.decode(&reader, countMax: 2000, to: &values)
+        let isWhole = (try? DoubleColumn.decode(&reader, countMax: 2000, to: &values)) != nil
+        #expect(isWhole || values.isEmpty)
         reader = ByteReader(buffer)
         try? TimestampColumn.decode(&reader, countMax: 1000, to: &times)
         #expect(values.count <= 2000 && times.count <= 1000)
         #expect((try? Zstd.decompress(buffer, maxBytes: 1 << 20)) == nil)
+      }
+    }
+  }
+
+  @Test("A column that ends early is refused at every length, and leaves what was decoded before")
+  func truncated() {
+    for seed in UInt64(0)..<20 {
+      let values = seed % 2 == 0 ? longDoubles(seed) : (0..<300).map { Double($0 * Int(seed)) / 100 }
+      let bytes = encode(values)
+      for length in 0..<bytes.count {
+        // In memory of its own, so that reading behind the end is seen by AddressSanitizer.
+        let part = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 1)
+        defer { part.deallocate() }
+        part.copyBytes(from: bytes[..<length])
+        var reader = ByteReader(UnsafeRawBufferPointer(part))
+        var decoded = [1.5]
+        let isWhole = (try? DoubleColumn.decode(&reader, countMax: 2000, to: &decoded)) != nil
+        #expect(!isWhole && decoded == [1.5], "seed \(seed), \(length) of \(bytes.count) bytes")
       }
     }
   }

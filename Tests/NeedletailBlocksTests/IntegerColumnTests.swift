@@ -66,22 +66,112 @@ import Testing
     }
   }
 
-  @Test("Groups of every width and length come back")
+  private func packed(_ values: [Int64]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    values.withUnsafeBufferPointer { buffer in
+      ColumnCursor.append(count: buffer.count, to: &bytes) {
+        BitPacking.encode(buffer, to: &$0)
+      }
+    }
+    return bytes
+  }
+
+  /// Decodes bytes in memory of their own, so that reading behind their end is seen by AddressSanitizer.
+  private func unpacked(_ bytes: [UInt8], count: Int) throws -> [Int64] {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+    defer { memory.deallocate() }
+    memory.copyBytes(from: bytes)
+    let output = UnsafeMutableBufferPointer<Int64>.allocate(capacity: count)
+    defer { output.deallocate() }
+    output.initialize(repeating: 7)
+    var reader = ByteReader(UnsafeRawBufferPointer(memory))
+    try BitPacking.decode(&reader, into: output)
+    try reader.expectEnd()
+    return Array(output)
+  }
+
+  @Test("Groups of every width and every length come back")
   func groups() throws {
     for width in UInt64(0)...64 {
-      for count in [0, 1, 2, 3, 127, 128, 129, 300] {
-        var random = SeededGenerator(seed: width)
+      var random = SeededGenerator(seed: width)
+      for count in Array(0...130) + [255, 256, 257, 300] {
+        let base = Int64(bitPattern: random.next())
+        let values = (0..<count).map { _ in
+          base &+ Int64(bitPattern: width == 0 ? 0 : random.next() >> (64 - width))
+        }
+        let bytes = packed(values)
+        #expect(try unpacked(bytes, count: count) == values, "width \(width), \(count) values")
+        #expect(bytes.count <= 12 + count * 82 / 10, "width \(width), \(count) values")
+      }
+    }
+  }
+
+  @Test("Every width with every shift comes back, and takes no bits for what all have at their lower end")
+  func shifts() throws {
+    for shift in UInt64(0)...63 {
+      for width in UInt64(1)...(64 - shift) {
+        var random = SeededGenerator(seed: shift << 8 | width)
+        let count = Int.random(in: 64...128, using: &random)
+        let values = (0..<count).map { _ in Int64(bitPattern: (random.next() >> (64 - width)) << shift) }
+        let bytes = packed(values)
+        #expect(try unpacked(bytes, count: count) == values, "width \(width), shift \(shift)")
+        #expect(bytes.count <= 20 + (count * Int(width) + 7) / 8, "width \(width), shift \(shift)")
+      }
+    }
+  }
+
+  @Test("A value far off, above or below, is patched at every place, and costs no more than itself")
+  func patches() throws {
+    for width in UInt64(0)...40 {
+      var random = SeededGenerator(seed: width)
+      let far =
+        [Int64(1) << Int64(width + 12), -(1 << Int64(width + 12)), .max, .min].randomElement(using: &random) ?? 0
+      for count in [40, 112, 127, 128] {
         let values = (0..<count).map { _ in Int64(bitPattern: width == 0 ? 0 : random.next() >> (64 - width)) }
-        var bytes: [UInt8] = []
-        values.withUnsafeBufferPointer { BitPacking.encode($0, to: &bytes) }
-        try bytes.withUnsafeBytes { buffer in
-          var reader = ByteReader(buffer)
-          var decoded = [Int64](repeating: 7, count: count)
-          try decoded.withUnsafeMutableBufferPointer { try BitPacking.decode(&reader, into: $0) }
-          try reader.expectEnd()
-          #expect(decoded == values, "width \(width), \(count) values")
+        let plain = packed(values).count
+        for place in stride(from: Int(width) % 5, to: count, by: 5) {
+          var odd = values
+          odd[place] = far
+          odd[(place + 50) % count] = far &- 3
+          let bytes = packed(odd)
+          #expect(try unpacked(bytes, count: count) == odd, "width \(width), \(count), place \(place)")
+          #expect(bytes.count <= plain + 30, "width \(width), \(count), place \(place), far \(far)")
         }
       }
+    }
+  }
+
+  @Test("Groups that mix extremes and small values come back")
+  func mixtures() throws {
+    for seed in UInt64(0)..<3000 {
+      var random = SeededGenerator(seed: seed)
+      let rarity = [1, 2, 10, 60][Int.random(in: 0..<4, using: &random)]
+      let values = (0..<Int.random(in: 1...140, using: &random)).map { _ in
+        Int.random(in: 0..<rarity, using: &random) == 0
+          ? Self.extremes.randomElement(using: &random) ?? 0 : Int64.random(in: -4...4, using: &random)
+      }
+      let bytes = packed(values)
+      #expect(try unpacked(bytes, count: values.count) == values, "seed \(seed)")
+      #expect(bytes.count <= 24 + values.count * 82 / 10, "seed \(seed)")
+    }
+  }
+
+  @Test("Groups that end early, are mutated or random give values or an error")
+  func damagedGroups() {
+    for seed in UInt64(0)..<4000 {
+      var random = SeededGenerator(seed: seed)
+      let values = integers(&random)
+      var bytes = packed(values)
+      switch seed % 3 {
+      case 0: bytes.removeLast(Int.random(in: 0...bytes.count, using: &random))
+      case 1: bytes = (0..<Int.random(in: 0...60, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+      default: break
+      }
+      for _ in 0..<2 where !bytes.isEmpty {
+        bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8(truncatingIfNeeded: random.next())
+      }
+      let decoded = try? unpacked(bytes, count: values.count)
+      #expect(decoded == nil || decoded?.count == values.count, "seed \(seed)")
     }
   }
 
@@ -136,13 +226,19 @@ import Testing
 
   @Test("A count that the bytes do not pay for is refused")
   func counts() {
+    let max = 1 << 20
     #expect(throws: MalformedBytes.invalid("impossible count")) {
-      _ = try decode([1, 0xFF, 0xFF, 0x7F, 0, 0])
+      _ = try decode([1, 0xFF, 0xFF, 0x7F, 0, 0], countMax: max)
     }
-    #expect(throws: MalformedBytes.invalid("impossible count")) { _ = try decode([2, 0xFF, 0x7F, 0, 0, 0]) }
-    #expect(throws: MalformedBytes.invalid("an impossible width")) { _ = try decode([2, 1, 0, 0, 60, 0]) }
+    #expect(throws: MalformedBytes.invalid("impossible count")) { _ = try decode([3, 9, 0, 0, 0], countMax: 8) }
+    // One value: level, then a head that cannot be, the base, and what would be packed or patched.
+    #expect(throws: MalformedBytes.invalid("an impossible shift")) { _ = try decode([3, 1, 0, 65, 64, 0]) }
+    #expect(throws: MalformedBytes.invalid("too many patches")) { _ = try decode([3, 1, 0, 128, 0, 2, 0, 0, 0, 0]) }
     #expect(throws: MalformedBytes.invalid("a patch outside of its group")) {
-      _ = try decode([2, 1, 0, 0, 128, 0, 1, 1, 1])
+      _ = try decode([3, 1, 0, 128, 0, 1, 1, 1])
     }
+    #expect(throws: MalformedBytes.invalid("unknown form")) { _ = try decode([2, 1, 0, 0, 0]) }
+    #expect(throws: MalformedBytes.invalid("unknown guess")) { _ = try decode([3, 1, 4, 0, 0]) }
+    #expect(throws: MalformedBytes.truncated) { _ = try decode([3, 200, 1, 0, 0, 0]) }
   }
 }

@@ -62,6 +62,25 @@ struct AnswerTests {
     }
   }
 
+  @Test("the answer to a query is series or log records; spans are told how to be seen")
+  func results() throws {
+    let streams = #"{"data":{"resultType":"streams","result":[{"stream":{},"values":[["5","line"]]}]}}"#
+    guard case .logs(let logs) = try Answers.result(bytes(streams), path: "/q") else {
+      Issue.record("no logs")
+      return
+    }
+    #expect(logs.map(\.body) == ["line"])
+    let scalar = try Answers.result(bytes(#"{"data":{"resultType":"scalar","result":[1,"2"]}}"#), path: "/q")
+    guard case .series(let numbers) = scalar else {
+      Issue.record("no series")
+      return
+    }
+    #expect(numbers.series.count == 1)
+    #expect(throws: APIFailure.selectsEvents) {
+      try Answers.result(bytes(#"{"data":{"resultType":"spans","result":[]}}"#), path: "/q")
+    }
+  }
+
   @Test("a trace is read under batches and under resourceSpans", arguments: ["batches", "resourceSpans"])
   func trace(key: String) throws {
     let body = #"""

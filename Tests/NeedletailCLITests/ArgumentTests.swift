@@ -71,7 +71,7 @@ struct CommandTests {
 
   private static let wrong: [([String], String)] = [
     (["query"], "expression"), (["query", "up", "--server", "ftp://x"], "http://127.0.0.1:7070"),
-    (["query", "up", "--time", "1", "--step", "5m"], "--time"), (["logs", "--output", "graph"], "no graph"),
+    (["query", "up", "--time", "1", "--step", "5m"], "--time"), (["logs", "--output", "graph"], "'csv'"),
     (["logs", "--limit", "0"], "--limit"), (["trace", "xyz"], "hexadecimal"),
     (["traces", "--min-duration", "x"], "500ms"),
     (["dash", "--refresh", "1ms"], "100ms"), (["demo", "--seconds", "0"], "--seconds"), (["nothing"], "nothing"),
@@ -88,6 +88,53 @@ struct CommandTests {
       #expect(Needletail.exitCode(for: error) == .validationFailure)
       #expect(Needletail.fullMessage(for: error).contains(reason))
     }
+  }
+
+  @Test(
+    "every command lists and takes the formats that it can print",
+    arguments: ["logs", "traces", "labels", "series a", "trace ab"])
+  func formats(command: String) throws {
+    let words = command.split(separator: " ").map(String.init)
+    #expect(throws: (any Error).self) { try Needletail.parseAsRoot(words + ["--output", "graph"]) }
+    for format in ["table", "json", "csv"] {
+      #expect(throws: Never.self) { try Needletail.parseAsRoot(words + ["--output", format]) }
+    }
+    let type = try #require(Needletail.configuration.subcommands.first { $0._commandName == words[0] })
+    #expect(!Needletail.helpMessage(for: type, columns: 80).contains("graph"))
+    #expect(throws: Never.self) { try Needletail.parseAsRoot(["query", "up", "--output", "graph"]) }
+  }
+
+  @Test("no example is broken in the middle by the help of a window of 80 columns")
+  func exampleWidth() {
+    for type in [Needletail.self] + Needletail.configuration.subcommands {
+      let lines = type.configuration.discussion.split(separator: "\n", omittingEmptySubsequences: false)
+      let help = Needletail.helpMessage(for: type, columns: 80).split(separator: "\n")
+      for line in lines.drop(while: { $0 != "EXAMPLES" }) where !line.isEmpty {
+        #expect(help.contains { $0.hasSuffix(line) }, "\(type): \(line)")
+      }
+    }
+  }
+
+  @Test(
+    "what is said of a wrong command line is one line, with the reason and whose help tells more, and no usage",
+    arguments: wrong)
+  func complaint(arguments: [String], reason: String) {
+    #expect {
+      _ = try Needletail.parseAsRoot(arguments)
+    } throws: { error in
+      let text = Needletail.usageComplaint(error, arguments: arguments)
+      let isKnown = Needletail.configuration.subcommands.contains { $0._commandName == arguments[0] }
+      return text.contains(reason) && !text.contains("\n") && !text.contains("USAGE") && !text.contains("Usage")
+        && text.hasSuffix(isKnown ? "see 'needletail \(arguments[0]) --help'" : "see 'needletail --help'")
+    }
+  }
+
+  @Test("a file of certificates that is not there, or holds none, is named")
+  func certificates() throws {
+    let path = "/nowhere/ca.pem"
+    let options = try ConnectionOptions.parse(["--server", "https://127.0.0.1:1", "--ca-file", path])
+    #expect { try options.client() } throws: { ($0 as? CommandFailure)?.message.contains(path) ?? false }
+    #expect { try TrustedCertificates(file: "/dev/null") } throws: { $0 is CommandFailure }
   }
 
   @Test("the range of a query needs a begin before its end")

@@ -40,6 +40,32 @@ struct ServerAnswerTests {
     }
   }
 
+  @Test("a selector of lines or spans alone is bad data for Prometheus' API, which cannot tell them, and not for ours")
+  func bareSelectors() async throws {
+    let now = now
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      try await post("/v1/logs", OTLPBodies.log("seen", service: "s", at: now * 1_000_000), to: server)
+      try await post(
+        "/v1/traces", OTLPBodies.span("pay", service: "s", start: now * 1_000_000, end: now * 1_000_000 + 9), to: server
+      )
+      let seconds = now / 1000
+      let times = ["query": "time=\(seconds + 1)", "query_range": "start=\(seconds - 60)&end=\(seconds + 60)&step=15"]
+      for (signal, type, shown) in [("logs", "streams", "seen"), ("spans", "spans", "pay")] {
+        for (route, time) in times {
+          let parameters = "\(route)?query=\(signal)%7Bservice_name%3D%22s%22%7D&\(time)"
+          let refused = try await server.get("/api/v1/\(parameters)")
+          #expect(refused.status == 400 && refused.text.contains(#""errorType":"bad_data""#), "\(refused.text)")
+          #expect(refused.text.contains("count_over_time") && refused.text.contains("/loki/api/v1/query_range"))
+          let answer = try await server.get("/needletail/v1/\(parameters)")
+          #expect(answer.status == 200 && answer.text.contains(#""resultType":"\#(type)""#), "\(answer.text)")
+          // An instant selects the events of one millisecond.
+          if route == "query_range" { #expect(answer.text.contains(shown), "\(answer.text)") }
+        }
+      }
+      #expect(try await server.json("/needletail/v1/query?query=1%2B1")["status"] as? String == "success")
+    }
+  }
+
   @Test("lines are selected by the nanosecond: the start is within, the end is not")
   func nanoseconds() async throws {
     let base = now * 1_000_000 + 123_456
@@ -151,7 +177,7 @@ struct ServerAnswerTests {
       #expect(span.hasSuffix("}}"))
       let query = "spans%7Bservice_name%3D%22shop%22%7D"
       let list = try await server.get(
-        "/api/v1/query_range?query=\(query)&start=\(now / 1000 - 5)&end=\(now / 1000 + 5)&step=1")
+        "/needletail/v1/query_range?query=\(query)&start=\(now / 1000 - 5)&end=\(now / 1000 + 5)&step=1")
       #expect(list.text.contains(#"["\#(nanoseconds)",\#(span)]"#), "\(list.text) has no \(span)")
     }
   }

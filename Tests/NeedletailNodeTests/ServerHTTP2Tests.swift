@@ -54,19 +54,19 @@ struct ServerHTTP2Tests {
   @Test("over TLS the client chooses between HTTP/2 and HTTP/1.1, and gRPC works there too")
   func tls() async throws {
     let folder = try TemporaryFolder()
-    let flags = try Self.certificate(in: folder)
+    let flags = try SelfSigned.settings(in: folder)
     try await RunningServer.run(folder: folder, flags: flags) { server async throws -> Void in
       for (option, version) in [("--http2", "HTTP/2 200"), ("--http1.1", "HTTP/1.1 200")] {
         let answer = try await Curl.send(
           "https://localhost:\(server.addresses.api.port)/api/v1/query", Array("query=1".utf8),
-          options: [option, "--cacert", folder.path + "/certificate.pem"])
+          options: [option, "--cacert", folder.path + "/server.pem"])
         #expect(answer.head.hasPrefix(version), "\(answer.head)")
       }
       let port = try #require(server.addresses.otlpGRPC).port
       let call = try await Curl.send(
         "https://localhost:\(port)/opentelemetry.proto.collector.logs.v1.LogsService/Export", [0, 0, 0, 0, 0],
         headers: ["content-type: application/grpc", "te: trailers"],
-        options: ["--http2", "--cacert", folder.path + "/certificate.pem"])
+        options: ["--http2", "--cacert", folder.path + "/server.pem"])
       #expect(call.grpcStatus == 0, "\(call.head)")
     }
   }
@@ -98,20 +98,5 @@ struct ServerHTTP2Tests {
           })
       }
     }
-  }
-
-  /// The settings for a certificate of our own for `localhost`, made by OpenSSL.
-  private static func certificate(in folder: TemporaryFolder) throws -> [String: String] {
-    let (certificate, key) = (folder.path + "/certificate.pem", folder.path + "/key.pem")
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments =
-      ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-      + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate]
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
-    return ["tls-certificate": certificate, "tls-key": key]
   }
 }

@@ -193,12 +193,12 @@ struct SeriesEngineTests {
     _ = try await machine.append(batch(sets.map { ($0, now, 1) }), definitions(sets))
     _ = try machine.journal.flush()
     let parts = machine.engine.state.withLock { $0.parts }
-    let index = try PartIndex(try #require(parts.first))
+    let index = PartIndex(try #require(parts.first))
+    var reader = PartSeriesReader(index)
     var found = 0
     for slot in 0..<SlotMap.defaultCount {
       for series in try index.series(inSlot: UInt16(slot)) {
-        let record = try #require(index.record(series))
-        #expect(SlotMap.standard.slot(of: record.id) == UInt16(slot))
+        #expect(SlotMap.standard.slot(of: try reader.id(series)) == UInt16(slot))
         found += 1
       }
     }

@@ -114,8 +114,8 @@ struct SeriesMergeTests {
     #expect(try read(machine) == before)
     #expect(before.samples.values.allSatisfy { $0.count == first })
     let parts = machine.engine.state.withLock { $0.parts }
-    let index = try PartIndex(try #require(parts.first))
-    #expect(index.record(0).map { $0.sampleRuns <= 4 } == true)
+    var reader = PartSeriesReader(PartIndex(try #require(parts.first)))
+    #expect(try reader.record(0).sampleRuns <= 4)
     let middle = TimeRange(startMilliseconds: start + 40_000, endMilliseconds: start + 300_000)
     let range = try #require(middle)
     let expected = before.samples.mapValues { times in times.filter { range.contains($0.key) } }

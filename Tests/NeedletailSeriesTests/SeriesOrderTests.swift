@@ -35,27 +35,6 @@ struct SeriesOrderTests {
     }
   }
 
-  @Test("a head's series are sorted by their numbers as by their texts", arguments: 1...20)
-  func headOrder(seed: Int) {
-    var generator = TelemetryGenerator(seed: UInt64(seed) &+ 100)
-    var head = HeadStorage(metadataBytesMax: 1000)
-    var sets: [(tenant: String, labels: LabelSet)] = []
-    for name in ["b", "a", "c"] {
-      guard let tenant = TenantID(name) else { continue }
-      let number = head.number(of: tenant)
-      for labels in Set((0..<60).map { _ in texts(&generator) }) {
-        labels.withUnsafeBytes { head.add(SeriesID(labels, tenant: tenant), tenant: number, labels: $0, generation: 1) }
-        sets.append((name, labels))
-      }
-    }
-    let sorted = HeadOrder(head).sorted { $0 % 7 != 0 }.map { sets[$0] }
-    #expect(sorted.count == sets.indices.filter { $0 % 7 != 0 }.count)
-    for (one, next) in zip(sorted, sorted.dropFirst()) {
-      let isAscending = one.tenant == next.tenant ? precedes(one.labels, next.labels) : one.tenant < next.tenant
-      #expect(isAscending, "seed \(seed): \(one) \(next)")
-    }
-  }
-
   @Test("labels get one number each, whatever came before", arguments: 1...10)
   func interning(seed: Int) throws {
     var generator = TelemetryGenerator(seed: UInt64(seed) &+ 200)

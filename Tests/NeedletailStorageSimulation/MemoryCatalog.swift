@@ -46,6 +46,14 @@ package final class MemoryCatalog: PartCatalog {
   /// An empty catalog.
   package init() {}
 
+  /// Another catalog that holds the same.
+  package func copy() -> MemoryCatalog {
+    let copy = MemoryCatalog()
+    let now = state.withLock { $0 }
+    copy.state.withLock { $0 = now }
+    return copy
+  }
+
   /// Makes the next `commit` fail, once.
   package func failNextCommit(_ failure: Failure) { state.withLock { $0.failure = failure } }
 

@@ -42,6 +42,41 @@ struct BatchTests {
     return builder.build(tenant: .default, batchID: Hash128(high: 3, low: 4))
   }
 
+  @Test("rows added in bulk make the frame that they make one by one", arguments: 1...60)
+  func bulk(seed: Int) {
+    var generator = TelemetryGenerator(seed: UInt64(seed))
+    var single = SeriesBatchBuilder()
+    var mixed = SeriesBatchBuilder()
+    for _ in 0..<generator.int(1...6) {
+      for row in rows(&generator) where seed % 2 == 0 {
+        single.beginSeries(row.id, startTimestamp: row.start)
+        mixed.beginSeries(row.id, startTimestamp: row.start)
+        for sample in row.samples {
+          single.append(timestamp: sample.timestampMilliseconds, valueBits: sample.value.bitPattern)
+          mixed.append(timestamp: sample.timestampMilliseconds, valueBits: sample.value.bitPattern)
+        }
+      }
+      let count = generator.int(0...9)
+      let words = (0..<(2 * count)).map { _ in generator.random.next() }
+      let times = (0..<count).map { _ in Int64(generator.int(0...3)) }
+      let bits = (0..<count).map { _ in generator.valueBits() }
+      for row in 0..<count {
+        single.beginSeries(SeriesID(Hash128(high: words[2 * row + 1], low: words[2 * row])))
+        single.append(timestamp: times[row], valueBits: bits[row])
+      }
+      words.withUnsafeBufferPointer { words in
+        times.withUnsafeBufferPointer { times in
+          bits.withUnsafeBufferPointer { mixed.append(oneEach: words, timestamps: times, values: $0) }
+        }
+      }
+    }
+    #expect(single.seriesCount == mixed.seriesCount && single.byteCountEstimate == mixed.byteCountEstimate)
+    let id = Hash128(high: 3, low: 4)
+    #expect(
+      single.build(tenant: .default, batchID: id)?.frame.bytes
+        == mixed.build(tenant: .default, batchID: id)?.frame.bytes)
+  }
+
   @Test("a batch comes back from its bytes, to the bit", arguments: 1...60)
   func roundTrip(seed: Int) throws {
     var generator = TelemetryGenerator(seed: UInt64(seed))

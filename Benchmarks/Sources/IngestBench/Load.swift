@@ -1,4 +1,4 @@
-import CSnappyBench
+import BenchmarkSupport
 
 /// The load: a fleet of hosts that report like node exporters. Every request holds one sample of each of its series; values and labels
 /// follow from fixed seeds, so that every server gets the same bytes.
@@ -31,12 +31,7 @@ struct Load {
       ("rack", "rack-\(index / 200 % 40)"), ("team", "platform"),
     ]
     var bytes: [UInt8] = []
-    for (name, value) in pairs {
-      var label: [UInt8] = []
-      appendField(1, Array(name.utf8), to: &label)
-      appendField(2, Array(value.utf8), to: &label)
-      appendField(1, label, to: &bytes)
-    }
+    for (name, value) in pairs { RemoteWriteBody.append(label: name, value, to: &bytes) }
     return bytes
   }
 
@@ -56,44 +51,14 @@ struct Load {
   }
 
   /// The snappy-compressed remote-write bodies of one scrape round. The timestamp has a jitter per target of some milliseconds.
-  func bodies(round: Int, startMilliseconds: Int) -> [[UInt8]] {
-    stride(from: 0, to: series, by: samplesPerRequest).map { first in
-      var request: [UInt8] = []
+  func bodies(round: Int, startMilliseconds: Int) throws -> [[UInt8]] {
+    var body = RemoteWriteBody()
+    return try stride(from: 0, to: series, by: samplesPerRequest).map { first in
       for index in first..<min(first + samplesPerRequest, series) {
-        var sample: [UInt8] = [0x09]
-        withUnsafeBytes(of: Self.value(index, round).bitPattern.littleEndian) { sample.append(contentsOf: $0) }
-        sample.append(0x10)
-        appendVarint(UInt64(startMilliseconds + round * 15_000 + index / 200 % 7), to: &sample)
-        var series = labels[index]
-        appendField(2, sample, to: &series)
-        appendField(1, series, to: &request)
+        let milliseconds = startMilliseconds + round * 15_000 + index / 200 % 7
+        body.append(labels: labels[index][...], milliseconds: milliseconds, value: Self.value(index, round))
       }
-      return compress(request)
+      return try body.finish()
     }
   }
-
-  private func compress(_ bytes: [UInt8]) -> [UInt8] {
-    var length = snappy_max_compressed_length(bytes.count)
-    var output = [CChar](repeating: 0, count: length)
-    let status = bytes.withUnsafeBytes { source in
-      snappy_compress(source.assumingMemoryBound(to: CChar.self).baseAddress, bytes.count, &output, &length)
-    }
-    precondition(status == SNAPPY_OK)
-    return output[..<length].map { UInt8(bitPattern: $0) }
-  }
-}
-
-private func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
-  var rest = value
-  while rest >= 0x80 {
-    bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-    rest >>= 7
-  }
-  bytes.append(UInt8(rest))
-}
-
-private func appendField(_ number: UInt8, _ payload: [UInt8], to bytes: inout [UInt8]) {
-  bytes.append(number << 3 | 2)
-  appendVarint(UInt64(payload.count), to: &bytes)
-  bytes += payload
 }

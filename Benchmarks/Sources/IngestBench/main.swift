@@ -1,3 +1,4 @@
+import BenchmarkSupport
 import Foundation
 
 // Ingest beside the peers: the same remote-write bodies, one connection, fresh folders, one server at a time, several passes in turn so
@@ -15,54 +16,54 @@ let load = Load(series: argument(2, 40_000), samplesPerRequest: argument(3, 2_00
 let passes = argument(5, 3)
 let start = (Int(Date().timeIntervalSince1970) - load.rounds * 15) * 1000
 
+/// What one run of one server gave.
+struct Measurement {
+  var cpuSeconds: Double
+  var wallSeconds: Double
+  var residentBytes: Int
+  var diskBytes: Int
+  var isComplete: Bool
+}
+
 func measure(_ contestant: Contestant) throws -> Measurement {
   let server = try RunningServer(contestant)
-  let connection = try Connection(port: contestant.port)
-  let cpu = server.cpuSeconds
+  let connection = try Connection(port: server.port)
+  let cpu = server.figures.cpuSeconds
   var sending = 0.0
   for round in 0..<load.rounds {
-    let bodies = load.bodies(round: round, startMilliseconds: start)
+    let bodies = try load.bodies(round: round, startMilliseconds: start)
     let begin = Date()
     for body in bodies {
       let answer = try connection.post(contestant.writePath, body)
       guard answer.status == 204 || answer.status == 200 else {
-        throw BenchmarkError("\(contestant.name) answered \(answer.status): \(answer.body)")
+        throw BenchmarkError("\(contestant.name) answered \(answer.status): \(answer.text)")
       }
     }
     sending += Date().timeIntervalSince(begin)
   }
-  let used = server.cpuSeconds - cpu
+  let used = server.figures.cpuSeconds - cpu
   let query = "/api/v1/query?query=count(%7Bjob%3D%22node%22%7D)"
-  var count = ""
-  for _ in 0..<40 where !count.contains("\"\(load.series)\"") {
-    count = (try? Connection(port: contestant.port).get(query).body) ?? ""
-    if !count.contains("\"\(load.series)\"") { usleep(500_000) }
+  var isComplete = false
+  for _ in 0..<40 where !isComplete {
+    isComplete = (try? Connection(port: server.port).get(query).text.contains("\"\(load.series)\"")) ?? false
+    if !isComplete { usleep(500_000) }
   }
   return Measurement(
-    cpuSeconds: used, wallSeconds: sending, residentBytes: server.residentBytes, diskBytes: server.diskBytes,
-    seriesCount: count.contains("\"\(load.series)\"") ? "all" : "MISSING")
+    cpuSeconds: used, wallSeconds: sending, residentBytes: server.figures.residentBytes,
+    diskBytes: server.disk.allocated, isComplete: isComplete)
 }
 
-func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
-
-func fixed(_ value: Double, _ digits: Int) -> String {
-  let scale = (0..<digits).reduce(1.0) { power, _ in power * 10 }
-  return "\((value * scale).rounded() / scale)"
-}
-
-func padded(_ text: String, _ width: Int) -> String {
-  String(repeating: " ", count: max(0, width - text.count)) + text
-}
-
-let contestants = Contestant.all(needletail: CommandLine.arguments[1]).filter {
-  FileManager.default.isExecutableFile(atPath: $0.executable)
-}
+let guards = Cleanup.onSignals(minutesMax: 60)
+let contestants = [
+  Contestant.needletail(CommandLine.arguments[1]), Contestant.prometheus(), Contestant.victoriaMetrics(),
+].filter(\.isInstalled)
 var results: [String: [Measurement]] = [:]
 do {
   for _ in 0..<passes {
     for contestant in contestants { results[contestant.name, default: []].append(try measure(contestant)) }
   }
 } catch {
+  Cleanup.run()
   print("ingest-bench: \(error)")
   exit(1)
 }
@@ -71,18 +72,19 @@ let millions = Double(load.sampleCount) / 1_000_000
 print(
   "\(load.sampleCount) samples, \(load.series) series, \(load.samplesPerRequest) a request, 1 connection, \(passes) passes"
 )
-print("server                CPU s/M   ratio   wall s   samples/s      RSS MiB   disk B/sample  series")
-let own = median((results["needletail"] ?? []).map(\.cpuSeconds))
+var table = Table(["server", "CPU s/M", "ratio", "wall s", "samples/s", "RSS MiB", "disk B/sample", "series"])
+func middle(_ runs: [Measurement], _ figure: (Measurement) -> Double) -> Double { runs.map(figure).median ?? .nan }
+let own = middle(results["needletail"] ?? [], \.cpuSeconds)
 for contestant in contestants {
   let runs = results[contestant.name] ?? []
-  let cpu = median(runs.map(\.cpuSeconds))
-  let wall = median(runs.map(\.wallSeconds))
-  let columns = [
-    padded(fixed(cpu / millions, 3), 9), padded(fixed(cpu / own, 2), 8), padded(fixed(wall, 2), 9),
-    padded("\(Int(Double(load.sampleCount) / wall))", 12),
-    padded(fixed(median(runs.map { Double($0.residentBytes) }) / 1_048_576, 0), 13),
-    padded(fixed(median(runs.map { Double($0.diskBytes) }) / Double(load.sampleCount), 2), 16),
-    padded(runs.allSatisfy { $0.seriesCount == "all" } ? "all" : "MISSING", 8),
-  ]
-  print(contestant.name + String(repeating: " ", count: max(0, 20 - contestant.name.count)) + columns.joined())
+  let cpu = middle(runs, \.cpuSeconds)
+  let wall = middle(runs, \.wallSeconds)
+  table.add([
+    contestant.name, Table.number(cpu / millions), Table.number(cpu / own), Table.number(wall),
+    Table.number(Double(load.sampleCount) / wall),
+    Table.number(middle(runs) { Double($0.residentBytes) } / 1_048_576),
+    Table.number(middle(runs) { Double($0.diskBytes) } / Double(load.sampleCount)),
+    runs.allSatisfy(\.isComplete) ? "all" : "MISSING",
+  ])
 }
+print(table.text(markdown: false))

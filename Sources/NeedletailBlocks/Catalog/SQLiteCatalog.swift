@@ -38,6 +38,34 @@ package final class SQLiteCatalog: PartCatalog {
     }
   }
 
+  /// Opens the file of a catalog that another process may have open, for reading alone.
+  ///
+  /// Everything that writes throws. Neither waits for the other.
+  package init(reading path: String) throws(CatalogError) {
+    self.path = path
+    do throws(SQLiteError) {
+      var database = try SQLiteDatabase(path: path, isReadOnly: true)
+      let found = try database.rows("PRAGMA user_version") { (row) throws(SQLiteError) in try row.integer(0) }.first
+      guard found == Self.version else { throw .unexpected("its tables have version \(found ?? 0)") }
+      self.database = Mutex(database)
+    } catch {
+      throw Self.wrap("read", path, error)
+    }
+  }
+
+  /// Writes all of the catalog, as it is at one instant, to a new file, which may not exist.
+  ///
+  /// The file is not synced.
+  package func copy(to target: String) throws(CatalogError) {
+    do throws(SQLiteError) {
+      try database.withLock { (database) throws(SQLiteError) in
+        try database.run("VACUUM INTO ?", [.text(target)])
+      }
+    } catch {
+      throw Self.wrap("copy", path, error)
+    }
+  }
+
   private static func prepare(_ database: inout SQLiteDatabase) throws(SQLiteError) {
     // SQLite answers with the mode that it is in, which is another one where the file system cannot share memory.
     let mode = try database.rows("PRAGMA journal_mode = WAL") { (row) throws(SQLiteError) in try row.text(0) }

@@ -1,23 +1,34 @@
 import NeedletailTelemetry
 
 /// Floats that all have the same bits: the bits, once.
-package enum ConstantColumn {
+enum ConstantColumn {
+  private static let stretch = 32
+
   /// Whether the column can hold the values; true for none.
-  package static func fits(_ values: UnsafeBufferPointer<UInt64>) -> Bool {
-    guard let first = values.first else { return true }
-    return values.allSatisfy { $0 == first }
+  static func fits(_ values: UnsafeBufferPointer<Double>) -> Bool {
+    guard let first = values.first?.bitPattern, let last = values.last?.bitPattern else { return true }
+    guard first == last else { return false }
+    var start = 0
+    while start < values.count {
+      let end = min(start + stretch, values.count)
+      var different: UInt64 = 0
+      for index in start..<end { different |= values[index].bitPattern ^ first }
+      if different != 0 { return false }
+      start = end
+    }
+    return true
   }
 
-  /// Appends the column of values that fit: 8 bytes.
-  package static func encode(_ values: UnsafeBufferPointer<UInt64>, to output: inout [UInt8]) {
-    output.appendInteger(values.first ?? 0)
+  /// Writes the column of values that fit: 8 bytes.
+  static func encode(_ values: UnsafeBufferPointer<Double>, to cursor: inout ColumnCursor) {
+    cursor.write(values.first?.bitPattern ?? 0)
   }
 
-  /// Appends `count` values, which the caller has bounded; the reader stands behind the column then.
-  package static func decode(
-    _ reader: inout ByteReader, count: Int, to output: inout [Double]
+  /// Fills `output`, which may hold anything before, with as many values; the reader stands behind the column then.
+  static func decode(
+    _ reader: inout ByteReader, into output: UnsafeMutableBufferPointer<Double>
   ) throws(MalformedBytes) {
     let value = Double(bitPattern: try reader.read(UInt64.self))
-    output.append(contentsOf: repeatElement(value, count: count))
+    output.update(repeating: value)
   }
 }

@@ -6,61 +6,96 @@ import NeedletailTelemetry
 package enum DoubleColumn {
   private enum Form: UInt8 {
     case constant = 1
-    case decimal = 2
-    case xor = 3
+    case decimal = 4
+    case bits = 5
   }
 
-  /// Above as many bytes a value a decimal column is held against xor; below, xor has not been seen to win.
+  /// Above as many bytes a value a decimal column is held against the bits; below, they have not been seen to win.
   private static let doubtfulBytes = 4
 
   /// Appends the encoded column to `output`: at most 8.2 bytes a value, and 60.
   ///
-  /// What is measured is the size, and where sizes are within 2 % of each other the faster form to decode, xor, is taken.
+  /// What is measured is the size; bits, which are faster to decode, win over decimals that are less than 2 % smaller.
   package static func encode(_ values: UnsafeBufferPointer<Double>, to output: inout [UInt8]) {
-    values.withMemoryRebound(to: UInt64.self) { bits in
-      if ConstantColumn.fits(bits) {
-        start(.constant, values.count, &output)
-        return ConstantColumn.encode(bits, to: &output)
-      }
-      let begin = output.count
-      start(.decimal, values.count, &output)
-      if DecimalColumn.encode(values, to: &output) {
-        let size = output.count - begin
-        if size <= values.count * doubtfulBytes { return }
-        var other: [UInt8] = []
-        start(.xor, values.count, &other)
-        XorColumn.encode(bits, to: &other)
-        if other.count * 50 > size * 51 { return }
-        output.removeLast(size)
-        output.append(contentsOf: other)
-      } else {
-        output.removeLast(output.count - begin)
-        start(.xor, values.count, &output)
-        XorColumn.encode(bits, to: &output)
-      }
+    ColumnCursor.append(count: values.count, to: &output) { encode(values, to: &$0) }
+  }
+
+  private static func encode(_ values: UnsafeBufferPointer<Double>, to cursor: inout ColumnCursor) {
+    let begin = cursor.place
+    if ConstantColumn.fits(values) {
+      start(.constant, values.count, &cursor)
+      return ConstantColumn.encode(values, to: &cursor)
     }
+    start(.decimal, values.count, &cursor)
+    guard DecimalColumn.encode(values, to: &cursor) else {
+      cursor.rewind(to: begin)
+      start(.bits, values.count, &cursor)
+      return BitsColumn.encode(values, to: &cursor)
+    }
+    let size = cursor.place - begin
+    guard size > values.count * doubtfulBytes else { return }
+    var other: [UInt8] = []
+    ColumnCursor.append(count: values.count, to: &other) { cursor in
+      start(.bits, values.count, &cursor)
+      BitsColumn.encode(values, to: &cursor)
+    }
+    guard other.count * 50 <= size * 51 else { return }
+    cursor.rewind(to: begin)
+    other.withUnsafeBytes { cursor.write($0) }
   }
 
-  private static func start(_ form: Form, _ count: Int, _ output: inout [UInt8]) {
-    output.append(form.rawValue)
-    output.appendVarint(UInt64(count))
+  @inline(__always) private static func start(_ form: Form, _ count: Int, _ cursor: inout ColumnCursor) {
+    cursor.write(byte: form.rawValue)
+    cursor.writeVarint(UInt64(count))
   }
 
-  /// Appends the column at the reader's place to `output`; the reader stands behind it then.
+  /// How many values the column at the reader's place has, of which there may be `countMax`; the reader stays there.
   ///
-  /// `countMax` bounds what may be allocated: the size of a constant column says nothing about its count. Where it
-  /// throws, what was appended to `output` is not to be used.
-  package static func decode(
-    _ reader: inout ByteReader, countMax: Int = 1 << 20, to output: inout [Double]
-  ) throws(MalformedBytes) {
+  /// It is to be known before memory for them is asked for: the size of a constant column says nothing about it.
+  package static func count(_ reader: ByteReader, countMax: Int) throws(MalformedBytes) -> Int {
+    var reader = reader
+    return try head(&reader, countMax: countMax).count
+  }
+
+  private static func head(
+    _ reader: inout ByteReader, countMax: Int
+  ) throws(MalformedBytes) -> (form: Form, count: Int) {
     guard let form = Form(rawValue: try reader.read(UInt8.self)) else { throw .invalid("unknown form") }
     guard let count = Int(exactly: try reader.readVarint()), count <= countMax else {
       throw .invalid("impossible count")
     }
+    return (form, count)
+  }
+
+  /// Writes the column at the reader's place to the start of `output`, which may hold anything before, and returns how
+  /// many values it has; the reader stands behind the column then.
+  ///
+  /// A column with more values than `output` has room for is refused. Where it throws, `output` holds anything.
+  package static func decode(
+    _ reader: inout ByteReader, into output: UnsafeMutableBufferPointer<Double>
+  ) throws(MalformedBytes) -> Int {
+    let (form, count) = try head(&reader, countMax: output.count)
+    let target = UnsafeMutableBufferPointer(rebasing: output[..<count])
     switch form {
-    case .constant: try ConstantColumn.decode(&reader, count: count, to: &output)
-    case .decimal: try DecimalColumn.decode(&reader, count: count, to: &output)
-    case .xor: try XorColumn.decode(&reader, count: count, to: &output)
+    case .constant: try ConstantColumn.decode(&reader, into: target)
+    case .decimal: try DecimalColumn.decode(&reader, into: target)
+    case .bits: try BitsColumn.decode(&reader, into: target)
+    }
+    return count
+  }
+
+  /// Appends the column at the reader's place to `output`; the reader stands behind it then.
+  ///
+  /// `countMax` bounds what may be allocated. Where it throws, `output` is as before.
+  package static func decode(
+    _ reader: inout ByteReader, countMax: Int = 1 << 20, to output: inout [Double]
+  ) throws(MalformedBytes) {
+    let count = try count(reader, countMax: countMax)
+    try output.append(addingCapacity: count) { span throws(MalformedBytes) in
+      try span.withUnsafeMutableBufferPointer { buffer, initialized throws(MalformedBytes) in
+        let free = UnsafeMutableBufferPointer(rebasing: buffer[initialized..<(initialized + count)])
+        initialized += try decode(&reader, into: free)
+      }
     }
   }
 }

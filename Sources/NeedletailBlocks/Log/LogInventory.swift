@@ -31,15 +31,15 @@ struct LogInventory {
   /// Everything up to here was durable once.
   var durable: UInt64 = 0
 
-  /// Reads all segments after the flushed generations, which it removes.
+  /// Reads all segments after the flushed generations, which it removes where it is told to.
   static func read(
-    _ folder: String, flushedThrough: UInt64, _ seal: LogSeal, on fileSystem: any FileSystem
+    _ folder: String, flushedThrough: UInt64, _ seal: LogSeal, on fileSystem: any FileSystem, removingFlushed: Bool
   ) throws(FileError) -> LogInventory {
     var inventory = LogInventory()
     for entry in try fileSystem.list(folder) {
       guard entry.kind == .file, let segment = LogSegmentID(fileName: entry.name) else { continue }
       if segment.generation <= flushedThrough {
-        try? fileSystem.remove(folder + "/" + entry.name)
+        if removingFlushed { try? fileSystem.remove(folder + "/" + entry.name) }
       } else {
         inventory.segments.append(segment)
       }

@@ -34,7 +34,8 @@ struct LogReplay {
   func run(
     flushedThrough: UInt64, kinds: Set<LogRecordKind>, deliver: (LogRecordKind, UnsafeRawBufferPointer) throws -> Void
   ) throws(FileError) -> Outcome {
-    let inventory = try LogInventory.read(folder, flushedThrough: flushedThrough, seal, on: fileSystem)
+    let inventory = try LogInventory.read(
+      folder, flushedThrough: flushedThrough, seal, on: fileSystem, removingFlushed: true)
     let verdict = LogVerdict(inventory)
     var outcome = Outcome(last: verdict.last, lastSegment: inventory.segments.last)
     outcome.report.damages = verdict.damages

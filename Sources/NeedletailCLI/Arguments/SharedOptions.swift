@@ -1,8 +1,18 @@
 import ArgumentParser
 import Foundation
 
-/// How an answer is printed.
-enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
+/// How a list is printed.
+enum ListFormat: String, CaseIterable, ExpressibleByArgument {
+  case table, json, csv
+}
+
+/// How what a tool did is printed.
+enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
+  case table, json
+}
+
+/// How numbers over time are printed.
+enum QueryFormat: String, CaseIterable, ExpressibleByArgument {
   case table, graph, json, csv
 }
 
@@ -19,6 +29,12 @@ struct ConnectionOptions: ParsableArguments {
     help: ArgumentHelp(
       "A file whose first line is the bearer token. [env: NEEDLETAIL_CLIENT_TOKEN_FILE]", valueName: "file"))
   var tokenFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "PEM file with the certificates to trust, instead of those of the system. [env: NEEDLETAIL_CA_FILE]",
+      valueName: "file"))
+  var caFile: String?
 
   @Option(help: ArgumentHelp("How long to wait for an answer.", valueName: "duration"))
   var timeout = "120s"
@@ -46,6 +62,7 @@ struct ConnectionOptions: ParsableArguments {
     }
     return APIClient(
       server: try ServerURL(url), tenant: tenant ?? Console.environment["NEEDLETAIL_TENANT"], token: token,
+      trust: try (caFile ?? Console.environment["NEEDLETAIL_CA_FILE"]).map { try TrustedCertificates(file: $0) },
       timeoutNanoseconds: TimeSpan.nanoseconds(timeout) ?? 120_000_000_000)
   }
 }

@@ -7,14 +7,18 @@ extension APIClient {
     Quantity.fixedSeconds(milliseconds: nanoseconds / 1_000_000)
   }
 
+  /// The paths of questions whose answers may be log records or spans, which Prometheus' own cannot tell.
+  static let instantPath = "/needletail/v1/query"
+  static let rangePath = "/needletail/v1/query_range"
+
   func instantBody(_ query: String, at time: Int64) async throws -> [UInt8] {
-    try await get("/api/v1/query", [("query", query), ("time", Self.seconds(time))])
+    try await get(Self.instantPath, [("query", query), ("time", Self.seconds(time))])
   }
 
   /// - Parameter step: nanoseconds.
   func rangeBody(_ query: String, start: Int64, end: Int64, step: Int64) async throws -> [UInt8] {
     try await get(
-      "/api/v1/query_range",
+      Self.rangePath,
       [
         ("query", query), ("start", Self.seconds(start)), ("end", Self.seconds(end)), ("step", Self.seconds(step)),
       ])
@@ -52,7 +56,7 @@ extension APIClient: DashboardSource {
     let body = try await rangeBody(
       query, start: TimeText.nanoseconds(ofSeconds: start), end: TimeText.nanoseconds(ofSeconds: end),
       step: TimeText.nanoseconds(ofSeconds: step))
-    return try Answers.series(body, path: "/api/v1/query_range").series
+    return try Answers.series(body, path: Self.rangePath).series
   }
 
   func logs(_ query: String, start: Int64, end: Int64, limit: Int) async throws -> [LogLine] {

@@ -10,6 +10,7 @@ struct APIClient: Sendable {
   let server: String
   private let tenant: String?
   private let token: String?
+  private let trust: TrustedCertificates?
   private let timeoutNanoseconds: Int64
 
   /// One pool for the process, on the shared event loops; it lives as long as the process.
@@ -20,10 +21,14 @@ struct APIClient: Sendable {
     return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }()
 
-  init(server: ServerURL, tenant: String?, token: String?, timeoutNanoseconds: Int64) {
+  /// - Parameter trust: which certificates to trust; nil for those of the system.
+  init(
+    server: ServerURL, tenant: String?, token: String?, trust: TrustedCertificates? = nil, timeoutNanoseconds: Int64
+  ) {
     self.server = server.text
     self.tenant = tenant
     self.token = token
+    self.trust = trust
     self.timeoutNanoseconds = timeoutNanoseconds
   }
 
@@ -32,7 +37,21 @@ struct APIClient: Sendable {
   /// Throws ``APIFailure``.
   func get(_ path: String, _ parameters: [(String, String)] = []) async throws -> [UInt8] {
     let query = parameters.map { "\(Self.escaped($0.0))=\(Self.escaped($0.1))" }.joined(separator: "&")
-    var request = HTTPClientRequest(url: server + path + (query.isEmpty ? "" : "?" + query))
+    return try await send(HTTPClientRequest(url: server + path + (query.isEmpty ? "" : "?" + query)), path)
+  }
+
+  /// The body of the answer to a POST without a body.
+  ///
+  /// Throws ``APIFailure``.
+  func post(_ path: String) async throws -> [UInt8] {
+    var request = HTTPClientRequest(url: server + path)
+    request.method = .POST
+    return try await send(request, path)
+  }
+
+  private func send(_ question: HTTPClientRequest, _ path: String) async throws -> [UInt8] {
+    var request = question
+    request.tlsConfiguration = trust?.configuration
     request.headers.add(name: "Accept", value: "application/json")
     request.headers.add(name: "User-Agent", value: "needletail/\(VersionCommand.version)")
     if let tenant { request.headers.add(name: "X-Scope-OrgID", value: tenant) }
@@ -83,7 +102,10 @@ struct APIClient: Sendable {
     let text = "\(error)"
     if text.contains("Connection refused") || text.contains("errno: 111") { return "connection refused" }
     // BoringSSL's own words, which name its source files, tell nobody what to do.
-    if text.contains("CERTIFICATE_VERIFY_FAILED") { return "its certificate is not one that this system trusts" }
+    if text.contains("CERTIFICATE_VERIFY_FAILED") {
+      return "its certificate is not trusted; --ca-file names a PEM file with the one that vouches for it"
+    }
+    if text.contains("failedToValidateHostname") { return "its certificate is for another host" }
     if text.contains("WRONG_VERSION_NUMBER") { return "it does not speak TLS; ask http:// instead" }
     if let failure = error as? HTTPClientError {
       if failure == .connectTimeout { return "no connection within 5 s" }

@@ -11,13 +11,31 @@ enum Answers {
     var warnings: [String]
   }
 
+  /// What the answer to a query of ours may be.
+  enum Result: Equatable {
+    case series(Series)
+    case logs([LogLine])
+  }
+
+  /// Whether the answer to a query of ours is log records or spans.
+  static func areEvents(_ body: [UInt8], path: String) throws -> Bool {
+    let type = try parse(body, path)["data"]?["resultType"]?.string
+    return type == "streams" || type == "spans"
+  }
+
+  /// Our own: what Prometheus answers, or log streams.
+  static func result(_ body: [UInt8], path: String) throws -> Result {
+    let type = try parse(body, path)["data"]?["resultType"]?.string
+    return type == "streams" ? .logs(try logs(body, path: path)) : .series(try series(body, path: path))
+  }
+
   /// Prometheus: vector, matrix, scalar and string results.
   static func series(_ body: [UInt8], path: String) throws -> Series {
     let json = try parse(body, path)
     guard let data = json["data"], let type = data["resultType"]?.string, let result = data["result"] else {
       throw APIFailure.malformed(path: path, reason: "no data.resultType and data.result")
     }
-    if type == "streams" { throw APIFailure.selectsEvents }
+    if type == "streams" || type == "spans" { throw APIFailure.selectsEvents }
     let warnings = ((json["warnings"]?.array ?? []) + (json["infos"]?.array ?? [])).compactMap(\.string)
     if type == "scalar" || type == "string" {
       let series = point(result).map { [SeriesResult(labels: [], points: [$0])] } ?? []
@@ -33,6 +51,14 @@ enum Answers {
       return SeriesResult(labels: labels(element["metric"]), points: points)
     }
     return Series(series: series, histograms: histograms, warnings: warnings)
+  }
+
+  /// Prometheus: the name of a snapshot.
+  static func snapshot(_ body: [UInt8], path: String) throws -> String {
+    guard let name = try parse(body, path)["data"]?["name"]?.string else {
+      throw APIFailure.malformed(path: path, reason: "no data.name")
+    }
+    return name
   }
 
   /// Prometheus: a list of names or values.

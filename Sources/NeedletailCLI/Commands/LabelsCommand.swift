@@ -5,8 +5,11 @@ import NeedletailTerminal
 struct LabelsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "labels",
-    abstract: "List the names of labels, or the values of one.",
+    abstract: "List the names of the labels of metrics, or the values of one.",
     discussion: """
+      Labels of metrics alone. Those of logs are listed by the server's /loki/api/v1/labels and \
+      /loki/api/v1/label/NAME/values; what spans have is seen with `needletail trace`.
+
       EXAMPLES
         needletail labels
         needletail labels job
@@ -22,12 +25,8 @@ struct LabelsCommand: AsyncParsableCommand {
   @OptionGroup var connection: ConnectionOptions
   @OptionGroup var times: TimeOptions
 
-  @Option(help: "How to print the answer: table, json or csv.")
-  var output: OutputFormat = .table
-
-  func validate() throws {
-    if output == .graph { throw ValidationError("labels have no graph; use --output table, json or csv") }
-  }
+  @Option(help: "How to print the answer.")
+  var output: ListFormat = .table
 
   func run() async throws {
     let range = try times.range(now: WallClock.now(), span: "1d")

@@ -33,11 +33,10 @@ struct LogsCommand: AsyncParsableCommand {
   @Flag(help: "Print the messages alone, exactly as they were sent, control characters included.")
   var raw = false
 
-  @Option(help: "How to print the answer: table, json or csv.")
-  var output: OutputFormat = .table
+  @Option(help: "How to print the answer.")
+  var output: ListFormat = .table
 
   func validate() throws {
-    if output == .graph { throw ValidationError("logs have no graph; use --output table, json or csv") }
     if !(1...50_000).contains(limit) { throw ValidationError("--limit \(limit) is not between 1 and 50000") }
   }
 

@@ -8,13 +8,16 @@ struct QueryCommand: AsyncParsableCommand {
     commandName: "query",
     abstract: "Ask a PromQL expression, at one moment or over a range.",
     discussion: """
-      A range is asked when --start, --end, --since, --step or --output graph is given.
+      A range is asked when --start, --end, --since, --step or --output graph is given. An expression that selects log \
+      records itself, logs{...}, prints \
+      their lines, of the last hour where no time is given.
 
       EXAMPLES
         needletail query 'up'
-        needletail query 'sum by (job) (rate(http_server_request_duration_seconds_count[5m]))' --output graph
-        needletail query 'up' --start now-1d --end now-1h --step 5m --output csv > up.csv
+        needletail query 'sum by (job) (rate(requests_total[5m]))' --output graph
+        needletail query 'up' --start now-1d --end now-1h --output csv > up.csv
         needletail query 'up' --time 2026-11-22T15:04:05Z --output json | jq .data
+        needletail query 'logs{service_name="cart"} |= "timeout"' --since 15m
       """)
 
   @Argument(help: "The expression.")
@@ -30,7 +33,7 @@ struct QueryCommand: AsyncParsableCommand {
   var step: String?
 
   @Option(help: "How to print the answer.")
-  var output: OutputFormat = .table
+  var output: QueryFormat = .table
 
   private var isRange: Bool { times.isGiven || step != nil || output == .graph }
 
@@ -42,25 +45,18 @@ struct QueryCommand: AsyncParsableCommand {
 
   func run() async throws {
     let now = WallClock.now()
-    let client = try connection.client()
-    let zone: TimeText.Zone = Console.isLocalTime ? .local : .utc
-    guard isRange else {
-      let body = try await client.instantBody(
-        expression, at: try TimeOptions.instant(time ?? "now", "--time", now: now))
-      if output == .json { return Console.printExactly(body) }
-      let answer = try Answers.series(body, path: "/api/v1/query")
-      tell(answer)
-      let result = SeriesOutput(series: answer.series, zone: zone)
-      if output == .csv { return Console.printExactly(result.csv()) }
-      return Console.print(result.table(isRange: false, columns: Console.columns))
+    if !isRange {
+      let moment = try TimeOptions.instant(time ?? "now", "--time", now: now)
+      let body = try await connection.client().instantBody(expression, at: moment)
+      // Hardly an event is of one moment: where none is named, those of the last hour are meant.
+      if try time != nil || !Answers.areEvents(body, path: APIClient.instantPath) { return try showInstant(body) }
     }
     let range = try times.range(now: now)
     let distance = try stepNanoseconds(range)
-    let body = try await client.rangeBody(expression, start: range.start, end: range.end, step: distance)
+    let body = try await connection.client().rangeBody(
+      expression, start: range.start, end: range.end, step: distance)
     if output == .json { return Console.printExactly(body) }
-    let answer = try Answers.series(body, path: "/api/v1/query_range")
-    tell(answer)
-    let result = SeriesOutput(series: answer.series, zone: zone)
+    guard let result = try shown(body, path: APIClient.rangePath) else { return }
     switch output {
     case .csv: Console.printExactly(result.csv())
     case .graph:
@@ -68,6 +64,36 @@ struct QueryCommand: AsyncParsableCommand {
         range: range, step: distance, size: Size(columns: Console.columns, rows: 16), depth: Console.depth)
       Console.write(Array(text.utf8), to: 1)
     case .table, .json: Console.print(result.table(isRange: true, columns: Console.columns))
+    }
+  }
+
+  private func showInstant(_ body: [UInt8]) throws {
+    if output == .json { return Console.printExactly(body) }
+    guard let result = try shown(body, path: APIClient.instantPath) else { return }
+    if output == .csv { return Console.printExactly(result.csv()) }
+    Console.print(result.table(isRange: false, columns: Console.columns))
+  }
+
+  private var zone: TimeText.Zone { Console.isLocalTime ? .local : .utc }
+
+  /// The series of an answer; nil where it was log records, which are printed here.
+  private func shown(_ body: [UInt8], path: String) throws -> SeriesOutput? {
+    switch try Answers.result(body, path: path) {
+    case .series(let answer):
+      tell(answer)
+      return SeriesOutput(series: answer.series, zone: zone)
+    case .logs(let found):
+      if output == .graph {
+        throw CommandFailure(message: "log records have no graph; count them: count_over_time(logs{...}[5m])")
+      }
+      let logs = found.sorted { $0.time < $1.time }
+      if logs.isEmpty { Console.complain("nothing matches", prefix: "") }
+      if output == .csv {
+        Console.printExactly(EventOutput.csv(logs))
+      } else {
+        Console.print(EventOutput.logs(logs, zone: zone))
+      }
+      return nil
     }
   }
 

@@ -6,11 +6,13 @@ import NeedletailTerminal
 struct SeriesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "series",
-    abstract: "List the series that match selectors.",
+    abstract: "List the series of metrics that match selectors.",
     discussion: """
+      Series of metrics alone; `needletail logs` and `needletail traces` find the others' streams by what they hold.
+
       EXAMPLES
         needletail series 'http_server_request_duration_seconds_count'
-        needletail series '{job="cart"}' '{job="payment"}' --since 1d --output csv
+        needletail series '{job="cart"}' '{job="payment"}' --output csv
       """)
 
   @Argument(help: "Selectors; a series is listed when it matches one.")
@@ -19,12 +21,8 @@ struct SeriesCommand: AsyncParsableCommand {
   @OptionGroup var connection: ConnectionOptions
   @OptionGroup var times: TimeOptions
 
-  @Option(help: "How to print the answer: table, json or csv.")
-  var output: OutputFormat = .table
-
-  func validate() throws {
-    if output == .graph { throw ValidationError("a list of series has no graph; `needletail query` draws one") }
-  }
+  @Option(help: "How to print the answer.")
+  var output: ListFormat = .table
 
   func run() async throws {
     let range = try times.range(now: WallClock.now(), span: "1d")

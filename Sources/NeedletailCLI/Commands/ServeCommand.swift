@@ -6,9 +6,9 @@ struct ServeCommand: AsyncParsableCommand {
     commandName: "serve",
     abstract: "Run the server: one process, one data folder.",
     discussion: """
-      Every option can also be set in the environment (NEEDLETAIL_DATA, NEEDLETAIL_OTLP_HTTP, ...) and in a YAML file
-      (data: ..., otlp-http: ...). A flag wins over the environment, the environment over the file. --print-config shows
-      what holds and where it comes from.
+      Every option can also be set in the environment (NEEDLETAIL_DATA, NEEDLETAIL_OTLP_HTTP, ...) and in a YAML file \
+      (data: ..., otlp-http: ...). A flag wins over the environment, the environment over the file. --print-config \
+      shows what holds and where it comes from.
 
       Addresses that other machines can reach are refused without TLS and a token, unless --insecure is given.
 
@@ -17,7 +17,8 @@ struct ServeCommand: AsyncParsableCommand {
         needletail serve --data /var/lib/needletail --retention 90d
         needletail serve --listen 127.0.0.1:9000 --otlp-grpc off
         needletail serve --config needletail.yaml --print-config
-        needletail serve --listen 0.0.0.0:7070 --tls-certificate cert.pem --tls-key key.pem --token-file tokens
+        needletail serve --listen 0.0.0.0:7070 \\
+          --tls-certificate cert.pem --tls-key key.pem --token-file tokens
       """)
 
   @Option(help: ArgumentHelp("The data folder, made if it is missing. (default: ./needletail-data)", valueName: "dir"))

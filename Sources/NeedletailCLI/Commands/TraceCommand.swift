@@ -18,14 +18,13 @@ struct TraceCommand: AsyncParsableCommand {
 
   @OptionGroup var connection: ConnectionOptions
 
-  @Option(help: "How to print the answer: table, json or csv.")
-  var output: OutputFormat = .table
+  @Option(help: "How to print the answer.")
+  var output: ListFormat = .table
 
   @Flag(inversion: .prefixedNo, help: "Print the trace's logs below it.")
   var logs = true
 
   func validate() throws {
-    if output == .graph { throw ValidationError("use --output table for the waterfall") }
     guard (1...32).contains(id.utf8.count), id.allSatisfy(\.isHexDigit) else {
       throw ValidationError("'\(id)' is not a trace's id: up to 32 hexadecimal digits")
     }

@@ -26,11 +26,10 @@ struct TracesCommand: AsyncParsableCommand {
   @OptionGroup var connection: ConnectionOptions
   @OptionGroup var times: TimeOptions
 
-  @Option(help: "How to print the answer: table, json or csv.")
-  var output: OutputFormat = .table
+  @Option(help: "How to print the answer.")
+  var output: ListFormat = .table
 
   func validate() throws {
-    if output == .graph { throw ValidationError("a list of traces has no graph; use --output table, json or csv") }
     if !(1...1000).contains(limit) { throw ValidationError("--limit \(limit) is not between 1 and 1000") }
     if !minDuration.isEmpty && TimeSpan.nanoseconds(minDuration) == nil {
       throw ValidationError("--min-duration '\(minDuration)' is not a duration; write it as 500ms")

@@ -9,8 +9,8 @@ struct DemoCommand: AsyncParsableCommand {
     commandName: "demo",
     abstract: "Start a server and a small shop of services, and watch them.",
     discussion: """
-      The server gets a fresh data folder that is deleted in the end. On a terminal the dashboard opens; elsewhere the
-      demonstration runs for --seconds, prints a table of metrics, a graph, a failed trace and its logs, and ends.
+      The server gets a fresh data folder that is deleted in the end. On a terminal the dashboard opens; elsewhere \
+      the demonstration runs for --seconds, prints a table of metrics, a graph, a failed trace and its logs, and ends.
 
       EXAMPLES
         needletail demo

@@ -37,8 +37,7 @@ package struct Receiver: Sendable {
       request, bodyMax: limits.remoteWriteBodyMax, decompression: limits.remoteWriteDecompression,
       defaultCoding: .snappy, format: remoteWriteFormat
     ) { body, _, reserved in
-      await storeSeries(tenant: request.tenant, body: body, reserved: reserved) {
-        body, decoding throws(ProtobufError) in
+      await storeSeries(request, body: body, reserved: reserved) { body, decoding throws(ProtobufError) in
         try RemoteWriteDecoder.decode(body, decoding)
       }
     }
@@ -52,7 +51,7 @@ package struct Receiver: Sendable {
       request, bodyMax: limits.otlpBodyMax, decompression: limits.otlpDecompression, defaultCoding: .identity,
       format: BodyFormat.ofOTLP
     ) { body, format, reserved in
-      await storeOTLP(signal, tenant: request.tenant, body: body, format: format, reserved: reserved)
+      await storeOTLP(signal, request, body: body, format: format, reserved: reserved)
     }
     counters.record(outcome, bytes: request.body.count, signal: signal)
     return outcome
@@ -117,7 +116,7 @@ package struct Receiver: Sendable {
   // MARK: OTLP
 
   private func storeOTLP(
-    _ signal: OTLPSignal, tenant: TenantID, body: [UInt8], format: BodyFormat, reserved: Int
+    _ signal: OTLPSignal, _ request: ReceiveRequest, body: [UInt8], format: BodyFormat, reserved: Int
   ) async -> ReceiveOutcome {
     var protobuf = body
     if format == .json {
@@ -131,12 +130,11 @@ package struct Receiver: Sendable {
     }
     switch signal {
     case .metrics:
-      return await storeSeries(tenant: tenant, body: protobuf, reserved: reserved) {
-        body, decoding throws(ProtobufError) in
+      return await storeSeries(request, body: protobuf, reserved: reserved) { body, decoding throws(ProtobufError) in
         try OTLPMetricsDecoder.decode(body, decoding)
       }
-    case .logs: return await storeEvents(tenant: tenant, body: protobuf, OTLPLogsDecoder.decode)
-    case .traces: return await storeEvents(tenant: tenant, body: protobuf, OTLPSpansDecoder.decode)
+    case .logs: return await storeEvents(tenant: request.tenant, body: protobuf, OTLPLogsDecoder.decode)
+    case .traces: return await storeEvents(tenant: request.tenant, body: protobuf, OTLPSpansDecoder.decode)
     }
   }
 
@@ -175,10 +173,12 @@ package struct Receiver: Sendable {
     DecodedSeries
 
   private func storeSeries(
-    tenant: TenantID, body: [UInt8], reserved: Int, _ decode: @escaping SeriesDecoder
+    _ request: ReceiveRequest, body: [UInt8], reserved: Int, _ decode: @escaping SeriesDecoder
   ) async -> ReceiveOutcome {
-    // Naming a batch by its content makes a retry of the same body the same batch.
-    let batchID = body.withUnsafeBytes { Hash128.of($0, seed: tenant.hashSeed) }
+    let tenant = request.tenant
+    // Naming a batch by its content makes a retry of the same body the same batch. The bytes as they were sent are a
+    // fraction of the decompressed ones, all of which would have to be hashed once more.
+    let batchID = request.body.withUnsafeBytes { Hash128.of($0, seed: tenant.hashSeed) }
     var decoded: DecodedSeries
     do throws(ProtobufError) {
       decoded = try decodeSeries(tenant, body, batchID, alwaysDefine: false, decode)

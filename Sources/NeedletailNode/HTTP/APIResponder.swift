@@ -78,6 +78,16 @@ struct APIResponder: Sendable {
       return try await LokiAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
     case .tempo(let route):
       return try await TempoAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
+    case .needletail(.query):
+      return try await PrometheusAPI(queries: services.queries, tellsEvents: true)
+        .respond(to: .query, request, context, tenant: tenant)
+    case .needletail(.queryRange):
+      return try await PrometheusAPI(queries: services.queries, tellsEvents: true)
+        .respond(to: .queryRange, request, context, tenant: tenant)
+    case .needletail(.flush): return try await services.settling.flush()
+    case .needletail(.snapshot):
+      let parameters = try await request.parameters()
+      return try await services.settling.snapshot(skipsHead: parameters["skip_head"] == "true")
     case .ownMetrics:
       return Response(.ok, ExpositionText.contentType, ExpositionText.write(services.metrics.collect()))
     case .healthy, .ready: return Self.notReady
@@ -100,6 +110,8 @@ extension Route {
     case .prometheus: "prometheus"
     case .loki: "loki"
     case .tempo: "tempo"
+    case .needletail(.flush), .needletail(.snapshot): "admin"
+    case .needletail: "needletail"
     case .healthy, .ready: "health"
     case .ownMetrics: "metrics"
     }

@@ -10,6 +10,7 @@ enum Route: Hashable, Sendable {
   case prometheus(PrometheusRoute)
   case loki(LokiRoute)
   case tempo(TempoRoute)
+  case needletail(NeedletailRoute)
   case healthy
   case ready
   case ownMetrics
@@ -33,6 +34,7 @@ enum Route: Hashable, Sendable {
     case .prometheus(let route): route.takesForms ? ["GET", "POST"] : ["GET"]
     case .loki: ["GET", "POST"]
     case .tempo: ["GET"]
+    case .needletail(let route): route.methods
     }
   }
 }
@@ -70,6 +72,25 @@ enum TempoRoute: Hashable, Sendable {
   case echo
 }
 
+/// What is our own.
+enum NeedletailRoute: Hashable, Sendable {
+  /// Prometheus' query and query_range, whose answers may also be log records and spans.
+  case query
+  case queryRange
+  /// Brings what is in memory into parts, and merges these.
+  case flush
+  /// A copy of all parts in the data folder; under the path of Prometheus' API.
+  case snapshot
+
+  var methods: [String] {
+    switch self {
+    case .query, .queryRange: ["GET", "POST"]
+    case .flush: ["POST"]
+    case .snapshot: ["POST", "PUT"]
+    }
+  }
+}
+
 extension Route {
   private static let otlpPrefixes: [[Substring]] = [
     [], ["api", "v1", "otlp"], ["otlp"], ["opentelemetry"], ["insert", "opentelemetry"], ["_otlp"],
@@ -91,6 +112,7 @@ extension Route {
     case ["-", "healthy"]: self = .healthy
     case ["-", "ready"], ["ready"], ["tempo", "ready"]: self = .ready
     case ["metrics"]: self = .ownMetrics
+    case ["api", "v1", "admin", "tsdb", "snapshot"]: self = .needletail(.snapshot)
     default:
       if rest.starts(with: ["api", "v1"]), let route = PrometheusRoute(rest.dropFirst(2)) {
         self = .prometheus(route)
@@ -98,6 +120,8 @@ extension Route {
         self = .loki(route)
       } else if parts.starts(with: ["tempo", "api"]), let route = TempoRoute(parts.dropFirst(2)) {
         self = .tempo(route)
+      } else if parts.starts(with: ["needletail", "v1"]), let route = NeedletailRoute(parts.dropFirst(2)) {
+        self = .needletail(route)
       } else {
         return nil
       }
@@ -151,6 +175,17 @@ extension TempoRoute {
     case ["echo"]: self = .echo
     case let parts where parts.count == 2 && parts[0] == "traces":
       self = .trace(FormParameters.decoded(parts[1].utf8, plusIsSpace: false))
+    default: return nil
+    }
+  }
+}
+
+extension NeedletailRoute {
+  init?(_ parts: ArraySlice<Substring>) {
+    switch Array(parts) {
+    case ["query"]: self = .query
+    case ["query_range"]: self = .queryRange
+    case ["admin", "flush"]: self = .flush
     default: return nil
     }
   }

@@ -19,18 +19,35 @@ final class StartupProgress: Sendable {
     var failure: (any Error)?
     var waiters: [CheckedContinuation<BoundAddresses, any Error>] = []
 
+    var isBound: Bool { expected.allSatisfy { bound[$0] != nil } }
+
     var outcome: Result<BoundAddresses, any Error>? {
       if let failure { return .failure(failure) }
-      guard isOpen, expected.allSatisfy({ bound[$0] != nil }), let api = bound[.listen] else { return nil }
+      guard isOpen, isBound, let api = bound[.listen] else { return nil }
       return .success(BoundAddresses(api: api, otlpHTTP: bound[.otlpHTTP], otlpGRPC: bound[.otlpGRPC]))
     }
   }
 
   private let state: Mutex<State>
+  private let doors: AsyncStream<Never>
+  private let doorsBound: AsyncStream<Never>.Continuation
 
-  init(expecting settings: Set<Setting>) { state = Mutex(State(expected: settings)) }
+  init(expecting settings: Set<Setting>) {
+    state = Mutex(State(expected: settings))
+    (doors, doorsBound) = AsyncStream.makeStream()
+  }
 
-  func bound(_ setting: Setting, _ address: ListenAddress) { change { $0.bound[setting] = address } }
+  func bound(_ setting: Setting, _ address: ListenAddress) {
+    change { $0.bound[setting] = address }
+    if state.withLock(\.isBound) { doorsBound.finish() }
+  }
+
+  /// Waits, once, until every port is bound; false where the task was cancelled before that.
+  func allBound() async -> Bool {
+    for await _ in doors {}
+    return state.withLock(\.isBound)
+  }
+
   func opened() { change { $0.isOpen = true } }
   func failed(_ error: any Error) { change { $0.failure = $0.failure ?? error } }
 

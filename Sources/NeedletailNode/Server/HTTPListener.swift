@@ -13,7 +13,7 @@ struct HTTPListener: Sendable {
   private static let connectionsMax = 512
 
   let address: ListenAddress
-  let tls: (certificate: String, key: String)?
+  let tls: NIOSSLContext?
   let responder: APIResponder
   let logger: Logger
   /// Called with the port that was bound.
@@ -24,8 +24,7 @@ struct HTTPListener: Sendable {
     let address = address
     let onListening = onListening
     let connection = WebConnection(
-      http1: http1, tls: try tls.map { try Self.context(certificate: $0.certificate, key: $0.key) },
-      idleTimeout: Self.idleTimeout, headerBytesMax: Self.headerBytesMax)
+      http1: http1, tls: tls, idleTimeout: Self.idleTimeout, headerBytesMax: Self.headerBytesMax)
     let server = Server(
       childChannelSetup: connection,
       configuration: HummingbirdCore.ServerConfiguration(
@@ -54,15 +53,5 @@ struct HTTPListener: Sendable {
         try await writer.write(response: response.head, body: response.body)
         context.answered()
       }, configuration: configuration)
-  }
-
-  private static func context(certificate: String, key: String) throws -> NIOSSLContext {
-    let chain = try NIOSSLCertificate.fromPEMFile(certificate)
-    var configuration = TLSConfiguration.makeServerConfiguration(
-      certificateChain: chain.map { .certificate($0) },
-      privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
-    configuration.minimumTLSVersion = .tlsv12
-    configuration.applicationProtocols = ["h2", "http/1.1"]
-    return try NIOSSLContext(configuration: configuration)
   }
 }

@@ -26,11 +26,12 @@ struct ListenerService: Service {
   }
 
   private func reason(_ error: any Error) -> String {
-    guard Self.isAddressInUse(error) else { return "\(error)" }
-    return "another process listens there already; stop it or choose another address with --\(setting.rawValue)"
-  }
-
-  private static func isAddressInUse(_ error: any Error) -> Bool {
-    (error as? IOError)?.errnoCode == EADDRINUSE
+    let another = "choose another address with --\(setting.rawValue)"
+    switch (error as? IOError)?.errnoCode {
+    case EADDRINUSE: return "another process listens there already; stop it or \(another)"
+    case EADDRNOTAVAIL: return "this machine does not have that address; \(another)"
+    case EACCES: return "this process may not use that port; \(another)"
+    default: return "\(error)"
+    }
   }
 }

@@ -1,7 +1,9 @@
-// The running process: storage first to start and last to stop, the doors in between. Doors open at once and answer
-// "starting" until the log is read back, so that a supervisor sees a live process during a long replay.
+// The running process: the doors are bound first, then the storage is opened; it is the last to stop. A start that fails
+// because of a port or a certificate has not touched the data folder. Until the log is read back the doors answer
+// "starting", so that a supervisor sees a live process during a long replay.
 
 import Logging
+import NIOSSL
 import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailTelemetry
@@ -66,6 +68,7 @@ package struct NeedletailServer: Service {
     let token = try configuration.tokenFile.map { path throws(ConfigurationError) in
       try TokenCheck(file: path, fileSystem: fileSystem, random: random)
     }
+    let tls = try tls
     let node = NodeState()
     let requests = RequestCounters()
     let maintenance = MaintenanceCounters()
@@ -73,9 +76,9 @@ package struct NeedletailServer: Service {
     let queryExecutor = ThreadExecutor(threads: configuration.queryConcurrency)
     let storage = StorageService(
       configuration: configuration, executor: executor, clock: clock, random: random, fileSystem: fileSystem,
-      logger: logger, counters: maintenance,
+      logger: logger, counters: maintenance, mayOpen: progress.allBound,
       onOpen: { storage in
-        node.open(nodeServices(storage, queryExecutor, requests, maintenance))
+        node.open(nodeServices(storage, executor, queryExecutor, requests, maintenance))
         progress.opened()
         logger.info("ready")
       },
@@ -84,7 +87,7 @@ package struct NeedletailServer: Service {
     if let interval = configuration.selfInterval {
       services.append(SelfObservation(node: node, interval: interval.duration, clock: clock, logger: logger))
     }
-    services += listeners(node, token, requests)
+    services += listeners(node, tls, token, requests)
     var group = ServiceGroupConfiguration(services: services, logger: quiet)
     group.maximumGracefulShutdownDuration = Self.drainTimeout
     defer {
@@ -113,24 +116,27 @@ package struct NeedletailServer: Service {
   }
 
   private func nodeServices(
-    _ storage: NodeStorage, _ executor: ThreadExecutor, _ requests: RequestCounters,
+    _ storage: NodeStorage, _ executor: ThreadExecutor, _ queryExecutor: ThreadExecutor, _ requests: RequestCounters,
     _ maintenance: MaintenanceCounters
   ) -> NodeServices {
     let series = SeriesStore(engine: storage.series)
     let events = EventStore(logs: storage.logs, spans: storage.spans)
     let gate = QueryGate(runningMax: configuration.queryConcurrency, waitingMax: configuration.queryQueueMax)
     let queries = QueryService(
-      series: series, events: events, traces: events, exemplars: series, gate: gate, executor: executor,
+      series: series, events: events, traces: events, exemplars: series, gate: gate, executor: queryExecutor,
       limits: QueryLimits(samples: configuration.querySamplesMax, timeout: configuration.queryTimeout.duration),
       clock: clock, counters: QueryCounters())
     let ingest = IngestService(storage: storage, bodyBytesMax: configuration.bodyBytesMax, clock: clock)
     let metrics = NodeMetrics(
       storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,
       startedNanoseconds: clock.wallNanoseconds())
-    return NodeServices(ingest: ingest, queries: queries, metrics: metrics)
+    let settling = SettlingService(storage: storage, executor: executor, clock: clock, counters: maintenance)
+    return NodeServices(ingest: ingest, queries: queries, metrics: metrics, settling: settling)
   }
 
-  private func listeners(_ node: NodeState, _ token: TokenCheck?, _ requests: RequestCounters) -> [any Service] {
+  private func listeners(
+    _ node: NodeState, _ tls: NIOSSLContext?, _ token: TokenCheck?, _ requests: RequestCounters
+  ) -> [any Service] {
     var listeners: [any Service] = []
     let ports: [(Setting, ListenAddress?)] = [
       (.otlpGRPC, configuration.otlpGRPC), (.otlpHTTP, configuration.otlpHTTP), (.listen, configuration.listen),
@@ -148,9 +154,11 @@ package struct NeedletailServer: Service {
     return listeners
   }
 
-  private var tls: (certificate: String, key: String)? {
-    guard let certificate = configuration.tlsCertificate, let key = configuration.tlsKey else { return nil }
-    return (certificate, key)
+  private var tls: NIOSSLContext? {
+    get throws(StartupError) {
+      guard let certificate = configuration.tlsCertificate, let key = configuration.tlsKey else { return nil }
+      return try ServerTLS.context(certificate: certificate, key: key)
+    }
   }
 
   private func bound(_ setting: Setting, _ address: ListenAddress) {

@@ -17,4 +17,5 @@ struct NodeServices: Sendable {
   let ingest: IngestService
   let queries: QueryService
   let metrics: NodeMetrics
+  let settling: SettlingService
 }

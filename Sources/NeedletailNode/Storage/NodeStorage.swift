@@ -15,11 +15,14 @@ final class NodeStorage: Sendable {
   let series: SeriesEngine
   let logs: EventEngine
   let spans: EventEngine
+  /// What merges the parts, signal by signal.
+  let mergers: [SignalMerger]
   /// What the log held when it was opened.
   let replay: ReplayReport
   /// What the operator should know about the folder: others may use it, or what is in it.
   let warnings: [String]
   private let clock: any WallClock
+  private let random: any RandomSource
 
   /// Opens or makes the folder, opens the parts and replays the log.
   ///
@@ -29,6 +32,7 @@ final class NodeStorage: Sendable {
     eventHeadBytes: Int = EventEngineOptions().headBytesMax
   ) throws {
     self.clock = clock
+    self.random = random
     folder = try DataFolder.open(
       configuration.dataFolder, on: fileSystem, random: random, holder: "needletail serve",
       openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
@@ -47,6 +51,11 @@ final class NodeStorage: Sendable {
         kind: .logs, catalog: catalog, parts: folder.parts, slots: slots, options: options, clock: clock)
       spans = try EventEngine(
         kind: .spans, catalog: catalog, parts: folder.parts, slots: slots, options: options, clock: clock)
+      mergers = [
+        SignalMerger("metrics") { [series] in try series.mergeParts() },
+        SignalMerger("logs") { [logs] in try logs.mergeParts() },
+        SignalMerger("spans") { [spans] in try spans.mergeParts() },
+      ]
       (journal, replay) = try folder.startJournal(
         participants: [series, logs, spans], clock: clock,
         options: JournalOptions(durability: configuration.durability))
@@ -78,6 +87,20 @@ final class NodeStorage: Sendable {
 
   /// Makes the heads parts.
   func flush() throws -> FlushReport { try journal.flush() }
+
+  /// Makes a snapshot of all parts under a name of its own, which it returns.
+  ///
+  /// Blocks. What is in the log alone is not in it.
+  func snapshot() throws -> String {
+    guard let catalog = folder.catalog as? SQLiteCatalog else {
+      throw StartupError("this storage cannot make snapshots")
+    }
+    let name = SnapshotName.make(clock: clock, random: random)
+    try folder.makeSnapshot(
+      named: name, copyCatalog: { path throws(CatalogError) in try catalog.copy(to: path) },
+      openCopy: { path throws(CatalogError) in try SQLiteCatalog(reading: path) })
+    return name
+  }
 
   /// Drops the parts beyond the retention.
   ///

@@ -18,22 +18,22 @@ struct StorageService: Service {
   let fileSystem: any FileSystem
   let logger: Logger
   let counters: MaintenanceCounters
+  /// Waits until the storage may be opened; false where that will not be.
+  let mayOpen: @Sendable () async -> Bool
   /// Called with the storage when it is open.
   let onOpen: @Sendable (NodeStorage) -> Void
   /// Called just before the storage is closed.
   let onClose: @Sendable () -> Void
 
   func run() async throws {
+    guard await cancelWhenGracefulShutdown(mayOpen) else { return }
     let storage = try await open()
     onOpen(storage)
     let merges = MergeLoop(clock: clock, logger: logger, counters: counters)
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await maintain(storage) }
       group.addTask {
-        await merges.run([
-          ("metrics", { try storage.series.mergeParts() }), ("logs", { try storage.logs.mergeParts() }),
-          ("spans", { try storage.spans.mergeParts() }),
-        ])
+        await merges.run(storage.mergers.map { merger in (merger.signal, { try merger.merge() ?? 0 }) })
       }
     }
     onClose()

@@ -2,7 +2,7 @@
 // repeated field that it wants: that costs a skip per field, and saves an array per message.
 
 /// Walks the occurrences of one length-delimited field: messages, text, bytes.
-package struct ProtobufFieldCursor {
+@usableFromInline package struct ProtobufFieldCursor {
   @usableFromInline var reader: ProtobufReader
   @usableFromInline let tag: ProtobufTag
 
@@ -23,7 +23,7 @@ package struct ProtobufFieldCursor {
 }
 
 /// Walks a repeated field of 64-bit numbers (fixed64, sfixed64, double), packed or not.
-package struct ProtobufWordCursor {
+@usableFromInline package struct ProtobufWordCursor {
   private var reader: ProtobufReader
   private var packed: ProtobufReader?
   private let field: UInt64
@@ -53,7 +53,7 @@ package struct ProtobufWordCursor {
 }
 
 /// Walks a repeated field of varints (uint64, int64, sint64), packed or not.
-package struct ProtobufVarintCursor {
+@usableFromInline package struct ProtobufVarintCursor {
   private var reader: ProtobufReader
   private var packed: ProtobufReader?
   private let field: UInt64

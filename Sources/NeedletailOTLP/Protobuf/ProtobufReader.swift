@@ -4,7 +4,7 @@
 // generated types thirty times as much. Every length is checked against the enclosing message before it is used.
 
 /// Why bytes are not the message that they should be.
-package enum ProtobufError: Error, Hashable, Sendable {
+@usableFromInline package enum ProtobufError: Error, Hashable, Sendable {
   /// A field ends after its message.
   case truncated
   /// A varint of more than 64 bits.
@@ -29,7 +29,7 @@ package enum ProtobufError: Error, Hashable, Sendable {
 }
 
 /// The tag of a field: its number and wire type in one number, so that a reader switches once.
-package typealias ProtobufTag = UInt64
+@usableFromInline package typealias ProtobufTag = UInt64
 
 /// An object that never moves nor goes away: its address stands in where an empty buffer has none.
 @usableFromInline final class Anchor: Sendable {
@@ -39,7 +39,7 @@ package typealias ProtobufTag = UInt64
 /// Reads the fields of one message.
 ///
 /// It borrows the memory: use it, and the slices that it gives, only while the buffer that it was made from is alive.
-package struct ProtobufReader {
+@usableFromInline package struct ProtobufReader {
   @usableFromInline var position: UnsafePointer<UInt8>
   @usableFromInline let end: UnsafePointer<UInt8>
 

@@ -1,18 +1,65 @@
 import NeedletailTelemetry
 
 /// Definitions that were read and checked once, outside of every lock.
+///
+/// The labels stay where they are, in the frame.
 struct CheckedDefinitions: Sendable {
-  private(set) var labels: [SeriesID: LabelSet] = [:]
+  private struct Entry: Sendable {
+    var id: SeriesID
+    var offset: UInt32
+    var count: UInt32
+  }
+
   private(set) var metrics: [(key: MetricKey, description: MetricMetadata)] = []
+  private(set) var frame: [UInt8] = []
+  private var entries: [Entry] = []
+  private var slots = HashSlots()
 
   init() {}
 
   /// Reads all entries; throws at the first that is malformed or whose labels do not hash to its identity.
   init(_ definitions: SeriesDefinitions) throws {
     let tenant = definitions.tenant
-    try definitions.forEachSeries { id, bytes in labels[id] = LabelSet(canonicalBytes: Array(bytes)) }
+    frame = definitions.frame.bytes
+    try frame.withUnsafeBytes { frame in
+      try definitions.forEachSeries { id, labels in
+        guard find(id) == nil else { return }
+        // Both are addresses in the same frame, which is far smaller than 4 GiB.
+        let offset = labels.baseAddress.map { start in frame.baseAddress.map { start - $0 } ?? 0 } ?? 0
+        guard offset >= 0, offset + labels.count <= frame.count else { throw MalformedBytes.truncated }
+        entries.append(
+          Entry(id: id, offset: UInt32(truncatingIfNeeded: offset), count: UInt32(truncatingIfNeeded: labels.count)))
+        slots.insert(id.hash.low, entries.count - 1) { entries[$0].id.hash.low }
+      }
+    }
     try definitions.forEachMetric { name, description in
       metrics.append((MetricKey(tenant: tenant, name: name), description))
+    }
+  }
+
+  /// How many series are defined.
+  var seriesCount: Int { entries.count }
+
+  private func find(_ id: SeriesID) -> Int? { slots.find(id.hash.low) { entries[$0].id == id } }
+
+  func contains(_ id: SeriesID) -> Bool { find(id) != nil }
+
+  /// Lends the canonical label bytes of a series; nil where it is not defined.
+  func withLabels<Result>(of id: SeriesID, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result? {
+    guard let entry = find(id).map({ entries[$0] }) else { return nil }
+    return try frame.withUnsafeBytes { frame in
+      try body(UnsafeRawBufferPointer(rebasing: frame[Int(entry.offset)..<Int(entry.offset) + Int(entry.count)]))
+    }
+  }
+
+  /// Calls `body` with every series.
+  func forEachSeries(_ body: (_ id: SeriesID, _ labels: UnsafeRawBufferPointer) throws -> Void) rethrows {
+    try frame.withUnsafeBytes { frame in
+      for entry in entries {
+        try body(
+          entry.id,
+          UnsafeRawBufferPointer(rebasing: frame[Int(entry.offset)..<Int(entry.offset) + Int(entry.count)]))
+      }
     }
   }
 }
@@ -25,7 +72,7 @@ extension SeriesRows {
       _ = try NativeHistogram(decoding: &reader)
       guard reader.isAtEnd else { throw .invalid("a histogram has bytes left over") }
     }
-    for index in 0..<exemplarCount { _ = try LabelSet(validating: exemplar(index).labels) }
+    for index in 0..<exemplarCount { try LabelSet.check(exemplar(index).labels) }
   }
 
   /// Whether every sample and exemplar lies within the bounds, in ms.

@@ -3,12 +3,9 @@ import NeedletailTelemetry
 
 // How an append keeps the promise that a log generation stands alone: under the journal's lock, the labels of every
 // series that the generation has not seen are logged ahead of the batch. They come from the caller's definitions, from
-// the head (after a replay), or from the head before (after a flush).
+// the directory (after a flush or a replay), or from the directory before (while its frozen head is being flushed).
 
 extension SeriesEngine {
-  private static let unknownNamedMax = 16
-  private static let definitionsFrameBytes = 8 << 20
-
   /// Appends a batch; returns when it is durable.
   ///
   /// `definitions` name the labels of series that the engine may not know, and may be for more series than the batch
@@ -63,29 +60,40 @@ extension SeriesEngine {
   func logAndApply(
     _ batch: SeriesBatch, _ definitions: CheckedDefinitions, _ transaction: inout JournalTransaction
   ) throws -> SeriesAppendOutcome {
-    let (head, frozen, known) = state.withLock { ($0.head, $0.frozen, $0.known) }
-    let frozenBytes = frozen.map { $0.withStorage { $0.byteCount } } ?? 0
+    let (head, frozen, old) = state.withLock { ($0.head, $0.frozen, $0.old) }
     let bounds = options.acceptedTimes(at: now)
+    try checkRoom(batch, head, frozen, old)
     var refused = 0
     let outcome = try batch.withRows { rows in
-      try head.withStorage { storage in
-        guard frozenBytes + storage.byteCount < options.headBytesMax, !storage.samples.isFull(for: batch.sampleCount)
-        else {
-          throw SeriesEngineError.overloaded("the head is full until the next flush is done")
-        }
-        let plan = try AppendPlan(
-          rows, tenant: batch.tenant, definitions, storage, known: known,
-          generation: UInt32(truncatingIfNeeded: transaction.generation))
+      let plan = try AppendPlan(
+        rows, tenant: batch.tenant, definitions, generation: transaction.generation, to: head, old: old)
+      do {
         try plan.log(to: &transaction)
         if !rows.isWithin(bounds) { try Self.log(bounds, to: &transaction) }
         try transaction.log(Self.batchKind, batch.frame.bytes)
-        refused = plan.apply(to: &storage)
-        return storage.apply(rows, numbers: plan.numbers, bounds: bounds)
+      } catch {
+        plan.undo(in: head)
+        throw error
       }
+      refused = plan.apply(to: head)
+      return head.withStorage { $0.apply(rows, numbers: plan.numbers, bounds: bounds) }
     }
     count(outcome, batch)
     keep(definitions.metrics, in: head, refused: refused)
     return outcome
+  }
+
+  /// Throws `.overloaded` where the heads, and the directories that number their series, are full.
+  private func checkRoom(
+    _ batch: SeriesBatch, _ head: SeriesHead, _ frozen: SeriesHead?, _ old: SeriesDirectory?
+  ) throws(SeriesEngineError) {
+    var bytes = frozen.map { $0.withStorage { $0.byteCount } } ?? 0
+    bytes += old.map { $0.withContent { $0.byteCount } } ?? 0
+    bytes += head.directory.withContent { $0.byteCount }
+    let (headBytes, isFull) = head.withStorage { ($0.byteCount, $0.samples.isFull(for: batch.sampleCount)) }
+    guard bytes + headBytes < options.headBytesMax, !isFull else {
+      throw .overloaded("the head is full until the next flush is done")
+    }
   }
 
   /// Makes the descriptions that the head kept those that queries see, and counts those that found no room.
@@ -123,108 +131,5 @@ extension SeriesEngine {
       counters.samplesOutOfRetention += UInt64(outcome.outOfRetention)
       counters.samplesTooFarInFuture += UInt64(outcome.tooFarInFuture)
     }
-  }
-
-  /// What an append will add to the head and must log before: worked out in full before anything is changed.
-  private struct AppendPlan {
-    /// The number of every row's series, those that are to be added included.
-    private(set) var numbers: [UInt32] = []
-    private var added: [(id: SeriesID, labels: LabelSet)] = []
-    private var relogged: [Int] = []
-    private var metrics: [(key: MetricKey, description: MetricMetadata)] = []
-    /// Descriptions for which there is no room.
-    private var refused = 0
-    private var frames: [[UInt8]] = []
-    private let tenant: TenantID
-    private let generation: UInt32
-
-    init(
-      _ rows: SeriesRows, tenant: TenantID, _ definitions: CheckedDefinitions, _ storage: borrowing HeadStorage,
-      known: SeriesRegistry?, generation: UInt32
-    ) throws(SeriesEngineError) {
-      self.tenant = tenant
-      self.generation = generation
-      numbers.reserveCapacity(rows.seriesCount)
-      var newNumbers: [SeriesID: Int] = [:]
-      var unknown: [SeriesID] = []
-      for row in 0..<rows.seriesCount {
-        let id = rows.seriesID(row)
-        if let number = storage.registry.find(id) {
-          if storage.states[number].loggedGeneration != generation { relogged.append(number) }
-          numbers.append(UInt32(truncatingIfNeeded: number))
-        } else if let number = newNumbers[id] {
-          numbers.append(UInt32(truncatingIfNeeded: number))
-        } else if let labels = definitions.labels[id] ?? known?.labels(of: id) {
-          let number = storage.registry.count + added.count
-          newNumbers[id] = number
-          added.append((id, labels))
-          numbers.append(UInt32(truncatingIfNeeded: number))
-        } else {
-          if unknown.count < unknownNamedMax { unknown.append(id) }
-        }
-      }
-      guard unknown.isEmpty else { throw .unknownSeries(unknown) }
-      metrics = definitions.metrics.filter { metric in
-        let logged = storage.metadata[metric.key]
-        guard logged?.generation != generation || logged?.description != metric.description else { return false }
-        // What would not be kept is not logged either: it would be logged again with every batch.
-        let hasRoom = storage.metadata.hasRoom(for: metric.description, of: metric.key)
-        if !hasRoom { refused += 1 }
-        return hasRoom
-      }
-      try encode(storage)
-    }
-
-    private mutating func encode(_ storage: borrowing HeadStorage) throws(SeriesEngineError) {
-      var builder = SeriesDefinitionsBuilder()
-      for series in added { try append(series.id, series.labels, to: &builder) }
-      for series in relogged {
-        let labels = storage.registry.withLabels(series) { LabelSet(canonicalBytes: Array($0)) }
-        try append(storage.registry.id(series), labels, to: &builder)
-      }
-      for metric in metrics {
-        builder.append(metric: metric.key.name, metric.description)
-        if builder.byteCountEstimate > definitionsFrameBytes { try close(&builder) }
-      }
-      try close(&builder)
-    }
-
-    private mutating func append(
-      _ id: SeriesID, _ labels: LabelSet, to builder: inout SeriesDefinitionsBuilder
-    ) throws(SeriesEngineError) {
-      builder.append(id, labels: labels)
-      if builder.byteCountEstimate > definitionsFrameBytes { try close(&builder) }
-    }
-
-    private mutating func close(_ builder: inout SeriesDefinitionsBuilder) throws(SeriesEngineError) {
-      guard !builder.isEmpty else { return }
-      guard let definitions = builder.build(tenant: tenant) else { throw .malformed("labels are too large to log") }
-      frames.append(definitions.frame.bytes)
-    }
-
-    func log(to transaction: inout JournalTransaction) throws(JournalError) {
-      for frame in frames { try transaction.log(definitionsKind, frame) }
-    }
-
-    /// Returns how many descriptions of metrics found no room.
-    func apply(to storage: inout HeadStorage) -> Int {
-      if !added.isEmpty {
-        let tenant = storage.number(of: tenant)
-        for series in added {
-          series.labels.withUnsafeBytes { storage.add(series.id, tenant: tenant, labels: $0, generation: generation) }
-        }
-      }
-      for series in relogged { storage.noteLogged(series, generation: generation) }
-      var refused = refused
-      for metric in metrics
-      where !storage.metadata.set(metric.description, of: metric.key, generation: generation) { refused += 1 }
-      return refused
-    }
-  }
-}
-
-extension SeriesRegistry {
-  fileprivate func labels(of id: SeriesID) -> LabelSet? {
-    find(id).map { series in withLabels(series) { LabelSet(canonicalBytes: Array($0)) } }
   }
 }

@@ -17,9 +17,9 @@ extension SeriesEngine {
   /// meanwhile, and wait for none of it.
   ///
   /// Blocks for as long as that takes. When its task is cancelled it ends soon, throws `.cancelled`, and leaves the
-  /// parts of the merge under way as they were. After any other error it may be called again; where a part turned out to
-  /// be damaged, it is left alone until the next start, so that one bad block does not keep all other parts from being
-  /// merged. Returns how many parts there are fewer.
+  /// parts of the merge under way as they were. After any other error it may be called again; where a part turned out
+  /// to be damaged, it is left alone until the next start, so that one bad block does not keep all other parts from
+  /// being merged. Returns how many parts there are fewer.
   package func mergeParts() throws(SeriesMaintenanceError) -> Int {
     var merged = 0
     while true {
@@ -48,8 +48,7 @@ extension SeriesEngine {
   private func replace(_ old: [SeriesPart]) throws(SeriesMaintenanceError) {
     let new: SeriesPart
     do throws(SeriesMaintenanceError) {
-      new = try open(
-        try SeriesPartMerge.merge(old, indexes: indexes, options: options, slots: slots, to: folder))
+      new = try open(try SeriesPartMerge.merge(old, options: options, slots: slots, to: folder))
     } catch {
       if case .damage(let damage) = error { spare(damage.part, of: old) }
       throw error
@@ -96,7 +95,7 @@ extension SeriesEngine {
   private func remove(_ ids: Set<PartID>) {
     var failures: UInt64 = 0
     for id in ids.sorted() {
-      indexes.remove(id)
+      indexBlocks.remove(id)
       do throws(FileError) { try folder.remove(id) } catch { failures += 1 }
     }
     if failures > 0 { counters.withLock { [failures] in $0.partRemovalFailures += failures } }
@@ -104,9 +103,9 @@ extension SeriesEngine {
 
   // MARK: - Retention
 
-  /// Removes the parts that hold nothing of the retention any more, when it is `now` (ms since 1970), and the oldest days
-  /// as long as all parts together take more than the retention's bytes: one transaction of the catalog, then their
-  /// folders.
+  /// Removes the parts that hold nothing of the retention any more, when it is `now` (ms since 1970), and the oldest
+  /// days as long as all parts together take more than the retention's bytes: one transaction of the catalog, then
+  /// their folders.
   ///
   /// Queries that run go on reading them. `now` counts as at most a day after the newest sample of any part: a clock
   /// that jumps ahead must not remove everything at once. The newest day is never removed for its size. Parts that are

@@ -22,10 +22,10 @@ extension SeriesEngine {
   ) throws(SeriesQueryError) -> SeriesAnswer<LabelSet> {
     var snapshot = snapshot(tenant, range)
     let gathering = try snapshot.gather(matchers, limit: .max)
-    let sets = gathering.entries.prefix(limit).map { entry in
-      gathering.withLabels(of: entry) { LabelSet(canonicalBytes: Array($0)) }
-    }
-    return SeriesAnswer(elements: sets, damages: snapshot.damages)
+    var answer = SeriesAnswer<LabelSet>(elements: [], damages: [])
+    try snapshot.forEachLabelSet(gathering, limit: limit) { answer.elements.append(LabelSet(canonicalBytes: $0)) }
+    answer.damages = snapshot.damages
+    return answer
   }
 
   /// The label names of series with data in the range, sorted, at most `limit`; with matchers, of those series only.
@@ -101,7 +101,7 @@ extension SeriesEngine {
       )
     }
     return SeriesSnapshot(
-      tenant: tenant, range: visible, heads: heads, parts: parts, damages: damages, indexes: indexes)
+      tenant: tenant, range: visible, heads: heads, parts: parts, damages: damages, indexBlocks: indexBlocks)
   }
 
   /// Sorted distinct texts: out of the indexes alone without matchers, out of the labels of the series found with
@@ -112,31 +112,24 @@ extension SeriesEngine {
     fromLabels: (LabelSet, (UnsafeRawBufferPointer) -> Void) -> Void
   ) throws(SeriesQueryError) -> SeriesAnswer<String> {
     var snapshot = snapshot(tenant, range)
-    var found = Set<[UInt8]>()
+    var found = TextSet()
     if matchers.isEmpty {
       for source in snapshot.sources {
         if Task.isCancelled { throw .cancelled }
         switch source {
         case .head(let head):
-          found = head.withStorage { [found] storage in
-            var found = found
-            if let view = storage.view(of: tenant) { fromIndex(view) { found.insert(Array($0)) } }
-            return found
-          }
+          if let view = HeadIndexView(head, of: tenant) { fromIndex(view) { found.add($0) } }
         case .part(_, let index):
-          if let view = index.view(of: tenant) { fromIndex(view) { found.insert(Array($0)) } }
+          if let view = index.view(of: tenant) { fromIndex(view) { found.add($0) } }
+          if let damage = index.takeDamage() { snapshot.note(damage) }
         }
       }
     } else {
       let gathering = try snapshot.gather(matchers, limit: .max)
-      for entry in gathering.entries {
-        let labels = gathering.withLabels(of: entry) { LabelSet(canonicalBytes: Array($0)) }
-        fromLabels(labels) { found.insert(Array($0)) }
+      try snapshot.forEachLabelSet(gathering) { labels in
+        fromLabels(LabelSet(canonicalBytes: labels)) { found.add($0) }
       }
     }
-    let all = Array(found)
-    let sorted = RowSort.order(all.count) { all[$0].lexicographicallyPrecedes(all[$1]) }.prefix(limit)
-    return SeriesAnswer(
-      elements: sorted.map { String(decoding: all[$0], as: UTF8.self) }, damages: snapshot.damages)
+    return SeriesAnswer(elements: found.sorted(limit: limit), damages: snapshot.damages)
   }
 }

@@ -7,8 +7,8 @@ import Synchronization
 //
 // Its state is a triple (head, frozen head, parts) that changes in single steps under one lock. A query takes the
 // triple once and keeps it: a flush that happens meanwhile swaps in another triple and changes nothing of this one, so
-// nothing is missing and nothing stands twice. Locks are taken in the order journal, engine, head, and none is held
-// across I/O.
+// nothing is missing and nothing stands twice. Locks are taken in the order journal, engine, directory, head, and none
+// is held across I/O.
 
 /// Stores samples of all tenants, durably, and finds them again.
 package final class SeriesEngine: JournalParticipant {
@@ -22,8 +22,8 @@ package final class SeriesEngine: JournalParticipant {
   struct State {
     var head: SeriesHead
     var frozen: SeriesHead?
-    /// The series of the last frozen head, still known when it is published.
-    var known: SeriesRegistry?
+    /// The directory of the frozen head, where the head has another one: its series are known still.
+    var old: SeriesDirectory?
     var parts: [SeriesPart] = []
     /// Parts that could not be opened: what a query that needs them must tell.
     var unreadable: [(record: PartRecord, damage: SeriesDamage)] = []
@@ -39,10 +39,9 @@ package final class SeriesEngine: JournalParticipant {
     var metadata: MetricDescriptions
 
     init(_ options: SeriesEngineOptions) {
-      head = SeriesHead(metadataBytesMax: options.metadataBytesMax)
+      head = SeriesHead(SeriesDirectory(), metadataBytesMax: options.metadataBytesMax)
       metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
     }
-
   }
 
   let options: SeriesEngineOptions
@@ -50,7 +49,7 @@ package final class SeriesEngine: JournalParticipant {
   let clock: any WallClock
   let catalog: any PartCatalog
   let folder: PartsFolder
-  let indexes: PartIndexCache
+  let indexBlocks: PartBlockCache
   let state: Mutex<State>
   let counters = Mutex(SeriesStatistics())
   private let journal = Mutex<Journal?>(nil)
@@ -67,7 +66,7 @@ package final class SeriesEngine: JournalParticipant {
     self.clock = clock
     self.folder = folder
     self.catalog = catalog
-    indexes = PartIndexCache(bytesMax: options.indexCacheBytes)
+    indexBlocks = PartBlockCache(bytesMax: options.indexCacheBytes)
     var state = State(options)
     for record in try catalog.list(.series) {
       do throws(SeriesDamage) {
@@ -108,9 +107,26 @@ package final class SeriesEngine: JournalParticipant {
       result.partBytes = state.parts.reduce(0) { $0 + $1.record.bytes }
       return (state.head, state.frozen)
     }
-    (result.activeSeries, result.headBytes) = head.withStorage { ($0.registry.count, $0.byteCount) }
+    (result.indexCacheBytes, result.indexCacheHits, result.indexCacheMisses) = indexBlocks.statistics
+    (result.activeSeries, result.headBytes) = head.withStorage { ($0.activeCount, $0.byteCount) }
     if let frozen { result.headBytes += frozen.withStorage { $0.byteCount } }
+    let grown: Int
+    (result.knownSeries, result.directoryBytes, grown) = head.directory.withContent {
+      ($0.count, $0.byteCount, $0.grownByteCount)
+    }
+    result.headBytes += grown
     return result
+  }
+
+  /// Bytes on disk of all parts by what they hold, compressed, in the order of the format's numbers.
+  package var partSizes: [(name: String, bytes: UInt64)] {
+    let parts = state.withLock { $0.parts }
+    return PartBlockKind.titles.compactMap { kind, title in
+      let bytes = parts.reduce(UInt64(0)) { sum, part in
+        part.content.blocks(kind).reduce(sum) { $0 &+ UInt64($1.length) }
+      }
+      return bytes == 0 ? nil : (title, bytes)
+    }
   }
 
   // MARK: - JournalParticipant
@@ -140,12 +156,18 @@ package final class SeriesEngine: JournalParticipant {
 
   private func replay(_ definitions: SeriesDefinitions, into head: SeriesHead) throws {
     let checked = try CheckedDefinitions(definitions)
-    head.withStorage { storage in
-      let tenant = storage.number(of: definitions.tenant)
-      // Generation 0 never is the current one: the labels are logged again in the generation that goes on from here.
-      for (id, labels) in checked.labels where storage.registry.find(id) == nil {
-        labels.withUnsafeBytes { storage.add(id, tenant: tenant, labels: $0, generation: 0) }
+    let isFull = head.directory.withContent { content in
+      var isFull = false
+      checked.forEachSeries { id, labels in
+        guard !isFull, content.find(id) == nil else { return }
+        isFull = content.add(id, tenant: definitions.tenant, labels: labels) == nil
       }
+      return isFull
+    }
+    if isFull { throw MalformedBytes.invalid("there are more series than the index can hold") }
+    head.withStorage { storage in
+      // Generation 0 never is the current one: descriptions are logged again in the generation that goes on from here,
+      // as are labels, which no replay marks as logged.
       for metric in checked.metrics { storage.metadata.set(metric.description, of: metric.key) }
     }
     state.withLock { state in
@@ -156,24 +178,30 @@ package final class SeriesEngine: JournalParticipant {
   private func replay(_ batch: SeriesBatch, bounds: ClosedRange<Int64>, into head: SeriesHead) throws {
     try batch.withRows { rows in
       try rows.checkAttachments()
-      let isComplete = head.withStorage { storage in
-        let numbers = (0..<rows.seriesCount).map { row in
-          storage.registry.find(rows.seriesID(row)).map { UInt32(truncatingIfNeeded: $0) } ?? UInt32.max
-        }
+      var numbers = [UInt32](repeating: 0, count: rows.seriesCount)
+      let unknown = head.directory.withContent { $0.findAll(rows, into: &numbers) }
+      var fresh: [UInt32] = []
+      head.withStorage { storage in
+        storage.activate(numbers, fresh: &fresh)
         _ = storage.apply(rows, numbers: numbers, bounds: bounds)
-        return !numbers.contains(UInt32.max)
       }
-      guard isComplete else { throw MalformedBytes.invalid("a batch names series whose labels are not in the log") }
+      head.directory.noteActive(fresh)
+      guard unknown == 0 else { throw MalformedBytes.invalid("a batch names series whose labels are not in the log") }
     }
   }
 
   package func freeze() {
     state.withLock { state in
-      let (isEmpty, registry) = state.head.withStorage { ($0.isEmpty, $0.registry) }
+      let (isEmpty, active) = state.head.withStorage { ($0.isEmpty, $0.activeCount) }
       guard !isEmpty else { return }
       state.frozen = state.head
-      state.known = registry
-      state.head = SeriesHead(metadataBytesMax: options.metadataBytesMax)
+      var directory = state.head.directory
+      // A quarter of all that the heads may take: a directory must never be what keeps appends out for good.
+      if directory.withContent({ $0.endGeneration(active: active, bytesMax: options.headBytesMax / 4) }) {
+        state.old = directory
+        directory = SeriesDirectory()
+      }
+      state.head = SeriesHead(directory, metadataBytesMax: options.metadataBytesMax)
     }
   }
 
@@ -191,6 +219,7 @@ package final class SeriesEngine: JournalParticipant {
       let there = Set(state.parts.map(\.record.id))
       state.parts += opened.filter { !there.contains($0.record.id) }
       state.frozen = nil
+      state.old = nil
     }
   }
 }

@@ -25,11 +25,12 @@ package struct SeriesEngineOptions: Sendable {
   package var retentionBytes: UInt64?
   /// How far ahead of the clock a sample may be, in ms.
   package var futureMilliseconds: Int64
-  /// When the head (active and frozen together) holds this many bytes, appends are refused as `.overloaded`.
+  /// When the heads (active and frozen together) and the directory of their series hold this many bytes, appends are
+  /// refused as `.overloaded`.
   package var headBytesMax: Int
   /// The size before compression at which a block of samples is closed, in bytes.
   package var blockBytes: Int
-  /// How many bytes of part indexes are kept in memory between queries.
+  /// How many bytes of the blocks of parts' indexes are kept in memory.
   package var indexCacheBytes: Int
   /// How many bytes of descriptions of metrics a head keeps, and likewise the engine for all that is stored.
   ///
@@ -84,12 +85,21 @@ package struct SeriesStatistics: Equatable, Sendable {
   package var metadataRefused: UInt64 = 0
   /// Series with samples since the last freeze.
   package var activeSeries = 0
-  /// Bytes of the head and the frozen head.
+  /// Bytes of the head and the frozen head, and what the directory has grown by since the last freeze: what a flush makes
+  /// room for.
   package var headBytes = 0
+  /// Series whose labels the directory knows, those without a sample in the head included.
+  package var knownSeries = 0
+  /// Bytes of the directory, which stays over flushes.
+  package var directoryBytes = 0
   package var parts = 0
   package var partBytes: UInt64 = 0
   /// Parts that the catalog lists but that cannot be opened.
   package var damagedParts = 0
+  /// Bytes of parts' indexes in memory, and how often a block of them was there or had to be read.
+  package var indexCacheBytes = 0
+  package var indexCacheHits: UInt64 = 0
+  package var indexCacheMisses: UInt64 = 0
   /// Parts that were merged into others.
   package var mergedParts: UInt64 = 0
   /// Parts that retention removed.

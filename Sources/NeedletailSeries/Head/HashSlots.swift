@@ -23,14 +23,19 @@ struct HashSlots: Sendable {
     }
   }
 
-  /// Adds an index that is not there.
+  /// What `find` would look at first: an index + 1, or 0 where nothing is under the hash.
+  @inline(__always) func first(_ hash: UInt64) -> UInt32 {
+    slots[Int(truncatingIfNeeded: hash) & (slots.count - 1)]
+  }
+
+  /// Adds the next index, which is `count`.
   ///
   /// `hashOf` tells the hash of any index added before, for when the table grows.
   mutating func insert(_ hash: UInt64, _ index: Int, hashOf: (Int) -> UInt64) {
     if (count + 1) * 2 > slots.count {
-      let old = slots
-      slots = [UInt32](repeating: 0, count: old.count * 2)
-      for slot in old where slot != 0 { place(hashOf(Int(slot) - 1), slot) }
+      slots = [UInt32](repeating: 0, count: slots.count * 2)
+      // In the order of the indices: what they name is read in one run, whatever the hashes are.
+      for known in 0..<count { place(hashOf(known), UInt32(truncatingIfNeeded: known + 1)) }
     }
     place(hash, UInt32(truncatingIfNeeded: index + 1))
     count += 1

@@ -1,16 +1,5 @@
 import NeedletailTelemetry
 
-/// What a head knows of one series beside its labels.
-struct SeriesState: Sendable {
-  var chain = SampleChain()
-  /// The low bits of the log generation in which its labels were last logged.
-  var loggedGeneration: UInt32
-  /// Its newest histogram, as an index of `HeadStorage.histograms`.
-  var histogramTail = SampleChain.none
-  /// The latest start of its count that a sender told, in ms; 0 where none did.
-  var startTimestamp: Int64 = 0
-}
-
 /// A native histogram at an instant, as it lies in a head or comes out of a part.
 struct StoredHistogram: Sendable {
   var timestamp: Int64
@@ -32,8 +21,11 @@ struct MetricKey: Hashable, Sendable {
 }
 
 /// All that was appended since the last freeze: flat tables, no object for a series or a sample.
+///
+/// Series are numbered by the head's directory. A copy is a view of the same pages: only a frozen head's may be read.
 struct HeadStorage: Sendable {
-  private struct HistogramRow: Sendable {
+  private struct HistogramRow: BitwiseCopyable, Sendable {
+    /// The one before of the same series, as an index + 1; 0 where there is none.
     var previous: UInt32
     var timestamp: Int64
     var bytes: ByteArena.Reference
@@ -46,73 +38,101 @@ struct HeadStorage: Sendable {
     var labels: ByteArena.Reference
   }
 
-  private(set) var registry = SeriesRegistry()
-  private(set) var index = HeadIndex()
-  private(set) var states: [SeriesState] = []
   private(set) var samples = SampleSlabs()
-  private var histograms: [HistogramRow] = []
+  private var states = SeriesStates()
+  private var rarities = PagedArray<SeriesRarity>()
+  private var histograms = PagedArray<HistogramRow>()
   private var exemplars: [ExemplarRow] = []
   private var attachments = ByteArena()
   var metadata: MetricDescriptions
+  /// How many series the head has something of.
+  private(set) var activeCount = 0
 
   /// An empty head that keeps at most so many bytes of descriptions of metrics.
   init(metadataBytesMax: Int) { metadata = MetricDescriptions(bytesMax: metadataBytesMax) }
 
-  var isEmpty: Bool { registry.count == 0 && metadata.entries.isEmpty }
+  var isEmpty: Bool { activeCount == 0 && metadata.entries.isEmpty }
 
-  /// About what the head occupies, in bytes.
+  /// About what the head occupies, in bytes, without its directory.
   ///
   /// O(1).
   var byteCount: Int {
-    registry.byteCount + index.byteCount + states.capacity * MemoryLayout<SeriesState>.stride + samples.byteCount
-      + histograms.capacity * MemoryLayout<HistogramRow>.stride
-      + exemplars.capacity * MemoryLayout<ExemplarRow>.stride + attachments.byteCount + metadata.byteCount
+    states.byteCount + samples.byteCount + rarities.byteCount + histograms.byteCount
+      + exemplars.count * MemoryLayout<ExemplarRow>.stride + attachments.byteCount + metadata.byteCount
   }
 
   // MARK: - Adding
 
-  mutating func number(of tenant: TenantID) -> Int { registry.number(of: tenant) }
-
-  /// Adds a series that is not known.
-  mutating func add(_ id: SeriesID, tenant: Int, labels: UnsafeRawBufferPointer, generation: UInt32) {
-    let series = registry.add(id, tenant: tenant, labels: labels)
-    index.add(series, in: registry)
-    states.append(SeriesState(loggedGeneration: generation))
+  /// Marks the labels of these series as logged in a generation; appends to `unlogged` those that were not.
+  ///
+  /// They are to be logged at once, and `unmark` is to be called where that fails.
+  mutating func mark(_ numbers: [UInt32], generation: UInt64, unlogged: inout [UInt32]) {
+    let marker = SeriesStates.marker(generation)
+    numbers.withUnsafeBufferPointer { numbers in
+      for number in numbers {
+        let state = states.address(Int(number))
+        if state.pointee.logged == marker { continue }
+        state.pointee.logged = marker
+        unlogged.append(number)
+      }
+    }
   }
 
-  mutating func noteLogged(_ series: Int, generation: UInt32) { states[series].loggedGeneration = generation }
+  /// Takes back what `mark` did.
+  mutating func unmark(_ unlogged: [UInt32]) {
+    for number in unlogged { states.address(Int(number)).pointee.logged = 0 }
+  }
+
+  /// Appends to `fresh` those of the series of which the head has nothing yet, and counts them as active from now on.
+  mutating func activate(_ numbers: [UInt32], fresh: inout [UInt32]) {
+    for number in numbers where number != UInt32.max {
+      let state = states.address(Int(number))
+      if state.pointee.isActive { continue }
+      state.pointee.isActive = true
+      activeCount += 1
+      fresh.append(number)
+    }
+  }
 
   /// Adds a batch's samples that are within `bounds`, in ms.
   ///
-  /// `numbers` are the numbers of the rows' series; a row of an unknown one (`UInt32.max`) is passed over.
+  /// `numbers` are the numbers of the rows' series, all of them active; a row of an unknown one (`UInt32.max`) is
+  /// passed over.
   mutating func apply(
     _ rows: SeriesRows, numbers: [UInt32], bounds: ClosedRange<Int64>
   ) -> SeriesAppendOutcome {
     var outcome = SeriesAppendOutcome()
-    for row in 0..<rows.seriesCount where numbers[row] != UInt32.max {
-      let series = Int(numbers[row])
-      if let start = rows.startTimestamp(row) {
-        states[series].startTimestamp = max(states[series].startTimestamp, start)
-      }
-      for sample in rows.samples(of: row) {
-        let time = rows.timestamp(sample)
-        guard outcome.admit(time, bounds) else { continue }
-        switch samples.append(time, rows.valueBits(sample), to: &states[series].chain) {
-        case .inOrder: break
-        case .outOfOrder: outcome.outOfOrder += 1
-        case .duplicate: outcome.duplicates += 1
+    numbers.withUnsafeBufferPointer { numbers in
+      for row in 0..<min(rows.seriesCount, numbers.count) where numbers[row] != UInt32.max {
+        let state = states.address(Int(numbers[row]))
+        if let start = rows.startTimestamp(row) { noteStart(start, of: state) }
+        for sample in rows.samples(of: row) {
+          let time = rows.timestamp(sample)
+          guard outcome.admit(time, bounds) else { continue }
+          switch samples.append(time, rows.valueBits(sample), to: &state.pointee.chain) {
+          case .inOrder: break
+          case .outOfOrder: outcome.outOfOrder += 1
+          case .duplicate: outcome.duplicates += 1
+          }
         }
       }
     }
+    applyAttachments(rows, numbers: numbers, bounds: bounds, &outcome)
+    return outcome
+  }
+
+  private mutating func applyAttachments(
+    _ rows: SeriesRows, numbers: [UInt32], bounds: ClosedRange<Int64>, _ outcome: inout SeriesAppendOutcome
+  ) {
     for index in 0..<rows.histogramCount {
       let histogram = rows.histogram(index)
       guard numbers[histogram.row] != UInt32.max, outcome.admit(histogram.timestamp, bounds) else { continue }
-      let series = Int(numbers[histogram.row])
+      let rarity = rarity(of: states.address(Int(numbers[histogram.row])))
       histograms.append(
         HistogramRow(
-          previous: states[series].histogramTail, timestamp: histogram.timestamp,
+          previous: rarity.pointee.histogramTail, timestamp: histogram.timestamp,
           bytes: attachments.append(histogram.bytes)))
-      states[series].histogramTail = UInt32(truncatingIfNeeded: histograms.count - 1)
+      rarity.pointee.histogramTail = UInt32(truncatingIfNeeded: histograms.count)
     }
     for index in 0..<rows.exemplarCount {
       let exemplar = rows.exemplar(index)
@@ -122,24 +142,60 @@ struct HeadStorage: Sendable {
           series: numbers[exemplar.row], timestamp: exemplar.timestamp, bits: exemplar.valueBits,
           labels: attachments.append(exemplar.labels)))
     }
-    return outcome
+  }
+
+  private mutating func noteStart(_ start: Int64, of state: UnsafeMutablePointer<SeriesState>) {
+    let rarity = rarity(of: state)
+    rarity.pointee.startTimestamp = max(rarity.pointee.startTimestamp, start)
+  }
+
+  private mutating func rarity(
+    of state: UnsafeMutablePointer<SeriesState>
+  ) -> UnsafeMutablePointer<SeriesRarity> {
+    if state.pointee.rarity == 0 {
+      rarities.append(SeriesRarity())
+      state.pointee.rarity = UInt32(truncatingIfNeeded: rarities.count)
+    }
+    return rarities.address(Int(state.pointee.rarity) - 1)
   }
 
   // MARK: - Reading
 
+  /// Whether the head has something of a series.
+  func isActive(_ series: Int) -> Bool { states.find(series) != nil }
+
+  /// The series that the head has something of, ascending.
+  var activeSeries: [UInt32] {
+    var result: [UInt32] = []
+    result.reserveCapacity(activeCount)
+    for series in 0..<states.universe where states.find(series) != nil {
+      result.append(UInt32(truncatingIfNeeded: series))
+    }
+    return result
+  }
+
+  /// The latest start of a series' count that a sender told, in ms; 0 where none did.
+  func startTimestamp(_ series: Int) -> Int64 { rarity(series)?.startTimestamp ?? 0 }
+
+  private func rarity(_ series: Int) -> SeriesRarity? {
+    guard let state = states.find(series), state.rarity > 0 else { return nil }
+    return rarities[Int(state.rarity) - 1]
+  }
+
   /// Appends a series' float samples within the range, sorted and settled.
   func collect(_ series: Int, from start: Int64, to end: Int64, into columns: inout SampleColumns) {
+    guard let state = states.find(series) else { return }
     let first = columns.count
-    samples.collect(states[series].chain, from: start, to: end, into: &columns)
-    if states[series].chain.isUnordered { columns.settle(from: first) }
+    samples.collect(state.chain, from: start, to: end, into: &columns)
+    if state.chain.isUnordered { columns.settle(from: first) }
   }
 
   /// A series' histograms within the range, in no order.
   func histograms(_ series: Int, from start: Int64, to end: Int64) -> [StoredHistogram] {
     var result: [StoredHistogram] = []
-    var next = states[series].histogramTail
-    while next != SampleChain.none {
-      let row = histograms[Int(next)]
+    var next = rarity(series)?.histogramTail ?? 0
+    while next != 0 {
+      let row = histograms[Int(next) - 1]
       if row.timestamp >= start, row.timestamp <= end {
         result.append(StoredHistogram(timestamp: row.timestamp, bytes: attachments.withBytes(row.bytes) { Array($0) }))
       }
@@ -150,11 +206,12 @@ struct HeadStorage: Sendable {
 
   /// Whether a series has a sample within the range, as far as its earliest and latest time tell.
   func mayHave(_ series: Int, from start: Int64, to end: Int64) -> Bool {
-    let chain = states[series].chain
-    if chain.count > 0, chain.minTime <= end, chain.maxTime >= start { return true }
-    var next = states[series].histogramTail
-    while next != SampleChain.none {
-      let row = histograms[Int(next)]
+    guard let state = states.find(series) else { return false }
+    if !state.chain.isEmpty, state.chain.minTime <= end, state.chain.maxTime >= start { return true }
+    guard state.rarity > 0 else { return false }
+    var next = rarities[Int(state.rarity) - 1].histogramTail
+    while next != 0 {
+      let row = histograms[Int(next) - 1]
       if row.timestamp >= start, row.timestamp <= end { return true }
       next = row.previous
     }
@@ -169,11 +226,6 @@ struct HeadStorage: Sendable {
         series: Int(row.series), timestamp: row.timestamp, bits: row.bits,
         labels: attachments.withBytes(row.labels) { Array($0) })
     }
-  }
-
-  /// The index as a tenant sees it; nil where the head has nothing of it.
-  func view(of tenant: TenantID) -> HeadIndexView? {
-    registry.tenants.firstIndex(of: tenant).map { HeadIndexView(registry: registry, index: index, tenant: $0) }
   }
 }
 

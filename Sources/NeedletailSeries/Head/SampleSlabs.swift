@@ -3,20 +3,18 @@
 // series is read in long runs. Nothing is freed singly: the whole head goes at once.
 
 /// Where the samples of one series of a head are, and what is known of them.
-struct SampleChain: Sendable {
-  static let none = UInt32.max
-
-  /// The newest chunk, as a word's number.
-  fileprivate(set) var tail = Self.none
-  fileprivate(set) var used: UInt16 = 0
-  fileprivate(set) var capacity: UInt16 = 0
-  fileprivate(set) var count: UInt32 = 0
+struct SampleChain: BitwiseCopyable, Sendable {
+  /// The newest chunk, as a word's number; 0 while there is none.
+  fileprivate var tail: UInt32 = 0
+  fileprivate var used: UInt8 = 0
+  fileprivate var capacity: UInt8 = 0
   /// Whether some sample is not later than the one before it.
   fileprivate(set) var isUnordered = false
-  fileprivate(set) var lastTime = Int64.min
-  /// Earliest and latest sample time in ms; meaningless while `count` is 0.
-  fileprivate(set) var minTime = Int64.max
-  fileprivate(set) var maxTime = Int64.min
+  /// Earliest and latest sample time in ms; meaningless while it is empty.
+  fileprivate(set) var minTime: Int64 = 0
+  fileprivate(set) var maxTime: Int64 = 0
+
+  var isEmpty: Bool { tail == 0 }
 }
 
 /// What became of a sample.
@@ -24,7 +22,9 @@ enum SampleArrival {
   case inOrder, outOfOrder, duplicate
 }
 
-struct SampleSlabs: Sendable {
+struct SampleSlabs: @unchecked Sendable {
+  // The pages are written under the head's lock alone, and a copy is only made of a head that nobody writes any more.
+
   private static let pageWordsLog2 = 17
   private static let pageWords = 1 << pageWordsLog2
   private static let firstCapacity = 4
@@ -32,48 +32,61 @@ struct SampleSlabs: Sendable {
   /// A chain's links are 32 bits wide.
   private static let pagesMax = (1 << (32 - pageWordsLog2)) - 1
 
-  private var pages: [[UInt64]] = []
+  private var pages: [UnsafeMutablePointer<UInt64>] = []
+  private let owner = PageOwner()
   private var pageUsed = Self.pageWords
 
   var byteCount: Int { pages.count * Self.pageWords * 8 }
 
   /// Whether there is no room for `samples` more, whatever chains they go to.
   func isFull(for samples: Int) -> Bool {
-    // The worst case is a new first chunk for every sample.
+    // The worst case is a new last chunk for every sample.
     let words = samples.multipliedReportingOverflow(by: 1 + 2 * Self.capacityMax)
     return words.overflow || pages.count + words.partialValue / (Self.pageWords / 2) + 2 > Self.pagesMax
   }
 
-  /// Adds a sample to a chain; one at the time of the last settles with it at once.
-  @inline(__always) mutating func append(_ time: Int64, _ bits: UInt64, to chain: inout SampleChain) -> SampleArrival {
-    var arrival = SampleArrival.inOrder
-    if time <= chain.lastTime, chain.count > 0 {
-      if time == chain.lastTime {
-        settleLast(bits, chain)
-        return .duplicate
-      }
-      chain.isUnordered = true
-      arrival = .outOfOrder
-    }
-    if chain.used == chain.capacity { addChunk(&chain) }
-    let word = Int(chain.tail) + 1 + Int(chain.used) * 2
-    let offset = word & (Self.pageWords - 1)
-    let page = word >> Self.pageWordsLog2
-    pages[page][offset] = UInt64(bitPattern: time)
-    pages[page][offset + 1] = bits
-    chain.used += 1
-    chain.count &+= 1
-    chain.lastTime = time
-    if time < chain.minTime { chain.minTime = time }
-    if time > chain.maxTime { chain.maxTime = time }
-    return arrival
+  @inline(__always) private func address(_ word: Int) -> UnsafeMutablePointer<UInt64> {
+    pages[word >> Self.pageWordsLog2] + (word & (Self.pageWords - 1))
   }
 
-  private mutating func settleLast(_ bits: UInt64, _ chain: SampleChain) {
-    let word = Int(chain.tail) + Int(chain.used) * 2
-    let offset = word & (Self.pageWords - 1)
-    let page = word >> Self.pageWordsLog2
-    pages[page][offset] = SampleRule.winner(pages[page][offset], bits)
+  /// Adds a sample to a chain; one at the time of the last settles with it at once.
+  @inline(__always) mutating func append(_ time: Int64, _ bits: UInt64, to chain: inout SampleChain) -> SampleArrival {
+    if chain.used == 0 {
+      addChunk(&chain)
+      (chain.minTime, chain.maxTime) = (time, time)
+      store(time, bits, in: &chain)
+      return .inOrder
+    }
+    if time > chain.maxTime {
+      chain.maxTime = time
+      store(time, bits, in: &chain)
+      return .inOrder
+    }
+    return appendLate(time, bits, to: &chain)
+  }
+
+  @inline(__always) private mutating func store(_ time: Int64, _ bits: UInt64, in chain: inout SampleChain) {
+    if chain.used == chain.capacity { addChunk(&chain) }
+    let place = address(Int(chain.tail) + 1 + Int(chain.used) * 2)
+    place[0] = UInt64(bitPattern: time)
+    place[1] = bits
+    chain.used += 1
+  }
+
+  /// A sample that is not later than all that are there.
+  @inline(never) private mutating func appendLate(
+    _ time: Int64, _ bits: UInt64, to chain: inout SampleChain
+  ) -> SampleArrival {
+    let last = address(Int(chain.tail) + Int(chain.used) * 2 - 1)
+    let lastTime = Int64(bitPattern: last[0])
+    if time == lastTime {
+      last[1] = SampleRule.winner(last[1], bits)
+      return .duplicate
+    }
+    chain.isUnordered = true
+    chain.minTime = min(chain.minTime, time)
+    store(time, bits, in: &chain)
+    return time < lastTime ? .outOfOrder : .inOrder
   }
 
   private mutating func addChunk(_ chain: inout SampleChain) {
@@ -81,37 +94,47 @@ struct SampleSlabs: Sendable {
       chain.capacity == 0 ? Self.firstCapacity : min(Int(chain.capacity) * 2, Self.capacityMax)
     let words = 1 + 2 * capacity
     if pageUsed + words > Self.pageWords {
-      pages.append([UInt64](repeating: 0, count: Self.pageWords))
-      pageUsed = 0
+      let page = owner.addPage(byteCount: Self.pageWords * 8)
+      pages.append(page.bindMemory(to: UInt64.self, capacity: Self.pageWords))
+      // Word 0 stands for none.
+      pageUsed = pages.count == 1 ? 1 : 0
     }
     let start = (pages.count - 1) << Self.pageWordsLog2 | pageUsed
-    pages[pages.count - 1][pageUsed] = UInt64(chain.tail) | UInt64(chain.used) << 32
+    address(start).pointee = UInt64(chain.tail) | UInt64(chain.used) << 32
     pageUsed += words
     chain.tail = UInt32(truncatingIfNeeded: start)
     chain.used = 0
-    chain.capacity = UInt16(truncatingIfNeeded: capacity)
+    chain.capacity = UInt8(truncatingIfNeeded: capacity)
   }
 
   /// Appends a chain's samples within `range`, in order of arrival.
   func collect(_ chain: SampleChain, from start: Int64, to end: Int64, into columns: inout SampleColumns) {
-    guard chain.count > 0, chain.minTime <= end, chain.maxTime >= start else { return }
-    var chunks: [(start: Int, used: Int)] = []
-    var (word, used) = (chain.tail, Int(chain.used))
-    while word != SampleChain.none {
-      chunks.append((Int(word), used))
-      let header = pages[Int(word) >> Self.pageWordsLog2][Int(word) & (Self.pageWords - 1)]
-      word = UInt32(truncatingIfNeeded: header)
-      used = Int(header >> 32)
-    }
-    for chunk in chunks.reversed() {
-      pages[chunk.start >> Self.pageWordsLog2].withUnsafeBufferPointer { page in
-        var offset = (chunk.start & (Self.pageWords - 1)) + 1
-        for _ in 0..<chunk.used {
-          let time = Int64(bitPattern: page[offset])
-          if time >= start, time <= end { columns.append(time, page[offset + 1]) }
-          offset += 2
-        }
+    guard !chain.isEmpty, chain.minTime <= end, chain.maxTime >= start else { return }
+    withExtendedLifetime(owner) {
+      // Chunks are linked from the newest to the oldest; most series have one.
+      let first = address(Int(chain.tail)).pointee
+      guard first & 0xffff_ffff != 0 else {
+        append(Int(chain.tail), Int(chain.used), from: start, to: end, into: &columns)
+        return
       }
+      var chunks: [(start: Int, used: Int)] = []
+      var (word, used) = (Int(chain.tail), Int(chain.used))
+      while word != 0 {
+        chunks.append((word, used))
+        let header = address(word).pointee
+        (word, used) = (Int(header & 0xffff_ffff), Int(header >> 32))
+      }
+      for chunk in chunks.reversed() { append(chunk.start, chunk.used, from: start, to: end, into: &columns) }
+    }
+  }
+
+  @inline(__always) private func append(
+    _ chunk: Int, _ used: Int, from start: Int64, to end: Int64, into columns: inout SampleColumns
+  ) {
+    let words = address(chunk) + 1
+    for sample in 0..<used {
+      let time = Int64(bitPattern: words[2 * sample])
+      if time >= start, time <= end { columns.append(time, words[2 * sample + 1]) }
     }
   }
 }

@@ -10,10 +10,21 @@ struct SeriesBitmap: Sendable {
 
   @inline(__always) mutating func insert(_ series: Int) { words[series >> 6] |= 1 << UInt64(series & 63) }
 
+  @inline(__always) mutating func remove(_ series: Int) { words[series >> 6] &= ~(1 << UInt64(series & 63)) }
+
   @inline(__always) func contains(_ series: Int) -> Bool { words[series >> 6] & (1 << UInt64(series & 63)) != 0 }
 
   mutating func insert(_ range: Range<Int>) {
-    for series in range { insert(series) }
+    var series = range.lowerBound
+    while series < range.upperBound {
+      if series & 63 == 0, series + 64 <= range.upperBound {
+        words[series >> 6] = .max
+        series += 64
+      } else {
+        insert(series)
+        series += 1
+      }
+    }
   }
 
   mutating func formIntersection(_ other: SeriesBitmap) {
@@ -25,6 +36,9 @@ struct SeriesBitmap: Sendable {
   }
 
   var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+
+  /// How many members there are.
+  var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
   /// Calls `body` with every member, ascending.
   func forEach(_ body: (Int) throws -> Void) rethrows {

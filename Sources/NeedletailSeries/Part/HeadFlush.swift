@@ -7,11 +7,11 @@ struct HeadFlush {
   /// years.
   private static let daysAtOnce = 16
 
-  private let head: HeadStorage
+  private let head: FrozenHead
   private let slots: SlotMap
   private let blockBytes: Int
 
-  init(_ head: HeadStorage, slots: SlotMap, blockBytes: Int) {
+  init(_ head: FrozenHead, slots: SlotMap, blockBytes: Int) {
     self.head = head
     self.slots = slots
     self.blockBytes = blockBytes
@@ -22,7 +22,8 @@ struct HeadFlush {
   /// When it throws, what it had written is removed as far as that works.
   func write(to folder: PartsFolder) throws(BlockError) -> [PartRecord] {
     let exemplars = Dictionary(grouping: head.exemplars(from: .min, to: .max) { _ in true }) { $0.series }
-    let series = HeadOrder(head).sorted { head.mayHave($0, from: .min, to: .max) || exemplars[$0] != nil }
+    let series = head.sortedSeries.map { Int($0) }
+      .filter { head.mayHave($0, from: .min, to: .max) || exemplars[$0] != nil }
     var pass = Pass(head: head, slots: slots, blockBytes: blockBytes, folder: folder, daysAtOnce: Self.daysAtOnce)
     var records: [PartRecord] = []
     do throws(BlockError) {
@@ -47,7 +48,7 @@ struct HeadFlush {
 
   /// One walk over the head's series, which writes some of the days.
   private struct Pass {
-    let head: HeadStorage
+    let head: FrozenHead
     let slots: SlotMap
     let blockBytes: Int
     let folder: PartsFolder
@@ -58,7 +59,7 @@ struct HeadFlush {
     private var done = Set<Int64>()
     private(set) var isMoreToDo = false
 
-    init(head: HeadStorage, slots: SlotMap, blockBytes: Int, folder: PartsFolder, daysAtOnce: Int) {
+    init(head: FrozenHead, slots: SlotMap, blockBytes: Int, folder: PartsFolder, daysAtOnce: Int) {
       self.head = head
       self.slots = slots
       self.blockBytes = blockBytes
@@ -156,7 +157,7 @@ struct HeadFlush {
           do throws(BlockError) {
             try builder.begin(
               registry.id(series), tenant: registry.tenants[registry.tenant(series)], labels: labels,
-              start: head.states[series].startTimestamp)
+              start: head.startTimestamp(series))
           } catch { problem = error }
         }
         if let problem { throw problem }

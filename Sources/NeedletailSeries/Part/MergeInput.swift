@@ -4,20 +4,21 @@ import NeedletailTelemetry
 /// A part as an input of a merge: its series one after the other, with one block of each kind in memory.
 struct MergeInput {
   let part: SeriesPart
-  private let index: PartIndex
+  private var reader: PartSeriesReader
   private var number = -1
   private var tenant = 0
   private(set) var record: PartSeriesRecord?
-  private(set) var labels: [UInt8] = []
+  private var labels: [UInt8]?
   var samples: SampleScan
   private var histograms: PartScan
   private var exemplars: ExemplarScan
   /// The numbers in the new part of this one's timestamp columns, as far as they are known.
   private var timeColumns: [UInt32] = []
 
-  init(_ part: SeriesPart, _ index: PartIndex) {
+  init(_ part: SeriesPart) {
     self.part = part
-    self.index = index
+    // Each block is read once, so that keeping it would only put out what queries use.
+    reader = PartSeriesReader(PartIndex(part))
     samples = SampleScan(part)
     histograms = PartScan(part, kind: PartBlockKind.histograms)
     exemplars = ExemplarScan(part)
@@ -32,22 +33,22 @@ struct MergeInput {
     record = nil
     guard number < part.content.seriesCount else { return }
     while tenant < part.content.tenants.count, number >= part.content.tenants[tenant].end { tenant += 1 }
-    guard tenant < part.content.tenants.count, number >= part.content.tenants[tenant].first,
-      let found = index.record(number)
-    else { throw part.damage("a series is of no tenant", kind: PartBlockKind.series) }
-    var writer = ByteWriter()
-    do throws(MalformedBytes) {
-      try index.appendLabels(of: found, to: &writer)
-    } catch {
-      throw part.damage("\(error)", kind: PartBlockKind.labels)
-    }
-    labels = writer.bytes
-    record = found
+    labels = nil
+    record = try reader.record(number)
+  }
+
+  /// The current series' canonical labels, put together when they are asked for: where identities are equal, those of
+  /// one input will do.
+  mutating func currentLabels() throws(SeriesDamage) -> [UInt8] {
+    if let labels { return labels }
+    let found = try reader.labels(of: number)
+    labels = found
+    return found
   }
 
   /// The current series' runs of samples.
   var sampleRuns: PartScan.Runs {
-    PartScan.Runs(record?.samples ?? .none, count: record?.sampleRuns ?? 0)
+    PartScan.Runs(record?.samples ?? 0, count: record?.sampleRuns ?? 0)
   }
 
   /// Adds the current series' histograms.

@@ -1,30 +1,6 @@
 import NeedletailBlocks
 import NeedletailTelemetry
 
-/// The files of a series part (docs/formats/series-part.md).
-enum PartFileName {
-  static let samples = "samples"
-  static let histograms = "histograms"
-  static let exemplars = "exemplars"
-  static let times = "times"
-  static let index = "index"
-  static let content = "content"
-}
-
-/// What the blocks of a series part hold.
-enum PartBlockKind {
-  static let samples: UInt8 = 1
-  static let histograms: UInt8 = 2
-  static let exemplars: UInt8 = 3
-  static let dictionary: UInt8 = 4
-  static let postings: UInt8 = 5
-  static let series: UInt8 = 6
-  static let labels: UInt8 = 7
-  static let slots: UInt8 = 8
-  static let content: UInt8 = 9
-  static let times: UInt8 = 10
-}
-
 /// The table of contents of a part: the one block of the file `content`.
 struct PartContent: Sendable {
   /// Series `first..<first + count` are a tenant's.
@@ -39,33 +15,72 @@ struct PartContent: Sendable {
 
   var tenants: [Tenant] = []
   var seriesCount = 0
+  /// How many label values there are.
+  var valueCount = 0
   /// Blocks by kind, in order.
   var blocks: [UInt8: [BlockLocation]] = [:]
-  /// The number of the first timestamp column of each block of them, ascending from 0.
-  var timeFirsts: [UInt32] = []
+  /// For some kinds the number of the first thing in each block, ascending: of samples, histograms the first byte among
+  /// those of all blocks before compression; of times the first column; of dictionary and postings the first value.
+  var firsts: [UInt8: [UInt64]] = [:]
   var metadata: [(MetricKey, MetricMetadata)] = []
+
+  init() {}
 
   func blocks(_ kind: UInt8) -> [BlockLocation] { blocks[kind] ?? [] }
 
+  /// The number of the block that a thing is in; `Int.max` where it is in none. O(log blocks).
+  func block(of thing: UInt64, kind: UInt8) -> Int {
+    guard let firsts = firsts[kind] else { return .max }
+    var (low, high) = (0, firsts.count)
+    while low < high {
+      let middle = low + (high - low) / 2
+      if firsts[middle] <= thing { low = middle + 1 } else { high = middle }
+    }
+    return low == 0 ? .max : low - 1
+  }
+
+  /// The number of the first thing in a block.
+  func first(ofBlock block: Int, kind: UInt8) -> UInt64 { firsts[kind].map { $0[block] } ?? 0 }
+
+  /// The numbers of the things in a block, where `end` is behind those of the last one.
+  func things(inBlock block: Int, kind: UInt8, end: Int) -> Range<Int> {
+    guard let firsts = firsts[kind], block < firsts.count else { return 0..<0 }
+    let first = Int(truncatingIfNeeded: firsts[block])
+    let last = block + 1 < firsts.count ? Int(truncatingIfNeeded: firsts[block + 1]) : end
+    return first..<max(first, last)
+  }
+}
+
+// MARK: - Bytes
+
+extension PartContent {
   func encoded() -> [UInt8] {
     var writer = ByteWriter()
     writer.appendVarint(UInt64(seriesCount))
+    writer.appendVarint(UInt64(valueCount))
     writer.appendVarint(UInt64(tenants.count))
     for entry in tenants {
       writer.appendPrefixed(entry.tenant.description)
       writer.appendVarint(UInt64(entry.first))
       writer.appendVarint(UInt64(entry.count))
     }
-    writer.appendVarint(UInt64(blocks.count))
-    for kind in 0...UInt8.max where blocks[kind] != nil {
+    let kinds = (0...UInt8.max).filter { !blocks($0).isEmpty }
+    writer.appendVarint(UInt64(kinds.count))
+    for kind in kinds {
       writer.append(kind)
       writer.appendVarint(UInt64(blocks(kind).count))
       for location in blocks(kind) {
-        writer.append(location.offset)
-        writer.append(location.length)
+        writer.appendVarint(location.offset)
+        writer.appendVarint(UInt64(location.length))
+      }
+      let firsts = firsts[kind] ?? []
+      writer.append(UInt8(firsts.isEmpty ? 0 : 1))
+      var previous: UInt64 = 0
+      for first in firsts {
+        writer.appendVarint(first - previous)
+        previous = first
       }
     }
-    writer.appendAscending(timeFirsts.lazy.map { Int($0) })
     writer.appendVarint(UInt64(metadata.count))
     for (key, description) in metadata {
       writer.appendPrefixed(key.tenant.description)
@@ -76,8 +91,6 @@ struct PartContent: Sendable {
     }
     return writer.bytes
   }
-
-  init() {}
 
   init(decoding bytes: [UInt8]) throws(MalformedBytes) {
     var result: Result<PartContent, MalformedBytes> = .failure(.truncated)
@@ -94,30 +107,23 @@ struct PartContent: Sendable {
 
   private mutating func decode(_ reader: inout ByteReader) throws(MalformedBytes) {
     seriesCount = try Self.number(&reader)
-    for _ in 0..<(try Self.number(&reader)) {
+    valueCount = try Self.number(&reader)
+    var next = 0
+    for _ in 0..<(try reader.readCount(elementBytes: 3)) {
       let tenant = try Self.tenant(&reader)
       let first = try Self.number(&reader)
       let count = try Self.number(&reader)
-      guard first + count <= seriesCount else { throw .invalid("a tenant's series are out of bounds") }
+      guard first == next, first + count <= seriesCount else { throw .invalid("a tenant's series are out of bounds") }
+      next = first + count
       tenants.append(Tenant(tenant: tenant, first: first, count: count))
     }
-    for _ in 0..<(try Self.number(&reader)) {
-      let kind = try reader.read(UInt8.self)
-      var locations: [BlockLocation] = []
-      for _ in 0..<(try Self.number(&reader)) {
-        let offset = try reader.read(UInt64.self)
-        locations.append(BlockLocation(offset: offset, length: try reader.read(UInt32.self)))
-      }
-      blocks[kind] = locations
+    guard next == seriesCount else { throw .invalid("series are of no tenant") }
+    for _ in 0..<(try reader.readCount()) { try decodeBlocks(&reader) }
+    let seriesBlocks = (seriesCount + SeriesBlock.seriesMax - 1) / SeriesBlock.seriesMax
+    guard blocks(PartBlockKind.series).count == seriesBlocks, blocks(PartBlockKind.labels).count == seriesBlocks else {
+      throw .invalid("series are in no block")
     }
-    var first: UInt32 = 0
-    for _ in 0..<(try Self.number(&reader)) {
-      let (next, overflow) = first.addingReportingOverflow(UInt32(try Self.number(&reader)))
-      guard !overflow else { throw .invalid("a timestamp column is out of bounds") }
-      first = next
-      timeFirsts.append(first)
-    }
-    for _ in 0..<(try Self.number(&reader)) {
+    for _ in 0..<(try reader.readCount(elementBytes: 5)) {
       let tenant = try Self.tenant(&reader)
       let name = try reader.readPrefixedString()
       let kind = MetricMetadata.Kind(rawValue: try reader.read(UInt8.self)) ?? .unknown
@@ -128,6 +134,36 @@ struct PartContent: Sendable {
     guard reader.isAtEnd else { throw .invalid("bytes left over") }
   }
 
+  private mutating func decodeBlocks(_ reader: inout ByteReader) throws(MalformedBytes) {
+    let kind = try reader.read(UInt8.self)
+    let count = try reader.readCount(elementBytes: 2)
+    var locations: [BlockLocation] = []
+    locations.reserveCapacity(count)
+    for _ in 0..<count {
+      let offset = try reader.readVarint()
+      guard let length = UInt32(exactly: try reader.readVarint()) else { throw .invalid("a block is too long") }
+      locations.append(BlockLocation(offset: offset, length: length))
+    }
+    blocks[kind] = locations
+    guard try reader.read(UInt8.self) == 1 else { return }
+    var numbers: [UInt64] = []
+    numbers.reserveCapacity(count)
+    var first: UInt64 = 0
+    for _ in 0..<count {
+      let (sum, overflow) = first.addingReportingOverflow(try reader.readVarint())
+      guard !overflow, sum <= Self.firstMax(kind, valueCount: valueCount) else {
+        throw .invalid("what a block begins with is out of bounds")
+      }
+      first = sum
+      numbers.append(first)
+    }
+    firsts[kind] = numbers
+  }
+
+  private static func firstMax(_ kind: UInt8, valueCount: Int) -> UInt64 {
+    kind == PartBlockKind.dictionary || kind == PartBlockKind.postings ? UInt64(valueCount) : UInt64(Int64.max)
+  }
+
   private static func number(_ reader: inout ByteReader) throws(MalformedBytes) -> Int {
     guard let number = UInt32(exactly: try reader.readVarint()) else { throw .invalid("a number is out of range") }
     return Int(number)
@@ -136,52 +172,5 @@ struct PartContent: Sendable {
   private static func tenant(_ reader: inout ByteReader) throws(MalformedBytes) -> TenantID {
     guard let tenant = TenantID(try reader.readPrefixedString()) else { throw .invalid("no valid tenant") }
     return tenant
-  }
-}
-
-/// The fixed-size record of a series in a part.
-struct PartSeriesRecord: Sendable {
-  static let byteCount = 80
-
-  var id: SeriesID
-  /// Of samples and histograms, in ms; `minTime > maxTime` where there are only exemplars.
-  var minTime: Int64
-  var maxTime: Int64
-  var startTimestamp: Int64
-  /// Where its first run of samples lies.
-  ///
-  /// The following runs follow it, in the next block where one ends.
-  var samples = RunPosition.none
-  var sampleRuns: UInt32 = 0
-  var histograms = RunPosition.none
-  var histogramRuns: UInt32 = 0
-  var labelsOffset: UInt32 = 0
-  var slot: UInt16
-
-  func encode(to writer: inout ByteWriter) {
-    writer.append(id.hash)
-    for time in [minTime, maxTime, startTimestamp] { writer.append(time) }
-    for word in [
-      samples.block, samples.offset, sampleRuns, histograms.block, histograms.offset, histogramRuns, labelsOffset,
-    ] { writer.append(word) }
-    writer.append(slot)
-    writer.append(UInt16(0))
-    writer.append(UInt64(0))
-  }
-}
-
-extension PartSeriesRecord {
-  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    id = SeriesID(try reader.readHash())
-    minTime = try reader.read(Int64.self)
-    maxTime = try reader.read(Int64.self)
-    startTimestamp = try reader.read(Int64.self)
-    samples = RunPosition(block: try reader.read(UInt32.self), offset: try reader.read(UInt32.self))
-    sampleRuns = try reader.read(UInt32.self)
-    histograms = RunPosition(block: try reader.read(UInt32.self), offset: try reader.read(UInt32.self))
-    histogramRuns = try reader.read(UInt32.self)
-    labelsOffset = try reader.read(UInt32.self)
-    slot = try reader.read(UInt16.self)
-    _ = try reader.read(count: 10)
   }
 }

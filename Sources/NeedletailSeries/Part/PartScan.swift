@@ -4,10 +4,11 @@ import NeedletailTelemetry
 struct PartScan: Sendable {
   /// A series' runs that are still to be read.
   struct Runs: Sendable {
-    fileprivate var position: RunPosition
+    /// Where the next one lies among the bytes of all blocks.
+    fileprivate var position: UInt64
     fileprivate var left: UInt32
 
-    init(_ position: RunPosition, count: UInt32) {
+    init(_ position: UInt64, count: UInt32) {
       self.position = position
       left = count
     }
@@ -16,6 +17,8 @@ struct PartScan: Sendable {
   let part: SeriesPart
   private let kind: UInt8
   private var number = -1
+  /// Where the block begins among the bytes of all.
+  private var start: UInt64 = 0
   private var bytes: [UInt8] = []
   private var failure: SeriesDamage?
 
@@ -31,8 +34,10 @@ struct PartScan: Sendable {
     _ runs: inout Runs, _ decode: (inout ByteReader) throws(MalformedBytes) -> Void
   ) throws(SeriesDamage) -> Bool {
     guard runs.left > 0 else { return false }
-    try load(Int(runs.position.block))
-    let offset = Int(runs.position.offset)
+    if failure != nil || runs.position < start || runs.position - start >= UInt64(bytes.count) {
+      try load(part.content.block(of: runs.position, kind: kind))
+    }
+    let offset = Int(truncatingIfNeeded: runs.position - start)
     var problem: MalformedBytes?
     var end = offset
     bytes.withUnsafeBytes { bytes in
@@ -49,8 +54,7 @@ struct PartScan: Sendable {
     }
     if let problem { throw damage("\(problem)") }
     runs.left -= 1
-    runs.position.offset = UInt32(truncatingIfNeeded: end)
-    if end == bytes.count { runs.position = RunPosition(block: runs.position.block &+ 1, offset: 0) }
+    runs.position = start + UInt64(end)
     return true
   }
 
@@ -72,8 +76,11 @@ struct PartScan: Sendable {
 
   private mutating func load(_ block: Int) throws(SeriesDamage) {
     if block != number {
-      (number, bytes, failure) = (block, [], nil)
-      do throws(SeriesDamage) { bytes = try part.block(block, kind: kind) } catch { failure = error }
+      (number, start, bytes, failure) = (block, 0, [], nil)
+      do throws(SeriesDamage) {
+        bytes = try part.block(block, kind: kind)
+        start = part.content.first(ofBlock: block, kind: kind)
+      } catch { failure = error }
     }
     if let failure { throw failure }
   }

@@ -15,6 +15,9 @@ struct RunBlocks {
   private let blockBytes: Int
   private let file: BlockWriter
   private(set) var locations: [BlockLocation] = []
+  /// Of each block, how many bytes lie in the blocks before it, before compression.
+  private(set) var firsts: [UInt64] = []
+  private var start: UInt64 = 0
   private var bytes: [UInt8] = []
 
   init(kind: UInt8, blockBytes: Int, file: BlockWriter) {
@@ -24,26 +27,25 @@ struct RunBlocks {
     bytes.reserveCapacity(blockBytes * 5 / 4)
   }
 
-  /// Writes a run; tells the number of its block and its offset in it.
-  mutating func append(_ encode: (inout [UInt8]) -> Void) throws(BlockError) -> RunPosition {
-    let position = RunPosition(
-      block: UInt32(truncatingIfNeeded: locations.count), offset: UInt32(truncatingIfNeeded: bytes.count))
+  /// Where the next run will lie: how many bytes, before compression, come before it.
+  var position: UInt64 { start + UInt64(bytes.count) }
+
+  /// Writes a run; tells its position, and whether it is the first of its block.
+  @discardableResult
+  mutating func append(
+    _ encode: (inout [UInt8]) -> Void
+  ) throws(BlockError) -> (position: UInt64, isFirst: Bool) {
+    let result = (position, bytes.isEmpty)
     encode(&bytes)
     if bytes.count >= blockBytes { try close() }
-    return position
+    return result
   }
 
   mutating func close() throws(BlockError) {
     guard !bytes.isEmpty else { return }
+    firsts.append(start)
+    start += UInt64(bytes.count)
     locations.append(try file.append(bytes, kind: kind, savingPercentMin: Self.savingPercentMin))
     bytes.removeAll(keepingCapacity: true)
   }
-}
-
-/// Where a run lies: the number of its block, and the offset in the block's bytes.
-struct RunPosition: Equatable, Sendable {
-  static let none = RunPosition(block: .max, offset: 0)
-
-  var block: UInt32
-  var offset: UInt32
 }

@@ -46,7 +46,7 @@ final class SeriesPart: Sendable {
     let locations = content.blocks(kind)
     guard number < locations.count else { throw damage("a block's number is out of bounds") }
     do throws(BlockError) {
-      return try reader.file(Self.fileName(kind)).read(locations[number], kind: kind).bytes
+      return try reader.file(PartBlockKind.fileName(kind)).read(locations[number], kind: kind).bytes
     } catch {
       throw SeriesDamage(part: record.id, error)
     }
@@ -56,21 +56,11 @@ final class SeriesPart: Sendable {
   func damage(_ reason: String, kind: UInt8? = nil, block: Int = 0) -> SeriesDamage {
     var damage = SeriesDamage(part: record.id, .damaged(path: "\(record.id)", offset: 0, .content))
     if let kind, block < content.blocks(kind).count {
-      damage.path += "/" + Self.fileName(kind)
+      damage.path += "/" + PartBlockKind.fileName(kind)
       damage.offset = content.blocks(kind)[block].offset
     }
     damage.reason = reason
     return damage
-  }
-
-  private static func fileName(_ kind: UInt8) -> String {
-    switch kind {
-    case PartBlockKind.samples: PartFileName.samples
-    case PartBlockKind.histograms: PartFileName.histograms
-    case PartBlockKind.exemplars: PartFileName.exemplars
-    case PartBlockKind.times: PartFileName.times
-    default: PartFileName.index
-    }
   }
 
   /// Whether the part may hold something within the range.

@@ -8,23 +8,20 @@ import NeedletailTelemetry
 /// what the index is made from; no sample that was added.
 final class SeriesPartBuilder {
   private static let histogramRunBytes = 64 << 10
-  private static let sectionBytes = 1 << 20
 
   private let day: Int64
   private let level: UInt32
-  private let slots: SlotMap
   private let writer: PartWriter
-  private let index: BlockWriter
+  private var index: PartIndexWriter
   private let contentFile: BlockWriter
   private var samples: RunBlocks
   private var histograms: RunBlocks
   private var exemplars: RunBlocks
   private var times: TimeColumnWriter
-  private var records: [PartSeriesRecord] = []
+  /// The series in the making.
+  private var record: PartSeriesRecord?
+  private var seriesCount = 0
   private var tenants: [PartContent.Tenant] = []
-  private var interner = LabelInterner()
-  private var labelNumbers: [UInt32] = []
-  private var labelEnds: [Int] = []
   private var scratch: [UInt8] = []
   private var rows: UInt64 = 0
   private var minTime = Int64.max
@@ -33,7 +30,6 @@ final class SeriesPartBuilder {
   init(day: Int64, level: UInt32, slots: SlotMap, blockBytes: Int, folder: PartsFolder) throws(BlockError) {
     self.day = day
     self.level = level
-    self.slots = slots
     let writer = try folder.makePart()
     func blocks(_ kind: UInt8, _ name: String) throws(BlockError) -> RunBlocks {
       RunBlocks(kind: kind, blockBytes: blockBytes, file: try writer.makeFile(name))
@@ -43,7 +39,7 @@ final class SeriesPartBuilder {
       histograms = try blocks(PartBlockKind.histograms, PartFileName.histograms)
       exemplars = try blocks(PartBlockKind.exemplars, PartFileName.exemplars)
       times = TimeColumnWriter(try blocks(PartBlockKind.times, PartFileName.times))
-      index = try writer.makeFile(PartFileName.index)
+      index = PartIndexWriter(try writer.makeFile(PartFileName.index), slots: slots)
       contentFile = try writer.makeFile(PartFileName.content)
     } catch {
       writer.discard()
@@ -55,28 +51,31 @@ final class SeriesPartBuilder {
   /// Gives the part up and removes its folder, as far as that works.
   func discard() { writer.discard() }
 
-  var seriesCount: Int { records.count }
-
   // MARK: - A series
 
-  /// Begins a series; `start` is when its count began, in ms, 0 where nobody told.
+  /// Begins a series, which ends the one before; `start` is when its count began, in ms, 0 where nobody told.
   ///
   /// Throws where the labels are not canonical.
   func begin(
     _ id: SeriesID, tenant: TenantID, labels: UnsafeRawBufferPointer, start: Int64
   ) throws(BlockError) {
+    try end()
     if tenants.last?.tenant != tenant {
-      tenants.append(PartContent.Tenant(tenant: tenant, first: records.count, count: 0))
+      tenants.append(PartContent.Tenant(tenant: tenant, first: seriesCount, count: 0))
     }
     tenants[tenants.count - 1].count += 1
-    do throws(MalformedBytes) {
-      try interner.intern(labels, tenant: UInt32(truncatingIfNeeded: tenants.count - 1), into: &labelNumbers)
-    } catch {
-      throw .damaged(path: index.path, offset: 0, .content)
-    }
-    labelEnds.append(labelNumbers.count)
-    records.append(
-      PartSeriesRecord(id: id, minTime: .max, maxTime: .min, startTimestamp: start, slot: slots.slot(of: id)))
+    seriesCount += 1
+    try index.add(labels: labels, tenant: tenants.count - 1)
+    record = PartSeriesRecord(
+      id: id, startTimestamp: start, samples: samples.position, histograms: histograms.position)
+  }
+
+  private func end() throws(BlockError) {
+    guard let ended = record else { return }
+    minTime = min(minTime, ended.minTime)
+    maxTime = max(maxTime, ended.maxTime)
+    try index.add(ended)
+    record = nil
   }
 
   /// Adds samples of the series, later than those before, as evenly long runs.
@@ -86,8 +85,8 @@ final class SeriesPartBuilder {
       let range = (times.count * run / runs)..<(times.count * (run + 1) / runs)
       let column = try self.times.number(of: UnsafeBufferPointer(rebasing: times[range]))
       let part = UnsafeBufferPointer(rebasing: values[range])
-      let position = try samples.append { SampleRun.encode(part, times: column, scratch: &scratch, to: &$0) }
-      note(position, first: times[range.lowerBound], last: times[range.upperBound - 1], count: range.count)
+      try samples.append { SampleRun.encode(part, times: column, scratch: &scratch, to: &$0) }
+      note(first: times[range.lowerBound], last: times[range.upperBound - 1], count: range.count)
     }
   }
 
@@ -104,28 +103,24 @@ final class SeriesPartBuilder {
   func appendEncoded(
     _ values: UnsafeRawBufferPointer, timeColumn: UInt32, first: Int64, last: Int64, count: Int
   ) throws(BlockError) {
-    let position = try samples.append { bytes in
+    try samples.append { bytes in
       bytes.appendVarint(UInt64(timeColumn))
       bytes.appendVarint(UInt64(values.count))
       bytes.append(contentsOf: values)
     }
-    note(position, first: first, last: last, count: count)
+    note(first: first, last: last, count: count)
   }
 
-  private func note(_ position: RunPosition, first: Int64, last: Int64, count: Int) {
-    let current = records.count - 1
-    if records[current].sampleRuns == 0 { records[current].samples = position }
-    records[current].sampleRuns += 1
+  private func note(first: Int64, last: Int64, count: Int) {
+    record?.sampleRuns += 1
     widen(first, last)
     rows += UInt64(count)
   }
 
   private func widen(_ first: Int64, _ last: Int64) {
-    let current = records.count - 1
-    records[current].minTime = min(records[current].minTime, first)
-    records[current].maxTime = max(records[current].maxTime, last)
-    minTime = min(minTime, first)
-    maxTime = max(maxTime, last)
+    guard let current = record else { return }
+    record?.minTime = min(current.minTime, first)
+    record?.maxTime = max(current.maxTime, last)
   }
 
   /// Adds histograms of the series, settled and later than those before.
@@ -133,7 +128,6 @@ final class SeriesPartBuilder {
     guard let first = all.first, let last = all.last else { return }
     widen(first.timestamp, last.timestamp)
     rows += UInt64(all.count)
-    let current = records.count - 1
     var start = all.startIndex
     while start < all.endIndex {
       var end = start
@@ -142,9 +136,8 @@ final class SeriesPartBuilder {
         bytes += all[end].bytes.count + 16
         end += 1
       }
-      let position = try histograms.append { HistogramRun.encode(all[start..<end], to: &$0) }
-      if records[current].histogramRuns == 0 { records[current].histograms = position }
-      records[current].histogramRuns += 1
+      try histograms.append { HistogramRun.encode(all[start..<end], to: &$0) }
+      record?.histogramRuns += 1
       start = end
     }
   }
@@ -152,8 +145,8 @@ final class SeriesPartBuilder {
   /// Adds exemplars of the series, each once; whatever their `series` says.
   func append(_ all: [StoredExemplar]) throws(BlockError) {
     for exemplar in all {
-      _ = try exemplars.append { bytes in
-        bytes.appendVarint(UInt64(records.count - 1))
+      try exemplars.append { bytes in
+        bytes.appendVarint(UInt64(seriesCount - 1))
         bytes.appendVarint(ZigZag.encode(exemplar.timestamp))
         bytes.appendInteger(exemplar.bits)
         bytes.appendVarint(UInt64(exemplar.labels.count))
@@ -168,69 +161,25 @@ final class SeriesPartBuilder {
 
   /// Writes the index and finishes the part.
   func finish(metadata: [(MetricKey, MetricMetadata)]) throws(BlockError) -> PartRecord {
+    try end()
     try samples.close()
     try histograms.close()
     try exemplars.close()
     try times.close()
     var content = PartContent()
-    content.seriesCount = records.count
+    content.seriesCount = seriesCount
     content.tenants = tenants
     content.metadata = metadata
-    content.timeFirsts = times.firsts
-    content.blocks[PartBlockKind.samples] = samples.locations
-    content.blocks[PartBlockKind.histograms] = histograms.locations
-    content.blocks[PartBlockKind.exemplars] = exemplars.locations
-    content.blocks[PartBlockKind.times] = times.locations
-    let inverted = PartInversion(interner, tenantCount: tenants.count, numbers: labelNumbers, ends: labelEnds)
-    for (position, offset) in inverted.labelOffsets.enumerated() { records[position].labelsOffset = offset }
-    var series = ByteWriter(reserving: records.count * PartSeriesRecord.byteCount)
-    for record in records { record.encode(to: &series) }
-    for (kind, section) in [
-      (PartBlockKind.dictionary, inverted.dictionary), (PartBlockKind.postings, inverted.postings),
-      (PartBlockKind.labels, inverted.labels), (PartBlockKind.series, series), (PartBlockKind.slots, slotIndex()),
-    ] { content.blocks[kind] = try writeSection(section.bytes, kind: kind) }
+    for (kind, locations, firsts) in [
+      (PartBlockKind.samples, samples.locations, samples.firsts),
+      (PartBlockKind.histograms, histograms.locations, histograms.firsts),
+      (PartBlockKind.exemplars, exemplars.locations, []), (PartBlockKind.times, times.locations, times.firsts),
+    ] { (content.blocks[kind], content.firsts[kind]) = (locations, firsts) }
+    try index.finish(&content)
     _ = try contentFile.append(content.encoded(), kind: PartBlockKind.content)
     return try writer.finish(
       PartSummary(
         kind: .series, format: SeriesEngine.partFormat, partition: day, level: level, rows: rows,
-        groups: UInt64(records.count), minTime: minTime, maxTime: maxTime))
-  }
-
-  private func writeSection(_ bytes: [UInt8], kind: UInt8) throws(BlockError) -> [BlockLocation] {
-    var locations: [BlockLocation] = []
-    var start = 0
-    while start < bytes.count {
-      let end = min(start + Self.sectionBytes, bytes.count)
-      locations.append(try index.append(Array(bytes[start..<end]), kind: kind))
-      start = end
-    }
-    return locations
-  }
-
-  /// For every slot that has series here: its number, how many, and their numbers as deltas.
-  private func slotIndex() -> ByteWriter {
-    var writer = ByteWriter()
-    let order = RowSort.order(records.count) { records[$0].slot < records[$1].slot }
-    var start = 0
-    while start < order.count {
-      let slot = records[order[start]].slot
-      let end = order[start...].firstIndex { records[$0].slot != slot } ?? order.count
-      writer.appendVarint(UInt64(slot))
-      writer.appendAscending(order[start..<end])
-      start = end
-    }
-    return writer
-  }
-}
-
-extension ByteWriter {
-  /// Appends how many numbers there are, and the numbers, ascending, as deltas.
-  mutating func appendAscending(_ numbers: some Collection<Int>) {
-    appendVarint(UInt64(numbers.count))
-    var previous = 0
-    for number in numbers {
-      appendVarint(UInt64(number - previous))
-      previous = number
-    }
+        groups: UInt64(seriesCount), minTime: minTime, maxTime: maxTime))
   }
 }

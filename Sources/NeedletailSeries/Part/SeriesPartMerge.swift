@@ -16,8 +16,7 @@ struct SeriesPartMerge {
   ///
   /// Ends soon when its task is cancelled, and then, as after any error, leaves nothing behind.
   static func merge(
-    _ parts: [SeriesPart], indexes: PartIndexCache, options: SeriesEngineOptions, slots: SlotMap,
-    to folder: PartsFolder
+    _ parts: [SeriesPart], options: SeriesEngineOptions, slots: SlotMap, to folder: PartsFolder
   ) throws(SeriesMaintenanceError) -> PartRecord {
     var metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
     metadata.add(of: [], parts.byAge)
@@ -31,7 +30,7 @@ struct SeriesPartMerge {
     } catch { throw .block(error) }
     do throws(SeriesMaintenanceError) {
       var merge = SeriesPartMerge(parts, builder)
-      try merge.run(parts, indexes)
+      try merge.run(parts)
       return try SeriesMaintenanceError.wrapping { () throws(BlockError) in
         try builder.finish(metadata: descriptions)
       }
@@ -48,25 +47,23 @@ struct SeriesPartMerge {
     self.builder = builder
   }
 
-  private mutating func run(
-    _ parts: [SeriesPart], _ indexes: PartIndexCache
-  ) throws(SeriesMaintenanceError) {
+  private mutating func run(_ parts: [SeriesPart]) throws(SeriesMaintenanceError) {
     try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in
       for part in parts {
-        var input = MergeInput(part, try indexes.index(of: part))
+        var input = MergeInput(part)
         try input.advance()
         inputs.append(input)
       }
     }
     var last: (tenant: Int, labels: [UInt8])?
-    while let first = findMembers() {
+    while let first = try findMembers() {
       if Task.isCancelled { throw .cancelled }
-      let key = (tenant: rank(first), labels: inputs[first].labels)
+      let key = (tenant: rank(first), labels: try labels(first))
       if let last, !Self.precedes(last, key) {
         throw .damage(inputs[first].part.damage("series are out of order", kind: PartBlockKind.series))
       }
       last = key
-      try writeSeries(first)
+      try writeSeries(first, labels: key.labels)
       for member in members {
         do throws(SeriesDamage) { try inputs[member].advance() } catch { throw .damage(error) }
       }
@@ -82,8 +79,12 @@ struct SeriesPartMerge {
 
   private func rank(_ input: Int) -> Int { tenants[inputs[input].tenantID] ?? 0 }
 
+  private mutating func labels(_ input: Int) throws(SeriesMaintenanceError) -> [UInt8] {
+    do throws(SeriesDamage) { return try inputs[input].currentLabels() } catch { throw .damage(error) }
+  }
+
   /// Finds the inputs whose current series is the earliest of all; returns one of them, nil at the end.
-  private mutating func findMembers() -> Int? {
+  private mutating func findMembers() throws(SeriesMaintenanceError) -> Int? {
     members.removeAll(keepingCapacity: true)
     for index in inputs.indices {
       guard let record = inputs[index].record else { continue }
@@ -93,7 +94,7 @@ struct SeriesPartMerge {
       }
       if inputs[first].record?.id == record.id, inputs[first].tenantID == inputs[index].tenantID {
         members.append(index)
-      } else if isEarlier(index, first) {
+      } else if Self.precedes((rank(index), try labels(index)), (rank(first), try labels(first))) {
         members.removeAll(keepingCapacity: true)
         members.append(index)
       }
@@ -101,21 +102,13 @@ struct SeriesPartMerge {
     return members.first
   }
 
-  private func isEarlier(_ left: Int, _ right: Int) -> Bool {
-    let ranks = (rank(left), rank(right))
-    if ranks.0 != ranks.1 { return ranks.0 < ranks.1 }
-    return inputs[left].labels.withUnsafeBytes { left in
-      inputs[right].labels.withUnsafeBytes { SeriesOrder.precedes(left, $0) }
-    }
-  }
-
-  private mutating func writeSeries(_ first: Int) throws(SeriesMaintenanceError) {
+  private mutating func writeSeries(_ first: Int, labels: [UInt8]) throws(SeriesMaintenanceError) {
     guard let id = inputs[first].record?.id else { return }
     let start = members.reduce(Int64(0)) { max($0, inputs[$1].record?.startTimestamp ?? 0) }
     let tenant = inputs[first].tenantID
     try SeriesMaintenanceError.wrapping { () throws(BlockError) in
       var problem: BlockError?
-      inputs[first].labels.withUnsafeBytes { labels in
+      labels.withUnsafeBytes { labels in
         do throws(BlockError) { try builder.begin(id, tenant: tenant, labels: labels, start: start) } catch {
           problem = error
         }

@@ -27,15 +27,9 @@ struct TimeColumnReader: Sendable {
   }
 
   private mutating func decode(_ number: UInt32) throws(SeriesDamage) -> [Int64] {
-    let firsts = part.content.timeFirsts
-    var (low, high) = (0, firsts.count)
-    while low < high {
-      let middle = low + (high - low) / 2
-      if firsts[middle] <= number { low = middle + 1 } else { high = middle }
-    }
-    guard low > 0 else { throw part.damage("a run names timestamps that are not there", kind: PartBlockKind.times) }
-    try load(low - 1)
-    let index = Int(number - firsts[low - 1])
+    let wanted = part.content.block(of: UInt64(number), kind: PartBlockKind.times)
+    try load(wanted)
+    let index = Int(UInt64(number) - part.content.first(ofBlock: wanted, kind: PartBlockKind.times))
     guard index < columns.count else {
       throw part.damage("a run names timestamps that are not there", kind: PartBlockKind.times, block: block)
     }

@@ -8,7 +8,7 @@ import NeedletailTelemetry
 struct TimeColumnWriter {
   private var blocks: RunBlocks
   /// The number of the first column of each block.
-  private(set) var firsts: [UInt32] = []
+  private(set) var firsts: [UInt64] = []
   private var hashes: [Hash128] = []
   /// Number + 1, so that 0 means empty.
   private var slots = [UInt32](repeating: 0, count: 256)
@@ -36,11 +36,11 @@ struct TimeColumnWriter {
     if hashes.count * 2 > slots.count { grow() }
     column.removeAll(keepingCapacity: true)
     TimestampColumn.encode(times, to: &column)
-    let position = try blocks.append { [column] bytes in
+    let (_, isFirst) = try blocks.append { [column] bytes in
       bytes.appendVarint(UInt64(column.count))
       bytes.append(contentsOf: column)
     }
-    if Int(position.block) == firsts.count { firsts.append(number) }
+    if isFirst { firsts.append(UInt64(number)) }
     return number
   }
 

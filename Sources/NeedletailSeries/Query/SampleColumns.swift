@@ -34,7 +34,7 @@ struct SampleColumns: Sendable {
   /// O(n) where it is in order already.
   mutating func settle(from start: Int) {
     guard count - start > 1 else { return }
-    if (start + 1..<count).allSatisfy({ timestamps[$0 - 1] < timestamps[$0] }) { return }
+    if isAscending(from: start) { return }
     var rows: [(time: Int64, bits: UInt64)] = []
     rows.reserveCapacity(count - start)
     for index in start..<count { rows.append((timestamps[index], values[index])) }
@@ -46,6 +46,13 @@ struct SampleColumns: Sendable {
       } else {
         append(row.time, row.bits)
       }
+    }
+  }
+
+  private func isAscending(from start: Int) -> Bool {
+    timestamps.withUnsafeBufferPointer { times in
+      for index in start + 1..<times.count where times[index - 1] >= times[index] { return false }
+      return true
     }
   }
 

@@ -43,14 +43,22 @@ package struct SeriesChunk: Sendable {
   /// When the series' count began, in ms; nil where no sender said.
   package func startTimestamp(_ series: Int) -> Int64? { starts[series] == 0 ? nil : starts[series] }
 
+  /// Whether samples were put into `columns` since the last series.
+  var hasPending: Bool { columns.count > (sampleEnds.last ?? 0) }
+
+  /// Drops the samples that were put into `columns` since the last series.
+  mutating func dropPending() { columns.truncate(to: sampleEnds.last ?? 0) }
+
   /// Ends the series whose samples were put into `columns` since the last one, unless there is nothing of it.
+  ///
+  /// `isSettled` tells that they come from one source, which has none twice.
   mutating func endSeries(
-    _ id: SeriesID, labels: UnsafeRawBufferPointer, start: Int64, histograms found: [StoredHistogram]
+    _ id: SeriesID, labels: UnsafeRawBufferPointer, start: Int64, histograms found: [StoredHistogram], isSettled: Bool
   ) {
     let first = sampleEnds.last ?? 0
-    columns.settle(from: first)
-    let settled = HistogramRule.settled(found)
-    columns.remove(at: settled.map(\.timestamp), from: first)
+    if !isSettled { columns.settle(from: first) }
+    let settled = found.isEmpty ? [] : HistogramRule.settled(found)
+    if !settled.isEmpty { columns.remove(at: settled.map(\.timestamp), from: first) }
     guard columns.count > first || !settled.isEmpty else { return }
     for stored in settled {
       guard let histogram = HistogramRule.decoded(stored.bytes) else { continue }

@@ -24,20 +24,20 @@ package struct SeriesCursor: Sendable {
   /// What could not be read so far; while it is empty, nothing is missing.
   package private(set) var damages: [SeriesDamage]
   /// How many series match; some of them may turn out to have no sample in the range.
-  package var matchedSeriesCount: Int { gathering.entries.count }
+  package var matchedSeriesCount: Int { gathering.count }
 
-  private let snapshot: SeriesSnapshot
+  private let range: TimeRange?
   private let gathering: SeriesGathering
   private let samplesMax: Int
+  private var readers: SourceReaders
   private var position = 0
   private var returned = 0
-  private var sampleScans: [Int: SampleScan] = [:]
-  private var histogramScans: [Int: PartScan] = [:]
 
   init(_ snapshot: SeriesSnapshot, _ gathering: SeriesGathering, samplesMax: Int) {
-    self.snapshot = snapshot
+    range = snapshot.range
     self.gathering = gathering
     self.samplesMax = samplesMax
+    readers = SourceReaders(snapshot.sources)
     damages = snapshot.damages
   }
 
@@ -45,77 +45,43 @@ package struct SeriesCursor: Sendable {
   ///
   /// Throws `.cancelled` when the task is, and `.tooManySamples` over the limit.
   package mutating func next() throws(SeriesQueryError) -> SeriesChunk? {
-    guard let range = snapshot.range else { return nil }
+    guard let range else { return nil }
     var chunk = SeriesChunk()
-    while position < gathering.entries.count, chunk.sampleCount < Self.chunkSamples,
-      chunk.seriesCount < Self.chunkSeries
-    {
+    while position < gathering.count, chunk.sampleCount < Self.chunkSamples, chunk.seriesCount < Self.chunkSeries {
       if Task.isCancelled { throw .cancelled }
-      let entry = gathering.entries[position]
+      read(position, range, &chunk)
       position += 1
-      var places: [SeriesGathering.Place] = []
-      gathering.forEachPlace(of: entry) { places.append($0) }
-      var found = Found()
-      for place in places { read(place, range, &chunk, &found) }
-      gathering.withLabels(of: entry) { labels in
-        chunk.endSeries(entry.id, labels: labels, start: found.start, histograms: found.histograms)
-      }
       guard returned + chunk.sampleCount <= samplesMax else { throw .tooManySamples(limit: samplesMax) }
     }
     returned += chunk.sampleCount
     return chunk.seriesCount == 0 ? nil : chunk
   }
 
-  private struct Found {
-    var start: Int64 = 0
-    var histograms: [StoredHistogram] = []
-  }
-
-  private mutating func read(
-    _ place: SeriesGathering.Place, _ range: TimeRange, _ chunk: inout SeriesChunk, _ found: inout Found
-  ) {
-    let (start, end) = (range.startMilliseconds, range.endMilliseconds)
-    switch snapshot.sources[place.source] {
-    case .head(let head):
-      let content = head.withStorage { storage in
-        var columns = SampleColumns()
-        storage.collect(place.number, from: start, to: end, into: &columns)
-        return (
-          columns, storage.histograms(place.number, from: start, to: end), storage.states[place.number].startTimestamp
-        )
-      }
-      chunk.withColumns { $0.append(content.0) }
-      found.histograms += content.1
-      found.start = max(found.start, content.2)
-    case .part(let part, let index):
-      guard let record = index.record(place.number) else { return }
-      found.start = max(found.start, record.startTimestamp)
-      if record.sampleRuns > 0 {
-        var scan = sampleScans[place.source] ?? SampleScan(part)
-        sampleScans[place.source] = nil
-        do throws(SeriesDamage) {
-          try chunk.withColumns { columns throws(SeriesDamage) in
-            try scan.read(
-              PartScan.Runs(record.samples, count: record.sampleRuns), from: start, to: end, into: &columns)
-          }
-        } catch { note(error) }
-        sampleScans[place.source] = scan
-      }
-      if record.histogramRuns > 0 {
-        var scan = histogramScans[place.source] ?? PartScan(part, kind: PartBlockKind.histograms)
-        histogramScans[place.source] = nil
-        var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
-        do throws(SeriesDamage) {
-          while try scan.next(
-            &runs,
-            { (reader) throws(MalformedBytes) in
-              try HistogramRun.decode(&reader, from: start, to: end, into: &found.histograms)
-            })
-          {}
-        } catch { note(error) }
-        histogramScans[place.source] = scan
-      }
+  private mutating func read(_ entry: Int, _ range: TimeRange, _ chunk: inout SeriesChunk) {
+    var found = SourceReaders.Found()
+    let places = gathering.range(of: entry)
+    for index in places {
+      do throws(SeriesDamage) {
+        try chunk.withColumns { columns throws(SeriesDamage) in
+          try readers.read(
+            gathering.places[index], from: range.startMilliseconds, to: range.endMilliseconds, into: &columns, &found)
+        }
+      } catch { note(error) }
     }
+    guard chunk.hasPending || !found.histograms.isEmpty else { return }
+    for index in places {
+      do throws(SeriesDamage) {
+        let id = try readers.id(gathering.places[index])
+        let labels = try readers.labels(gathering.places[index])
+        labels.withUnsafeBytes { labels in
+          chunk.endSeries(
+            id, labels: labels, start: found.start, histograms: found.histograms, isSettled: places.count == 1)
+        }
+        return
+      } catch { note(error) }
+    }
+    // Without labels nobody can tell whose samples these are.
+    chunk.dropPending()
   }
 
   private mutating func note(_ damage: SeriesDamage) {

@@ -1,69 +1,138 @@
 import NeedletailTelemetry
 
-/// The series that a query found in its sources, each once, with where it was found.
+/// The series that a query found in its sources, each once and in `SeriesOrder`, with where it was found.
+///
+/// 8 bytes for every place and 8 for every series: neither labels nor identities are kept, since the sources have them.
 struct SeriesGathering: Sendable {
   /// A place where a series has data: a source of the query, and the series' number there.
   struct Place: Sendable {
-    var source: Int
-    var number: Int
-    fileprivate var next: Int
+    var source: UInt32
+    var number: UInt32
   }
 
-  struct Entry: Sendable {
-    var id: SeriesID
-    fileprivate var labels: ByteArena.Reference
-    fileprivate var firstPlace: Int
+  /// The places of all series, one series behind the other.
+  private(set) var places: [Place] = []
+  private var ends: [Int] = []
+
+  /// How many series there are.
+  var count: Int { ends.count }
+
+  /// The indices of a series' places.
+  func range(of entry: Int) -> Range<Int> { (entry == 0 ? 0 : ends[entry - 1])..<ends[entry] }
+
+  /// The first place of a series.
+  func first(of entry: Int) -> Place { places[entry == 0 ? 0 : ends[entry - 1]] }
+
+  /// Takes the series of the only source.
+  init(source: Int, _ numbers: [UInt32]) {
+    places = numbers.map { Place(source: UInt32(truncatingIfNeeded: source), number: $0) }
+    ends = Array(1..<(numbers.count + 1))
   }
 
-  private(set) var entries: [Entry] = []
-  private var places: [Place] = []
-  private var slots = HashSlots()
-  private var arena = ByteArena()
-  private let limit: Int
+  init() {}
 
-  init(limit: Int) { self.limit = limit }
+  /// Notes a series with all its places.
+  fileprivate mutating func add(_ streams: [Int], _ all: [SourceStream]) {
+    for stream in streams { places.append(all[stream].place) }
+    ends.append(places.count)
+  }
+}
 
-  /// Notes a place of a series that was found before; false where it is new and its labels are needed.
-  mutating func addKnown(_ id: SeriesID, source: Int, number: Int) -> Bool {
-    guard let entry = slots.find(id.hash.low, where: { entries[$0].id == id }) else { return false }
-    places.append(Place(source: source, number: number, next: entries[entry].firstPlace))
-    entries[entry].firstPlace = places.count - 1
+/// The series of one source, in order, as an input of the gathering.
+private struct SourceStream {
+  let source: Int
+  let numbers: [UInt32]
+  var position = 0
+  var id: SeriesID?
+  /// The current series' labels, where they were needed.
+  var labels: [UInt8]?
+
+  var place: SeriesGathering.Place {
+    SeriesGathering.Place(source: UInt32(truncatingIfNeeded: source), number: numbers[position])
+  }
+}
+
+/// Joins the series of several sources.
+///
+/// Most are in most sources, one after the other in the same order: then identities are compared and nothing else.
+struct SeriesGatherer {
+  private var streams: [SourceStream] = []
+  private var readers: SourceReaders
+  private(set) var damages: [SeriesDamage] = []
+
+  init(_ readers: SourceReaders) { self.readers = readers }
+
+  /// Adds a source's series, in `SeriesOrder`.
+  mutating func add(source: Int, _ numbers: [UInt32]) {
+    if !numbers.isEmpty { streams.append(SourceStream(source: source, numbers: numbers)) }
+  }
+
+  /// All series; throws `.tooManySeries` or `.cancelled`.
+  mutating func gather(limit: Int) throws(SeriesQueryError) -> SeriesGathering {
+    if streams.count == 1 {
+      guard streams[0].numbers.count <= limit else { throw .tooManySeries(limit: limit) }
+      return SeriesGathering(source: streams[0].source, streams[0].numbers)
+    }
+    var gathering = SeriesGathering()
+    for stream in streams.indices.reversed() { load(stream) }
+    var members: [Int] = []
+    while !streams.isEmpty {
+      if gathering.count & 1023 == 0, Task.isCancelled { throw .cancelled }
+      guard gathering.count < limit else { throw .tooManySeries(limit: limit) }
+      guard findMembers(&members) else { continue }
+      gathering.add(members, streams)
+      // From behind, because a source that has ended is removed.
+      for stream in members.reversed() {
+        streams[stream].position += 1
+        load(stream)
+      }
+    }
+    return gathering
+  }
+
+  /// Reads the current series' identity; takes the stream out where there is none, or none that can be read.
+  private mutating func load(_ stream: Int) {
+    guard streams[stream].position < streams[stream].numbers.count else {
+      streams.remove(at: stream)
+      return
+    }
+    streams[stream].labels = nil
+    do throws(SeriesDamage) {
+      streams[stream].id = try readers.id(streams[stream].place)
+    } catch {
+      damages.append(error)
+      streams.remove(at: stream)
+    }
+  }
+
+  /// Finds the streams whose current series is the earliest of all; false where one had to be taken out instead.
+  private mutating func findMembers(_ members: inout [Int]) -> Bool {
+    members.removeAll(keepingCapacity: true)
+    members.append(0)
+    for stream in 1..<max(1, streams.count) {
+      if streams[stream].id == streams[members[0]].id {
+        members.append(stream)
+        continue
+      }
+      for other in [stream, members[0]] where streams[other].labels == nil {
+        do throws(SeriesDamage) {
+          streams[other].labels = try readers.labels(streams[other].place)
+        } catch {
+          damages.append(error)
+          streams.remove(at: other)
+          return false
+        }
+      }
+      if precedes(stream, members[0]) {
+        members.removeAll(keepingCapacity: true)
+        members.append(stream)
+      }
+    }
     return true
   }
 
-  /// Notes a series that was not found before.
-  mutating func add(
-    _ id: SeriesID, labels: UnsafeRawBufferPointer, source: Int, number: Int
-  ) throws(SeriesQueryError) {
-    guard entries.count < limit else { throw .tooManySeries(limit: limit) }
-    places.append(Place(source: source, number: number, next: -1))
-    entries.append(Entry(id: id, labels: arena.append(labels), firstPlace: places.count - 1))
-    // Another reference to the same array: the closure may not borrow what the call changes.
-    let known = entries
-    slots.insert(id.hash.low, entries.count - 1) { known[$0].id.hash.low }
-  }
-
-  /// Puts the series into `SeriesOrder`.
-  ///
-  /// Nothing is added afterwards.
-  mutating func sort() {
-    let found = entries
-    entries = RowSort.order(found.count) { left, right in
-      arena.withBytes(found[left].labels) { left in
-        arena.withBytes(found[right].labels) { SeriesOrder.precedes(left, $0) }
-      }
-    }.map { found[$0] }
-  }
-
-  func withLabels<Result>(of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-    try arena.withBytes(entry.labels, body)
-  }
-
-  func forEachPlace(of entry: Entry, _ body: (Place) -> Void) {
-    var next = entry.firstPlace
-    while next >= 0 {
-      body(places[next])
-      next = places[next].next
-    }
+  private func precedes(_ left: Int, _ right: Int) -> Bool {
+    guard let one = streams[left].labels, let other = streams[right].labels else { return false }
+    return one.withUnsafeBytes { one in other.withUnsafeBytes { SeriesOrder.precedes(one, $0) } }
   }
 }

@@ -9,16 +9,15 @@ extension SeriesSnapshot {
       if Task.isCancelled { throw .cancelled }
       switch source {
       case .head(let head):
-        let found = head.withStorage { [tenant] storage -> [(LabelSet, Exemplar)] in
-          guard let view = storage.view(of: tenant) else { return [] }
-          let selected = view.select(matchers)
-          return storage.exemplars(from: range.startMilliseconds, to: range.endMilliseconds) { selected.contains($0) }
-            .map { stored in
-              let labels = view.registry.withLabels(stored.series) { LabelSet(canonicalBytes: Array($0)) }
-              return (labels, Exemplar(stored))
-            }
+        guard let view = head.directory.view(of: tenant) else { continue }
+        let selected = view.select(matchers)
+        let found = head.withStorage { storage in
+          // A series may have come since the view was taken.
+          storage.exemplars(from: range.startMilliseconds, to: range.endMilliseconds) {
+            $0 < selected.universe && selected.contains($0)
+          }
         }
-        for (labels, exemplar) in found { result[labels, default: []].insert(exemplar) }
+        for stored in found { result[view.records.labels(stored.series), default: []].insert(Exemplar(stored)) }
       case .part(let part, let index):
         try add(part, index, matchers, range, to: &result)
       }
@@ -32,20 +31,19 @@ extension SeriesSnapshot {
   ) throws(SeriesQueryError) {
     guard let view = index.view(of: tenant) else { return }
     let selected = view.select(matchers)
+    if let damage = index.takeDamage() {
+      note(damage)
+      return
+    }
     if selected.isEmpty { return }
+    var reader = PartSeriesReader(index)
     for block in part.content.blocks(PartBlockKind.exemplars).indices {
       if Task.isCancelled { throw .cancelled }
       do throws(SeriesDamage) {
         let bytes = try part.block(block, kind: PartBlockKind.exemplars)
-        do throws(MalformedBytes) {
-          for stored in try StoredExemplar.decode(bytes, where: selected) {
-            guard range.contains(stored.timestamp), let record = index.record(stored.series) else { continue }
-            var labels = ByteWriter()
-            try index.appendLabels(of: record, to: &labels)
-            result[LabelSet(canonicalBytes: labels.bytes), default: []].insert(Exemplar(stored))
-          }
-        } catch {
-          throw part.damage("\(error)", kind: PartBlockKind.exemplars, block: block)
+        for stored in try part.exemplars(bytes, block, where: selected) where range.contains(stored.timestamp) {
+          let labels = LabelSet(canonicalBytes: try reader.labels(of: stored.series))
+          result[labels, default: []].insert(Exemplar(stored))
         }
       } catch {
         note(error)
@@ -54,11 +52,11 @@ extension SeriesSnapshot {
   }
 }
 
-extension StoredExemplar {
-  /// The exemplars of a part's block that belong to the wanted series.
-  fileprivate static func decode(
-    _ bytes: [UInt8], where wanted: SeriesBitmap
-  ) throws(MalformedBytes) -> [StoredExemplar] {
+extension SeriesPart {
+  /// The exemplars of a block that belong to the wanted series.
+  fileprivate func exemplars(
+    _ bytes: [UInt8], _ block: Int, where wanted: SeriesBitmap
+  ) throws(SeriesDamage) -> [StoredExemplar] {
     var result: [StoredExemplar] = []
     var problem: MalformedBytes?
     bytes.withUnsafeBytes { bytes in
@@ -70,7 +68,7 @@ extension StoredExemplar {
         }
       } catch { problem = error }
     }
-    if let problem { throw problem }
+    if let problem { throw damage("\(problem)", kind: PartBlockKind.exemplars, block: block) }
     return result
   }
 }

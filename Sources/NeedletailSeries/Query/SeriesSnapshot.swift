@@ -13,24 +13,20 @@ struct SeriesSnapshot: Sendable {
   private(set) var sources: [Source] = []
   private(set) var damages: [SeriesDamage] = []
 
-  /// Loads the indexes of the parts that the range touches.
-  ///
-  /// A part whose index cannot be read is a damage.
+  /// Parts that the range does not touch are passed over.
   init(
     tenant: TenantID, range: TimeRange?, heads: [SeriesHead], parts: [SeriesPart], damages: [SeriesDamage],
-    indexes: PartIndexCache
+    indexBlocks: PartBlockCache
   ) {
     self.tenant = tenant
     self.range = range
     self.damages = damages
     sources = heads.map { .head($0) }
     guard let range else { return }
-    for part in parts where part.overlaps(range) && part.content.tenants.contains(where: { $0.tenant == tenant }) {
-      do throws(SeriesDamage) {
-        sources.append(.part(part, try indexes.index(of: part)))
-      } catch {
-        self.damages.append(error)
-      }
+    // The oldest first: samples of a series are then mostly read in the order of time.
+    for part in parts.byAge where part.overlaps(range) && part.content.tenants.contains(where: { $0.tenant == tenant })
+    {
+      sources.append(.part(part, PartIndex(part, cache: indexBlocks)))
     }
   }
 
@@ -38,72 +34,112 @@ struct SeriesSnapshot: Sendable {
 
   /// All series that satisfy the matchers and may have samples in the range.
   mutating func gather(_ matchers: [LabelMatcher], limit: Int) throws(SeriesQueryError) -> SeriesGathering {
-    var gathering = SeriesGathering(limit: limit)
-    guard let range else { return gathering }
+    guard let range else { return SeriesGathering() }
+    let readers = SourceReaders(sources)
+    var gatherer = SeriesGatherer(readers)
     for (source, content) in sources.enumerated() {
       if Task.isCancelled { throw .cancelled }
       switch content {
       case .head(let head):
-        gathering = try head.withStorage { [tenant, gathering] storage throws(SeriesQueryError) in
-          var result = gathering
-          try Self.gather(storage, tenant, matchers, range, source: source, into: &result)
-          return result
-        }
-      case .part(let part, let index):
-        try gather(part, index, matchers, range, source: source, into: &gathering)
+        gatherer.add(source: source, head.series(of: tenant, matchers, in: range))
+      case .part(_, let index):
+        do throws(SeriesDamage) {
+          var damage: SeriesDamage?
+          gatherer.add(source: source, try index.series(of: tenant, matchers, in: range, &damage))
+          if let damage { damages.append(damage) }
+        } catch { damages.append(error) }
       }
     }
-    gathering.sort()
+    let gathering = try gatherer.gather(limit: limit)
+    damages += gatherer.damages
     return gathering
   }
 
-  private static func gather(
-    _ storage: borrowing HeadStorage, _ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, source: Int,
-    into gathering: inout SeriesGathering
+  /// Calls `body` with the canonical labels of the first series of a gathering, in order.
+  mutating func forEachLabelSet(
+    _ gathering: SeriesGathering, limit: Int = .max, _ body: ([UInt8]) -> Void
   ) throws(SeriesQueryError) {
-    guard let view = storage.view(of: tenant) else { return }
-    let found = view.select(matchers)
-    var problem: SeriesQueryError?
-    found.forEach { number in
-      guard problem == nil,
-        storage.mayHave(number, from: range.startMilliseconds, to: range.endMilliseconds)
-      else { return }
-      let id = view.registry.id(number)
-      guard !gathering.addKnown(id, source: source, number: number) else { return }
-      view.registry.withLabels(number) { labels in
-        do throws(SeriesQueryError) {
-          try gathering.add(id, labels: labels, source: source, number: number)
-        } catch { problem = error }
+    var readers = SourceReaders(sources)
+    for entry in 0..<min(gathering.count, max(0, limit)) {
+      if entry & 1023 == 0, Task.isCancelled { throw .cancelled }
+      for index in gathering.range(of: entry) {
+        do throws(SeriesDamage) {
+          body(try readers.labels(gathering.places[index]))
+          break
+        } catch {
+          if !damages.contains(error) { damages.append(error) }
+        }
       }
     }
-    if let problem { throw problem }
   }
+}
 
-  private mutating func gather(
-    _ part: SeriesPart, _ index: PartIndex, _ matchers: [LabelMatcher], _ range: TimeRange, source: Int,
-    into gathering: inout SeriesGathering
-  ) throws(SeriesQueryError) {
-    guard let view = index.view(of: tenant) else { return }
-    var problem: SeriesQueryError?
-    var damage: SeriesDamage?
-    var labels = ByteWriter()
-    view.select(matchers).forEach { number in
-      guard problem == nil, let record = index.record(number),
-        record.minTime <= range.endMilliseconds, record.maxTime >= range.startMilliseconds,
-        !gathering.addKnown(record.id, source: source, number: number)
-      else { return }
-      labels.removeAll()
-      do throws(MalformedBytes) { try index.appendLabels(of: record, to: &labels) } catch {
-        damage = part.damage("\(error)", kind: PartBlockKind.labels)
-        return
-      }
-      labels.bytes.withUnsafeBytes { labels in
-        do throws(SeriesQueryError) {
-          try gathering.add(record.id, labels: labels, source: source, number: number)
-        } catch { problem = error }
+extension SeriesHead {
+  /// The numbers of the tenant's series that satisfy the matchers and may have samples in the range, in `SeriesOrder`.
+  fileprivate func series(of tenant: TenantID, _ matchers: [LabelMatcher], in range: TimeRange) -> [UInt32] {
+    guard let view = directory.view(of: tenant) else { return [] }
+    let found = only(view.select(matchers), in: range)
+    return view.records.sorted(found.map { UInt32(truncatingIfNeeded: $0) })
+  }
+}
+
+extension PartIndex {
+  /// The numbers of the tenant's series that satisfy the matchers and may have samples in the range, in `SeriesOrder`.
+  ///
+  /// Throws where the matchers cannot be answered; `damage` tells of series that are left out.
+  fileprivate func series(
+    of tenant: TenantID, _ matchers: [LabelMatcher], in range: TimeRange, _ damage: inout SeriesDamage?
+  ) throws(SeriesDamage) -> [UInt32] {
+    guard let view = view(of: tenant) else { return [] }
+    let selected = view.select(matchers)
+    // A list that is missing may have kept series out, or let some in: nothing of the answer can be believed.
+    if let met = takeDamage() { throw met }
+    var numbers: [UInt32] = []
+    let summary = part.record.summary
+    let isWhole = summary.minTime >= range.startMilliseconds && summary.maxTime <= range.endMilliseconds
+    if isWhole, content.blocks(PartBlockKind.exemplars).isEmpty {
+      selected.forEach { numbers.append(UInt32(truncatingIfNeeded: $0)) }
+      return numbers
+    }
+    var reader = PartSeriesReader(self)
+    var failed = -1
+    var met: SeriesDamage?
+    selected.forEach { number in
+      let block = number / SeriesBlock.seriesMax
+      guard block != failed else { return }
+      do throws(SeriesDamage) {
+        if try reader.block(of: number).mayHave(
+          number % SeriesBlock.seriesMax, from: range.startMilliseconds, to: range.endMilliseconds)
+        {
+          numbers.append(UInt32(truncatingIfNeeded: number))
+        }
+      } catch {
+        failed = block
+        met = error
       }
     }
-    if let damage { damages.append(damage) }
-    if let problem { throw problem }
+    damage = met
+    return numbers
+  }
+}
+
+extension SeriesHead {
+  /// Those of some series of the directory that may have samples within the range.
+  ///
+  /// Holds the lock for some thousands of them at a time.
+  func only(_ series: SeriesBitmap, in range: TimeRange) -> [Int] {
+    var candidates: [Int] = []
+    series.forEach { candidates.append($0) }
+    var result: [Int] = []
+    for start in stride(from: 0, to: candidates.count, by: 16_384) {
+      let some = candidates[start..<min(start + 16_384, candidates.count)]
+      withStorage { storage in
+        for number in some
+        where storage.mayHave(number, from: range.startMilliseconds, to: range.endMilliseconds) {
+          result.append(number)
+        }
+      }
+    }
+    return result
   }
 }

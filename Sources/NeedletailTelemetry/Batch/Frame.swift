@@ -95,55 +95,89 @@ package struct Frame: Sendable {
 
 /// Puts columns into a frame.
 package struct FrameBuilder {
-  private var columns: [(kind: UInt8, bytes: [UInt8])] = []
+  /// A column as its owner holds it, so that it is copied once: into the frame.
+  private enum Content {
+    case bytes([UInt8])
+    case unsigned32([UInt32])
+    case unsigned64([UInt64])
+    case signed64([Int64])
+
+    func withUnsafeBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+      switch self {
+      case .bytes(let values): values.withUnsafeBytes(body)
+      case .unsigned32(let values): values.withUnsafeBytes(body)
+      case .unsigned64(let values): values.withUnsafeBytes(body)
+      case .signed64(let values): values.withUnsafeBytes(body)
+      }
+    }
+  }
+
+  private var columns: [(kind: UInt8, length: Int, content: Content)] = []
 
   package init() {}
 
   /// Adds a column; an empty one is left out.
-  package mutating func add(_ kind: UInt8, _ bytes: [UInt8]) {
-    if !bytes.isEmpty { columns.append((kind, bytes)) }
-  }
+  package mutating func add(_ kind: UInt8, _ bytes: [UInt8]) { add(kind, bytes.count, .bytes(bytes)) }
 
-  package mutating func add<Value: BitwiseCopyable>(_ kind: UInt8, column values: [Value]) {
-    add(kind, values.withUnsafeBytes { Array($0) })
+  /// Adds a column of numbers, which must be little-endian.
+  package mutating func add(_ kind: UInt8, column values: [UInt32]) { add(kind, values.count * 4, .unsigned32(values)) }
+
+  package mutating func add(_ kind: UInt8, column values: [UInt64]) { add(kind, values.count * 8, .unsigned64(values)) }
+
+  package mutating func add(_ kind: UInt8, column values: [Int64]) { add(kind, values.count * 8, .signed64(values)) }
+
+  private mutating func add(_ kind: UInt8, _ length: Int, _ content: Content) {
+    if length > 0 { columns.append((kind, length, content)) }
   }
 
   /// The frame; nil where it would be larger than `Frame.bytesMax`. One copy of the columns.
   package func build(kind: Frame.Kind, tenant: TenantID, rowCount: Int, batchID: Hash128) -> Frame? {
     let tenantBytes = Array(tenant.description.utf8)
-    let tableStart = aligned(Frame.headerBytes + tenantBytes.count)
-    var offset = tableStart + columns.count * Frame.columnEntryBytes
+    var offset = aligned(Frame.headerBytes + tenantBytes.count) + columns.count * Frame.columnEntryBytes
     var entries: [Frame.Column] = []
     for column in columns {
-      entries.append(Frame.Column(kind: column.kind, offset: offset, length: column.bytes.count))
-      offset = aligned(offset + column.bytes.count)
+      entries.append(Frame.Column(kind: column.kind, offset: offset, length: column.length))
+      offset = aligned(offset + column.length)
     }
     guard offset <= Frame.bytesMax, let rows = UInt32(exactly: rowCount), columns.count <= 255 else { return nil }
-    var writer = ByteWriter(reserving: offset)
-    writer.append(Frame.magic)
-    writer.append(Frame.version)
-    writer.append(kind.rawValue)
-    writer.append(UInt8(truncatingIfNeeded: tenantBytes.count))
-    writer.append(UInt8(truncatingIfNeeded: columns.count))
-    writer.append(UInt32(truncatingIfNeeded: offset))
-    writer.append(rows)
-    writer.append(batchID)
-    writer.append(UInt64(0))
-    writer.append(tenantBytes)
-    writer.align(to: 8)
+    var head = ByteWriter(reserving: entries.first?.offset ?? offset)
+    head.append(Frame.magic)
+    head.append(Frame.version)
+    head.append(kind.rawValue)
+    head.append(UInt8(truncatingIfNeeded: tenantBytes.count))
+    head.append(UInt8(truncatingIfNeeded: columns.count))
+    head.append(UInt32(truncatingIfNeeded: offset))
+    head.append(rows)
+    head.append(batchID)
+    head.append(UInt64(0))
+    head.append(tenantBytes)
+    head.align(to: 8)
     for entry in entries {
-      writer.append(UInt64(entry.kind))
-      writer.append(UInt32(truncatingIfNeeded: entry.offset))
-      writer.append(UInt32(truncatingIfNeeded: entry.length))
+      head.append(UInt64(entry.kind))
+      head.append(UInt32(truncatingIfNeeded: entry.offset))
+      head.append(UInt32(truncatingIfNeeded: entry.length))
     }
-    for column in columns {
-      writer.append(column.bytes)
-      writer.align(to: 8)
-    }
-    let checksum = writer.bytes.withUnsafeBytes { Frame.checksum(of: $0) }
-    writer.overwrite(checksum, at: Frame.checksumOffset)
     return Frame(
-      trusted: writer.bytes, kind: kind, tenant: tenant, rowCount: rowCount, batchID: batchID, columns: entries)
+      trusted: assembled(head.bytes, entries, byteCount: offset), kind: kind, tenant: tenant, rowCount: rowCount,
+      batchID: batchID, columns: entries)
+  }
+
+  /// Head and columns at their places in one buffer, zeros between them, and the checksum over all.
+  private func assembled(_ head: [UInt8], _ entries: [Frame.Column], byteCount: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+      let target = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<byteCount])
+      target.copyBytes(from: head)
+      for (entry, column) in zip(entries, columns) {
+        let end = entry.offset + entry.length
+        column.content.withUnsafeBytes {
+          UnsafeMutableRawBufferPointer(rebasing: target[entry.offset..<end]).copyMemory(from: $0)
+        }
+        for index in end..<aligned(end) { target[index] = 0 }
+      }
+      let checksum = Frame.checksum(of: UnsafeRawBufferPointer(target))
+      target.storeBytes(of: checksum.littleEndian, toByteOffset: Frame.checksumOffset, as: UInt64.self)
+      count = byteCount
+    }
   }
 
   private func aligned(_ offset: Int) -> Int { (offset + 7) & ~7 }

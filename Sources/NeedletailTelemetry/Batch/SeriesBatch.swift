@@ -89,7 +89,7 @@ package struct SeriesBatch: Sendable {
 }
 
 /// The columns of a series batch, borrowed for the time of a call. Indices are the caller's to keep in range.
-package struct SeriesRows {
+@usableFromInline package struct SeriesRows {
   @usableFromInline let ids: UnsafeRawBufferPointer
   @usableFromInline let ends: UnsafeRawBufferPointer
   @usableFromInline let timestamps: UnsafeRawBufferPointer
@@ -99,7 +99,7 @@ package struct SeriesRows {
   @usableFromInline let histogramBytes: UnsafeRawBufferPointer
   @usableFromInline let exemplarRows: UnsafeRawBufferPointer
   @usableFromInline let exemplarBytes: UnsafeRawBufferPointer
-  package let seriesCount: Int
+  @usableFromInline package let seriesCount: Int
   @usableFromInline let hasOneTimestamp: Bool
 
   init(_ frame: Frame, _ bytes: UnsafeRawBufferPointer) {

@@ -29,7 +29,7 @@ package struct SeriesDefinitions: Sendable {
       while !ids.isAtEnd {
         let id = SeriesID(try ids.readHash())
         let set = try labels.readPrefixed()
-        _ = try LabelSet(validating: set)
+        try LabelSet.check(set)
         guard Hash128.of(set, seed: seed) == id.hash else {
           throw MalformedBytes.invalid("a series' labels do not hash to its identity")
         }

@@ -18,7 +18,7 @@ extension [UInt8] {
 }
 
 /// Signed integers as unsigned ones of which the small are small on both sides of zero.
-package enum ZigZag {
+@usableFromInline package enum ZigZag {
   @inlinable package static func encode(_ value: Int64) -> UInt64 {
     UInt64(bitPattern: (value << 1) ^ (value >> 63))
   }

@@ -1,5 +1,5 @@
 /// Bytes of one of our own formats that end too early or hold what cannot be.
-package enum MalformedBytes: Error, Equatable, Sendable {
+@usableFromInline package enum MalformedBytes: Error, Equatable, Sendable {
   /// The bytes end before the value does.
   case truncated
   /// A varint has more than 64 bits.
@@ -7,7 +7,7 @@ package enum MalformedBytes: Error, Equatable, Sendable {
   /// Anything else that no writer produces.
   case invalid(StaticString)
 
-  package static func == (left: MalformedBytes, right: MalformedBytes) -> Bool {
+  @inlinable package static func == (left: MalformedBytes, right: MalformedBytes) -> Bool {
     switch (left, right) {
     case (.truncated, .truncated), (.varintTooLong, .varintTooLong): true
     case (.invalid(let one), .invalid(let other)): one.description == other.description
@@ -20,8 +20,8 @@ package enum MalformedBytes: Error, Equatable, Sendable {
 ///
 /// It borrows the memory: use it only while the buffer that it was made from is alive. Inlinable, because other rooms
 /// read a number per sample or row with it.
-package struct ByteReader {
-  package let bytes: UnsafeRawBufferPointer
+@usableFromInline package struct ByteReader {
+  @usableFromInline package let bytes: UnsafeRawBufferPointer
   @usableFromInline var position = 0
 
   /// A reader at the start of `bytes`.
@@ -34,7 +34,8 @@ package struct ByteReader {
   @inlinable package var isAtEnd: Bool { position == bytes.count }
 
   /// An integer, least significant byte first.
-  @inlinable package mutating func read<T: FixedWidthInteger>(
+  // Always: called as a generic it costs more than all else that a short column takes.
+  @inlinable @inline(__always) package mutating func read<T: FixedWidthInteger>(
     _ type: T.Type = T.self
   ) throws(MalformedBytes) -> T {
     guard remaining >= MemoryLayout<T>.size else { throw .truncated }

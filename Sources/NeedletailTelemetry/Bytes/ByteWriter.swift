@@ -1,5 +1,5 @@
 /// Appends little-endian numbers and LEB128 varints to flat bytes: the one way in which our own formats are written.
-package struct ByteWriter: Sendable {
+@usableFromInline package struct ByteWriter: Sendable {
   @usableFromInline var written: [UInt8] = []
 
   package init(reserving count: Int = 0) { written.reserveCapacity(count) }

@@ -3,11 +3,11 @@ import CXXHash
 /// A 128-bit XXH3 hash: wide enough to be an identity (the chance that any two of 10^9 series collide is about 10^-21).
 ///
 /// The bits are part of the on-disk and wire formats: never change the function, only add another.
-package struct Hash128: Hashable, Comparable, Sendable, CustomStringConvertible {
+@usableFromInline package struct Hash128: Hashable, Comparable, Sendable, CustomStringConvertible {
   package static let byteCount = 16
 
-  package let high: UInt64
-  package let low: UInt64
+  @usableFromInline package let high: UInt64
+  @usableFromInline package let low: UInt64
 
   @inlinable package init(high: UInt64, low: UInt64) {
     self.high = high
@@ -28,7 +28,7 @@ package struct Hash128: Hashable, Comparable, Sendable, CustomStringConvertible 
   @inlinable package func hash(into hasher: inout Hasher) { hasher.combine(low) }
 
   /// 32 lower-case hexadecimal digits.
-  package var description: String { high.hexadecimal + low.hexadecimal }
+  @usableFromInline package var description: String { high.hexadecimal + low.hexadecimal }
 }
 
 /// A 64-bit XXH3 hash, as checksums use it.

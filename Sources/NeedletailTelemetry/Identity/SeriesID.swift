@@ -1,6 +1,6 @@
 /// The identity of a series on every node: the hash of its canonical label bytes, seeded by its tenant.
-package struct SeriesID: Hashable, Comparable, Sendable, CustomStringConvertible {
-  package let hash: Hash128
+@usableFromInline package struct SeriesID: Hashable, Comparable, Sendable, CustomStringConvertible {
+  @usableFromInline package let hash: Hash128
 
   @inlinable package init(_ hash: Hash128) { self.hash = hash }
 
@@ -10,5 +10,5 @@ package struct SeriesID: Hashable, Comparable, Sendable, CustomStringConvertible
 
   @inlinable package static func < (left: SeriesID, right: SeriesID) -> Bool { left.hash < right.hash }
 
-  package var description: String { hash.description }
+  @usableFromInline package var description: String { hash.description }
 }

@@ -1,11 +1,11 @@
 /// Assigns every series, trace and log stream to one of a fixed number of slots, the unit that the cluster replicates and moves.
 ///
 /// The count is fixed when a data folder is made: a part's slot index is only as good as the map that wrote it.
-package struct SlotMap: Equatable, Sendable {
+@usableFromInline package struct SlotMap: Equatable, Sendable {
   package static let defaultCount = 1024
   package static let countMax = 65_536
 
-  package let count: Int
+  @usableFromInline package let count: Int
 
   /// A map of `count` slots; nil outside 1...65,536.
   package init?(count: Int) {

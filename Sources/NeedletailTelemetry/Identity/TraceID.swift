@@ -1,10 +1,10 @@
 /// A 128-bit W3C trace identifier; the high word holds the first eight bytes as a big-endian number.
-package struct TraceID: Hashable, Comparable, Sendable, CustomStringConvertible {
+@usableFromInline package struct TraceID: Hashable, Comparable, Sendable, CustomStringConvertible {
   package static let byteCount = 16
   package static let none = TraceID(high: 0, low: 0)
 
-  package let high: UInt64
-  package let low: UInt64
+  @usableFromInline package let high: UInt64
+  @usableFromInline package let low: UInt64
 
   @inlinable package init(high: UInt64, low: UInt64) {
     self.high = high
@@ -30,20 +30,20 @@ package struct TraceID: Hashable, Comparable, Sendable, CustomStringConvertible 
 
   package var isValid: Bool { high != 0 || low != 0 }
 
-  package static func < (left: TraceID, right: TraceID) -> Bool {
+  @inlinable package static func < (left: TraceID, right: TraceID) -> Bool {
     left.high != right.high ? left.high < right.high : left.low < right.low
   }
 
   /// 32 lower-case hexadecimal digits.
-  package var description: String { high.hexadecimal + low.hexadecimal }
+  @usableFromInline package var description: String { high.hexadecimal + low.hexadecimal }
 }
 
 /// A 64-bit W3C span identifier, as a big-endian number.
-package struct SpanID: Hashable, Comparable, Sendable, CustomStringConvertible {
+@usableFromInline package struct SpanID: Hashable, Comparable, Sendable, CustomStringConvertible {
   package static let byteCount = 8
   package static let none = SpanID(0)
 
-  package let value: UInt64
+  @usableFromInline package let value: UInt64
 
   @inlinable package init(_ value: UInt64) { self.value = value }
 
@@ -63,10 +63,10 @@ package struct SpanID: Hashable, Comparable, Sendable, CustomStringConvertible {
 
   package var isValid: Bool { value != 0 }
 
-  package static func < (left: SpanID, right: SpanID) -> Bool { left.value < right.value }
+  @inlinable package static func < (left: SpanID, right: SpanID) -> Bool { left.value < right.value }
 
   /// 16 lower-case hexadecimal digits.
-  package var description: String { value.hexadecimal }
+  @usableFromInline package var description: String { value.hexadecimal }
 }
 
 private func isHexadecimalDigit(_ byte: UInt8) -> Bool {

@@ -28,6 +28,12 @@ package struct LabelSet: Hashable, Sendable {
   /// Checks bytes from a disk or a peer: well formed, sorted, no name twice or empty, no value empty, lengths in their
   /// shortest form.
   package init(validating bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
+    try Self.check(bytes)
+    canonicalBytes = Array(bytes)
+  }
+
+  /// Checks what `init(validating:)` checks, and makes nothing of it. O(bytes).
+  package static func check(_ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
     var previous: UnsafeRawBufferPointer?
     while !reader.isAtEnd {
@@ -42,7 +48,6 @@ package struct LabelSet: Hashable, Sendable {
       if let previous, !previous.precedes(name) { throw .invalid("labels are not sorted or a name stands twice") }
       previous = name
     }
-    canonicalBytes = Array(bytes)
   }
 
   /// Bytes that a text takes behind its length.

@@ -16,6 +16,8 @@ package final class RegularExpression: Sendable {
   private static let memoryMax: Int64 = 8 << 20
 
   package let pattern: String
+  /// What is known of the texts that match as a whole without running the expression.
+  package let literals: ExpressionLiterals?
   // Sound across threads: RE2 documents that const methods of a compiled expression may be called concurrently, and
   // nothing but `deinit` changes it.
   nonisolated(unsafe) private let handle: OpaquePointer
@@ -34,6 +36,7 @@ package final class RegularExpression: Sendable {
       throw RegularExpressionError(pattern: pattern, reason: reason)
     }
     self.pattern = pattern
+    literals = ExpressionLiterals(pattern)
     handle = compiled
   }
 

@@ -1,6 +1,7 @@
 // Prometheus remote write 1.0 (https://prometheus.io/docs/specs/prw/remote_write_spec/): straight from the bytes of a
 // WriteRequest into the columns of a batch. For a series that was seen before nothing is allocated and no label is
-// looked at: the hash of its encoded labels, as they lie, finds its identity.
+// looked at: the hash of its encoded labels, as they lie, finds its identity. Series with one sample, as nearly all
+// are, go through a `RemoteWriteBlock`, all others one by one.
 
 import NeedletailOTLP
 import NeedletailTelemetry
@@ -15,16 +16,57 @@ package enum RemoteWriteDecoder {
   package static func decode(
     _ body: UnsafeRawBufferPointer, _ decoding: SeriesDecoding
   ) throws(ProtobufError) -> DecodedSeries {
+    try decode(body, decoding, inBlocks: !decoding.alwaysDefine)
+  }
+
+  /// `decode`, with or without the fast path; both come to the same.
+  static func decode(
+    _ body: UnsafeRawBufferPointer, _ decoding: SeriesDecoding, inBlocks: Bool
+  ) throws(ProtobufError) -> DecodedSeries {
     var output = SeriesOutput(decoding, bodyBytes: body.count)
+    var block = RemoteWriteBlock(seed: output.seed)
     var reader = ProtobufReader(body)
     while let tag = try reader.nextTag() {
       switch tag {
-      case 1 << 3 | 2: try decodeSeries(try reader.readBytes(), into: &output)
-      case 3 << 3 | 2: try decodeMetadata(try reader.readBytes(), into: &output)
+      case 1 << 3 | 2:
+        let series = try reader.readBytes()
+        if inBlocks, block.take(series) {
+          if block.isFull { try decodeBlock(&block, into: &output) }
+        } else {
+          try decodeBlock(&block, into: &output)
+          try decodeSeries(series, into: &output)
+        }
+      case 3 << 3 | 2:
+        try decodeBlock(&block, into: &output)
+        try decodeMetadata(try reader.readBytes(), into: &output)
       default: try reader.skip(tag)
       }
     }
+    try decodeBlock(&block, into: &output)
     return output.finish()
+  }
+
+  /// Puts the series of a block behind those before it, and empties it.
+  private static func decodeBlock(
+    _ block: inout RemoteWriteBlock, into output: inout SeriesOutput
+  ) throws(ProtobufError) {
+    guard block.count > 0 else { return }
+    defer { block.removeAll() }
+    guard output.hasRoom(forSamples: block.count) else {
+      for index in 0..<block.count { try decodeSeries(block.series[index], into: &output) }
+      return
+    }
+    let unknown = output.find(block)
+    var start = 0
+    while start < block.count {
+      let run = min(block.count - start, (unknown >> UInt64(start)).trailingZeroBitCount)
+      if run > 0 {
+        output.append(block, start..<(start + run))
+      } else if let id = try resolve(block.series[start], key: block.keys[start], pointCount: 1, into: &output) {
+        output.append(block, start, id)
+      }
+      start += max(1, run)
+    }
   }
 
   /// Where things lie in a TimeSeries.
@@ -79,7 +121,7 @@ package enum RemoteWriteDecoder {
       output.reject(.requestLimit, count: pointCount, "too many samples in a request")
       return
     }
-    let key = layout.isScattered ? nil : Hash128.of(layout.labels, seed: output.seed)
+    let key = layout.isScattered ? nil : RemoteWriteBlock.key(layout.labels, seed: output.seed)
     let resolved: SeriesID?
     if let known = output.known(key) {
       resolved = known

@@ -98,6 +98,8 @@ struct SeriesOutput {
   private var defined: Set<SeriesID> = []
   /// Bytes of labels that may still be defined.
   private var definitionBytesLeft: Int
+  /// Where the request stands among the series that the resolver has seen.
+  private var trail = SeriesTrail()
   /// What the batches cut so far hold.
   private var cutCounts = (samples: 0, histograms: 0, exemplars: 0, rows: 0)
 
@@ -112,9 +114,31 @@ struct SeriesOutput {
 
   /// The identity that the resolver has for a key, unless every series is to be defined again.
   @inline(__always)
-  func known(_ key: Hash128?) -> SeriesID? {
+  mutating func known(_ key: Hash128?) -> SeriesID? {
     guard let key, !decoding.alwaysDefine else { return nil }
-    return decoding.resolver.series(for: key)
+    return decoding.resolver.series(for: key, &trail)
+  }
+
+  /// The identities that the resolver has for the keys of a block; the bits of the answer name those without one.
+  mutating func find(_ block: borrowing RemoteWriteBlock) -> UInt64 {
+    decoding.resolver.series(for: block.keys, into: block.ids, &trail)
+  }
+
+  /// Adds series of a block that the resolver knew, each with its sample.
+  mutating func append(_ block: borrowing RemoteWriteBlock, _ range: Range<Int>) {
+    builder.append(
+      oneEach: UnsafeBufferPointer(rebasing: block.ids[(2 * range.lowerBound)..<(2 * range.upperBound)]),
+      timestamps: UnsafeBufferPointer(rebasing: block.times[range]),
+      values: UnsafeBufferPointer(rebasing: block.values[range]))
+    decoded.sampleCount += range.count
+  }
+
+  /// Adds a series of a block that was just defined, with its sample.
+  mutating func append(_ block: borrowing RemoteWriteBlock, _ index: Int, _ id: SeriesID) {
+    builder.beginSeries(id)
+    builder.append(
+      timestamp: Int64(littleEndian: block.times[index]), valueBits: UInt64(littleEndian: block.values[index]))
+    decoded.sampleCount += 1
   }
 
   /// Makes a series of what is in `labels`, defines it and remembers it under `key`; the labels are forgotten, and it
@@ -193,6 +217,13 @@ struct SeriesOutput {
   var hasRoom: Bool {
     let rows = cutCounts.rows + max(builder.seriesCount - 1, builder.sampleCount)
     return rows + decoded.histogramCount + decoded.exemplarCount + decoded.deltas.count < decoding.limits.samplesMax
+  }
+
+  /// Whether the request and the batch surely have room for so many series more, with a sample each.
+  func hasRoom(forSamples count: Int) -> Bool {
+    let rows = cutCounts.rows + max(builder.seriesCount, builder.sampleCount) + count
+    return rows + decoded.histogramCount + decoded.exemplarCount + decoded.deltas.count < decoding.limits.samplesMax
+      && builder.byteCountEstimate + count * SeriesBatchBuilder.rowBytes <= Self.cutBytes
   }
 
   /// Whether the request may hold another change.

@@ -14,6 +14,8 @@ struct PrometheusAPI: Sendable {
   private static let exemplarsMax = 10_000
 
   let queries: QueryService
+  /// Whether an answer may be log records or spans, for which Prometheus' API has no form.
+  var tellsEvents = false
 
   func respond(
     to route: PrometheusRoute, _ request: Request, _ context: ConnectionContext, tenant: TenantID
@@ -40,10 +42,11 @@ struct PrometheusAPI: Sendable {
     _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
     let text = try parameters.required("query")
+    let expression = try expression(text)
     let time = try parameters.time("time") ?? nowMilliseconds
     let options = try options(parameters)
     let result = try await queries.run(for: context, timeout: try parameters.timeout()) { engine in
-      try await engine.instant(text, tenant: tenant, at: time, options: options)
+      try await engine.instant(expression, text: text, tenant: tenant, at: time, options: options)
     }
     return try Self.answer(result, parameters)
   }
@@ -52,6 +55,7 @@ struct PrometheusAPI: Sendable {
     _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
     let text = try parameters.required("query")
+    let expression = try expression(text)
     guard let start = try parameters.time("start") else { throw FormParameters.missing("start") }
     guard let end = try parameters.time("end") else { throw FormParameters.missing("end") }
     let step = try parameters.required("step")
@@ -60,9 +64,23 @@ struct PrometheusAPI: Sendable {
     }
     let options = try options(parameters)
     let result = try await queries.run(for: context, timeout: try parameters.timeout()) { engine in
-      try await engine.range(text, tenant: tenant, from: start, to: end, step: stepMilliseconds, options: options)
+      try await engine.range(
+        expression, text: text, tenant: tenant, from: start, to: end, step: stepMilliseconds, options: options)
     }
     return try Self.answer(result, parameters)
+  }
+
+  /// The syntax tree of a query whose answer this API can tell.
+  private func expression(_ text: String) throws -> Expression {
+    let expression = try Self.parse(text)
+    guard tellsEvents || expression.type != .events else {
+      throw QueryError(
+        .badData,
+        "the expression selects log records or spans themselves, which this API cannot answer with: use a function such "
+          + "as count_over_time(logs{...}[5m]), or ask /loki/api/v1/query_range for lines and /tempo/api/search for traces"
+      )
+    }
+    return expression
   }
 
   private func options(_ parameters: FormParameters) throws -> QueryOptions {

@@ -1,0 +1,198 @@
+import NeedletailBlocks
+import NeedletailEnvironment
+import NeedletailSeries
+import NeedletailTelemetry
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// An engine in a temporary folder, and a journal beside it that takes the same frames without an engine.
+struct HeadRun {
+  enum Order: String {
+    case asCreated = "as created"
+    case shuffled
+  }
+
+  private static let control = LogRecordKind.series(9)
+  private let fleet: Fleet
+  private let root: String
+  private let engine: SeriesEngine
+  private let journal: Journal
+  private let controlJournal: Journal
+  private var ids: [SeriesID] = []
+  private var time = SystemClock().wallNanoseconds() / 1_000_000 - 600_000
+  private var batches: UInt64 = 0
+
+  init(_ fleet: Fleet) throws {
+    self.fleet = fleet
+    root = "/tmp/needletail-head-bench-\(getpid())"
+    let files = PosixFileSystem()
+    try files.createDirectory(root)
+    let options = JournalOptions(durability: .interval(seconds: 3600), pendingBytesMax: 1 << 30)
+    let folder = try Self.open(root + "/engine", files)
+    engine = try SeriesEngine(
+      options: SeriesEngineOptions(retention: .forever), slots: .standard, clock: SystemClock(), folder: folder.parts,
+      catalog: folder.catalog)
+    (journal, _) = try folder.startJournal(participants: [engine], clock: SystemClock(), options: options)
+    engine.start(journal)
+    (controlJournal, _) = try Self.open(root + "/control", files).startJournal(participants: [], clock: SystemClock(), options: options)
+  }
+
+  private static func open(_ path: String, _ files: PosixFileSystem) throws -> DataFolder {
+    try DataFolder.open(
+      path, on: files, random: SystemRandomSource(), holder: "a benchmark",
+      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
+  }
+
+  func close() {
+    journal.close()
+    controlJournal.close()
+    engine.stop()
+  }
+
+  // MARK: - Appending
+
+  /// Appends frames and returns the CPU time in ns that the engine took for them, without that of the log.
+  private func cost(_ batch: SeriesBatch, _ definitions: SeriesDefinitions?) async throws -> Int64 {
+    let start = Usage.cpu()
+    let outcome = try await engine.append(batch, definitions: definitions)
+    let end = Usage.cpu()
+    guard outcome.accepted == batch.sampleCount else { throw SeriesEngineError.malformed("samples were refused") }
+    let (_, position) = try controlJournal.append { transaction in
+      if let definitions { try transaction.log(Self.control, definitions.frame.bytes) }
+      try transaction.log(Self.control, batch.frame.bytes)
+    }
+    try await controlJournal.awaitDurable(position)
+    return (end - start) - (Usage.cpu() - end)
+  }
+
+  private mutating func batch(_ series: ArraySlice<Int>, builder: inout SeriesBatchBuilder) throws -> SeriesBatch {
+    for index in series {
+      builder.beginSeries(ids[index])
+      builder.append(timestamp: time, valueBits: Double(index).bitPattern)
+    }
+    batches += 1
+    guard let batch = builder.build(tenant: .default, batchID: Hash128(high: 1, low: batches)) else {
+      throw SeriesEngineError.malformed("no batch")
+    }
+    return batch
+  }
+
+  /// New series, then two more samples for each.
+  mutating func fill() async throws {
+    let order = Array(0..<fleet.count)
+    ids.reserveCapacity(fleet.count)
+    var builder = SeriesBatchBuilder()
+    var definitions = SeriesDefinitionsBuilder()
+    let before = Usage.anonymous()
+    var total: Int64 = 0
+    for start in stride(from: 0, to: fleet.count, by: 2_000) {
+      let range = start..<min(start + 2_000, fleet.count)
+      for index in range {
+        let labels = fleet.labels(index)
+        ids.append(SeriesID(labels, tenant: .default))
+        definitions.append(ids[index], labels: labels)
+      }
+      total += try await cost(
+        try batch(order[range], builder: &builder), definitions.build(tenant: .default))
+    }
+    print("new series: \(total / Int64(fleet.count)) ns each")
+    time += 15_000
+    try await append(rows: 2_000, order: .asCreated)
+    try await append(rows: 2_000, order: .asCreated)
+    let statistics = engine.statistics
+    let own = ids.capacity * 16 + order.capacity * 8
+    print("anonymous memory: \((Usage.anonymous() - before - own) / fleet.count) bytes a series of 3 samples")
+    print(
+      "the engine's own account: head \(statistics.headBytes / fleet.count),"
+        + " of it directory \(statistics.directoryBytes / fleet.count) bytes a series")
+  }
+
+  /// One sample for each series.
+  mutating func append(rows: Int, order: Order) async throws {
+    var series = Array(0..<fleet.count)
+    if order == .shuffled {
+      var generator = SeededGenerator(seed: 1)
+      series.shuffle(using: &generator)
+    }
+    var builder = SeriesBatchBuilder()
+    var total: Int64 = 0
+    var best = Int64.max
+    for start in stride(from: 0, to: fleet.count, by: rows) {
+      let some = series[start..<min(start + rows, fleet.count)]
+      let took = try await cost(try batch(some, builder: &builder), nil)
+      total += took
+      best = min(best, took * 10 / Int64(some.count))
+    }
+    time += 15_000
+    print(
+      "known series, \(order.rawValue), \(rows) rows a batch: \(total / Int64(fleet.count)) ns a sample"
+        + " (least of a batch \(Double(best) / 10))")
+  }
+
+  // MARK: - Asking
+
+  private func measure(_ name: String, _ body: () throws -> Int) rethrows {
+    var best = Int64.max
+    var found = 0
+    for _ in 0..<3 {
+      let start = Usage.cpu()
+      found = try body()
+      best = min(best, Usage.cpu() - start)
+    }
+    print("\(name): \(Double(best / 1000) / 1000) ms, \(found) found")
+  }
+
+  func ask() throws {
+    let selectors: [(String, [LabelMatcher])] = [
+      ("= of one metric", [LabelMatcher("__name__", equals: "container_resource_usage_metric_7_seconds_total")]),
+      (
+        "= and =",
+        [
+          LabelMatcher("__name__", equals: "container_resource_usage_metric_7_seconds_total"),
+          LabelMatcher("namespace", equals: "team-3"),
+        ]
+      ),
+      ("=~ prefix.*", [try LabelMatcher("pod", .matches, "service-12-.*")]),
+      ("=~ of ten alternatives", [try LabelMatcher("pod", .matches, (0..<10).map { "service-\($0)-\($0)" }.joined(separator: "|"))]),
+      ("=~ that runs on every value", [try LabelMatcher("pod", .matches, ".*-12-[0-9]+")]),
+      (
+        "!= beside =",
+        [
+          LabelMatcher("__name__", equals: "container_resource_usage_metric_7_seconds_total"),
+          try LabelMatcher("namespace", .notEqual, "team-3"),
+        ]
+      ),
+      ("!= alone", [try LabelMatcher("namespace", .notEqual, "team-3")]),
+      ("all, in order", []),
+    ]
+    for (name, matchers) in selectors {
+      try measure("select \(name)") {
+        try engine.select(tenant: .default, matchers, .all).matchedSeriesCount
+      }
+    }
+    for label in ["namespace", "pod", "id"] {
+      try measure("values of \(label)") {
+        try engine.labelValues(tenant: .default, name: label, [], .all).elements.count
+      }
+    }
+    try measure("values of pod of one metric") {
+      let matcher = LabelMatcher("__name__", equals: "container_resource_usage_metric_7_seconds_total")
+      return try engine.labelValues(tenant: .default, name: "pod", [matcher], .all).elements.count
+    }
+  }
+
+  /// A flush, and what the first round of samples costs after it.
+  mutating func flush() async throws {
+    let start = Usage.cpu()
+    _ = try journal.flush()
+    print("flush: \((Usage.cpu() - start) / Int64(fleet.count)) ns a series")
+    time += 15_000
+    print("in the new generation:")
+    try await append(rows: 2_000, order: .asCreated)
+    try await append(rows: 2_000, order: .asCreated)
+  }
+}

@@ -1,0 +1,112 @@
+import BenchmarkSupport
+import Foundation
+
+/// Asks servers that hold the same data the same questions in turn, and compares what they answer and what it cost.
+struct QueryRun {
+  /// What asking one server many times gave.
+  struct Cost {
+    var milliseconds: Double
+    var cpuMilliseconds: Double
+    var answer: [UInt8]
+  }
+
+  let servers: [RunningServer]
+  let options: Options
+  let endSeconds: Int
+
+  /// Repeats a request for the options' time, at least `fewest` times and 300 times at most, after one that warms up.
+  func cost(_ shape: QueryShape, _ server: RunningServer, fewest: Int = 5) throws -> Cost {
+    let isPeerWithCache = server.contestant.name == "victoria-metrics"
+    let extra = isPeerWithCache && !options.usesCaches ? "&nocache=1" : ""
+    let connection = try Connection(port: server.port)
+    let first = try connection.get(shape.request(endSeconds: endSeconds, repetition: 0, extra: extra))
+    guard first.status == 200 else { throw BenchmarkError("answer \(first.status): \(first.text.prefix(160))") }
+    var walls: [Double] = []
+    let cpu = server.figures.cpuSeconds
+    let clock = ContinuousClock()
+    let end = clock.now + .milliseconds(options.queryMilliseconds)
+    while walls.count < fewest || (clock.now < end && walls.count < 300) {
+      let request = shape.request(endSeconds: endSeconds, repetition: walls.count + 1, extra: extra)
+      let begin = clock.now
+      let answer = try connection.get(request)
+      walls.append((clock.now - begin) / .milliseconds(1))
+      guard answer.status == 200 else { throw BenchmarkError("answer \(answer.status)") }
+    }
+    return Cost(
+      milliseconds: walls.median ?? .nan,
+      cpuMilliseconds: (server.figures.cpuSeconds - cpu) * 1_000 / Double(walls.count), answer: first.bytes)
+  }
+
+  /// All shapes, as a table with geometric means; the means go into the figures as well.
+  func run(_ shapes: [QueryShape], into figures: inout FigureTable) -> (table: Table, notes: [String]) {
+    let names = servers.map(\.contestant.name)
+    var table = Table(
+      ["query"] + names.map { "p50 ms " + $0 } + names.map { "CPU ms " + $0 }
+        + ["p50 N/VM", "CPU N/VM", "needletail answers", "VM answers"])
+    var notes: [String] = []
+    var walls: [[Double]] = []
+    var cpus: [[Double]] = []
+    for (index, shape) in shapes.enumerated() {
+      var costs: [String: Cost] = [:]
+      for turn in servers.indices {
+        let server = servers[(turn + index) % servers.count]
+        do { costs[server.contestant.name] = try cost(shape, server) } catch {
+          notes.append("\(shape.name), \(server.contestant.name): \(error)")
+        }
+      }
+      let wall = names.map { costs[$0]?.milliseconds ?? .nan }
+      let cpu = names.map { costs[$0]?.cpuMilliseconds ?? .nan }
+      // Means are over the shapes that all could answer.
+      if costs.count == names.count {
+        walls.append(wall)
+        cpus.append(cpu)
+      }
+      let verdicts = ["needletail", "victoria-metrics"].map { verdict($0, costs, shape, &notes) }
+      table.add(
+        [shape.name] + (wall + cpu).map { Table.number($0) }
+          + [
+            ratio(costs["needletail"]?.milliseconds, costs["victoria-metrics"]?.milliseconds),
+            ratio(costs["needletail"]?.cpuMilliseconds, costs["victoria-metrics"]?.cpuMilliseconds),
+          ] + verdicts)
+    }
+    let wallMeans = names.indices.map { column in walls.map { $0[column] }.geometricMean }
+    let cpuMeans = names.indices.map { column in cpus.map { $0[column] }.geometricMean }
+    let own = names.firstIndex(of: "needletail")
+    let peer = names.firstIndex(of: "victoria-metrics")
+    table.add(
+      ["geometric mean of \(walls.count)"] + (wallMeans + cpuMeans).map { Table.number($0) }
+        + [wallMeans, cpuMeans].map { means in ratio(own.flatMap { means[$0] }, peer.flatMap { means[$0] }) })
+    for (name, column) in zip(names, names.indices) {
+      figures.record("queries: geometric mean of p50, ms", name, wallMeans[column], target: .ratio(0.5))
+      figures.record("queries: geometric mean of CPU, ms", name, cpuMeans[column], target: .ratio(0.5))
+    }
+    return (table, notes)
+  }
+
+  private func ratio(_ own: Double?, _ peer: Double?) -> String {
+    Table.number(own.flatMap { own in peer.map { own / $0 } })
+  }
+
+  /// Whether a server answers as Prometheus does; differences in full go to the notes.
+  private func verdict(
+    _ name: String, _ costs: [String: Cost], _ shape: QueryShape, _ notes: inout [String]
+  ) -> String {
+    guard let cost = costs[name], let reference = costs["prometheus"] else { return "-" }
+    guard let answer = Answer(cost.answer), let wanted = Answer(reference.answer) else {
+      notes.append("\(shape.name), \(name): an answer cannot be read")
+      return "unreadable"
+    }
+    guard let difference = answer.difference(from: wanted) else { return "equal" }
+    let withoutNames = Answer(cost.answer, droppingNames: true)
+    let other = Answer(reference.answer, droppingNames: true)
+    if let withoutNames, let other, withoutNames.series.count == answer.series.count,
+      withoutNames.difference(from: other) == nil
+    {
+      notes.append("\(shape.name), \(name): equal but for the name of the metric")
+      return "equal but names"
+    }
+    let reason = name == "victoria-metrics" ? shape.difference : shape.ownDifference
+    notes.append("\(shape.name), \(name): \(difference)" + (reason.map { " (expected: \($0))" } ?? ""))
+    return reason == nil ? "DIFFER" : "differ, expected"
+  }
+}

@@ -1,0 +1,104 @@
+/// One thing that a repair does.
+package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
+  /// A catalog that cannot be read is moved to `quarantine/` and one made of the parts' own headers takes its place.
+  case rebuildCatalog(reason: String, identity: FolderIdentity, parts: [PartRecord])
+  /// The identity is written beside the catalog, from which a lost catalog can be rebuilt.
+  case writeIdentity(FolderIdentity)
+  /// A part that cannot be opened is moved to `quarantine/` and taken out of the catalog.
+  case quarantinePart(PartID, reason: String)
+  /// The log, which cannot be read without the folder's identity, is moved to `quarantine/`.
+  case quarantineLog(segments: [LogSegmentID])
+  /// What no catalog lists is removed.
+  case removeLeftover(name: String)
+
+  package var description: String {
+    switch self {
+    case .rebuildCatalog(let reason, let identity, let parts):
+      "catalog.sqlite (\(reason)): make it anew from the headers of \(parts.count) parts, identity \(identity.id), "
+        + "\(identity.slotCount) slots; what is left of the old one goes to quarantine/"
+    case .writeIdentity: "identity: write it from the catalog"
+    case .quarantinePart(let id, let reason):
+      "parts/\(id): move it to quarantine/ and take it out of the catalog (\(reason))"
+    case .quarantineLog(let segments): "log/: move its \(segments.count) files to quarantine/"
+    case .removeLeftover(let name): "parts/\(name): remove it, no catalog lists it"
+    }
+  }
+}
+
+/// What a repair would do, and what it could not.
+package struct StorageRepairPlan: Sendable, Equatable {
+  /// In this order.
+  package var steps: [StorageRepairStep] = []
+  /// What cannot be known or brought back.
+  package var remarks: [String] = []
+
+  /// The plan for a folder of which this is known.
+  ///
+  /// `freshID` becomes the identity of a folder that has lost its own.
+  package init(
+    _ survey: StorageSurvey, _ verification: StorageVerification, freshID: String, removesLeftovers: Bool
+  ) {
+    var lost: [PartID: String] = [:]
+    for damage in verification.damages where damage.losesPart {
+      if let part = damage.part, lost[part] == nil { lost[part] = damage.description }
+    }
+    for (id, reason) in lost.sorted(by: { $0.key < $1.key }) { steps.append(.quarantinePart(id, reason: reason)) }
+    let partly = Set(verification.damages.compactMap(\.part)).subtracting(lost.keys).sorted()
+    if !partly.isEmpty {
+      remarks.append(
+        "these parts have damaged blocks and stay, because the rest of them is served: "
+          + partly.map(\.folderName).joined(separator: ", "))
+    }
+    if !survey.log.damages.isEmpty {
+      remarks.append("damaged ranges of the log cannot be repaired here; a server reads what is around them")
+    }
+    keepOrRemove(survey, removesLeftovers)
+    // Last, because the start of a server removes what a catalog does not list, and refuses a folder without one.
+    if let problem = survey.catalogProblem {
+      rebuild(survey, problem, freshID: freshID, lost: Set(lost.keys))
+    } else if let identity = survey.identity, !survey.hasIdentityFile {
+      steps.append(.writeIdentity(identity))
+    }
+  }
+
+  private mutating func rebuild(
+    _ survey: StorageSurvey, _ problem: String, freshID: String, lost: Set<PartID>
+  ) {
+    let identity = survey.identity ?? FolderIdentity(id: freshID, slotCount: Self.usualSlotCount)
+    let parts = survey.parts.filter { !lost.contains($0.id) }
+    defer { steps.append(.rebuildCatalog(reason: problem, identity: identity, parts: parts)) }
+    remarks.append(
+      "which generations of the log are in parts is not known: all of it is read back, and what is there twice "
+        + "counts once")
+    remarks.append(
+      "parts that a merge or the retention had removed from the catalog, and not yet from the disk, come back")
+    guard survey.identity == nil else { return }
+    remarks.append(
+      "the folder's identity is lost, a new one takes its place; its number of slots is taken to be "
+        + "\(Self.usualSlotCount)")
+    if !survey.log.segments.isEmpty {
+      steps.append(.quarantineLog(segments: survey.log.segments.map(\.segment)))
+      remarks.append("what was acknowledged and is in no part yet cannot be read without the old identity")
+    }
+  }
+
+  private mutating func keepOrRemove(_ survey: StorageSurvey, _ removesLeftovers: Bool) {
+    // Without a catalog nothing tells what is left over: a folder whose header is damaged may be the only copy.
+    if survey.catalogProblem != nil {
+      for name in survey.leftovers {
+        guard let id = PartID(folderName: name) else { continue }
+        steps.append(.quarantinePart(id, reason: "its header cannot be read"))
+      }
+      return
+    }
+    for name in survey.leftovers where removesLeftovers { steps.append(.removeLeftover(name: name)) }
+    if !removesLeftovers, !survey.leftovers.isEmpty {
+      remarks.append(
+        "the catalog does not list \(survey.leftovers.map { "parts/" + $0 }.joined(separator: ", ")): the next start "
+          + "of a server removes that, or --remove-leftovers now")
+    }
+  }
+
+  /// What a folder has unless it was told otherwise when it was made.
+  static let usualSlotCount = 1024
+}

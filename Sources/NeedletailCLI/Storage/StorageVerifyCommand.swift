@@ -1,0 +1,41 @@
+import ArgumentParser
+import NeedletailEnvironment
+import NeedletailTerminal
+
+/// `needletail storage verify DIR`.
+struct StorageVerifyCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Read all of a data folder and compare it with every checksum; ends with 1 where one does not hold.",
+    discussion: """
+      Names the file and the place of each damage. In a folder that a server has open the end of the log, which is \
+      being written, is not judged.
+
+      EXAMPLES
+        needletail storage verify ./needletail-data
+        needletail storage verify ./needletail-data --output json
+      """)
+
+  @Argument(help: "The data folder.")
+  var folder: String
+
+  @Option(help: "How to print the answer.")
+  var output: ReportFormat = .table
+
+  func run() async throws {
+    let access = try FolderAccess(folder, holder: "needletail storage verify", writes: false)
+    defer { access.close() }
+    let verification = try FolderAccess.failing { () throws(FileError) in
+      let inspector = access.inspector
+      return try inspector.verify(try inspector.survey(), check: FolderAccess.check)
+    }
+    if output == .json {
+      Console.print(StorageReport.json(verification).serialized)
+    } else {
+      Console.print(
+        verification.damages.map { StyledText(TerminalText($0.description, limit: 4_000), .error) }
+          + [StyledText(StorageReport.conclusion(verification))])
+    }
+    if !verification.damages.isEmpty { throw ExitCode(1) }
+  }
+}

@@ -1,0 +1,93 @@
+import NeedletailTelemetry
+
+/// What a directory knows of its series and never changes again: identities, tenants, labels.
+///
+/// Labels are numbers of pairs, and a pair is a name and a value; the text of each stands once. Everything here is only
+/// appended to, so that a copy made under the directory's lock is read without it.
+struct DirectoryRecords: Sendable {
+  struct Entry: BitwiseCopyable, Sendable {
+    var low: UInt64
+    var high: UInt64
+    /// Where its labels begin in `words`: how many, then the number of each pair, in canonical order.
+    var start: UInt32
+    var tenant: UInt32
+  }
+
+  /// A name and a value of one tenant.
+  struct Pair: BitwiseCopyable, Sendable {
+    var hash: UInt32
+    var name: UInt32
+    var value: UInt32
+  }
+
+  /// A label name of one tenant.
+  struct Name: BitwiseCopyable, Sendable {
+    var hash: UInt32
+    var tenant: UInt32
+    var text: UInt32
+  }
+
+  var entries = PagedArray<Entry>()
+  var words = PagedArray<UInt32>()
+  var pairs = PagedArray<Pair>()
+  var names = PagedArray<Name>()
+  var texts = TextPages()
+  /// The tenants, in order of arrival; few.
+  var tenants: [TenantID] = []
+
+  /// How many series there are; they are numbered densely, in order of arrival.
+  var count: Int { entries.count }
+
+  var byteCount: Int {
+    entries.byteCount + words.byteCount + pairs.byteCount + names.byteCount + texts.byteCount + tenants.count * 64
+  }
+
+  @inline(__always) func id(_ series: Int) -> SeriesID {
+    let entry = entries[series]
+    return SeriesID(Hash128(high: entry.high, low: entry.low))
+  }
+
+  func tenant(_ series: Int) -> Int { Int(entries[series].tenant) }
+
+  func number(of tenant: TenantID) -> Int? { tenants.firstIndex(of: tenant) }
+
+  /// Calls `body` with the pairs of a series, in canonical order.
+  @inline(__always) func forEachPair(_ series: Int, _ body: (_ pair: Int) -> Void) {
+    let start = Int(entries[series].start)
+    let count = Int(words[start])
+    for position in start + 1..<start + 1 + count { body(Int(words[position])) }
+  }
+
+  /// Appends the canonical label bytes of a series.
+  func appendLabels(_ series: Int, to writer: inout ByteWriter) {
+    forEachPair(series) { pair in
+      let record = pairs[pair]
+      writer.append(texts.prefixed(names[Int(record.name)].text))
+      writer.append(texts.prefixed(record.value))
+    }
+    withExtendedLifetime(texts) {}
+  }
+
+  /// Lends the canonical label bytes of a series, put together for this call.
+  func withLabels<Result>(_ series: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    var writer = ByteWriter(reserving: 256)
+    appendLabels(series, to: &writer)
+    return try writer.bytes.withUnsafeBytes(body)
+  }
+
+  func labels(_ series: Int) -> LabelSet {
+    var writer = ByteWriter(reserving: 256)
+    appendLabels(series, to: &writer)
+    return LabelSet(canonicalBytes: writer.bytes)
+  }
+
+  /// Lends the text of a pair's value.
+  func withValue<Result>(_ pair: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(texts) { try body(texts.text(pairs[pair].value)) }
+  }
+
+  /// Lends the text of a name.
+  func withName<Result>(_ name: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(texts) { try body(texts.text(names[name].text)) }
+  }
+}

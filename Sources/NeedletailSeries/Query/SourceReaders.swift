@@ -1,0 +1,101 @@
+import NeedletailTelemetry
+
+/// Reads series out of the sources of one query, each with what it read last at hand.
+struct SourceReaders: Sendable {
+  private struct PartReaders: Sendable {
+    var series: PartSeriesReader
+    var samples: SampleScan
+    var histograms: PartScan
+
+    init(_ part: SeriesPart, _ index: PartIndex) {
+      series = PartSeriesReader(index)
+      samples = SampleScan(part)
+      histograms = PartScan(part, kind: PartBlockKind.histograms)
+    }
+  }
+
+  /// What a series has beside its float samples.
+  struct Found {
+    /// When its count began, in ms; 0 where nobody told.
+    var start: Int64 = 0
+    var histograms: [StoredHistogram] = []
+  }
+
+  /// A head, and the records of its directory, which are read without a lock.
+  private struct HeadReader: Sendable {
+    var head: SeriesHead
+    var records: DirectoryRecords
+  }
+
+  private let heads: [HeadReader]
+  private var parts: [PartReaders] = []
+
+  /// Sources are numbered: the heads first, then the parts.
+  init(_ sources: [SeriesSnapshot.Source]) {
+    var heads: [HeadReader] = []
+    for source in sources {
+      switch source {
+      case .head(let head): heads.append(HeadReader(head: head, records: head.directory.records))
+      case .part(let part, let index): parts.append(PartReaders(part, index))
+      }
+    }
+    self.heads = heads
+  }
+
+  func isHead(_ source: Int) -> Bool { source < heads.count }
+
+  /// The identity of a part's series.
+  mutating func id(_ place: SeriesGathering.Place) throws(SeriesDamage) -> SeriesID {
+    let number = Int(place.number)
+    if isHead(Int(place.source)) {
+      return heads[Int(place.source)].records.id(number)
+    }
+    return try parts[Int(place.source) - heads.count].series.id(number)
+  }
+
+  /// The canonical labels of a series.
+  mutating func labels(_ place: SeriesGathering.Place) throws(SeriesDamage) -> [UInt8] {
+    let number = Int(place.number)
+    if isHead(Int(place.source)) {
+      var labels = ByteWriter(reserving: 256)
+      heads[Int(place.source)].records.appendLabels(number, to: &labels)
+      return labels.bytes
+    }
+    return try parts[Int(place.source) - heads.count].series.labels(of: number)
+  }
+
+  /// Appends a series' samples within the range, in ms.
+  mutating func read(
+    _ place: SeriesGathering.Place, from start: Int64, to end: Int64, into columns: inout SampleColumns,
+    _ found: inout Found
+  ) throws(SeriesDamage) {
+    let number = Int(place.number)
+    if isHead(Int(place.source)) {
+      let content = heads[Int(place.source)].head.withStorage { storage in
+        var columns = SampleColumns()
+        storage.collect(number, from: start, to: end, into: &columns)
+        return (
+          columns, storage.histograms(number, from: start, to: end), storage.startTimestamp(number)
+        )
+      }
+      columns.append(content.0)
+      found.histograms += content.1
+      found.start = max(found.start, content.2)
+      return
+    }
+    let part = Int(place.source) - heads.count
+    let record = try parts[part].series.record(number)
+    found.start = max(found.start, record.startTimestamp)
+    if record.sampleRuns > 0 {
+      try parts[part].samples.read(
+        PartScan.Runs(record.samples, count: record.sampleRuns), from: start, to: end, into: &columns)
+    }
+    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
+    while try parts[part].histograms.next(
+      &runs,
+      { (reader) throws(MalformedBytes) in
+        try HistogramRun.decode(&reader, from: start, to: end, into: &found.histograms)
+      })
+    {}
+  }
+}

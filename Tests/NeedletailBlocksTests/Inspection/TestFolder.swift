@@ -1,0 +1,99 @@
+import NeedletailEnvironment
+import NeedletailSimulation
+
+@testable import NeedletailBlocks
+
+/// A real data folder with parts of numbers, and what is asked of it.
+struct TestFolder {
+  let path: String
+  static let files = PosixFileSystem()
+
+  /// What was stored in each part.
+  static let parts: [[UInt64]] = [[1, 2, 3], [10, 11], [20, 21, 22]]
+  /// What was acknowledged after that.
+  static let logged: [UInt64] = [30, 31]
+
+  /// Makes the folder: three parts, and two records in the log.
+  init(making path: String) throws {
+    self.path = path
+    let (folder, engine, journal) = try Self.open(path)
+    func append(_ numbers: [UInt64]) throws {
+      for number in numbers {
+        _ = try journal.append { transaction in
+          try transaction.log(.series(1), TestRecord.bytes(number))
+          engine.state.withLock { $0.head.append(number) }
+        }
+      }
+      journal.commitPending()
+    }
+    for numbers in Self.parts {
+      try append(numbers)
+      _ = try journal.flush()
+    }
+    try append(Self.logged)
+    journal.close()
+    folder.close()
+  }
+
+  private static func open(_ path: String) throws -> (DataFolder, TestEngine, Journal) {
+    let folder = try DataFolder.open(
+      path, on: files, random: SeededRandomSource(seed: 9), holder: "a test",
+      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
+    do {
+      let engine = try TestEngine(folder)
+      let (journal, _) = try folder.startJournal(
+        participants: [engine], clock: ManualClock(), options: JournalOptions(commitsOnOwnThread: false))
+      return (folder, engine, journal)
+    } catch {
+      folder.close()
+      throw error
+    }
+  }
+
+  /// All numbers that a server would find.
+  func numbers() throws -> [UInt64] {
+    let (folder, engine, journal) = try Self.open(path)
+    defer {
+      journal.close()
+      folder.close()
+    }
+    return engine.all
+  }
+
+  static let everything = (parts.flatMap { $0 } + logged).sorted()
+
+  private func inspector() -> StorageInspector {
+    StorageInspector(
+      path, on: Self.files, isInUse: false,
+      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(reading: path) })
+  }
+
+  func survey() throws -> StorageSurvey { try inspector().survey() }
+
+  func verify() throws -> StorageVerification { try inspector().verify(try survey(), check: { _, _ in nil }) }
+
+  /// Repairs, as far as the file system lets it; returns what the plan said.
+  @discardableResult
+  func repair(on files: any FileSystem = TestFolder.files, removesLeftovers: Bool = false) throws -> StorageRepairPlan {
+    let survey = try survey()
+    let plan = StorageRepairPlan(
+      survey, try inspector().verify(survey, check: { _, _ in nil }),
+      freshID: String(repeating: "ab", count: 16), removesLeftovers: removesLeftovers)
+    try StorageRepair(path, on: files) { path throws(CatalogError) in try SQLiteCatalog(path: path) }.run(plan)
+    return plan
+  }
+
+  /// The folder of the part that holds the numbers of this index.
+  func part(_ index: Int) throws -> String {
+    path + "/parts/" + (try Self.files.list(path + "/parts").map(\.name).sorted()[index])
+  }
+
+  /// Changes a byte of a file.
+  static func flip(_ path: String, at offset: UInt64) throws {
+    let file = try files.open(path, .readWrite)
+    defer { file.close() }
+    var byte: [UInt8] = [0]
+    _ = try byte.withUnsafeMutableBytes { try file.read(into: $0, at: offset) }
+    try file.write([byte[0] ^ 4], at: offset)
+  }
+}
