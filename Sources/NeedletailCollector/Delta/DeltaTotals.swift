@@ -10,11 +10,11 @@ struct DeltaTotals {
   }
 
   let parts: [DeltaAccumulator.Applied.Part]
-  private(set) var rejections: Rejections
+  let rejections: Rejections
   /// Points of the sender in all parts.
   let pointCount: Int
   /// Reserved for as long as this is there; to be released then.
-  private(set) var reservedBytes = 0
+  let reservedBytes: Int
   private let applied: DeltaAccumulator.Applied
 
   /// Takes the changes out of `decoded` and adds them to their totals.
@@ -40,9 +40,10 @@ struct DeltaTotals {
     reservedBytes = applied.reservedBytes + batchBytes
     parts = applied.parts(tenant: tenant, batchID: Hash128(high: batchID.high, low: ~batchID.low))
     pointCount = parts.reduce(0) { $0 + $1.pointCount }
-    rejections = applied.rejections
+    var rejections = applied.rejections
     let lost = decoded.deltaPointCount - rejections.total - pointCount
     if lost > 0 { rejections.add(.recordTooLarge, count: lost, detail: "totals do not fit into one batch") }
+    self.rejections = rejections
   }
 
   /// Takes back the totals of the parts that are not stored; `fates` are of the first parts.
