@@ -62,7 +62,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .tlsCertificate: "PEM file with the certificate chain"
     case .tlsKey: "PEM file with the private key"
     case .tokenFile: "file with the bearer tokens that are accepted, one per line, 16 characters or more each"
-    case .bodyBytesMax: "the largest request body, before and after decompression"
+    case .bodyBytesMax: "the largest request body, before and after decompression; remote write: 32MiB at most"
     case .queryTimeout: "how long a query may run"
     case .querySamplesMax: "how many samples a query may read"
     case .queryConcurrency: "how many queries run at once"

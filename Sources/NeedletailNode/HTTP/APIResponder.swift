@@ -22,7 +22,7 @@ struct APIResponder: Sendable {
     let response =
       GRPCResponder.isCall(request)
       ? await GRPCResponder(node: node, token: token, counters: counters, clock: clock)
-        .respond(to: request, context: context)
+        .respond(to: request)
       : await respond(to: request, context, started: started)
     // Neither the query nor a body: what is asked and stored is not the operator's to read.
     logger.debug(
@@ -49,10 +49,9 @@ struct APIResponder: Sendable {
       logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "reason": "\(error)"])
       response = Response(.internalServerError, text: "internal error; the server's log tells more\n")
     }
-    if response.status.code == 413 || response.status.code == 401 {
+    if [401, 408, 413].contains(response.status.code) {
       // The rest of the body was not read: the connection cannot be used for another request.
       response.headers[.connection] = "close"
-      context.closeSoon()
     }
     counters.finished(
       route: route?.family ?? "unknown", status: response.status.code,

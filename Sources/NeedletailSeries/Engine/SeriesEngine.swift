@@ -93,6 +93,9 @@ package final class SeriesEngine: JournalParticipant {
   /// The clock's time in ms.
   var now: Int64 { clock.wallNanoseconds() / 1_000_000 }
 
+  /// The times of samples that are taken when it is `now`, both in ms since 1970.
+  package func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { options.acceptedTimes(at: now) }
+
   /// What the engine counts and holds.
   ///
   /// Cheap enough for every scrape.
