@@ -64,10 +64,11 @@ struct HTTP2WatchTests {
       channel.embeddedEventLoop.advanceTime(by: .minutes(7))
       #expect(asked.count == 1 && channel.isActive)
       let stream = EmbeddedChannel(loop: channel.embeddedEventLoop)
+      try stream.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
       if hasStream { watch.opened(stream) }
       channel.embeddedEventLoop.advanceTime(by: .seconds(1))
       #expect(channel.isActive == hasStream)
-      _ = try? stream.finish()
+      stream.close(promise: nil)
       channel.embeddedEventLoop.advanceTime(by: .minutes(8))
       #expect(asked.count == 1 && !channel.isActive)
     }
