@@ -141,6 +141,13 @@ struct OutputTests {
       EventOutput.csv(Trace(id: "t", spans: [span])).contains("t,a,,payment,charge,1970-01-01T00:00:00.000Z,5,true,"))
   }
 
+  @Test("a name that nobody knows is recognised by what the lookup says")
+  func unknownHost() {
+    let text =
+      "DNS error: SocketAddressError.UnknownHost: Name or service not known (error -2) for host no-such-host.invalid, port 7070"
+    #expect(APIClient.isUnknownHost(text) && !APIClient.isUnknownHost("connection reset"))
+  }
+
   @Test("times are sent as exact decimal seconds")
   func seconds() {
     #expect(APIClient.seconds(1_700_000_000_123_456_789) == "1700000000.123")
