@@ -58,7 +58,7 @@ struct ServerAnswerTests {
       let found = try await server.json("/tempo/api/search?tags=job%3Dshop/cart%20status%3Derror")
       #expect((found["traces"] as? [Any])?.count == 1)
       let p95 = #"quantile_over_time(0.95, spans{kind=~"server|consumer"} | unwrap duration [1m]) by (job)"#
-      #expect(try await server.instant(p95, at: now) == ["job=shop/cart": "0.000000009"])
+      #expect(try await server.instant(p95, at: now) == ["job=shop/cart": "9e-09"])
       let errors = #"sum by (job) (rate(spans{kind=~"server|consumer", status="error"}[1s]))"#
       #expect(try await server.instant(errors, at: now) == ["job=shop/cart": "1"])
     }
@@ -96,6 +96,8 @@ struct ServerAnswerTests {
       let path = "/loki/api/v1/series"
       #expect(try services(try await server.get("\(path)?\(cart)")) == ["cart"])
       #expect(try services(try await server.get("\(path)?\(cart)&\(shop)")) == ["cart", "payment"])
+      let errors = "match[]=%7Blevel%3D%22error%22,service_namespace%3D%22shop%22%7D"
+      #expect(try services(try await server.get("\(path)?\(errors)")) == ["cart", "payment"])
       #expect(try services(try await server.get(path)) == ["cart", "other", "payment"])
       #expect(try services(try await server.get("\(path)?\(shop)&start=1&end=2")) == [])
       let form = ["Content-Type": "application/x-www-form-urlencoded"]

@@ -118,13 +118,19 @@ struct LokiAPI: Sendable {
       for matchers in selectors {
         scope.matchers = matchers
         let streams = try await events.streams(.logs, scope, limit: PrometheusAPI.listMax)
-        for labels in streams where seen.insert(labels).inserted { found.append(labels) }
+        for labels in Self.narrowed(streams, to: matchers) where seen.insert(labels).inserted { found.append(labels) }
       }
       return found
     }
     return PrometheusEnvelope.success { json in
       json.array { json in for labels in found { SeriesJSON.labels(labels, to: &json) } }
     }
+  }
+
+  /// The streams that match; a condition on a label that none of them has is one on records, and says nothing of streams.
+  private static func narrowed(_ streams: [LabelSet], to matchers: [LabelMatcher]) -> [LabelSet] {
+    let ofStreams = matchers.filter { matcher in streams.contains { $0[matcher.name] != nil } }
+    return streams.filter { labels in ofStreams.allSatisfy { $0.matches(labels[$0.name] ?? "") } }
   }
 
   private static var buildInformation: Response {
