@@ -12,6 +12,7 @@ final class PartDeletions: Sendable {
   /// Why one of them cannot be read: nothing of the part can be believed then.
   private let problem: String?
   private let found = Mutex<DeletedSeries?>(nil)
+  private let share = Mutex<Double?>(nil)
 
   init(_ contents: [[UInt8]]) {
     self.contents = contents
@@ -44,6 +45,25 @@ final class PartDeletions: Sendable {
   }
 }
 
+extension PartDeletions {
+  /// From which share of a part's series' times that are deleted it is rewritten by itself.
+  private static let shareMin = 0.25
+  /// From how many deletions on.
+  private static let countMin = 64
+
+  /// Whether the part is to be rewritten without waiting for others to be merged with: much of it is deleted, or by so
+  /// many deletions that queries feel them.
+  ///
+  /// One whose index cannot tell is not. Worked out once.
+  func areWorthRewriting(_ index: PartIndex) -> Bool {
+    if contents.count >= Self.countMin { return true }
+    if let share = share.withLock({ $0 }) { return share >= Self.shareMin }
+    guard let share = try? series(in: index).share(of: index) else { return false }
+    self.share.withLock { $0 = share }
+    return share >= Self.shareMin
+  }
+}
+
 extension DeletedSeries {
   /// Adds what a deletion names in a part.
   mutating func add(_ deletion: SeriesDeletion, in index: PartIndex) throws(SeriesDamage) {
@@ -54,9 +74,10 @@ extension DeletedSeries {
     add(selected, in: deletion.range)
   }
 
-  /// Whether nothing is left of a series between two instants, as far as its record tells.
-  func takesAll(_ series: Int, _ record: PartSeriesRecord, from start: Int64, to end: Int64) -> Bool {
-    let (first, last) = (max(start, record.minTime), min(end, record.maxTime))
+  /// Whether nothing is left of a series within a range, as far as its record tells.
+  func takesAll(_ series: Int, _ record: PartSeriesRecord, in range: TimeRange) -> Bool {
+    let first = max(range.startMilliseconds, record.minTime)
+    let last = min(range.endMilliseconds, record.maxTime)
     guard first <= last else { return false }
     return times(of: series).covers(first, last)
   }

@@ -12,13 +12,19 @@ struct MergeInput {
   var samples: SampleScan
   private var histograms: PartScan
   private var exemplars: ExemplarScan
+  private let deletedSeries: DeletedSeries
+  /// The instants at which nothing is left of the current series.
+  private(set) var deleted = TimeRangeSet()
   /// The numbers in the new part of this one's timestamp columns, as far as they are known.
   private var timeColumns: [UInt32] = []
 
-  init(_ part: SeriesPart) {
+  /// `deletions` are those that apply to the part.
+  init(_ part: SeriesPart, _ deletions: PartDeletions?) throws(SeriesDamage) {
     self.part = part
     // Each block is read once, so that keeping it would only put out what queries use.
-    reader = PartSeriesReader(PartIndex(part))
+    let index = PartIndex(part, deletions: deletions)
+    deletedSeries = try index.deleted()
+    reader = PartSeriesReader(index)
     samples = SampleScan(part)
     histograms = PartScan(part, kind: PartBlockKind.histograms)
     exemplars = ExemplarScan(part)
@@ -29,12 +35,30 @@ struct MergeInput {
 
   /// Goes to the next series; `record` is nil behind the last one.
   mutating func advance() throws(SeriesDamage) {
+    // Of a series of which nothing is left nobody read the exemplars.
+    if !deleted.isEmpty { while try exemplars.next(of: number) != nil {} }
     number += 1
     record = nil
     guard number < part.content.seriesCount else { return }
     while tenant < part.content.tenants.count, number >= part.content.tenants[tenant].end { tenant += 1 }
     labels = nil
     record = try reader.record(number)
+    deleted = deletedSeries.isEmpty ? TimeRangeSet() : deletedSeries.times(of: number)
+  }
+
+  /// Whether anything of the current series is not deleted.
+  mutating func isAnythingLeft() throws(SeriesDamage) -> Bool {
+    guard record != nil, !deleted.isEmpty else { return record != nil }
+    var runs = sampleRuns
+    while let run = try samples.next(&runs) {
+      if run.times.contains(where: { !deleted.contains($0) }) { return true }
+    }
+    var found: [StoredHistogram] = []
+    try readHistograms(into: &found)
+    if !found.isEmpty { return true }
+    var scan = exemplars
+    while let exemplar = try scan.next(of: number) { if !deleted.contains(exemplar.timestamp) { return true } }
+    return false
   }
 
   /// The current series' canonical labels, put together when they are asked for: where identities are equal, those of
@@ -54,6 +78,7 @@ struct MergeInput {
   /// Adds the current series' histograms.
   mutating func readHistograms(into all: inout [StoredHistogram]) throws(SeriesDamage) {
     guard let record else { return }
+    let known = all.count
     var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
     while try histograms.next(
       &runs,
@@ -61,11 +86,14 @@ struct MergeInput {
         try HistogramRun.decode(&reader, from: .min, to: .max, into: &all)
       })
     {}
+    all.remove(deleted, from: known)
   }
 
   /// Adds the current series' exemplars.
   mutating func readExemplars(into all: inout [StoredExemplar]) throws(SeriesDamage) {
-    while let exemplar = try exemplars.next(of: number) { all.append(exemplar) }
+    while let exemplar = try exemplars.next(of: number) {
+      if !deleted.contains(exemplar.timestamp) { all.append(exemplar) }
+    }
   }
 
   /// The number of a timestamp column in the new part, found once.

@@ -29,8 +29,8 @@ struct SampleJoin {
     sources.removeAll(keepingCapacity: true)
     for input in members {
       var runs = inputs[input].sampleRuns
-      guard let run = try Self.next(&runs, of: &inputs[input]) else { continue }
-      sources.append(Source(input: input, runs: runs, run: run))
+      guard let source = try Self.next(&runs, of: input, &inputs) else { continue }
+      sources.append(source)
     }
     while let (first, bound) = earliest() {
       if Task.isCancelled { throw .cancelled }
@@ -44,10 +44,26 @@ struct SampleJoin {
     try write(times.count, to: builder)
   }
 
+  /// The next run of an input of which anything is left, without what is deleted.
   private static func next(
-    _ runs: inout PartScan.Runs, of input: inout MergeInput
-  ) throws(SeriesMaintenanceError) -> SampleScan.Run? {
-    try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in try input.samples.next(&runs) }
+    _ runs: inout PartScan.Runs, of input: Int, _ inputs: inout [MergeInput]
+  ) throws(SeriesMaintenanceError) -> Source? {
+    do throws(SeriesDamage) {
+      let deleted = inputs[input].deleted
+      while var run = try inputs[input].samples.next(&runs) {
+        guard deleted.overlaps(run.times[0], run.times[run.times.count - 1]) else {
+          return Source(input: input, runs: runs, run: run)
+        }
+        let kept = run.times.indices.filter { !deleted.contains(run.times[$0]) }
+        if kept.isEmpty { continue }
+        if kept.count == run.times.count { return Source(input: input, runs: runs, run: run) }
+        var values: [Double] = []
+        try inputs[input].samples.decode(run, into: &values)
+        run.times = kept.map { run.times[$0] }
+        return Source(input: input, runs: runs, run: run, values: kept.map { values[$0] })
+      }
+      return nil
+    } catch { throw .damage(error) }
   }
 
   /// The source with the earliest sample, and the earliest time of the others.
@@ -73,7 +89,9 @@ struct SampleJoin {
   ) throws(SeriesMaintenanceError) -> Bool {
     let source = sources[index]
     let all = source.run.times
-    guard source.position == 0, all.count >= SampleRun.countMin, bound.map({ all[all.count - 1] < $0 }) ?? true,
+    // A run that is decoded already may be without some of its samples.
+    guard source.position == 0, source.values.isEmpty, all.count >= SampleRun.countMin,
+      bound.map({ all[all.count - 1] < $0 }) ?? true,
       // What waits is written as runs of its own then, which must not be short.
       times.isEmpty || times.count >= SampleRun.countMin
     else { return false }
@@ -134,14 +152,14 @@ struct SampleJoin {
     guard source.position == source.run.times.count else { return }
     let last = source.run.times[source.position - 1]
     var runs = source.runs
-    guard let run = try Self.next(&runs, of: &inputs[source.input]) else {
+    guard let next = try Self.next(&runs, of: source.input, &inputs) else {
       sources.remove(at: index)
       return
     }
-    guard run.times[0] > last else {
+    guard next.time > last else {
       throw .damage(inputs[source.input].part.damage("runs overlap in time", kind: PartBlockKind.samples))
     }
-    sources[index] = Source(input: source.input, runs: runs, run: run)
+    sources[index] = next
   }
 
   /// Writes the first samples that wait.

@@ -48,6 +48,9 @@ final class SeriesPartBuilder {
     self.writer = writer
   }
 
+  /// Whether no series was begun.
+  var isEmpty: Bool { seriesCount == 0 }
+
   /// Gives the part up and removes its folder, as far as that works.
   func discard() { writer.discard() }
 

@@ -12,12 +12,13 @@ struct SeriesPartMerge {
   private var join = SampleJoin()
   private var members: [Int] = []
 
-  /// Writes everything that is in the parts, each sample once, as one part.
+  /// Writes everything that is in the parts and not deleted, each sample once, as one part; nil where nothing is left.
   ///
   /// Ends soon when its task is cancelled, and then, as after any error, leaves nothing behind.
   static func merge(
-    _ parts: [SeriesPart], options: SeriesEngineOptions, slots: SlotMap, to folder: PartsFolder
-  ) throws(SeriesMaintenanceError) -> PartRecord {
+    _ parts: [SeriesPart], _ deletions: [PartID: PartDeletions], options: SeriesEngineOptions, slots: SlotMap,
+    to folder: PartsFolder
+  ) throws(SeriesMaintenanceError) -> PartRecord? {
     var metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
     metadata.add(of: [], parts.byAge)
     let descriptions = metadata.entries.map { ($0.key, $0.value.description) }.sortedByKey()
@@ -30,7 +31,11 @@ struct SeriesPartMerge {
     } catch { throw .block(error) }
     do throws(SeriesMaintenanceError) {
       var merge = SeriesPartMerge(parts, builder)
-      try merge.run(parts)
+      try merge.run(parts, deletions)
+      guard !builder.isEmpty else {
+        builder.discard()
+        return nil
+      }
       return try SeriesMaintenanceError.wrapping { () throws(BlockError) in
         try builder.finish(metadata: descriptions)
       }
@@ -47,10 +52,12 @@ struct SeriesPartMerge {
     self.builder = builder
   }
 
-  private mutating func run(_ parts: [SeriesPart]) throws(SeriesMaintenanceError) {
+  private mutating func run(
+    _ parts: [SeriesPart], _ deletions: [PartID: PartDeletions]
+  ) throws(SeriesMaintenanceError) {
     try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in
       for part in parts {
-        var input = MergeInput(part)
+        var input = try MergeInput(part, deletions[part.record.id])
         try input.advance()
         inputs.append(input)
       }
@@ -63,7 +70,7 @@ struct SeriesPartMerge {
         throw .damage(inputs[first].part.damage("series are out of order", kind: PartBlockKind.series))
       }
       last = key
-      try writeSeries(first, labels: key.labels)
+      if try isAnythingLeft() { try writeSeries(first, labels: key.labels) }
       for member in members {
         do throws(SeriesDamage) { try inputs[member].advance() } catch { throw .damage(error) }
       }
@@ -100,6 +107,16 @@ struct SeriesPartMerge {
       }
     }
     return members.first
+  }
+
+  /// Whether the members have anything of their series that is not deleted.
+  private mutating func isAnythingLeft() throws(SeriesMaintenanceError) -> Bool {
+    for member in members {
+      do throws(SeriesDamage) {
+        if try inputs[member].isAnythingLeft() { return true }
+      } catch { throw .damage(error) }
+    }
+    return false
   }
 
   private mutating func writeSeries(_ first: Int, labels: [UInt8]) throws(SeriesMaintenanceError) {

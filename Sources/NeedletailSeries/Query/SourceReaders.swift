@@ -12,6 +12,12 @@ struct SourceReaders: Sendable {
       samples = SampleScan(part)
       histograms = PartScan(part, kind: PartBlockKind.histograms)
     }
+
+    /// The instants at which nothing is left of a series.
+    func deletedTimes(of number: Int) throws(SeriesDamage) -> TimeRangeSet {
+      let deleted = try series.index.deleted()
+      return deleted.isEmpty ? TimeRangeSet() : deleted.times(of: number)
+    }
   }
 
   /// What a series has beside its float samples.
@@ -84,18 +90,23 @@ struct SourceReaders: Sendable {
       return
     }
     let part = Int(place.source) - heads.count
+    let deleted = try parts[part].deletedTimes(of: number)
+    let before = columns.count
     let record = try parts[part].series.record(number)
     found.start = max(found.start, record.startTimestamp)
     if record.sampleRuns > 0 {
       try parts[part].samples.read(
         PartScan.Runs(record.samples, count: record.sampleRuns), from: start, to: end, into: &columns)
     }
+    columns.remove(deleted, from: before)
     var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
+    let known = found.histograms.count
     while try parts[part].histograms.next(
       &runs,
       { (reader) throws(MalformedBytes) in
         try HistogramRun.decode(&reader, from: start, to: end, into: &found.histograms)
       })
     {}
+    found.histograms.remove(deleted, from: known)
   }
 }
