@@ -158,6 +158,19 @@ struct SeriesDeletionTests {
     #expect(try machine.catalog.list(.series).map(\.summary.rows) == [UInt64(3 * 100 + 3 * 39)])
   }
 
+  @Test("what long runs come to does not stand in for samples of which some are deleted")
+  func summaries() async throws {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: 5))
+    let start = SeriesEngine.day(of: machine.nowMilliseconds) * SeriesEngine.dayMilliseconds
+    let times = (0..<1000).map { start + Int64($0) * 1000 }
+    try await append(machine, series: 0..<2, times: times, value: 1)
+    try machine.engine.delete(tenant: .default, m0, try range(start, start + 2000))
+    var cursor = try machine.engine.select(tenant: .default, [], .all)
+    let chunk = try #require(try cursor.next(summarizing: { _ in true }))
+    #expect(chunk.samples(0).count == 997 && chunk.summaries(0).isEmpty)
+    #expect(chunk.samples(1).isEmpty && chunk.summaries(1).map(\.count) == [1000])
+  }
+
   @Test("a deletion that comes while a merge runs is handed down to the new part")
   func whileMerging() async throws {
     let (machine, start) = try await twoParts()

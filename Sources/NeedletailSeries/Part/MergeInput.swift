@@ -15,6 +15,9 @@ struct MergeInput {
   private let deletedSeries: DeletedSeries
   /// The instants at which nothing is left of the current series.
   private(set) var deleted = TimeRangeSet()
+  private var summaries: SummaryReader
+  /// Those of the current series, where they were needed.
+  private var summaryRows: [SummaryRow]?
   /// The numbers in the new part of this one's timestamp columns, as far as they are known.
   private var timeColumns: [UInt32] = []
 
@@ -28,6 +31,7 @@ struct MergeInput {
     samples = SampleScan(part)
     histograms = PartScan(part, kind: PartBlockKind.histograms)
     exemplars = ExemplarScan(part)
+    summaries = SummaryReader(part)
   }
 
   /// The current series' tenant.
@@ -42,6 +46,7 @@ struct MergeInput {
     guard number < part.content.seriesCount else { return }
     while tenant < part.content.tenants.count, number >= part.content.tenants[tenant].end { tenant += 1 }
     labels = nil
+    summaryRows = nil
     record = try reader.record(number)
     deleted = deletedSeries.isEmpty ? TimeRangeSet() : deletedSeries.times(of: number)
   }
@@ -73,6 +78,17 @@ struct MergeInput {
   /// The current series' runs of samples.
   var sampleRuns: PartScan.Runs {
     PartScan.Runs(record?.samples ?? 0, count: record?.sampleRuns ?? 0)
+  }
+
+  /// The summary of one of the current series' runs; nil where it has none.
+  mutating func summary(of run: SampleScan.Run) throws(SeriesDamage) -> RunSummary? {
+    guard let record, record.summaryCount > 0 else { return nil }
+    if summaryRows == nil {
+      var rows: [SummaryRow] = []
+      try summaries.read(record.summaries, count: record.summaryCount, into: &rows)
+      summaryRows = rows
+    }
+    return summaryRows?.first { $0.run == run.number }?.summary
   }
 
   /// Adds the current series' histograms.

@@ -4,6 +4,7 @@ enum PartFileName {
   static let histograms = "histograms"
   static let exemplars = "exemplars"
   static let times = "times"
+  static let summaries = "summaries"
   static let index = "index"
   static let content = "content"
 }
@@ -21,12 +22,13 @@ enum PartBlockKind {
   static let content: UInt8 = 9
   static let times: UInt8 = 10
   static let names: UInt8 = 11
+  static let summaries: UInt8 = 12
 
   /// What people call them.
   static let titles: [(kind: UInt8, title: String)] = [
     (samples, "values"), (histograms, "histograms"), (exemplars, "exemplars"), (dictionary, "dictionary"),
     (postings, "postings"), (series, "series"), (labels, "labels"), (slots, "slots"), (times, "times"),
-    (names, "names"),
+    (names, "names"), (summaries, "summaries"),
   ]
 
   /// The file that blocks of a kind lie in.
@@ -36,6 +38,7 @@ enum PartBlockKind {
     case histograms: PartFileName.histograms
     case exemplars: PartFileName.exemplars
     case times: PartFileName.times
+    case summaries: PartFileName.summaries
     default: PartFileName.index
     }
   }

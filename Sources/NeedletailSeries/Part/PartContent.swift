@@ -17,10 +17,13 @@ struct PartContent: Sendable {
   var seriesCount = 0
   /// How many label values there are.
   var valueCount = 0
+  /// How many runs of samples have a summary.
+  var summaryCount = 0
   /// Blocks by kind, in order.
   var blocks: [UInt8: [BlockLocation]] = [:]
   /// For some kinds the number of the first thing in each block, ascending: of samples, histograms the first byte among
-  /// those of all blocks before compression; of times the first column; of dictionary and postings the first value.
+  /// those of all blocks before compression; of times the first column; of summaries the first one; of dictionary and
+  /// postings the first value.
   var firsts: [UInt8: [UInt64]] = [:]
   var metadata: [(MetricKey, MetricMetadata)] = []
 
@@ -58,6 +61,7 @@ extension PartContent {
     var writer = ByteWriter()
     writer.appendVarint(UInt64(seriesCount))
     writer.appendVarint(UInt64(valueCount))
+    writer.appendVarint(UInt64(summaryCount))
     writer.appendVarint(UInt64(tenants.count))
     for entry in tenants {
       writer.appendPrefixed(entry.tenant.description)
@@ -108,6 +112,7 @@ extension PartContent {
   private mutating func decode(_ reader: inout ByteReader) throws(MalformedBytes) {
     seriesCount = try Self.number(&reader)
     valueCount = try Self.number(&reader)
+    summaryCount = try Self.number(&reader)
     var next = 0
     for _ in 0..<(try reader.readCount(elementBytes: 3)) {
       let tenant = try Self.tenant(&reader)

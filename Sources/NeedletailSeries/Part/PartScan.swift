@@ -7,6 +7,8 @@ struct PartScan: Sendable {
     /// Where the next one lies among the bytes of all blocks.
     fileprivate var position: UInt64
     fileprivate var left: UInt32
+    /// How many were read.
+    fileprivate var read: UInt32 = 0
 
     init(_ position: UInt64, count: UInt32) {
       self.position = position
@@ -54,6 +56,7 @@ struct PartScan: Sendable {
     }
     if let problem { throw damage("\(problem)") }
     runs.left -= 1
+    runs.read += 1
     runs.position = start + UInt64(end)
     return true
   }
@@ -102,6 +105,8 @@ struct SampleScan: Sendable {
     /// In ms, ascending, none twice, at least one.
     var times: [Int64]
     var timeColumn: UInt32
+    /// Which of its series' runs it is.
+    var number: UInt32
     fileprivate var bytes: Range<Int>
   }
 
@@ -110,7 +115,8 @@ struct SampleScan: Sendable {
     var header = SampleRun.Header(times: 0, values: 0..<0)
     let isThere = try scan.next(&runs) { (reader) throws(MalformedBytes) in header = try SampleRun.header(&reader) }
     guard isThere else { return nil }
-    return Run(times: try times.times(header.times), timeColumn: header.times, bytes: header.values)
+    return Run(
+      times: try times.times(header.times), timeColumn: header.times, number: runs.read - 1, bytes: header.values)
   }
 
   /// Appends the values of the run that was read last.
@@ -128,8 +134,11 @@ struct SampleScan: Sendable {
   ) throws(Failure) -> Result { try scan.withBytes(run.bytes, body) }
 
   /// Appends a series' samples within the range, in ms, sorted by time; where it throws, `columns` is as before.
+  ///
+  /// The runs of these summaries, by their order, are passed over.
   mutating func read(
-    _ runs: PartScan.Runs, from start: Int64, to end: Int64, into columns: inout SampleColumns
+    _ runs: PartScan.Runs, from start: Int64, to end: Int64, without passed: [SummaryRow] = [],
+    into columns: inout SampleColumns
   ) throws(SeriesDamage) {
     var runs = runs
     let before = columns.count
@@ -138,6 +147,7 @@ struct SampleScan: Sendable {
     defer { self.values = values }
     do throws(SeriesDamage) {
       while let run = try next(&runs) {
+        if !passed.isEmpty, passed.contains(where: { $0.run == run.number }) { continue }
         let range = Self.range(of: run.times, from: start, to: end)
         if range.isEmpty { continue }
         values.removeAll(keepingCapacity: true)

@@ -96,11 +96,15 @@ struct SampleJoin {
       times.isEmpty || times.count >= SampleRun.countMin
     else { return false }
     try write(times.count, to: builder)
+    let summary: RunSummary?
+    do throws(SeriesDamage) {
+      summary = try inputs[source.input].summary(of: source.run)
+    } catch { throw .damage(error) }
     try SeriesMaintenanceError.wrapping { () throws(BlockError) in
       let column = try inputs[source.input].timeColumn(of: source.run, in: builder)
       try inputs[source.input].samples.withValueBytes(of: source.run) { (bytes) throws(BlockError) in
         try builder.appendEncoded(
-          bytes, timeColumn: column, first: all[0], last: all[all.count - 1], count: all.count)
+          bytes, timeColumn: column, first: all[0], last: all[all.count - 1], count: all.count, summary: summary)
       }
     }
     try advance(index, by: all.count, &inputs)

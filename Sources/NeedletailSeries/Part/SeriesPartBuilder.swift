@@ -18,6 +18,7 @@ final class SeriesPartBuilder {
   private var histograms: RunBlocks
   private var exemplars: RunBlocks
   private var times: TimeColumnWriter
+  private var summaries: SummaryWriter
   /// The series in the making.
   private var record: PartSeriesRecord?
   private var seriesCount = 0
@@ -39,6 +40,7 @@ final class SeriesPartBuilder {
       histograms = try blocks(PartBlockKind.histograms, PartFileName.histograms)
       exemplars = try blocks(PartBlockKind.exemplars, PartFileName.exemplars)
       times = TimeColumnWriter(try blocks(PartBlockKind.times, PartFileName.times))
+      summaries = SummaryWriter(try writer.makeFile(PartFileName.summaries))
       index = PartIndexWriter(try writer.makeFile(PartFileName.index), slots: slots)
       contentFile = try writer.makeFile(PartFileName.content)
     } catch {
@@ -70,7 +72,8 @@ final class SeriesPartBuilder {
     seriesCount += 1
     try index.add(labels: labels, tenant: tenants.count - 1)
     record = PartSeriesRecord(
-      id: id, startTimestamp: start, samples: samples.position, histograms: histograms.position)
+      id: id, startTimestamp: start, samples: samples.position, histograms: histograms.position,
+      summaries: summaries.count)
   }
 
   private func end() throws(BlockError) {
@@ -89,7 +92,9 @@ final class SeriesPartBuilder {
       let column = try self.times.number(of: UnsafeBufferPointer(rebasing: times[range]))
       let part = UnsafeBufferPointer(rebasing: values[range])
       try samples.append { SampleRun.encode(part, times: column, scratch: &scratch, to: &$0) }
-      note(first: times[range.lowerBound], last: times[range.upperBound - 1], count: range.count)
+      try note(
+        first: times[range.lowerBound], last: times[range.upperBound - 1], count: range.count,
+        summary: RunSummary(UnsafeBufferPointer(rebasing: times[range]), part))
     }
   }
 
@@ -104,17 +109,21 @@ final class SeriesPartBuilder {
 
   /// Adds a run as it is: its values stay encoded, its timestamps are a column of this part.
   func appendEncoded(
-    _ values: UnsafeRawBufferPointer, timeColumn: UInt32, first: Int64, last: Int64, count: Int
+    _ values: UnsafeRawBufferPointer, timeColumn: UInt32, first: Int64, last: Int64, count: Int, summary: RunSummary?
   ) throws(BlockError) {
     try samples.append { bytes in
       bytes.appendVarint(UInt64(timeColumn))
       bytes.appendVarint(UInt64(values.count))
       bytes.append(contentsOf: values)
     }
-    note(first: first, last: last, count: count)
+    try note(first: first, last: last, count: count, summary: summary)
   }
 
-  private func note(first: Int64, last: Int64, count: Int) {
+  private func note(first: Int64, last: Int64, count: Int, summary: RunSummary?) throws(BlockError) {
+    if let summary {
+      try summaries.append(SummaryRow(run: record?.sampleRuns ?? 0, summary: summary))
+      record?.summaryCount += 1
+    }
     record?.sampleRuns += 1
     widen(first, last)
     rows += UInt64(count)
@@ -169,14 +178,17 @@ final class SeriesPartBuilder {
     try histograms.close()
     try exemplars.close()
     try times.close()
+    try summaries.close()
     var content = PartContent()
     content.seriesCount = seriesCount
     content.tenants = tenants
     content.metadata = metadata
+    content.summaryCount = Int(summaries.count)
     for (kind, locations, firsts) in [
       (PartBlockKind.samples, samples.locations, samples.firsts),
       (PartBlockKind.histograms, histograms.locations, histograms.firsts),
       (PartBlockKind.exemplars, exemplars.locations, []), (PartBlockKind.times, times.locations, times.firsts),
+      (PartBlockKind.summaries, summaries.locations, summaries.firsts),
     ] { (content.blocks[kind], content.firsts[kind]) = (locations, firsts) }
     try index.finish(&content)
     _ = try contentFile.append(content.encoded(), kind: PartBlockKind.content)

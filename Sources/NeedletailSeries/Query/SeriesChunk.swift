@@ -21,6 +21,8 @@ package struct SeriesChunk: Sendable {
     package var histogram: NativeHistogram
   }
 
+  private var summaries: [RunSummary] = []
+  private var summaryEnds: [Int] = []
   private var labelBytes = ByteWriter()
   private var labelEnds: [Int] = []
   private var sampleEnds: [Int] = []
@@ -37,17 +39,28 @@ package struct SeriesChunk: Sendable {
   /// The series' float samples, as indices of `timestamps` and `valueBits`.
   package func samples(_ series: Int) -> Range<Int> { (series == 0 ? 0 : sampleEnds[series - 1])..<sampleEnds[series] }
 
+  /// What stands in place of samples of a series, by time; only where the cursor was asked for it.
+  package func summaries(_ series: Int) -> ArraySlice<RunSummary> {
+    summaries[(series == 0 ? 0 : summaryEnds[series - 1])..<summaryEnds[series]]
+  }
+
   /// The value at an index of `timestamps`, bit for bit.
   package func value(_ sample: Int) -> Double { Double(bitPattern: columns.values[sample]) }
 
   /// When the series' count began, in ms; nil where no sender said.
   package func startTimestamp(_ series: Int) -> Int64? { starts[series] == 0 ? nil : starts[series] }
 
-  /// Whether samples were put into `columns` since the last series.
-  var hasPending: Bool { columns.count > (sampleEnds.last ?? 0) }
+  /// Whether samples or summaries were added since the last series.
+  var hasPending: Bool { columns.count > (sampleEnds.last ?? 0) || summaries.count > (summaryEnds.last ?? 0) }
 
-  /// Drops the samples that were put into `columns` since the last series.
-  mutating func dropPending() { columns.truncate(to: sampleEnds.last ?? 0) }
+  /// Drops the samples and summaries that were added since the last series.
+  mutating func dropPending() {
+    columns.truncate(to: sampleEnds.last ?? 0)
+    summaries.removeLast(summaries.count - (summaryEnds.last ?? 0))
+  }
+
+  /// Adds summaries of the series in the making.
+  mutating func append(_ rows: [SummaryRow]) { for row in rows { summaries.append(row.summary) } }
 
   /// Ends the series whose samples were put into `columns` since the last one, unless there is nothing of it.
   ///
@@ -59,7 +72,7 @@ package struct SeriesChunk: Sendable {
     if !isSettled { columns.settle(from: first) }
     let settled = found.isEmpty ? [] : HistogramRule.settled(found)
     if !settled.isEmpty { columns.remove(at: settled.map(\.timestamp), from: first) }
-    guard columns.count > first || !settled.isEmpty else { return }
+    guard hasPending || !settled.isEmpty else { return }
     for stored in settled {
       guard let histogram = HistogramRule.decoded(stored.bytes) else { continue }
       histograms.append(HistogramSample(series: ids.count, timestamp: stored.timestamp, histogram: histogram))
@@ -68,6 +81,7 @@ package struct SeriesChunk: Sendable {
     labelBytes.append(labels)
     labelEnds.append(labelBytes.count)
     sampleEnds.append(columns.count)
+    summaryEnds.append(summaries.count)
     starts.append(start)
   }
 

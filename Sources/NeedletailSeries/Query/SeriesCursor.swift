@@ -45,11 +45,33 @@ package struct SeriesCursor: Sendable {
   ///
   /// Throws `.cancelled` when the task is, and `.tooManySamples` over the limit.
   package mutating func next() throws(SeriesQueryError) -> SeriesChunk? {
+    try next(isSummarizing: false) { _ in false }
+  }
+
+  /// As `next`, but where `isWanted` accepts the times of the first and the last sample of a stored run, in ms, what
+  /// the run comes to stands among the chunk's `summaries`, and its samples, which are not read, do not.
+  ///
+  /// Only where a series is in one part, and no histogram may stand in place of its samples.
+  package mutating func next(
+    summarizing isWanted: (ClosedRange<Int64>) -> Bool
+  ) throws(SeriesQueryError) -> SeriesChunk? { try next(isSummarizing: true, isWanted) }
+
+  private mutating func next(
+    isSummarizing: Bool, _ isWanted: (ClosedRange<Int64>) -> Bool
+  ) throws(SeriesQueryError) -> SeriesChunk? {
     guard let range else { return nil }
     var chunk = SeriesChunk()
     while position < gathering.count, chunk.sampleCount < Self.chunkSamples, chunk.seriesCount < Self.chunkSeries {
       if Task.isCancelled { throw .cancelled }
-      read(position, range, &chunk)
+      var passed: [SummaryRow] = []
+      if isSummarizing, gathering.range(of: position).count == 1 {
+        do throws(SeriesDamage) {
+          passed = try readers.summaries(
+            gathering.first(of: position), from: range.startMilliseconds, to: range.endMilliseconds, where: isWanted)
+          chunk.append(passed)
+        } catch { note(error) }
+      }
+      read(position, range, without: passed, &chunk)
       position += 1
       guard returned + chunk.sampleCount <= samplesMax else { throw .tooManySamples(limit: samplesMax) }
     }
@@ -57,14 +79,17 @@ package struct SeriesCursor: Sendable {
     return chunk.seriesCount == 0 ? nil : chunk
   }
 
-  private mutating func read(_ entry: Int, _ range: TimeRange, _ chunk: inout SeriesChunk) {
+  private mutating func read(
+    _ entry: Int, _ range: TimeRange, without passed: [SummaryRow], _ chunk: inout SeriesChunk
+  ) {
     var found = SourceReaders.Found()
     let places = gathering.range(of: entry)
     for index in places {
       do throws(SeriesDamage) {
         try chunk.withColumns { columns throws(SeriesDamage) in
           try readers.read(
-            gathering.places[index], from: range.startMilliseconds, to: range.endMilliseconds, into: &columns, &found)
+            gathering.places[index], from: range.startMilliseconds, to: range.endMilliseconds, without: passed,
+            into: &columns, &found)
         }
       } catch { note(error) }
     }

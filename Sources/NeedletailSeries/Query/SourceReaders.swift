@@ -6,11 +6,13 @@ struct SourceReaders: Sendable {
     var series: PartSeriesReader
     var samples: SampleScan
     var histograms: PartScan
+    var summaries: SummaryReader
 
     init(_ part: SeriesPart, _ index: PartIndex) {
       series = PartSeriesReader(index)
       samples = SampleScan(part)
       histograms = PartScan(part, kind: PartBlockKind.histograms)
+      summaries = SummaryReader(part)
     }
 
     /// The instants at which nothing is left of a series.
@@ -70,10 +72,29 @@ struct SourceReaders: Sendable {
     return try parts[Int(place.source) - heads.count].series.labels(of: number)
   }
 
-  /// Appends a series' samples within the range, in ms.
+  /// The summaries of a series' runs that lie within the range, in ms, and that `isWanted` accepts by the times of the
+  /// first and the last sample; none where histograms may stand in place of samples, or something is deleted.
+  mutating func summaries(
+    _ place: SeriesGathering.Place, from start: Int64, to end: Int64, where isWanted: (ClosedRange<Int64>) -> Bool
+  ) throws(SeriesDamage) -> [SummaryRow] {
+    guard !isHead(Int(place.source)) else { return [] }
+    let part = Int(place.source) - heads.count
+    let record = try parts[part].series.record(Int(place.number))
+    guard record.histogramRuns == 0, record.summaryCount > 0 else { return [] }
+    var rows: [SummaryRow] = []
+    try parts[part].summaries.read(record.summaries, count: record.summaryCount, into: &rows)
+    let deleted = try parts[part].deletedTimes(of: Int(place.number))
+    return rows.filter { row in
+      let (first, last) = (row.summary.firstTime, row.summary.lastTime)
+      return first >= start && first <= last && last <= end && !deleted.overlaps(first, last)
+        && isWanted(first...last)
+    }
+  }
+
+  /// Appends a series' samples within the range, in ms, but for those of the runs of these summaries.
   mutating func read(
-    _ place: SeriesGathering.Place, from start: Int64, to end: Int64, into columns: inout SampleColumns,
-    _ found: inout Found
+    _ place: SeriesGathering.Place, from start: Int64, to end: Int64, without passed: [SummaryRow],
+    into columns: inout SampleColumns, _ found: inout Found
   ) throws(SeriesDamage) {
     let number = Int(place.number)
     if isHead(Int(place.source)) {
@@ -94,9 +115,10 @@ struct SourceReaders: Sendable {
     let before = columns.count
     let record = try parts[part].series.record(number)
     found.start = max(found.start, record.startTimestamp)
-    if record.sampleRuns > 0 {
+    if Int(record.sampleRuns) > passed.count {
       try parts[part].samples.read(
-        PartScan.Runs(record.samples, count: record.sampleRuns), from: start, to: end, into: &columns)
+        PartScan.Runs(record.samples, count: record.sampleRuns), from: start, to: end, without: passed,
+        into: &columns)
     }
     columns.remove(deleted, from: before)
     var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)

@@ -15,12 +15,15 @@ struct PartSeriesRecord: Equatable, Sendable {
   /// The same of its histograms.
   var histograms: UInt64 = 0
   var histogramRuns: UInt32 = 0
+  /// The number of the first summary of its runs; the following ones follow it.
+  var summaries: UInt64 = 0
+  var summaryCount: UInt32 = 0
 }
 
 /// The records of 1,024 neighbouring series of a part: identities as they are, all else in columns.
 struct SeriesBlock: Sendable {
   static let seriesMax = 1024
-  private static let columnCount = 7
+  private static let columnCount = 9
 
   let count: Int
   private let ids: [Hash128]
@@ -76,7 +79,8 @@ struct SeriesBlock: Sendable {
     return PartSeriesRecord(
       id: id(index), minTime: column(0), maxTime: column(1), startTimestamp: column(2),
       samples: UInt64(bitPattern: column(3)), sampleRuns: UInt32(truncatingIfNeeded: column(4)),
-      histograms: UInt64(bitPattern: column(5)), histogramRuns: UInt32(truncatingIfNeeded: column(6)))
+      histograms: UInt64(bitPattern: column(5)), histogramRuns: UInt32(truncatingIfNeeded: column(6)),
+      summaries: UInt64(bitPattern: column(7)), summaryCount: UInt32(truncatingIfNeeded: column(8)))
   }
 }
 
@@ -89,7 +93,9 @@ extension PartSeriesRecord {
     case 3: Int64(bitPattern: samples)
     case 4: Int64(sampleRuns)
     case 5: Int64(bitPattern: histograms)
-    default: Int64(histogramRuns)
+    case 6: Int64(histogramRuns)
+    case 7: Int64(bitPattern: summaries)
+    default: Int64(summaryCount)
     }
   }
 }

@@ -1,0 +1,106 @@
+import NeedletailBlocks
+import NeedletailSimulation
+import NeedletailTelemetry
+import NeedletailTestSupport
+import Testing
+
+@testable import NeedletailSeries
+
+@Suite("Summaries of runs")
+struct RunSummaryTests {
+  private func summary(_ values: [Double]) -> RunSummary? {
+    let times = values.indices.map { Int64($0) * 10 }
+    return times.withUnsafeBufferPointer { times in
+      values.withUnsafeBufferPointer { RunSummary(times, $0) }
+    }
+  }
+
+  @Test("a summary is what its samples come to")
+  func values() throws {
+    var values = (0..<600).map { Double($0 % 200) }
+    values[3] = 1e17
+    let found = try #require(summary(values))
+    #expect(found.count == 600)
+    #expect(found.firstTime == 0 && found.lastTime == 5990)
+    #expect(found.first == 0 && found.last == 199)
+    #expect(found.minimum == 0 && found.maximum == 1e17)
+    let small = values.filter { $0 != 1e17 }.reduce(0, +)
+    #expect(found.sum == small + 1e17)
+    #expect(found.resets == 3)
+    #expect(found.resetSum == 1e17 + 199 + 199)
+  }
+
+  @Test("short runs and runs with something that is not a number have none")
+  func none() {
+    #expect(summary(Array(repeating: 1, count: RunSummary.countMin - 1)) == nil)
+    #expect(summary(Array(repeating: 1, count: RunSummary.countMin)) != nil)
+    #expect(summary((0..<600).map { $0 == 599 ? .nan : 1 }) == nil)
+    #expect(summary((0..<600).map { $0 == 5 ? .infinity : 1 })?.sum == .infinity)
+  }
+
+  @Test("rows come back from their columns", arguments: 1...20)
+  func rows(seed: Int) throws {
+    var generator = TelemetryGenerator(seed: UInt64(seed))
+    var rows: [SummaryRow] = []
+    for index in 0..<generator.int(1...200) {
+      let (first, sum) = (Double(generator.int(0...9)), Double(generator.int(0...1_000_000)) / 7)
+      let summary = RunSummary(
+        count: generator.int(512...2048), times: (Int64(index), Int64(index + 5)), first: first, last: -0.5,
+        minimum: -.infinity, maximum: Double(index) / 3, sum: sum, resets: generator.int(0...3), resetSum: 0)
+      rows.append(SummaryRow(run: UInt32(index % 7), summary: summary))
+    }
+    let bytes = SummaryBlock.encode(rows)
+    func decoded(_ end: Int, _ count: Int) -> [SummaryRow]? {
+      bytes.withUnsafeBytes { bytes in
+        try? SummaryBlock.decode(UnsafeRawBufferPointer(rebasing: bytes[..<end]), count: count)
+      }
+    }
+    #expect(decoded(bytes.count, rows.count) == rows)
+    #expect(decoded(bytes.count, rows.count + 1) == nil)
+    for end in stride(from: 0, to: bytes.count, by: 7) { #expect(decoded(end, rows.count) == nil) }
+  }
+
+  @Test("a cursor gives summaries in place of the runs that are wanted, also after a merge passed them on")
+  func cursor() async throws {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: 1))
+    let up = LabelSet(["__name__": "up"])
+    let day = SeriesEngine.day(of: machine.nowMilliseconds) * SeriesEngine.dayMilliseconds
+    var all: [(time: Int64, value: Double)] = []
+    for round in 0..<3 {
+      var builder = SeriesBatchBuilder()
+      var definitions = SeriesDefinitionsBuilder()
+      definitions.append(SeriesID(up, tenant: .default), labels: up)
+      builder.beginSeries(SeriesID(up, tenant: .default))
+      for index in 0..<1500 {
+        let (time, value) = (day + Int64(round * 1500 + index) * 1000, Double(index % 400))
+        builder.append(timestamp: time, valueBits: value.bitPattern)
+        all.append((time, value))
+      }
+      let batch = builder.build(tenant: .default, batchID: Hash128(high: 1, low: UInt64(round)))
+      _ = try await machine.append(try #require(batch), definitions.build(tenant: .default))
+      _ = try machine.journal.flush()
+    }
+    #expect(try machine.engine.mergeParts() == 2)
+    for (from, to) in [(0, 4499), (10, 4490), (1500, 2999), (700, 800)] {
+      let built = TimeRange(startMilliseconds: all[from].time, endMilliseconds: all[to].time)
+      let range = try #require(built)
+      var cursor = try machine.engine.select(tenant: .default, [], range)
+      let next = try cursor.next(summarizing: { $0.lowerBound != all[3000].time })
+      let chunk = try #require(next)
+      let summaries = chunk.summaries(0)
+      #expect(summaries.count + chunk.sampleCount / 1500 <= 3)
+      #expect(summaries.reduce(chunk.sampleCount) { $0 + $1.count } == to - from + 1)
+      #expect(!summaries.contains { $0.firstTime == all[3000].time })
+      let summed = summaries.map(\.sum).reduce(0, +)
+      let rest = chunk.samples(0).map { chunk.value($0) }.reduce(0, +)
+      #expect(summed + rest == all[from...to].map(\.value).reduce(0, +))
+      for found in summaries {
+        let samples = all.filter { $0.time >= found.firstTime && $0.time <= found.lastTime }
+        #expect(samples.count == found.count)
+        #expect(found.sum == samples.map(\.value).reduce(0, +))
+        #expect(samples.map(\.value).max() == found.maximum)
+      }
+      if from == 0 { #expect(summaries.count == 2) }
+    }
+  }
+}
