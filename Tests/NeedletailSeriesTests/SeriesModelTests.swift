@@ -74,16 +74,24 @@ struct SeriesModelTests {
       case 8:
         machine = try machine.crash(generator.pick(CrashSurvival.allCases))
         #expect(machine.report.damages.isEmpty, comment)
-      default: try Self.check(machine, model, &generator, questions: 4, comment)
+      default:
+        try Self.check(machine, model, &generator, questions: 4, comment)
+        try DigestModel(model).check(machine.engine, comment)
       }
     }
     try Self.check(machine, model, &generator, questions: 12, comment)
+    try DigestModel(model).check(machine.engine, comment)
     _ = try machine.journal.flush()
     try Self.check(machine, model, &generator, questions: 12, comment)
+    try DigestModel(model).check(machine.engine, comment)
     _ = try machine.engine.mergeParts()
     try Self.check(machine, model, &generator, questions: 12, comment)
+    try DigestModel(model).check(machine.engine, comment)
     machine = try machine.reopen()
     try Self.check(machine, model, &generator, questions: 4, comment)
+    try DigestModel(model).check(machine.engine, comment)
+    _ = try machine.engine.cleanTombstones()
+    try DigestModel(model).check(machine.engine, comment)
   }
 
   @Test("a power cut at any call loses nothing acknowledged and tears no batch", arguments: 1...60)

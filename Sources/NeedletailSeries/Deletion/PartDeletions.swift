@@ -32,6 +32,9 @@ final class PartDeletions: Sendable {
     contents.contains(content) ? self : PartDeletions(contents + [content])
   }
 
+  /// Whether any of them may take something of a range away.
+  func touches(_ range: TimeRange) -> Bool { problem != nil || deletions.contains { $0.range.overlaps(range) } }
+
   /// The series that they name in the part, looked up once.
   ///
   /// Throws where the part's index cannot tell.

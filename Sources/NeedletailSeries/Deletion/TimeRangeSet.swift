@@ -83,3 +83,12 @@ extension [StoredHistogram] {
     replaceSubrange(first..., with: kept)
   }
 }
+
+extension [StoredExemplar] {
+  /// Takes out those from index `first` on whose time is in the set.
+  mutating func remove(_ times: TimeRangeSet, from first: Int) {
+    guard !times.isEmpty, count > first else { return }
+    let kept = self[first...].filter { !times.contains($0.timestamp) }
+    replaceSubrange(first..., with: kept)
+  }
+}

@@ -39,8 +39,6 @@ struct MergeInput {
 
   /// Goes to the next series; `record` is nil behind the last one.
   mutating func advance() throws(SeriesDamage) {
-    // Of a series of which nothing is left nobody read the exemplars.
-    if !deleted.isEmpty { while try exemplars.next(of: number) != nil {} }
     number += 1
     record = nil
     guard number < part.content.seriesCount else { return }
@@ -60,6 +58,7 @@ struct MergeInput {
     }
     var found: [StoredHistogram] = []
     try readHistograms(into: &found)
+    found.remove(deleted, from: 0)
     if !found.isEmpty { return true }
     var scan = exemplars
     while let exemplar = try scan.next(of: number) { if !deleted.contains(exemplar.timestamp) { return true } }
@@ -91,10 +90,9 @@ struct MergeInput {
     return summaryRows?.first { $0.run == run.number }?.summary
   }
 
-  /// Adds the current series' histograms.
+  /// Adds the current series' histograms, those that are deleted included.
   mutating func readHistograms(into all: inout [StoredHistogram]) throws(SeriesDamage) {
     guard let record else { return }
-    let known = all.count
     var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
     while try histograms.next(
       &runs,
@@ -102,14 +100,11 @@ struct MergeInput {
         try HistogramRun.decode(&reader, from: .min, to: .max, into: &all)
       })
     {}
-    all.remove(deleted, from: known)
   }
 
-  /// Adds the current series' exemplars.
+  /// Adds the current series' exemplars, those that are deleted included.
   mutating func readExemplars(into all: inout [StoredExemplar]) throws(SeriesDamage) {
-    while let exemplar = try exemplars.next(of: number) {
-      if !deleted.contains(exemplar.timestamp) { all.append(exemplar) }
-    }
+    while let exemplar = try exemplars.next(of: number) { all.append(exemplar) }
   }
 
   /// The number of a timestamp column in the new part, found once.

@@ -60,6 +60,7 @@ struct SeriesPartMerge {
         var input = try MergeInput(part, deletions[part.record.id])
         try input.advance()
         inputs.append(input)
+        try builder.digests.add(part)
       }
     }
     var last: (tenant: Int, labels: [UInt8])?
@@ -70,7 +71,7 @@ struct SeriesPartMerge {
         throw .damage(inputs[first].part.damage("series are out of order", kind: PartBlockKind.series))
       }
       last = key
-      if try isAnythingLeft() { try writeSeries(first, labels: key.labels) }
+      try writeSeries(first, labels: key.labels)
       for member in members {
         do throws(SeriesDamage) { try inputs[member].advance() } catch { throw .damage(error) }
       }
@@ -123,29 +124,40 @@ struct SeriesPartMerge {
     guard let id = inputs[first].record?.id else { return }
     let start = members.reduce(Int64(0)) { max($0, inputs[$1].record?.startTimestamp ?? 0) }
     let tenant = inputs[first].tenantID
-    try SeriesMaintenanceError.wrapping { () throws(BlockError) in
-      var problem: BlockError?
-      labels.withUnsafeBytes { labels in
-        do throws(BlockError) { try builder.begin(id, tenant: tenant, labels: labels, start: start) } catch {
-          problem = error
+    // Where nothing is left, what follows only takes it out of the digests.
+    if try isAnythingLeft() {
+      try SeriesMaintenanceError.wrapping { () throws(BlockError) in
+        var problem: BlockError?
+        labels.withUnsafeBytes { labels in
+          do throws(BlockError) { try builder.begin(id, tenant: tenant, labels: labels, start: start) } catch {
+            problem = error
+          }
         }
+        if let problem { throw problem }
       }
-      if let problem { throw problem }
     }
-    try join.join(members, of: &inputs, to: builder)
+    try join.join(members, of: &inputs, id, to: builder)
     var histograms: [StoredHistogram] = []
     var exemplars: [StoredExemplar] = []
     try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in
       for member in members {
+        let known = (histograms.count, exemplars.count)
         try inputs[member].readHistograms(into: &histograms)
         try inputs[member].readExemplars(into: &exemplars)
+        for one in histograms[known.0...] { builder.digests.remove(.histogram(id, one), of: id, at: one.timestamp) }
+        for one in exemplars[known.1...] { builder.digests.remove(.exemplar(id, one), of: id, at: one.timestamp) }
+        histograms.remove(inputs[member].deleted, from: known.0)
+        exemplars.remove(inputs[member].deleted, from: known.1)
       }
     }
     // The number of a series is another one in each part, and must not tell equal exemplars apart.
     for index in exemplars.indices { exemplars[index].series = 0 }
+    let (settled, distinct) = (HistogramRule.settled(histograms), exemplars.sortedSet())
+    for one in settled { builder.digests.add(.histogram(id, one), of: id, at: one.timestamp) }
+    for one in distinct { builder.digests.add(.exemplar(id, one), of: id, at: one.timestamp) }
     try SeriesMaintenanceError.wrapping { () throws(BlockError) in
-      if !histograms.isEmpty { try builder.append(HistogramRule.settled(histograms)[...]) }
-      if !exemplars.isEmpty { try builder.append(exemplars.sortedSet()) }
+      if !settled.isEmpty { try builder.append(settled[...]) }
+      if !distinct.isEmpty { try builder.append(distinct) }
     }
   }
 }
