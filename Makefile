@@ -23,8 +23,8 @@ build: setup ## Build everything, debug.
 release: setup ## Build the executables, optimised and with Swift's libraries linked in.
 	$(RELEASE)
 
-demo: release ## Start the server and a small shop of services, and open the terminal view on them.
-	@"$$($(RELEASE) --show-bin-path)/needletail" demo
+demo: release ## Start the server and a small shop of services, and watch them: make demo [PORT_BASE=17070]
+	@"$$($(RELEASE) --show-bin-path)/needletail" demo $(if $(PORT_BASE),--port-base $(PORT_BASE))
 
 test: setup ## Build and run every test.
 	$(BUILD) --build-tests $(CHECKS)

@@ -128,7 +128,7 @@ let testRooms: [Target] = [
     "NeedletailBlocksTests",
     [
       "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
-      "NeedletailStorageSimulation", "NeedletailTestSupport",
+      "NeedletailStorageSimulation", "NeedletailTestSupport", "CSQLite",
     ], data: ["Fixtures"]),
   tests(
     "NeedletailQueryLanguageTests",
@@ -165,7 +165,8 @@ let testRooms: [Target] = [
     "NeedletailNodeTests",
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
-      "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging, nio, nioEmbedded,
+      "NeedletailCollector", "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging, nio, nioEmbedded,
+      hummingbird, httpTypes, nioHTTPTypes,
     ]),
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],

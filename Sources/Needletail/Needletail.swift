@@ -15,6 +15,8 @@ import Tracing
 /// try await group.run()
 /// ```
 ///
+/// Log records also go to standard error, as they do without the SDK, unless `console` is `.off`.
+///
 /// List the telemetry first: a group stops its services in reverse order, so what the others say while they stop is
 /// still sent.
 ///
@@ -28,20 +30,27 @@ public enum Needletail {
 
   /// Wires the process's logging, metrics and tracing to OTLP, configured by the environment.
   ///
-  /// - Parameter serviceName: the `service.name`, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` names another.
+  /// - Parameters:
+  ///   - serviceName: the `service.name`, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` names another.
+  ///   - console: where log records go besides OTLP: standard error, or `.off` for nowhere.
   /// - Returns: the service that sends; run it in the process's `ServiceGroup`.
-  /// - Throws: ``BootstrapError`` when the process is bootstrapped already.
+  /// - Throws: ``BootstrapError`` when the process is bootstrapped already, or an endpoint is no URL.
   /// - SeeAlso: ``Configuration/init(serviceName:environment:)`` for the variables.
-  public static func bootstrap(serviceName: String) throws(BootstrapError) -> Telemetry {
-    try bootstrap(Configuration(serviceName: serviceName, environment: Configuration.processEnvironment()))
+  public static func bootstrap(
+    serviceName: String, console: Configuration.Console = .standardError
+  ) throws(BootstrapError) -> Telemetry {
+    var configuration = Configuration(serviceName: serviceName, environment: Configuration.processEnvironment())
+    configuration.console = console
+    return try bootstrap(configuration)
   }
 
   /// Wires the process's logging, metrics and tracing to OTLP.
   ///
   /// - Parameter configuration: where to send, what to sample, how much to hold.
   /// - Returns: the service that sends; run it in the process's `ServiceGroup`.
-  /// - Throws: ``BootstrapError`` when the process is bootstrapped already.
+  /// - Throws: ``BootstrapError`` when the process is bootstrapped already, or an endpoint is no URL.
   public static func bootstrap(_ configuration: Configuration) throws(BootstrapError) -> Telemetry {
+    if let problem = configuration.endpointProblem { throw BootstrapError(message: problem) }
     guard !isBootstrapped.exchange(true, ordering: .sequentiallyConsistent) else {
       throw BootstrapError(message: "Needletail.bootstrap was called before: call it once, at the start of the process")
     }

@@ -82,7 +82,7 @@ extension Needletail {
     /// A log handler of this instance.
     func makeLogHandler(label: String) -> any LogHandler {
       let handler = TelemetryLogHandler(label: label, queue: logs, configuration: configuration)
-      guard configuration.logsToStandardError else { return handler }
+      guard configuration.console == .standardError else { return handler }
       var console = StreamLogHandler.standardError(label: label)
       console.logLevel = configuration.logLevel
       return MultiplexLogHandler([handler, console])

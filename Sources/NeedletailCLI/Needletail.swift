@@ -24,6 +24,7 @@ struct Needletail: AsyncParsableCommand {
             or what was asked for does not exist
         64  the command line or a setting is wrong
       """,
+    version: VersionCommand.text,
     subcommands: [
       ServeCommand.self, QueryCommand.self, LogsCommand.self, TracesCommand.self, TraceCommand.self,
       LabelsCommand.self, SeriesCommand.self, DashCommand.self, DemoCommand.self, StorageCommand.self,

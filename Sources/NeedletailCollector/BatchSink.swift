@@ -33,6 +33,8 @@ package struct SinkOutcome: Equatable, Sendable {
 ///
 /// An `append` returns once the batch is as safe as the sink promises. Appending the same batch again does no harm.
 package protocol BatchSink: Sendable {
+  /// The times of samples that it takes when it is `now`, both in ms since 1970: what lies outside is refused.
+  func acceptedTimes(at now: Int64) -> ClosedRange<Int64>
   /// Appends samples.
   ///
   /// `definitions` come first, where there are any.

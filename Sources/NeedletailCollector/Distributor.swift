@@ -31,6 +31,9 @@ package struct Distributor: Sendable {
 
   package init(sink: any BatchSink) { self.sink = sink }
 
+  /// The times of samples that are taken when it is `now`, both in ms since 1970.
+  func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { sink.acceptedTimes(at: now) }
+
   /// Hands on the batches of a request, definitions first.
   ///
   /// Where the sink does not know a series, `redefine` is asked once for the definitions of all of them.

@@ -4,7 +4,8 @@ import Synchronization
 ///
 /// What does not fit is turned away at once: a queue would only hide that the node is behind.
 package final class IngestBudget: Sendable {
-  private let bytesMax: Int
+  /// All that there is, in bytes.
+  package let bytesMax: Int
   private let used = Mutex(0)
 
   package init(bytesMax: Int) { self.bytesMax = bytesMax }

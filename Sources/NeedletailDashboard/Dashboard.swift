@@ -77,7 +77,8 @@ package struct Dashboard<Source: DashboardSource>: Sendable {
         case .suspend:
           TerminalSession.suspend()
           writer.invalidate()
-        case .refresh: group.addTask { sink.yield(.overview(await query.load(from: source, now: now()))) }
+        case .refresh(let service):
+          group.addTask { sink.yield(.overview(await query.load(from: source, now: now(), service: service))) }
         case .openTrace(let id): group.addTask { sink.yield(await load(id)) }
         }
       }

@@ -14,7 +14,8 @@ package struct DashboardModel: Sendable {
   }
 
   package enum Action: Equatable, Sendable {
-    case refresh
+    /// Ask for the overview, narrowed to a service where one is named.
+    case refresh(service: String?)
     case openTrace(String)
     case suspend
     case quit
@@ -37,13 +38,18 @@ package struct DashboardModel: Sendable {
   var panel = Panel.services
   /// The selected row of each panel.
   var selection: [Panel: Int] = [:]
-  /// The service to which traces and logs are narrowed.
+  /// The service to which graphs, traces and logs are narrowed.
   var service: String?
   var openTrace: OpenTrace?
   var notice: TerminalText?
   var isPaused = false
   var showsHelp = false
-  private var isRefreshing = false
+  /// Overviews that were asked for and have not come.
+  private var awaited = 0
+  /// Whether the user asked, so that the answer is shown also while the screen is paused.
+  private var isWanted = false
+  /// Traces and logs of all services, to go back to.
+  private var whole: Overview?
 
   package init(server: String, zone: TimeText.Zone) {
     self.server = TerminalText(server, limit: 60)
@@ -55,13 +61,12 @@ package struct DashboardModel: Sendable {
     switch event {
     case .input(let input): return handle(input)
     case .tick:
-      guard !isPaused, !isRefreshing else { return [] }
-      isRefreshing = true
-      return [.refresh]
+      guard !isPaused, awaited == 0 else { return [] }
+      awaited += 1
+      return [.refresh(service: service)]
     case .overview(let new):
-      isRefreshing = false
-      if !isPaused || overview == nil { overview = new }
-      Panel.allCases.forEach { move($0, by: 0) }
+      awaited = max(0, awaited - 1)
+      show(new)
       return []
     case .trace(let trace, let logs):
       notice = nil
@@ -72,6 +77,21 @@ package struct DashboardModel: Sendable {
       notice = TerminalText(message, limit: 300)
       return []
     }
+  }
+
+  private mutating func show(_ new: Overview) {
+    // What was asked before another service was chosen is of no use any more.
+    guard new.service == service, !isPaused || isWanted || overview == nil else { return }
+    isWanted = false
+    overview = new
+    if service == nil { whole = new }
+    Panel.allCases.forEach { move($0, by: 0) }
+  }
+
+  private mutating func ask() -> [Action] {
+    awaited += 1
+    isWanted = true
+    return [.refresh(service: service)]
   }
 
   private mutating func handle(_ input: InputEvent) -> [Action] {
@@ -121,7 +141,7 @@ package struct DashboardModel: Sendable {
     case .suspend: return [.suspend]
     case .help: showsHelp = true
     case .pause: isPaused.toggle()
-    case .refresh: return [.refresh]
+    case .refresh: return ask()
     case .up: moveSelection(by: -1)
     case .down: moveSelection(by: 1)
     case .pageUp: moveSelection(by: -10)
@@ -131,19 +151,27 @@ package struct DashboardModel: Sendable {
     case .next: focus(by: 1)
     case .previous: focus(by: -1)
     case .open: return open()
-    case .back: back()
+    case .back: return back()
     }
     return []
   }
 
-  private mutating func back() {
+  private mutating func back() -> [Action] {
+    notice = nil
     if openTrace != nil {
       openTrace = nil
     } else if service != nil {
       service = nil
       panel = .services
+      if let whole {
+        overview?.service = nil
+        overview?.traces = whole.traces
+        overview?.failedTraces = whole.failedTraces
+        overview?.logs = whole.logs
+      }
+      return ask()
     }
-    notice = nil
+    return []
   }
 
   private mutating func open() -> [Action] {
@@ -156,7 +184,7 @@ package struct DashboardModel: Sendable {
       panel = .traces
       selection[.traces] = 0
       selection[.logs] = 0
-      return []
+      return ask()
     case .traces:
       guard traces.indices.contains(index) else { return [] }
       return opening(traces[index].id)
@@ -195,20 +223,26 @@ package struct DashboardModel: Sendable {
     selection[panel] = min(max(0, (selection[panel] ?? 0) + step), max(0, count - 1))
   }
 
-  /// The traces that are listed: all, or those that begin in the chosen service.
+  /// The traces that are listed: as they were asked for; until the answer about a service that was just chosen has come,
+  /// those of all that are known to touch it.
   var traces: [TraceSummary] {
-    let all = overview?.traces ?? []
-    return service.map { name in all.filter { Self.isJob(name, ofService: $0.rootService) } } ?? all
+    guard let overview else { return [] }
+    guard let service, overview.service != service else { return overview.traces }
+    return overview.traces.filter {
+      Self.isJob(service, ofService: $0.rootService) || Self.isJob(service, ofService: $0.failedService)
+    }
   }
 
+  /// The logs that are listed, as the traces are.
   var logs: [LogLine] {
-    let all = overview?.logs ?? []
-    return service.map { name in all.filter { Self.isJob(name, ofService: $0.service) } } ?? all
+    guard let overview else { return [] }
+    guard let service, overview.service != service else { return overview.logs }
+    return overview.logs.filter { $0.labels["job"] == service || Self.isJob(service, ofService: $0.service) }
   }
 
-  /// Whether the Prometheus label `job` names this service: OpenTelemetry makes it from `service.namespace` and
-  /// `service.name` with a slash between them, where there is a namespace.
+  /// Whether the label `job` names this service: it is made from `service.namespace` and `service.name` with a slash
+  /// between them, where there is a namespace.
   private static func isJob(_ job: String, ofService service: String) -> Bool {
-    job == service || job.hasSuffix("/" + service)
+    job == service || (!service.isEmpty && job.hasSuffix("/" + service))
   }
 }

@@ -79,6 +79,8 @@ struct ShopCommand: AsyncParsableCommand {
     configuration.metrics.interval = .seconds(2)
     configuration.shutdownTimeout = .milliseconds(1_500)
     configuration.logLevel = .trace
+    // Four services on one terminal tell nobody anything.
+    configuration.console = .off
     return configuration
   }
 }

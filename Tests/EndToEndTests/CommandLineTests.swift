@@ -89,4 +89,39 @@ struct CommandLineTests {
     }
     #expect(server.stop() == 0)
   }
+
+  @Test("inspects, verifies and repairs a data folder, also reads one that is in use, and has snapshots made")
+  func storage() async throws {
+    let server = try ServerUnderTest()
+    try await server.start()
+    let address = ["--server", "http://127.0.0.1:\(server.port)"]
+    let body = Array(NumberedTelemetry.metrics(0, base: Int(Date().timeIntervalSince1970 * 1000)).utf8)
+    #expect(try await server.client.post("/v1/metrics", body, type: "application/json").status == 200)
+    let made = try needletail(["storage", "snapshot"] + address)
+    #expect(made.status == 0, "\(made.output)")
+    let name = made.output.split(separator: "\n").first.map(String.init) ?? ""
+    let snapshot = server.folder.path + "/snapshots/" + name
+    for folder in [server.folder.path, snapshot] {
+      let found = try needletail(["storage", "inspect", folder])
+      #expect(found.status == 0 && found.output.contains("metrics"), "\(found.output)")
+      #expect(found.output.contains("open") == (folder != snapshot), "\(found.output)")
+      let verified = try needletail(["storage", "verify", folder])
+      #expect(verified.status == 0 && verified.output.contains("every checksum holds"), "\(verified.output)")
+    }
+    let busy = try needletail(["storage", "repair", server.folder.path])
+    #expect(busy.status == 1 && busy.output.contains("needletail serve"), "\(busy.output)")
+    #expect(server.stop() == 0)
+    try FileManager.default.removeItem(atPath: server.folder.path + "/catalog.sqlite")
+    #expect(try needletail(["storage", "verify", server.folder.path]).status == 1)
+    let planned = try needletail(["storage", "repair", server.folder.path, "--dry-run", "--output", "json"])
+    #expect(planned.status == 0 && planned.output.contains("catalog.sqlite"), "\(planned.output)")
+    #expect(try needletail(["storage", "verify", server.folder.path]).status == 1)
+    #expect(try needletail(["storage", "repair", server.folder.path]).status == 0)
+    let verified = try needletail(["storage", "verify", server.folder.path])
+    #expect(verified.status == 0, "\(verified.output)")
+    try await server.start()
+    #expect(server.stop() == 0)
+    let nothing = try needletail(["storage", "inspect", "/tmp"])
+    #expect(nothing.status == 1 && nothing.output.contains("no data folder"), "\(nothing.output)")
+  }
 }

@@ -239,6 +239,8 @@ import Testing
     }
     #expect(throws: MalformedBytes.invalid("unknown form")) { _ = try decode([2, 1, 0, 0, 0]) }
     #expect(throws: MalformedBytes.invalid("unknown guess")) { _ = try decode([3, 1, 4, 0, 0]) }
-    #expect(throws: MalformedBytes.truncated) { _ = try decode([3, 200, 1, 0, 0, 0]) }
+    #expect(throws: MalformedBytes.truncated) { _ = try decode([3, 100, 0, 5, 0]) }
+    // Each group takes two bytes, so that three do not hold as many.
+    #expect(throws: MalformedBytes.invalid("impossible count")) { _ = try decode([3, 0xFF, 0x7F, 0, 0, 0]) }
   }
 }

@@ -1,3 +1,4 @@
+import CSQLite
 import NeedletailEnvironment
 import Testing
 
@@ -148,6 +149,29 @@ import Testing
       #expect(try catalog.list(record(1).summary.kind).map(\.id) == [PartID(1), PartID(2)])
       try catalog.commit(adding: [record(3)], removing: [PartID(1)], flushedThroughGeneration: nil)
       #expect(try catalog.tombstones() == [all[2]])
+    }
+  }
+
+  @Test("A transaction that could not be rolled back costs its connection alone: the next call has another one")
+  func notRolledBack() throws {
+    try withCatalog { catalog, path in
+      try catalog.set(.slotCount, to: "1")
+      catalog.database.withLock { database in
+        _ = sqlite3_set_authorizer(
+          database.connection,
+          { _, action, operation, _, _, _ in
+            guard action == SQLITE_TRANSACTION, let operation, String(cString: operation) != "BEGIN" else {
+              return SQLITE_OK
+            }
+            return SQLITE_DENY
+          }, nil)
+      }
+      let words = try message { try catalog.set(.slotCount, to: "2") }
+      #expect(words.contains("and it was not rolled back"))
+      #expect(try catalog.setting(.slotCount) == "1")
+      try catalog.set(.slotCount, to: "3")
+      #expect(try SQLiteCatalog(path: path).setting(.slotCount) == "3")
+      #expect(try integer("PRAGMA synchronous", on: catalog) == 2 && integer("PRAGMA fullfsync", on: catalog) == 1)
     }
   }
 

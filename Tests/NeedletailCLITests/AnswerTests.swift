@@ -81,6 +81,30 @@ struct AnswerTests {
     }
   }
 
+  @Test("the answer to a query may be a text")
+  func text() throws {
+    let hello = try Answers.result(bytes(#"{"data":{"resultType":"string","result":[1,"hello"]}}"#), path: "/q")
+    #expect(hello == .text("hello"))
+    #expect(throws: APIFailure.self) {
+      try Answers.result(bytes(#"{"data":{"resultType":"string","result":[]}}"#), path: "/q")
+    }
+  }
+
+  @Test("a found trace is read with what Tempo tells, and with what our own server adds")
+  func foundTraces() throws {
+    let plain = #"{"traceID":"a","rootServiceName":"s","rootTraceName":"n","startTimeUnixNano":"5","durationMs":2}"#
+    let ours =
+      #"{"traceID":"b","durationMs":0,"durationNanos":"93000","errorCount":2,"failedServiceName":"cart","failedSpanName":"GET"}"#
+    let found = try Answers.traces(bytes(#"{"traces":[\#(plain),\#(ours)]}"#), path: "/t")
+    #expect(
+      found == [
+        TraceSummary(id: "a", rootService: "s", rootName: "n", start: 5, duration: 2_000_000),
+        TraceSummary(
+          id: "b", rootService: "", rootName: "", start: 0, duration: 93_000, errorCount: 2, failedService: "cart",
+          failedName: "GET"),
+      ])
+  }
+
   @Test("a trace is read under batches and under resourceSpans", arguments: ["batches", "resourceSpans"])
   func trace(key: String) throws {
     let body = #"""

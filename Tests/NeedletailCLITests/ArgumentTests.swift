@@ -72,7 +72,12 @@ struct CommandTests {
   private static let wrong: [([String], String)] = [
     (["query"], "expression"), (["query", "up", "--server", "ftp://x"], "http://127.0.0.1:7070"),
     (["query", "up", "--time", "1", "--step", "5m"], "--time"), (["logs", "--output", "graph"], "'csv'"),
-    (["logs", "--limit", "0"], "--limit"), (["trace", "xyz"], "hexadecimal"),
+    (["logs", "--limit", "0"], "--limit"), (["logs", "--limit", "-5"], "--limit -5 is not between 1 and 50000"),
+    (["traces", "--limit", "-5"], "--limit -5 is not between 1 and 1000"),
+    (["query", "up", "--timeout", "0s"], "--timeout '0s' is not a duration above zero"),
+    (["query", "up", "--timeout", "-1s"], "--timeout '-1s'"),
+    (["traces", "--min-duration", "100"], "--min-duration '100' has no unit; write 100ms or 100s"),
+    (["logs", "payment"], #"{service_name=~".+"} |= "payment"'"#), (["trace", "xyz"], "hexadecimal"),
     (["traces", "--min-duration", "x"], "500ms"),
     (["dash", "--refresh", "1ms"], "100ms"), (["demo", "--seconds", "0"], "--seconds"), (["nothing"], "nothing"),
   ]
@@ -137,6 +142,39 @@ struct CommandTests {
     #expect { try TrustedCertificates(file: "/dev/null") } throws: { $0 is CommandFailure }
   }
 
+  @Test("every command that takes --since names its default")
+  func sinceDefault() {
+    for type in Needletail.configuration.subcommands {
+      let words = Needletail.helpMessage(for: type, columns: 80).split(whereSeparator: \.isWhitespace)
+      guard let index = words.firstIndex(of: "--since"), words.contains("<duration>") else { continue }
+      let described = words[index...].drop { $0 != "<duration>" }.prefix(24)
+      #expect(described.contains("(default:"), "\(type): \(described)")
+    }
+  }
+
+  @Test("--version prints what version prints, here and for every command")
+  func version() throws {
+    for arguments in [["--version"], ["query", "--version"]] {
+      #expect {
+        _ = try Needletail.parseAsRoot(arguments)
+      } throws: { error in
+        Needletail.exitCode(for: error).isSuccess && Needletail.fullMessage(for: error) == VersionCommand.text
+      }
+    }
+  }
+
+  @Test("logs and spans without braces are hinted at, and nothing else is")
+  func bareSelectors() {
+    for bare in ["rate(logs[5m])", "sum(rate( spans [5m]))", "logs", "a{x=\"{\"} + spans"] {
+      #expect(EventSelectorHint.text(for: bare)?.contains("without braces") == true, "\(bare)")
+    }
+    for fine in [
+      "rate(logs{}[5m])", "logs {a=\"b\"}", "up{a=\"logs\"}", "catalogs", "spans_total", "sum by (job) (up)", "'logs'",
+    ] {
+      #expect(EventSelectorHint.text(for: fine) == nil, "\(fine)")
+    }
+  }
+
   @Test("the range of a query needs a begin before its end")
   func ranges() throws {
     let now = 1_700_000_000 * second
@@ -154,14 +192,14 @@ struct CommandTests {
   @Test(
     "the server is asked for durations in the one unit that it surely knows",
     arguments: [
-      ("5", "5000000000ns"), ("1w", "604800000000000ns"), ("1y", "31536000000000000ns"), ("500ms", "500000000ns"),
+      ("5s", "5000000000ns"), ("1w", "604800000000000ns"), ("1y", "31536000000000000ns"), ("500ms", "500000000ns"),
     ])
   func minimumDuration(text: String, sent: String) throws {
     let command = try #require(try Needletail.parseAsRoot(["traces", "--min-duration", text]) as? TracesCommand)
-    let parameters = APIClient.parameters(of: command.search(in: (0, 1)))
+    let parameters = APIClient.parameters(of: command.search(in: (0, 1), limit: 50))
     #expect(parameters.first { $0.0 == "minDuration" }?.1 == sent)
     let all = try #require(try Needletail.parseAsRoot(["traces"]) as? TracesCommand)
-    #expect(!APIClient.parameters(of: all.search(in: (0, 1))).contains { $0.0 == "minDuration" })
+    #expect(!APIClient.parameters(of: all.search(in: (0, 1), limit: 50)).contains { $0.0 == "minDuration" })
   }
 
   @Test("only what was given reaches the server's settings")

@@ -1,3 +1,4 @@
+import Foundation
 import NeedletailDashboard
 import NeedletailTerminal
 import Testing
@@ -52,12 +53,61 @@ struct OutputTests {
     #expect(output.table(isRange: false, columns: 70)[1].string.contains("up{job=\"=evil\"}"))
   }
 
+  @Test("without a limit, as in a pipe, nothing is cut and nothing is rounded")
+  func whole() {
+    let long = String(repeating: "x", count: 3_000)
+    let result = SeriesResult(labels: [("a", long)], points: [.init(time: 0, value: 0.123456789)])
+    let table = SeriesOutput(series: [result], zone: .utc).table(isRange: false, columns: nil)
+    #expect(table[1].string == "{a=\"\(long)\"}  0.123456789")
+    let screen = SeriesOutput(series: [result], zone: .utc).table(isRange: false, columns: 40)
+    #expect(screen[1].width == 40 && screen[1].string.hasSuffix("…  0.123457"))
+    let fields = Dictionary(uniqueKeysWithValues: (0..<30).map { ("f\($0)", long) })
+    let log = LogLine(time: 0, labels: fields, body: long)
+    let line = EventOutput.logs([log], zone: .utc, now: 0, isWhole: true)[0].string
+    #expect(line.utf8.count > 31 * 3_000 && !line.contains("…"))
+    #expect(EventOutput.logs([log], zone: .utc, now: 0, isWhole: false)[0].string.contains("…"))
+    let trace = TraceSummary(id: "t", rootService: long, rootName: long, start: 0, duration: 93_000)
+    #expect(!EventOutput.traces([trace], zone: .utc, columns: nil)[1].string.contains("…"))
+    let name = String(long.prefix(1_000))
+    let span = TraceSpan(id: "a", parent: "", service: "s", name: name, start: 0, end: 5)
+    let waterfall = EventOutput.trace(
+      Trace(id: "t", spans: [span]), zone: .utc, columns: 60, depth: .plain, isWhole: true)
+    #expect(waterfall.contains(name) && waterfall.contains("1 span\n") && waterfall.contains("5ns"))
+  }
+
+  @Test("a table of traces tells short ones in their own unit, and where they failed")
+  func traces() {
+    let trace = TraceSummary(
+      id: "ab", rootService: "customers", rootName: "POST", start: 0, duration: 93_000, errorCount: 1,
+      failedService: "cart", failedName: "GET")
+    let line = EventOutput.traces([trace], zone: .utc, columns: nil)[1].string
+    #expect(line == "ab     1970-01-01T00:00:00.000Z  93µs  customers  cart       POST")
+    #expect(EventOutput.csv([trace]).hasSuffix("\nab,1970-01-01T00:00:00.000Z,0.093,customers,POST,cart,GET\n"))
+  }
+
+  @Test("without colours each line of a graph has a mark of its own, in the graph and in its legend")
+  func marks() {
+    let lines = (0..<3).map { index in
+      SeriesResult(
+        labels: [("n", "\(index)")], points: (0...60).map { .init(time: Double($0), value: Double(index + 1)) })
+    }
+    let output = SeriesOutput(series: lines, zone: .utc)
+    func graph(_ depth: ColorDepth) -> String {
+      output.graph(range: (0, 60_000_000_000), step: 1_000_000_000, size: Size(columns: 60, rows: 8), depth: depth)
+    }
+    for (index, mark) in ["●", "○", "▲"].enumerated() {
+      #expect(graph(.plain).contains("\(mark) {n=\"\(index)\"}"))
+      #expect(graph(.plain).components(separatedBy: mark).count > 40)
+    }
+    #expect(!graph(.truecolor).contains("●") && graph(.truecolor).contains("■"))
+  }
+
   @Test("a graph has its legend below it, and survives empty answers")
   func graph() {
     let output = SeriesOutput(series: series, zone: .utc)
     let text = output.graph(
       range: (0, 60_000_000_000), step: 60_000_000_000, size: Size(columns: 60, rows: 8), depth: .plain)
-    #expect(text.contains("■ up{job=\"=evil\"}") && text.contains("00:01:00"))
+    #expect(text.contains("● up{job=\"=evil\"}") && text.contains("00:01:00"))
     #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count == 11)
     let none = SeriesOutput(series: [], zone: .utc)
     #expect(!none.graph(range: (0, 0), step: 0, size: Size(columns: 60, rows: 8), depth: .plain).isEmpty)
@@ -68,8 +118,14 @@ struct OutputTests {
     let log = LogLine(
       time: 1_700_000_000_123_000_000, labels: ["level": "warn", "service_name": "cart", "order": "7"],
       body: "first\n\u{1B}]0;x\u{07}")
-    let lines = EventOutput.logs([log], zone: .utc).map(\.string)
-    #expect(lines == ["22:13:20.123 WARN  cart first  order=7", "    ␛]0;x␇"])
+    func lines(_ log: LogLine, now: Int64) -> [String] {
+      EventOutput.logs([log], zone: .utc, now: now, isWhole: true).map(\.string)
+    }
+    #expect(lines(log, now: log.time) == ["22:13:20.123 WARN  cart first  order=7", "    ␛]0;x␇"])
+    let day: Int64 = 86_400_000_000_000
+    #expect(lines(log, now: log.time + day)[0].hasPrefix("2023-11-14 22:13:20.123 WARN  cart first"))
+    let traced = LogLine(time: 0, labels: ["trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"], body: "x")
+    #expect(lines(traced, now: 0)[0].hasSuffix(" x  trace_id=4bf92f3577b34da6a3ce929d0e0e4736"))
     #expect(
       EventOutput.csv([log]).hasPrefix("time,level,order,service_name,line\n2023-11-14T22:13:20.123Z,warn,7,cart,"))
   }
@@ -83,6 +139,13 @@ struct OutputTests {
     #expect(text.contains("✗ payment charge") && text.contains("5ms") && text.contains("declined\\u{9B}"))
     #expect(
       EventOutput.csv(Trace(id: "t", spans: [span])).contains("t,a,,payment,charge,1970-01-01T00:00:00.000Z,5,true,"))
+  }
+
+  @Test("a name that nobody knows is recognised by what the lookup says")
+  func unknownHost() {
+    let text =
+      "DNS error: SocketAddressError.UnknownHost: Name or service not known (error -2) for host no-such-host.invalid, port 7070"
+    #expect(APIClient.isUnknownHost(text) && !APIClient.isUnknownHost("connection reset"))
   }
 
   @Test("times are sent as exact decimal seconds")

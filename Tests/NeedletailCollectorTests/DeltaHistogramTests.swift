@@ -95,4 +95,22 @@ struct DeltaHistogramTests {
     let part = try #require(fresh.parts(tenant: .default, batchID: Hash128(high: 1, low: 1)).first)
     #expect(part.batch.histogramCount == 2 && part.zeroCount == 1 && part.pointCount == 1)
   }
+
+  @Test("a total that begins anew has the start of the change that it begins with") func newStart() throws {
+    let accumulator = DeltaAccumulator(countMax: 100)
+    let change = histogram([1, 2, 3], schema: 0)
+    let custom = NativeHistogram(
+      schema: NativeHistogram.customBucketsSchema, count: 2, sum: 3,
+      positiveSpans: [NativeHistogram.BucketSpan(offset: 0, length: 2)], positiveBuckets: [1, 1], customBounds: [1])
+    let starts = [
+      point(20, .number(5), start: 10), point(30, .number(5), start: 20),
+      // The zero of the new total would stand where the old one's last sample is, or before it: it is left out.
+      point(40, .histogram(change), start: 30), point(50, .histogram(custom), start: 25),
+      point(70, .histogram(change), start: 60), point(80, .number(1)),
+    ].map { point in
+      let row = accumulator.apply([point], now: 0).rows.first
+      return "\(row?.start ?? -1) \(row?.hasZero ?? false)"
+    }
+    #expect(starts == ["10 true", "10 false", "30 false", "40 false", "60 true", "0 false"])
+  }
 }

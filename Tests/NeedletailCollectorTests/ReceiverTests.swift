@@ -18,7 +18,7 @@ private final class Store: BatchSink {
     var batchIDs: [Hash128] = []
     var metrics: [String] = []
     var failure: SinkError?
-    var oldest: Int64 = .min
+    var times: ClosedRange<Int64> = .min ... .max
     /// Errors for the next appends of samples, in their order; nil lets one pass.
     var failures: [SinkError?] = []
   }
@@ -35,8 +35,9 @@ private final class Store: BatchSink {
   var metrics: [String] { state.withLock { $0.metrics } }
   var eventCount: Int { state.withLock { $0.eventIDs.count } }
 
-  /// Samples before this time, in ms, are out of retention.
-  func keep(from time: Int64) { state.withLock { $0.oldest = time } }
+  /// Samples at other times, in ms, are refused.
+  func keep(_ times: ClosedRange<Int64>) { state.withLock { $0.times = times } }
+  func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { state.withLock { $0.times } }
   func failNext(_ failures: [SinkError?]) { state.withLock { $0.failures = failures } }
 
   func forgetSeries() { state.withLock { $0.known = [] } }
@@ -75,8 +76,8 @@ private final class Store: BatchSink {
         guard (0..<rows.seriesCount).allSatisfy({ state.known.contains(rows.seriesID($0)) }) else { return nil }
         for row in 0..<rows.seriesCount {
           for sample in rows.samples(of: row) {
-            guard rows.timestamp(sample) >= state.oldest else {
-              outcome.tooOld += 1
+            guard state.times.contains(rows.timestamp(sample)) else {
+              if rows.timestamp(sample) < state.times.lowerBound { outcome.tooOld += 1 } else { outcome.tooNew += 1 }
               continue
             }
             state.samples[rows.seriesID(row), default: [:]][rows.timestamp(sample)] =
@@ -195,7 +196,7 @@ private final class Store: BatchSink {
 
   @Test("what the store keeps only in part is accepted only in part") func partial() async {
     let receiver = receiver()
-    store.keep(from: 5)
+    store.keep(5 ... .max)
     let body = write(1, name: "old", time: 4) + write(2, name: "new", time: 5)
     let written = await receiver.remoteWrite(request(body))
     #expect(written.remoteWriteStatus == 400 && written.accepted == 1 && written.samples == 1)
@@ -228,6 +229,32 @@ private final class Store: BatchSink {
     #expect(store.values == [1, 3, 5, 6, 7, 8])
   }
 
+  /// Changes of two series in one request: they travel in one batch.
+  private func changes(_ first: (time: Int, value: Int), _ second: (time: Int, value: Int)) -> ReceiveRequest {
+    let points = [("a", first), ("b", second)].map { name, change in
+      """
+      {"timeUnixNano":"\(change.time)000000","asInt":"\(change.value)",
+      "attributes":[{"key":"n","value":{"stringValue":"\(name)"}}]}
+      """
+    }
+    let json = """
+      {"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"d","sum":{"aggregationTemporality":1,"isMonotonic":true,
+      "dataPoints":[\(points.joined(separator: ","))]}}]}]}]}
+      """
+    return request(Array(json.utf8), type: "application/json")
+  }
+
+  @Test("a change too new or too old among others is refused alone, and its series goes on") func refusedRow() async {
+    let receiver = receiver()
+    store.keep(1_000_000...2_000_000)
+    for (time, reason) in [(2_000_001, RejectionReason.tooFarInFuture), (1000, .outOfRetention)] {
+      let outcome = await receiver.otlp(.metrics, changes((1_900_000 + time % 7, 1), (time, 1000)))
+      #expect(outcome.accepted == 1 && outcome.rejections.counts == [reason: 1])
+    }
+    #expect(await receiver.otlp(.metrics, changes((1_950_000, 1), (1_950_000, 2))).accepted == 2)
+    #expect(store.values == [1, 2, 2, 3])
+  }
+
   @Test("totals beyond a request's limit are rejected and counted, and the rest is stored") func totalsLimit() async {
     var limits = IngestLimits()
     limits.deltaBytesMax = 50
@@ -247,13 +274,40 @@ private final class Store: BatchSink {
   func totalsBudget() async {
     let body = delta(5, time: 1)
     var limits = IngestLimits()
-    limits.bytesInFlightMax = 2 * body.body.count + 20
+    limits.bytesInFlightMax = 1 << 20
     let receiver = receiver(limits)
+    let others = limits.bytesInFlightMax - 2 * body.body.count - 20
+    #expect(receiver.budget.reserve(others))
     for _ in 0..<2 {
       let outcome = await receiver.otlp(.metrics, body)
       #expect(outcome.otlpStatus == 503 && outcome.dropped == 1 && outcome.rejections.isEmpty)
     }
-    #expect(store.values.isEmpty && receiver.budget.bytesInFlight == 0)
+    #expect(store.values.isEmpty && receiver.budget.bytesInFlight == others)
+    receiver.budget.release(others)
+    #expect(await receiver.otlp(.metrics, body).accepted == 1)
+    #expect(store.values == [5] && receiver.budget.bytesInFlight == 0)
+  }
+
+  @Test("what could not be taken even alone is too large: its sender must not come again") func neverFits() async {
+    let body = delta(5, time: 1)
+    for bytesMax in [body.body.count - 1, 2 * body.body.count - 1, 2 * body.body.count + 20] {
+      var limits = IngestLimits()
+      limits.bytesInFlightMax = bytesMax
+      let receiver = receiver(limits)
+      let outcome = await receiver.otlp(.metrics, body)
+      #expect(outcome.otlpStatus == 413 && outcome.retryAfterSeconds == nil && outcome.message.contains("smaller"))
+      #expect(receiver.budget.bytesInFlight == 0)
+    }
+    #expect(store.values.isEmpty)
+  }
+
+  @Test("changes beyond what one request may hold are rejected and counted, and those before them stored")
+  func changesLimit() async {
+    var limits = IngestLimits()
+    limits.series.deltaBytesMax = MemoryLayout<DeltaPoint>.stride
+    let outcome = await receiver(limits).otlp(.metrics, changes((1, 1), (1, 2)))
+    #expect(outcome.otlpStatus == 200 && outcome.accepted == 1 && outcome.rejections.counts == [.requestLimit: 1])
+    #expect(store.values == [1])
   }
 
   @Test("changes that wait behind a batch that failed count once when the request comes again") func retries() async {
@@ -277,6 +331,16 @@ private final class Store: BatchSink {
     #expect(beginning.refused(SinkOutcome(tooNew: 1)) == 1)
   }
 
+  @Test("what is sent in a form that is not understood is told which are") func acceptedForms() async {
+    let receiver = receiver()
+    let otlp = await receiver.otlp(.logs, request([], type: "text/plain"))
+    #expect(otlp.message.contains("application/x-protobuf or application/json"), "\(otlp.message)")
+    let write = await receiver.remoteWrite(request([], type: "application/json"))
+    #expect(write.message.contains("send application/x-protobuf, of remote write 1.0"), "\(write.message)")
+    let coding = await receiver.remoteWrite(request([], encoding: "br"))
+    #expect(coding.message.contains("send identity, gzip, deflate, zstd, snappy"), "\(coding.message)")
+  }
+
   @Test("bad bodies are refused with a status that stops their sender") func refuses() async {
     var limits = IngestLimits()
     limits.otlpBodyMax = 100
@@ -297,11 +361,12 @@ private final class Store: BatchSink {
 
   @Test("over the budget of bytes a sender is asked to come later") func budget() async {
     var limits = IngestLimits()
-    limits.bytesInFlightMax = 40
+    limits.bytesInFlightMax = 100
     let receiver = receiver(limits)
+    #expect(receiver.budget.reserve(90))
     let outcome = await receiver.remoteWrite(request(write(1)))
     #expect(outcome.remoteWriteStatus == 503 && outcome.retryAfterSeconds == 1)
-    #expect(receiver.budget.bytesInFlight == 0)
+    #expect(receiver.budget.bytesInFlight == 90)
   }
 
   @Test("log records reach the store once, with the rejected ones counted") func logs() async {

@@ -40,15 +40,58 @@ struct DashboardTests {
     #expect(model.handle(press(.enter)) == [.openTrace(FixedSource.traceID)])
   }
 
-  @Test("a service can be chosen, and esc goes back")
-  func narrowing() async {
+  @Test("a chosen service's traces are all that touch it, wherever they begin, and esc goes back")
+  func narrowing() async throws {
     var model = await loaded()
-    _ = model.handle(press(.enter))
-    let narrowed = model.render(Size(columns: 100, rows: 40)).lines.joined(separator: "\n")
-    #expect(narrowed.contains("service cart"))
-    #expect(!narrowed.contains("POST /checkout"))
-    _ = model.handle(press(.escape))
-    #expect(model.render(Size(columns: 100, rows: 40)).lines.joined().contains("POST /checkout"))
+    #expect(model.handle(press(.enter)) == [.refresh(service: "cart")])
+    func text() -> String { model.render(Size(columns: 110, rows: 40)).lines.joined(separator: "\n") }
+    // Until the answer has come, what is known to touch the service is shown, and what is not is not.
+    #expect(text().contains("service cart") && !text().contains("POST /checkout"))
+    // The answer to what was asked before is none to this.
+    _ = model.handle(.overview(await OverviewQuery().load(from: FixedSource(), now: FixedSource.now)))
+    #expect(!text().contains("POST /checkout"))
+    _ = model.handle(.overview(await OverviewQuery().load(from: FixedSource(), now: FixedSource.now, service: "cart")))
+    try expectGolden(framed(model.render(Size(columns: 110, rows: 26))), "narrowed")
+    #expect(model.handle(press(.enter)) == [.openTrace(FixedSource.cartTraceID)])
+    #expect(model.handle(.tick) == [.refresh(service: "cart")])
+    #expect(model.handle(press(.escape)) == [.refresh(service: nil)])
+    #expect(text().contains("POST /checkout") && !text().contains("service cart"))
+  }
+
+  @Test("what the user asks for is shown while the screen is paused too")
+  func pausedNarrowing() async {
+    var model = await loaded()
+    _ = model.handle(press(.character(" ")))
+    #expect(model.handle(press(.enter)) == [.refresh(service: "cart")])
+    let answer = await OverviewQuery().load(from: FixedSource(), now: FixedSource.now, service: "cart")
+    _ = model.handle(.overview(answer))
+    #expect(model.render(Size(columns: 110, rows: 40)).lines.joined().contains(FixedSource.cartTraceID))
+    #expect(model.handle(.tick).isEmpty)
+  }
+
+  @Test("the name of a service stays a text in the questions, whatever it holds")
+  func quoting() async {
+    let source = RecordingSource()
+    _ = await OverviewQuery().load(from: source, now: FixedSource.now, service: "a\"} or {b\\\n")
+    let quoted = #"job="a\"} or {b\\\n""#
+    #expect(source.asked.contains("{level=~\"error|fatal\", \(quoted)}"))
+    #expect(source.asked.contains("\(quoted) status=error") && source.asked.contains(quoted))
+  }
+
+  @Test("without request metrics the figures are those of spans, and the screen says so")
+  func spansOnly() async throws {
+    let model = await loaded(FixedSource(hasNoMetrics: true))
+    let lines = model.render(Size(columns: 110, rows: 40)).lines
+    #expect(lines[1].contains("as their spans tell: no http_server_request_duration_seconds"))
+    #expect(lines.contains { $0.contains("payment") && $0.contains("0.833%") })
+  }
+
+  @Test("where there is nothing, the screen says what it looked for and what to do")
+  func nothing() async throws {
+    let model = await loaded(FixedSource(isEmpty: true))
+    let text = model.render(Size(columns: 110, rows: 24)).lines.joined(separator: "\n")
+    #expect(text.contains("no http_server_request_duration_seconds, and no spans of kind server or consumer"))
+    #expect(text.contains("OTLP port"))
   }
 
   @Test("a service that has gone silent has no requests now, whatever it did before") func silence() async throws {
@@ -64,13 +107,13 @@ struct DashboardTests {
   @Test("asks once at a time, and not at all while it is paused")
   func pausing() async {
     var model = await loaded()
-    #expect(model.handle(.tick) == [.refresh])
+    #expect(model.handle(.tick) == [.refresh(service: nil)])
     #expect(model.handle(.tick).isEmpty)
     _ = model.handle(.overview(await OverviewQuery().load(from: FixedSource(), now: FixedSource.now)))
     _ = model.handle(press(.character(" ")))
     #expect(model.handle(.tick).isEmpty)
     _ = model.handle(press(.character(" ")))
-    #expect(model.handle(.tick) == [.refresh])
+    #expect(model.handle(.tick) == [.refresh(service: nil)])
   }
 
   @Test("quits on q, ctrl-c and when the process is asked to end")
@@ -126,6 +169,12 @@ struct TraceTests {
     let trace = Trace(id: "t", spans: [span("c", "a", 5), span("b", "a", 3), span("a", "", 1), span("x", "gone", 2)])
     #expect(trace.tree.map(\.span.id) == ["a", "b", "c", "x"])
     #expect(trace.tree.map(\.depth) == [0, 1, 1, 0])
+  }
+
+  @Test("count their spans as one counts")
+  func counting() {
+    #expect(Trace(id: "t", spans: [span("a", "")]).spanCount == "1 span")
+    #expect(Trace(id: "t", spans: [span("a", ""), span("b", "a")]).spanCount == "2 spans")
   }
 
   @Test("lose no span to cycles, duplicates or great depth")

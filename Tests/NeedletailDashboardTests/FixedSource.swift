@@ -10,20 +10,29 @@ struct FixedSource: DashboardSource {
   /// A service whose last values are this old, in seconds.
   var silent: (job: String, since: Double)?
 
+  /// Whether services send spans alone.
+  var hasNoMetrics = false
+  /// Whether nobody has sent anything.
+  var isEmpty = false
+
   static let traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+  /// A trace that begins with a customer and fails in the cart.
+  static let cartTraceID = "a0f067aa0ba902b700f067aa0ba902b7"
   static let now: Int64 = 1_700_000_000_000_000_000
 
   func range(_ query: String, start: Double, end: Double, step: Double) async throws -> [SeriesResult] {
     if isDown { throw SourceIsDown() }
+    if isEmpty || hasNoMetrics && !query.contains("spans{") { return [] }
     let base: Double =
       if query.contains("0.99") { 0.41 } else if query.contains("0.95") { 0.2 } else if query.contains("0.5,") {
         0.012
-      } else if query.contains("5..") { 0.3 } else { 12 }
-    let jobs = query.contains("5..") ? ["payment"] : ["cart", "frontend", "payment"]
+      } else if query.contains("5..") || query.contains("error") { 0.3 } else { 12 }
+    let jobs = query.contains("5..") || query.contains("error") ? ["payment"] : ["cart", "frontend", "payment"]
     return jobs.enumerated().map { index, job in
       let silence = silent.flatMap { $0.job == job ? $0.since : nil } ?? 0
-      let points = stride(from: start, through: end - silence, by: step).enumerated().map { step, time in
-        SeriesResult.Point(time: time, value: base * Double(index + 1) * (1 + 0.3 * Double(step % 20 - 10) / 10))
+      let points = stride(from: start, through: end - silence, by: step).map { time in
+        let phase = Double((Int(time) / 10 + 90) % 20 - 10) / 10
+        return SeriesResult.Point(time: time, value: base * Double(index + 1) * (1 + 0.3 * phase))
       }
       return SeriesResult(labels: [("job", job)], points: points)
     }
@@ -31,7 +40,8 @@ struct FixedSource: DashboardSource {
 
   func logs(_ query: String, start: Int64, end: Int64, limit: Int) async throws -> [LogLine] {
     if isDown { throw SourceIsDown() }
-    return (0..<5).map { index in
+    if isEmpty { return [] }
+    return (0..<5).filter { $0 == 1 || !query.contains("job=\"cart\"") }.map { index in
       LogLine(
         time: Self.now - Int64(index) * 1_250_000_000,
         labels: [
@@ -44,12 +54,23 @@ struct FixedSource: DashboardSource {
 
   func traces(_ search: TraceSearch) async throws -> [TraceSummary] {
     if isDown { throw SourceIsDown() }
-    let isErrors = search.tags == "status=error"
+    if isEmpty { return [] }
+    let isErrors = search.tags.contains("status=error")
+    if search.tags.hasPrefix("job=\"cart\"") {
+      return !isErrors
+        ? []
+        : [
+          TraceSummary(
+            id: Self.cartTraceID, rootService: "customers", rootName: "POST", start: Self.now - 93_000,
+            duration: 93_000, errorCount: 2, failedService: "cart", failedName: "POST /cart")
+        ]
+    }
     return (0..<3).map { index in
       TraceSummary(
         id: isErrors ? Self.traceID : "00f067aa0ba902b700f067aa0ba902b\(index)", rootService: "frontend",
         rootName: "POST /checkout", start: Self.now - Int64(index) * 3_000_000_000,
-        duration: isErrors ? 240_000_000 : 1_300_000_000)
+        duration: isErrors ? 240_000_000 : 1_300_000_000, errorCount: isErrors ? 3 : 0,
+        failedService: isErrors ? "payment" : "", failedName: isErrors ? "card.authorise" : "")
     }
   }
 

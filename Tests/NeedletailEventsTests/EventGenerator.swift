@@ -18,6 +18,7 @@ struct EventGenerator {
   mutating func stream() -> EventStream {
     var resource = [Attribute("service.name", .string(pick(["cart", "checkout", "payment"])))]
     if chance(2) { resource.append(Attribute("host.name", .string(pick(["a-1", "b-2"])))) }
+    if chance(3) { resource.append(Attribute("service.namespace", .string("shop"))) }
     if chance(5) { resource.append(Attribute("level", .string("debug"))) }
     return EventStream(resource: resource, scopeName: pick(["", "http"]))
   }

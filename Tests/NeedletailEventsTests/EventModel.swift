@@ -29,7 +29,7 @@ struct EventModel {
     for attribute in stream.resource { labels[labelName(attribute.key)] = attribute.value.text }
     if !stream.scopeName.isEmpty { labels["scope_name"] = stream.scopeName }
     labels["service"] = stream.serviceName
-    labels["job"] = stream.serviceName
+    labels["job"] = (labels["service_namespace"].map { $0 + "/" } ?? "") + stream.serviceName
     return labels
   }
 

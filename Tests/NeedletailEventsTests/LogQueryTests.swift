@@ -30,7 +30,8 @@ import Testing
   private func matchers(_ generator: inout EventGenerator) throws -> [LabelMatcher] {
     let all = [
       LabelMatcher("service_name", equals: "cart"), LabelMatcher("service", equals: "payment"),
-      try LabelMatcher("job", .notEqual, "cart"), LabelMatcher("level", equals: "error"),
+      try LabelMatcher("job", .notEqual, "cart"), LabelMatcher("job", equals: "shop/cart"),
+      LabelMatcher("level", equals: "error"),
       try LabelMatcher("level", .matches, "debug|unknown|notice"), LabelMatcher("http_method", equals: "GET"),
       LabelMatcher("http_status_code", equals: "404"), try LabelMatcher("host_name", .notEqual, "hidden"),
       LabelMatcher("host_name", equals: "hidden"), LabelMatcher("host_name", equals: ""),
@@ -39,6 +40,30 @@ import Testing
       LabelMatcher("scope_name", equals: "http"), try LabelMatcher("nothing", .notMatches, "a+"),
     ]
     return (0..<Int.random(in: 0...2, using: &generator.random)).map { _ in generator.pick(all) }
+  }
+
+  @Test("job is what the metrics of the resource say: namespace and name, whatever else it says")
+  func job() async throws {
+    let cases: [([Attribute], String?)] = [
+      ([Attribute("service.name", .string("cart"))], "cart"),
+      ([Attribute("service.name", .string("cart")), Attribute("service.namespace", .string("shop"))], "shop/cart"),
+      ([Attribute("job", .string("x")), Attribute("service.name", .string("cart"))], "cart"),
+      ([Attribute("job", .string("x")), Attribute("service.namespace", .string("shop"))], "x"),
+      ([Attribute("service.namespace", .string("shop"))], nil),
+    ]
+    for (resource, expected) in cases {
+      let machine = try EventMachine()
+      let record = LogRecord(timeNanoseconds: now, body: .string("x"))
+      _ = try await machine.logs.append(try makeBatch([(EventStream(resource: resource), record)]))
+      let stream = try #require(try machine.logs.streams(tenant: .default).first)
+      #expect(stream.value("job") == expected)
+      #expect(
+        stream.labels.labels.contains { $0.name == "service_namespace" }
+          == resource.contains { $0.key == "service.namespace" })
+      let found = try machine.logs.selectLogs(
+        EventQuery(tenant: .default, matchers: [LabelMatcher("job", equals: expected ?? "")]))
+      #expect(try found.all().count == 1)
+    }
   }
 
   private func check(_ machine: EventMachine, _ model: EventModel, _ generator: inout EventGenerator) throws {

@@ -57,6 +57,8 @@ import Testing
       #expect(summary.spanCount == trace.count)
       #expect(summary.matchedSpanCount == matching.filter { $0.span.traceID == summary.traceID }.count)
       #expect(summary.startNanoseconds == start)
+      #expect(summary.errorCount == trace.filter { $0.span.status == .error }.count)
+      #expect((summary.failure == nil) == (summary.errorCount == 0))
       #expect(summary.durationNanoseconds == (trace.map(\.span.endNanoseconds).max() ?? 0) - start)
     }
     let bounds = found.map(\.durationNanoseconds).sorted()
@@ -98,6 +100,41 @@ import Testing
           traceID: id, rootService: "front", rootName: "root", startNanoseconds: now - 10, durationNanoseconds: 60,
           spanCount: 2, matchedSpanCount: 1)
       ])
+  }
+
+  @Test("A trace tells which span its errors come from: the first that called no other failed one")
+  func failure() async throws {
+    let machine = try EventMachine()
+    func stream(_ name: String) -> EventStream {
+      EventStream(resource: [Attribute("service.name", .string(name))])
+    }
+    func span(
+      _ id: UInt64, under parent: UInt64, _ name: String, at offset: Int64, _ status: SpanRecord.Status, low: UInt64 = 2
+    ) -> SpanRecord {
+      SpanRecord(
+        traceID: TraceID(high: 1, low: low), spanID: SpanID(id), parentSpanID: SpanID(parent), name: name,
+        startNanoseconds: now + offset, endNanoseconds: now + offset + 9, status: status)
+    }
+    let spans = [
+      (stream("customers"), span(1, under: 0, "POST", at: 0, .error)),
+      (stream("cart"), span(2, under: 1, "GET", at: 1, .ok)),
+      (stream("frontend"), span(3, under: 1, "POST /checkout", at: 2, .error)),
+      (stream("payment"), span(4, under: 3, "charge", at: 3, .error)),
+      (stream("payment"), span(5, under: 3, "charge again", at: 4, .error)),
+      (stream("circle"), span(6, under: 7, "a", at: 0, .error, low: 3)),
+      (stream("circle"), span(7, under: 6, "b", at: 1, .error, low: 3)),
+      (stream("well"), span(8, under: 0, "c", at: 0, .unset, low: 4)),
+    ]
+    _ = try await machine.spans.append(try makeBatch(Array(spans.prefix(3))))
+    try machine.flush()
+    _ = try await machine.spans.append(try makeBatch(Array(spans.dropFirst(3))))
+    func found(_ tag: (String, String)) throws -> TraceSummary? {
+      try machine.spans.searchTraces(tenant: .default, tags: [tag]).first
+    }
+    let shop = try found(("service.name", "cart"))
+    #expect(shop?.failure == TraceSummary.Failure(service: "payment", name: "charge") && shop?.errorCount == 4)
+    #expect(try found(("service.name", "circle"))?.failure == TraceSummary.Failure(service: "circle", name: "a"))
+    #expect(try found(("service.name", "well"))?.failure == nil && found(("service.name", "well"))?.errorCount == 0)
   }
 
   @Test("Looking up one trace among many reads only the blocks that hold it")

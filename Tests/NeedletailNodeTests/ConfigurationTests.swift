@@ -72,6 +72,31 @@ struct ConfigurationTests {
     #expect(try problems(flags: ["lisen": "x"]).contains("--listen"))
   }
 
+  @Test("a port that is too large is told as such")
+  func largePort() throws {
+    for text in [":99999", "127.0.0.1:65536", "[::1]:4294967296000000000000"] {
+      #expect(
+        try problems(flags: ["listen": text]).contains("the port is larger than 65535; write HOST:PORT"), "\(text)")
+      #expect(try problems(flags: ["otlp-grpc": text]).contains("the port is larger than 65535"), "\(text)")
+    }
+    for text in ["99999", "localhost:x", "localhost:", "", ":"] {
+      #expect(try !problems(flags: ["listen": text]).contains("larger"), "\(text)")
+    }
+  }
+
+  @Test("a variable that looks like a setting's and is none is warned of, with the nearest; those of clients are not")
+  func unknownVariables() throws {
+    let configuration = try load(environment: [
+      "NEEDLETAIL_RETENTOIN": "7d", "NEEDLETAIL_SOMETHING": "1", "NEEDLETAIL_SERVER": "http://a", "PATH": "/bin",
+      "NEEDLETAIL_DATA": "/tmp/x", "NEEDLETAIL_CA_FILE": "c",
+    ])
+    #expect(
+      configuration.warnings == [
+        "the environment variable NEEDLETAIL_RETENTOIN is no setting and is ignored; did you mean NEEDLETAIL_RETENTION?",
+        "the environment variable NEEDLETAIL_SOMETHING is no setting and is ignored",
+      ])
+  }
+
   @Test("an address that others reach needs TLS and a token, or --insecure")
   func exposure() throws {
     #expect(try problems(flags: ["listen": "0.0.0.0:7070"]).contains("--insecure"))

@@ -44,6 +44,36 @@ struct HTTP2WatchTests {
     }
   }
 
+  /// Notices that a client is asked to go.
+  private final class Asked: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    var count = 0
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+      if event is ChannelShouldQuiesceEvent { count += 1 }
+    }
+  }
+
+  @Test("an idle connection's client is asked to go before it is closed, and a stream on its way is served")
+  func asksFirst() throws {
+    for hasStream in [false, true] {
+      let watch = HTTP2Watch(silenceMax: .minutes(100), idleMax: .minutes(6))
+      let channel = try connection(watch)
+      let asked = Asked()
+      try channel.pipeline.syncOperations.addHandler(asked)
+      channel.embeddedEventLoop.advanceTime(by: .minutes(7))
+      #expect(asked.count == 1 && channel.isActive)
+      let stream = EmbeddedChannel(loop: channel.embeddedEventLoop)
+      try stream.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+      if hasStream { watch.opened(stream) }
+      channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+      #expect(channel.isActive == hasStream)
+      stream.close(promise: nil)
+      channel.embeddedEventLoop.advanceTime(by: .minutes(8))
+      #expect(asked.count == 1 && !channel.isActive)
+    }
+  }
+
   @Test("when the server shuts down, a connection without streams does not wait for its client") func shutdown() throws
   {
     let watch = HTTP2Watch()

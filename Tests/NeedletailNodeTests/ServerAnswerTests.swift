@@ -40,6 +40,99 @@ struct ServerAnswerTests {
     }
   }
 
+  @Test("metrics, logs and spans of a resource have the same job, and join by it")
+  func job() async throws {
+    let now = now
+    let base = now * 1_000_000
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let service = "shop/cart"
+      try await post("/v1/metrics", OTLPBodies.gauge("temperature", service: service, value: 4, at: base), to: server)
+      try await post("/v1/logs", OTLPBodies.log("seen", service: service, at: base), to: server)
+      try await post("/v1/traces", OTLPBodies.span("pay", service: service, start: base - 9, end: base), to: server)
+      for signal in ["logs", "spans"] {
+        let count = #"sum by (job) (count_over_time(\#(signal){service_name="cart", service_namespace="shop"}[1m]))"#
+        #expect(try await server.instant(count, at: now) == ["job=shop/cart": "1"])
+        #expect(try await server.instant(#"temperature * on (job) \#(count)"#, at: now) == ["job=shop/cart": "4"])
+        #expect(try await server.instant(#"rate(\#(signal){job="cart"}[1m])"#, at: now) == [:])
+      }
+      let found = try await server.json("/tempo/api/search?tags=job%3Dshop/cart%20status%3Derror")
+      #expect((found["traces"] as? [Any])?.count == 1)
+      let p95 = #"quantile_over_time(0.95, spans{kind=~"server|consumer"} | unwrap duration [1m]) by (job)"#
+      #expect(try await server.instant(p95, at: now) == ["job=shop/cart": "9e-09"])
+      let errors = #"sum by (job) (rate(spans{kind=~"server|consumer", status="error"}[1s]))"#
+      #expect(try await server.instant(errors, at: now) == ["job=shop/cart": "1"])
+    }
+  }
+
+  @Test("a found trace tells how long it took to the nanosecond, and which service failed")
+  func foundTrace() async throws {
+    let base = now * 1_000_000
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let span = OTLPBodies.span("pay", service: "payment", start: base - 93_000, end: base)
+      try await post("/v1/traces", span, to: server)
+      let found = try await server.json("/tempo/api/search?tags=service.name%3Dpayment")
+      let trace = try #require((found["traces"] as? [[String: Any]])?.first)
+      #expect(trace["durationMs"] as? Int == 0 && trace["durationNanos"] as? String == "93000")
+      #expect(trace["failedServiceName"] as? String == "payment" && trace["failedSpanName"] as? String == "pay")
+      #expect(trace["errorCount"] as? Int == 1)
+    }
+  }
+
+  @Test("Loki's series are the labels of the streams that match any selector, each once, by GET and by POST")
+  func lokiSeries() async throws {
+    let base = now * 1_000_000
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      for service in ["shop/cart", "shop/payment", "other"] {
+        try await post("/v1/logs", OTLPBodies.log("x", service: service, at: base), to: server)
+      }
+      func services(_ answer: HTTPAnswer) throws -> [String] {
+        #expect(answer.status == 200, "\(answer.text)")
+        let json = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
+        #expect(json?["status"] as? String == "success")
+        return try #require(json?["data"] as? [[String: String]]).compactMap { $0["service_name"] }.sorted()
+      }
+      let cart = "match[]=%7Bservice_name%3D%22cart%22%7D"
+      let shop = "match[]=%7Bservice_namespace%3D%22shop%22%7D"
+      let path = "/loki/api/v1/series"
+      #expect(try services(try await server.get("\(path)?\(cart)")) == ["cart"])
+      #expect(try services(try await server.get("\(path)?\(cart)&\(shop)")) == ["cart", "payment"])
+      let errors = "match[]=%7Blevel%3D%22error%22,service_namespace%3D%22shop%22%7D"
+      #expect(try services(try await server.get("\(path)?\(errors)")) == ["cart", "payment"])
+      #expect(try services(try await server.get(path)) == ["cart", "other", "payment"])
+      #expect(try services(try await server.get("\(path)?\(shop)&start=1&end=2")) == [])
+      let form = ["Content-Type": "application/x-www-form-urlencoded"]
+      let posted = try await server.request("POST", path, headers: form, body: Array(shop.utf8))
+      #expect(try services(posted) == ["cart", "payment"])
+      for wrong in ["match[]=%7B", "match[]=rate(%7Ba%3D%22b%22%7D[1m])", "start=5&end=1"] {
+        #expect(try await server.get("\(path)?\(wrong)").status == 400, "\(wrong)")
+      }
+      let many = Array(repeating: cart, count: 65).joined(separator: "&")
+      #expect(try await server.get("\(path)?\(many)").status == 400)
+    }
+  }
+
+  @Test("what Prometheus' clients ask for and there is nothing of is well-formed and empty")
+  func emptyAnswers() async throws {
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      let lists = [
+        "rules": ["groups"], "alerts": ["alerts"], "targets": ["activeTargets", "droppedTargets"],
+        "alertmanagers": ["activeAlertmanagers", "droppedAlertmanagers"],
+      ]
+      for (path, names) in lists {
+        let answer = try await server.json("/api/v1/\(path)")
+        #expect(answer["status"] as? String == "success")
+        let data = try #require(answer["data"] as? [String: [Any]])
+        #expect(data.keys.sorted() == names && data.values.allSatisfy(\.isEmpty), "\(path)")
+      }
+      #expect(try await server.json("/api/v1/status/config")["data"] as? [String: String] == ["yaml": ""])
+      #expect(try await server.json("/prometheus/api/v1/status/flags")["data"] as? [String: String] == [:])
+      let runtime = try await server.json("/api/v1/status/runtimeinfo")["data"] as? [String: Any]
+      #expect(runtime?["startTime"] as? String == "0001-01-01T00:00:00Z" && runtime?.count == 11)
+      #expect(try await server.request("POST", "/api/v1/rules").status == 405)
+      #expect(try await server.get("/api/v1/status/tsdb").status == 404)
+    }
+  }
+
   @Test("a selector of lines or spans alone is bad data for Prometheus' API, which cannot tell them, and not for ours")
   func bareSelectors() async throws {
     let now = now

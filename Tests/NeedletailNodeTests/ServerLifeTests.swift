@@ -1,4 +1,6 @@
 import Foundation
+import NeedletailEnvironment
+import NeedletailSimulation
 import Testing
 
 @testable import NeedletailNode
@@ -25,6 +27,46 @@ struct ServerLifeTests {
       #expect(try await server.instant("kept", at: now) == ["job=a": "42"])
       #expect(try await server.get("/tempo/api/traces/\(OTLPBodies.traceID)").status == 200)
     }
+  }
+
+  @Test("an orderly stop leaves nothing in the log that the next start would have to read back")
+  func cleanStop() async throws {
+    let folder = try TemporaryFolder()
+    let now = now
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
+      let series = TestSeries(labels: [("__name__", "kept")], samples: [(now, 42)])
+      #expect(try await server.remoteWrite([series]).status == 204)
+      let log = OTLPBodies.log("kept", service: "s", at: now * 1_000_000)
+      let headers = ["Content-Type": "application/json"]
+      #expect(try await server.request("POST", "/v1/logs", headers: headers, body: log).status == 200)
+    }
+    let configuration = try ServerConfiguration.load(
+      flags: ["data": folder.path + "/data"], environment: [:], file: nil)
+    let storage = try NodeStorage(
+      configuration, fileSystem: PosixFileSystem(), clock: SystemClock(), random: SystemRandomSource())
+    #expect(storage.replay.records == 0)
+    storage.close()
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
+      #expect(try await server.instant("kept", at: now) == ["": "42"])
+    }
+  }
+
+  @Test("at a stop only as much is flushed as there is time for, by the pace of the flush before")
+  func stopTime() {
+    let clock = ManualClock()
+    let time = StopTime(clock: clock)
+    #expect(time.allowsFlush(bytes: 1 << 20) && !time.allowsFlush(bytes: 256 << 20))
+    time.begin()
+    #expect(time.allowsFlush(bytes: 16 << 20) && !time.allowsFlush(bytes: 256 << 20))
+    time.measured(bytes: 256 << 20, nanoseconds: 1_000_000_000)
+    #expect(time.allowsFlush(bytes: 256 << 20))
+    // A flush of next to nothing tells nothing.
+    time.measured(bytes: 10, nanoseconds: 1_000_000_000)
+    #expect(time.allowsFlush(bytes: 256 << 20))
+    clock.advance(nanoseconds: 4_000_000_000)
+    #expect(!time.allowsFlush(bytes: 256 << 20) && time.allowsFlush(bytes: 1 << 20))
+    clock.advance(nanoseconds: 4_000_000_000)
+    #expect(!time.allowsFlush(bytes: 1 << 20))
   }
 
   @Test("data that was flushed to parts is still found, also after a new start")

@@ -26,11 +26,17 @@ final class MemoryEvents: EventSource {
     if selection.order == .backward { found.reverse() }
     let chunks = found.prefix(selection.limit).map { event in
       EventColumns<Record>(
-        streams: [event.stream], streamIndexes: [0], timestamps: [event.time], sizes: [event.text.utf8.count],
+        streams: [stream(of: event, selection)], streamIndexes: [0], timestamps: [event.time],
+        sizes: [event.text.utf8.count],
         values: selection.unwrap == nil ? [] : [event.number], records: selection.wantsRecords ? [record(event)] : [],
         recordBytes: selection.wantsRecords ? event.text.utf8.count : 0)
     }
     return MemoryEventCursor(chunks)
+  }
+
+  /// The labels of an event's stream, and its text where the groups are made by it.
+  private func stream(of event: Event, _ selection: EventSelection) -> LabelSet {
+    selection.groupingFields?.contains("text") == true ? LabelSet(["text": event.text]) : event.stream
   }
 
   private func passes(_ filter: FieldFilter, _ event: Event) -> Bool {
@@ -94,6 +100,10 @@ struct EventTests {
   private static let values: [(String, [String: Double])] = [
     ("sum by (service) (count_over_time(logs{service=~\".+\"}[1m]))", ["{service=\"a\"}": 3, "{service=\"b\"}": 3]),
     ("sum(rate(logs{level=\"error\"}[30s])) * 30", ["{}": 1]),
+    (
+      "sum by (text) (+(count_over_time(logs{} |= \"5\" or \"6\" [1m])))",
+      ["{text=\"line 5\"}": 1, "{text=\"line 6\"}": 1]
+    ),
     ("sum(count_over_time(logs{service=\"a\"} |= \"5\" or \"1\" [1m]))", ["{}": 2]),
     ("sum(count_over_time(logs{service=\"a\"} !~ \"[13]\" [1m]))", ["{}": 1]),
     ("sum(bytes_over_time(logs{service=\"b\"}[1m]))", ["{}": 18]),

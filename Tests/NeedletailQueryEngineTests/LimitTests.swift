@@ -53,6 +53,28 @@ struct LimitTests {
     }
   }
 
+  @Test(
+    "operands that are functions over events count towards the limit of samples like all others",
+    arguments: [2599, 2600])
+  func eventOperands(limit: Int) async throws {
+    let events = (0..<50).map { index in
+      MemoryEvents.Event(stream: LabelSet(["i": "\(index)"]), time: Int64(index) * 1_000_000_000, text: "line")
+    }
+    let engine = QueryEngine(
+      series: MemorySeries([:]), events: MemoryEvents(events), limits: QueryLimits(samples: limit))
+    func ask() async throws -> QueryResult {
+      let query = "sum(count_over_time(logs{}[1m]))"
+      return try await engine.range(query, tenant: .default, from: 0, to: 49_000, step: 1000)
+    }
+    // 50 events, 50 series at 50 steps, and their sum.
+    if limit == 2600 {
+      _ = try await ask()
+    } else {
+      let error = await #expect(throws: QueryError.self) { try await ask() }
+      #expect(error?.kind == .execution && error?.message.contains("limit 2599") == true)
+    }
+  }
+
   @Test("the highest tree that parses can be evaluated")
   func height() async throws {
     let query = "m" + String(repeating: " + m", count: 390)

@@ -223,6 +223,33 @@ struct SeriesDigestTests {
     #expect(back == .sample(id, 6, 9))
   }
 
+  @Test("a block of digests comes back, and cut or changed bytes are refused or harmless", arguments: 1...10)
+  func blocks(seed: Int) throws {
+    var generator = TelemetryGenerator(seed: UInt64(seed))
+    var table = DigestTable(.standard)
+    let window = SeriesWindow(of: generator.pick([0, 1_795_397_120_000, .min, .max, -1]))
+    var expected: [UInt16: SeriesDigest] = [:]
+    for _ in 0..<60 {
+      let id = SeriesID(Hash128(high: generator.random.next(), low: generator.random.next()))
+      let time = generator.pick([window.range.startMilliseconds, window.range.endMilliseconds])
+      table.add(.sample(id, time, 7), of: id, at: time)
+      expected[SlotMap.standard.slot(of: id), default: SeriesDigest()].add(.sample(id, time, 7))
+    }
+    let block = try #require(table.encoded().first)
+    #expect(Int64(block.hour) == window.hour)
+    let rows = try block.bytes.withUnsafeBytes { try DigestRow.decode($0, window.range) }
+    #expect(rows.map(\.slot) == expected.keys.sorted())
+    #expect(rows.allSatisfy { expected[$0.slot] == $0.row.digest })
+    for end in 0..<block.bytes.count {
+      _ = try? block.bytes[..<end].withUnsafeBytes { try DigestRow.decode($0, window.range) }
+      var changed = block.bytes
+      changed[end] = generator.pick([0, 0x7f, 0x80, 0xff])
+      for row in (try? changed.withUnsafeBytes { try DigestRow.decode($0, window.range) }) ?? [] {
+        #expect(window.range.contains(row.row.first) && row.row.first <= row.row.last)
+      }
+    }
+  }
+
   @Test("windows are hours of UTC days, at the ends of time too")
   func windows() {
     for time in [Int64.min, .min + 1, -86_400_001, -86_400_000, -3_600_001, -1, 0, 1, 3_599_999, 3_600_000, .max] {

@@ -67,6 +67,25 @@ struct WidgetTests {
     try expectGolden(framed(buffer), "logs")
   }
 
+  @Test("numbers are rounded to their significant digits, whole ones not at all")
+  func rounding() {
+    let cases: [(Double, Double)] = [
+      (0.909090909, 0.909091), (12_345.678_9, 12_345.7), (9.123_456_789e-05, 9.12346e-05), (123_456_789, 123_456_789),
+      (-0.123_456_789, -0.123457), (1_234_567.89, 1_234_568), (0, 0), (.infinity, .infinity),
+      (.leastNonzeroMagnitude, .leastNonzeroMagnitude),
+    ]
+    for (value, expected) in cases { #expect(Quantity.rounded(value) == expected, "\(value)") }
+    #expect(Quantity.text(0.000_012_345_678) == "1.23e-05")
+  }
+
+  @Test("a table without a limit is as wide as its cells")
+  func wideTable() {
+    let long = TerminalText(String(repeating: "x", count: 500))
+    let table = Table(columns: [.init("A", flexible: true), .init("B")], rows: [[StyledText(long), "b"]])
+    #expect(table.lines(within: nil)[1].string == long.string + "  b")
+    #expect(table.lines(within: 20)[1].width == 20)
+  }
+
   @Test("sparklines and bars scale from zero and pad to their width")
   func small() {
     #expect(Sparkline([0, 1, 2, 4]).text(columns: 6).string == "  ▁▂▄█")

@@ -56,15 +56,41 @@ struct ConfigurationTests {
     #expect(configuration.sampler == sampler)
   }
 
-  @Test("A value that makes no sense is named, not repeated, and the standard one stands")
+  @Test("A value that makes no sense is named, not repeated but for a sampler's, and the standard one stands")
   func nonsense() {
     let reader = EnvironmentReader(values: [
-      "A": "-1", "B": "99999999999", "C": "x", "D": "novalue", "E": "a=%zz", "OTEL_TRACES_SAMPLER": "secret",
+      "A": "-1", "B": "99999999999", "C": "secret", "D": "novalue", "E": "a=%zz", "OTEL_TRACES_SAMPLER": "allways_on",
     ])
     #expect(reader.count("A") == nil && reader.count("B") == nil && reader.milliseconds("C") == nil)
     #expect(reader.pairs("D").isEmpty && reader.pairs("E").isEmpty && reader.sampler() == nil)
     #expect(reader.problems.count == 6)
     #expect(!reader.problems.joined().contains("secret"))
+    #expect(reader.problems.last?.contains("\"allways_on\", which is none of always_on, always_off,") == true)
+  }
+
+  @Test("An endpoint that is no URL is refused before anything is wired, by the name of what is to be mended")
+  func endpoints() throws {
+    for value in ["nonsense", "localhost:4318", "http://", "http:///v1", "ftp://host", "http://a b", "http://ü"] {
+      let configuration = Needletail.Configuration(
+        serviceName: "s", environment: ["OTEL_EXPORTER_OTLP_ENDPOINT": value])
+      let error = #expect(throws: Needletail.BootstrapError.self) { try Needletail.bootstrap(configuration) }
+      let expected = "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL of scheme and host: write it as http://localhost:4318"
+      #expect(error?.message == expected)
+    }
+    var configuration = Needletail.Configuration(
+      serviceName: "s", environment: ["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "user:secret@host"])
+    #expect(configuration.endpointProblem?.hasPrefix("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT ") == true)
+    #expect(configuration.endpointProblem?.contains("secret") == false)
+    configuration.logs.isEnabled = false
+    #expect(configuration.endpointProblem == nil)
+    configuration.setEndpoint("nonsense")
+    #expect(configuration.endpointProblem?.hasPrefix("the endpoint of traces ") == true)
+    configuration.isDisabled = true
+    #expect(configuration.endpointProblem == nil)
+    for url in ["http://localhost:4318", "HTTPS://collector/", "http://[::1]:4318", "http://user:pw@host"] {
+      configuration = Needletail.Configuration(serviceName: "s", environment: ["OTEL_EXPORTER_OTLP_ENDPOINT": url])
+      #expect(configuration.endpointProblem == nil, "\(url)")
+    }
   }
 
   @Test("A header does not describe its value")

@@ -56,6 +56,14 @@ struct LogTests {
       ])
   }
 
+  @Test("Records also go to standard error unless that is off, and then nothing is made for it")
+  func console() {
+    var configuration = Needletail.Configuration(serviceName: "test")
+    #expect(Needletail.Telemetry(configuration).makeLogHandler(label: "l") is MultiplexLogHandler)
+    configuration.console = .off
+    #expect(Needletail.Telemetry(configuration).makeLogHandler(label: "l") is TelemetryLogHandler)
+  }
+
   @Test("A record carries the span that it was said in, and none outside")
   func trace() throws {
     let configuration = Needletail.Configuration(serviceName: "test")

@@ -96,4 +96,26 @@ private typealias Metric = Opentelemetry_Proto_Metrics_V1_Metric
       #expect(bits.contains { Double(bitPattern: $0).isNaN } && !bits.contains(StaleMarker.bitPattern))
     }
   }
+
+  @Test("only the flag ends a series of numbers or a summary's, not a value with the bits of the stale marker")
+  func staleNumbers() throws {
+    let number = Metric.with {
+      $0.name = "g"
+      $0.gauge.dataPoints = [.with { ($0.timeUnixNano, $0.asDouble) = (1_000_000, StaleMarker.value) }]
+    }
+    let summary = Metric.with {
+      $0.name = "s"
+      $0.summary.dataPoints = [
+        .with {
+          ($0.timeUnixNano, $0.count, $0.sum) = (1_000_000, 1, StaleMarker.value)
+          $0.quantileValues = [.with { ($0.quantile, $0.value) = (0.5, StaleMarker.value) }]
+        }
+      ]
+    }
+    let request = Opentelemetry_Proto_Collector_Metrics_V1_ExportMetricsServiceRequest.with {
+      $0.resourceMetrics = [.with { $0.scopeMetrics = [.with { $0.metrics = [number, summary] }] }]
+    }
+    let bits = RemoteWriteTests.rows(try OTLPMetricsTests.decode(try request.serializedBytes())).map(\.bits)
+    #expect(bits.filter { Double(bitPattern: $0).isNaN }.count == 3 && !bits.contains(StaleMarker.bitPattern))
+  }
 }

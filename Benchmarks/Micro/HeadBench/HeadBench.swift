@@ -1,7 +1,8 @@
 // What the head costs: CPU time and memory a series, CPU time a sample, and selecting among a million series.
 //
 // It runs a real engine with a real journal in a temporary folder, and takes off what the same frames cost a journal
-// without an engine. Usage: HeadBench [series] [unique], the latter gives every series a label value of its own.
+// without an engine. Usage: HeadBench [series] [unique] [known=ROWS]. `unique` gives every series a label value of its
+// own; `known` appends only, twenty samples for each series in batches of ROWS, for a profiler.
 
 import NeedletailBlocks
 import NeedletailEnvironment
@@ -16,12 +17,20 @@ import NeedletailTelemetry
 
 @main struct HeadBench {
   static func main() async throws {
-    let arguments = CommandLine.arguments.dropFirst()
+    try await OneThread.run { try await measure(Array(CommandLine.arguments.dropFirst())) }
+  }
+
+  private static func measure(_ arguments: [String]) async throws {
     let count = arguments.compactMap { Int($0) }.first ?? 1_000_000
     let fleet = Fleet(count: count, isUnique: arguments.contains("unique"))
     var run = try HeadRun(fleet)
-    print("\(count) series, \(fleet.labelBytes / max(1, count)) label bytes each\(fleet.isUnique ? ", all unique" : "")")
+    let kind = fleet.isUnique ? ", each with a value of its own" : ""
+    print("\(count) series, \(fleet.labelBytes / max(1, count)) label bytes each\(kind)")
     try await run.fill()
+    if let rows = arguments.compactMap({ $0.hasPrefix("known=") ? Int($0.dropFirst(6)) : nil }).first {
+      for _ in 0..<20 { try await run.append(rows: rows, order: .asCreated) }
+      return run.close()
+    }
     for rows in [2_000, 10_000] {
       try await run.append(rows: rows, order: .asCreated)
       try await run.append(rows: rows, order: .shuffled)
@@ -59,15 +68,8 @@ struct Fleet {
   var labelBytes: Int { (0..<count).reduce(0) { $0 + ($1 % 997 == 0 ? labels($1).canonicalBytes.count * 997 : 0) } }
 }
 
-/// What a process used.
-struct Usage {
-  /// CPU time of all threads, in ns.
-  static func cpu() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-  }
-
+/// What the process holds.
+enum Memory {
   /// Anonymous resident memory, in bytes; 0 where the system does not tell.
   static func anonymous() -> Int {
     guard let file = fopen("/proc/self/status", "r") else { return 0 }

@@ -16,7 +16,8 @@ extension Needletail.Configuration {
   /// `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, the same with `OTEL_BLRP_` for logs,
   /// `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_SPAN_EVENT_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT`,
   /// `OTEL_ATTRIBUTE_COUNT_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` (bytes here), and `LOG_LEVEL`. A value that makes no sense is
-  /// reported through ``diagnostics`` and the default stays, as the specification wants.
+  /// reported through ``diagnostics`` and the default stays, as the specification wants; but with an endpoint that is no
+  /// URL nothing could be sent, and `Needletail.bootstrap` refuses it.
   ///
   /// - Parameters:
   ///   - serviceName: the `service.name` where the environment names none.
@@ -33,7 +34,13 @@ extension Needletail.Configuration {
       }
     }
     if let name = reader.text("OTEL_SERVICE_NAME") { self.serviceName = name }
-    if let endpoint = reader.text("OTEL_EXPORTER_OTLP_ENDPOINT") { setEndpoint(endpoint) }
+    let endpointVariable = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    if let endpoint = reader.text(endpointVariable) {
+      setEndpoint(endpoint)
+      traces.endpointVariable = endpointVariable
+      logs.endpointVariable = endpointVariable
+      metrics.endpointVariable = endpointVariable
+    }
     headers = reader.pairs("OTEL_EXPORTER_OTLP_HEADERS").map { Header(name: $0.name, value: $0.value) }
     if let timeout = reader.milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT") { self.timeout = timeout }
     reader.apply(to: &traces, signal: "TRACES", batch: "OTEL_BSP")
@@ -132,23 +139,27 @@ final class EnvironmentReader {
         refuse("OTEL_TRACES_SAMPLER_ARG")
       }
     }
-    switch name {
-    case "always_on": return .alwaysOn
-    case "always_off": return .alwaysOff
-    case "traceidratio": return .traceIDRatio(ratio)
-    case "parentbased_always_on": return .parentBased(root: .alwaysOn)
-    case "parentbased_always_off": return .parentBased(root: .alwaysOff)
-    case "parentbased_traceidratio": return .parentBased(root: .traceIDRatio(ratio))
-    default:
-      refuse("OTEL_TRACES_SAMPLER")
-      return nil
-    }
+    let samplers: KeyValuePairs<String, Needletail.Sampler> = [
+      "always_on": .alwaysOn, "always_off": .alwaysOff, "traceidratio": .traceIDRatio(ratio),
+      "parentbased_always_on": .parentBased(root: .alwaysOn), "parentbased_always_off": .parentBased(root: .alwaysOff),
+      "parentbased_traceidratio": .parentBased(root: .traceIDRatio(ratio)),
+    ]
+    if let sampler = samplers.first(where: { $0.key == name })?.value { return sampler }
+    // No secret, unlike other variables' values.
+    problems.append(
+      "OTEL_TRACES_SAMPLER is \(String(name.prefix(64)).debugDescription), which is none of "
+        + samplers.map(\.key).joined(separator: ", ") + "; the default stays")
+    return nil
   }
 
   /// What concerns one signal.
   func apply(to signal: inout Needletail.Configuration.Signal, signal name: String, batch: String?) {
     // A signal's own endpoint is the whole URL; only the common one gets a path appended.
-    if let endpoint = text("OTEL_EXPORTER_OTLP_\(name)_ENDPOINT") { signal.endpoint = endpoint }
+    let endpointVariable = "OTEL_EXPORTER_OTLP_\(name)_ENDPOINT"
+    if let endpoint = text(endpointVariable) {
+      signal.endpoint = endpoint
+      signal.endpointVariable = endpointVariable
+    }
     signal.headers = pairs("OTEL_EXPORTER_OTLP_\(name)_HEADERS").map { .init(name: $0.name, value: $0.value) }
     switch text("OTEL_\(name)_EXPORTER") {
     case nil, "otlp": break

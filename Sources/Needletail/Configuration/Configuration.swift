@@ -43,8 +43,10 @@ extension Needletail {
     public var recordsProcessMetrics: Bool = true
     /// The level of loggers that are made.
     public var logLevel: Logger.Level = .info
-    /// Whether log lines also go to standard error, through swift-log's own handler (which may block on it).
-    public var logsToStandardError: Bool = false
+    /// Where log records go besides OTLP.
+    ///
+    /// Standard error, as without the SDK. Nothing is formatted for it when it is ``Console/off``.
+    public var console: Console = .standardError
     /// Whether the SDK does nothing at all.
     public var isDisabled: Bool = false
     /// What is told about the SDK's own trouble (a refused request, an unknown setting).
@@ -66,21 +68,53 @@ extension Needletail {
     ///
     /// - Parameter url: scheme, host and port, such as `http://127.0.0.1:4318`; `/v1/traces` and so on are appended.
     public mutating func setEndpoint(_ url: String) {
-      let base = url.hasSuffix("/") ? String(url.dropLast()) : url
+      let base = url.hasSuffix("/") && !url.hasSuffix("://") ? String(url.dropLast()) : url
       traces.endpoint = base + "/v1/traces"
       logs.endpoint = base + "/v1/logs"
       metrics.endpoint = base + "/v1/metrics"
+      traces.endpointVariable = nil
+      logs.endpointVariable = nil
+      metrics.endpointVariable = nil
+    }
+
+    /// What keeps a signal that is on from being sent at all, and what to write instead; nil where all is well.
+    ///
+    /// The value may hold a password and is not repeated.
+    var endpointProblem: String? {
+      let signals = [("traces", traces), ("logs", logs), ("metrics", metrics)]
+      guard !isDisabled,
+        let (name, signal) = signals.first(where: { $1.isEnabled && !Self.isSendable($1.endpoint) })
+      else { return nil }
+      let place = signal.endpointVariable ?? "the endpoint of \(name)"
+      return "\(place) is not a URL of scheme and host: write it as http://localhost:4318"
+    }
+
+    private static func isSendable(_ url: String) -> Bool {
+      guard let scheme = ["http://", "https://"].first(where: { url.lowercased().hasPrefix($0) }) else { return false }
+      let rest = url.utf8.dropFirst(scheme.utf8.count)
+      let host = rest.prefix { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: "?") }
+      return !host.isEmpty && url.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
   }
 }
 
 extension Needletail.Configuration {
+  /// Where log records can be read without a server.
+  public enum Console: Sendable {
+    /// On standard error, a line a record, written by swift-log's own handler (which may block on it).
+    case standardError
+    /// Nowhere: records go out over OTLP alone.
+    case off
+  }
+
   /// One signal's way out.
   public struct Signal: Sendable {
     /// The URL that requests are posted to.
     ///
-    /// One that is neither http nor https is reported and nothing is sent.
+    /// `Needletail.bootstrap` refuses one that is neither http nor https, or names no host.
     public var endpoint: String
+    /// The environment variable that ``endpoint`` is from, if it is from one.
+    var endpointVariable: String?
     /// The longest time that a record waits for its batch to fill.
     public var interval: Duration
     /// The records that may wait and be on their way; more are dropped and counted.

@@ -101,12 +101,28 @@ package final class SQLiteCatalog: PartCatalog {
     CatalogError("cannot \(verb) the catalog \(path): \(error)")
   }
 
+  /// Opens another connection in place of one that could not roll back, so that one bad moment of the disk does not
+  /// last until the next start.
+  private func mend(_ database: inout SQLiteDatabase) throws(SQLiteError) {
+    guard let broken = database.broken else { return }
+    do throws(SQLiteError) {
+      try database.reopen(path: path)
+      try Self.prepare(&database)
+    } catch {
+      database.abandon(because: broken)
+      throw error
+    }
+  }
+
   /// Each read is one statement, which sees one state of the database; several would need a transaction.
   private func read<Result: Sendable>(
     _ body: (inout SQLiteDatabase) throws(SQLiteError) -> Result
   ) throws(CatalogError) -> Result {
     do throws(SQLiteError) {
-      return try database.withLock { (database) throws(SQLiteError) in try body(&database) }
+      return try database.withLock { (database) throws(SQLiteError) in
+        try mend(&database)
+        return try body(&database)
+      }
     } catch {
       throw Self.wrap("read", path, error)
     }
@@ -114,7 +130,10 @@ package final class SQLiteCatalog: PartCatalog {
 
   private func write(_ body: (inout SQLiteDatabase) throws(SQLiteError) -> Void) throws(CatalogError) {
     do throws(SQLiteError) {
-      try database.withLock { (database) throws(SQLiteError) in try database.transaction(body) }
+      try database.withLock { (database) throws(SQLiteError) in
+        try mend(&database)
+        try database.transaction(body)
+      }
     } catch {
       throw Self.wrap("write to", path, error)
     }

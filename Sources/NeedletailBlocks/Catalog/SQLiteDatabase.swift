@@ -8,14 +8,32 @@ import CSQLite
 /// only owner of its connection, and all that touches it is `mutating`: two threads at once would be two exclusive
 /// accesses to one variable, which the compiler refuses.
 struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
-  private let connection: OpaquePointer
-  /// Why nothing more is asked of this connection.
-  private var broken: SQLiteError?
+  /// Nil where another one could not be opened.
+  private(set) var connection: OpaquePointer?
+  private let isReadOnly: Bool
+  /// Why nothing more is asked of this connection, but to be opened again.
+  private(set) var broken: SQLiteError?
 
   /// Opens the database at `path`, or makes it unless it is only to be read.
   ///
   /// What another connection has locked is an error at once: the data folder has one owner, so nobody is worth waiting for.
   init(path: String, isReadOnly: Bool = false) throws(SQLiteError) {
+    connection = try Self.open(path, isReadOnly: isReadOnly)
+    self.isReadOnly = isReadOnly
+  }
+
+  /// Closes the connection, which takes back what it had begun, and opens another, to be set up like a new one.
+  mutating func reopen(path: String) throws(SQLiteError) {
+    _ = sqlite3_close_v2(connection)
+    connection = nil
+    connection = try Self.open(path, isReadOnly: isReadOnly)
+    broken = nil
+  }
+
+  /// Asks nothing more of the connection until it was opened again.
+  mutating func abandon(because reason: SQLiteError) { broken = reason }
+
+  private static func open(_ path: String, isReadOnly: Bool) throws(SQLiteError) -> OpaquePointer {
     var opened: OpaquePointer?
     let access = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
     var code = sqlite3_open_v2(path, &opened, access | SQLITE_OPEN_NOMUTEX, nil)
@@ -27,7 +45,13 @@ struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
       _ = sqlite3_close_v2(opened)
       throw error
     }
-    connection = opened
+    return opened
+  }
+
+  private func usable() throws(SQLiteError) -> OpaquePointer {
+    if let broken { throw broken }
+    guard let connection else { throw .unexpected("the connection is closed") }
+    return connection
   }
 
   deinit {
@@ -37,8 +61,7 @@ struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
 
   /// Runs a statement to its end; rows that it has are left out.
   mutating func run(_ sql: String, _ values: [SQLiteValue] = []) throws(SQLiteError) {
-    if let broken { throw broken }
-    let statement = try SQLiteStatement(sql, on: connection)
+    let statement = try SQLiteStatement(sql, on: try usable())
     try statement.bind(values)
     while try statement.step() {}
   }
@@ -48,8 +71,7 @@ struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
     _ sql: String, _ values: [SQLiteValue] = [],
     _ decode: (borrowing SQLiteStatement) throws(SQLiteError) -> Row
   ) throws(SQLiteError) -> [Row] {
-    if let broken { throw broken }
-    let statement = try SQLiteStatement(sql, on: connection)
+    let statement = try SQLiteStatement(sql, on: try usable())
     try statement.bind(values)
     var rows: [Row] = []
     while try statement.step() { rows.append(try decode(statement)) }

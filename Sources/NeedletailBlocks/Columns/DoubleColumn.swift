@@ -64,6 +64,9 @@ package enum DoubleColumn {
     guard let count = Int(exactly: try reader.readVarint()), count <= countMax else {
       throw .invalid("impossible count")
     }
+    guard form == .constant || count <= IntegerColumn.countMax(bytes: reader.remaining) else {
+      throw .invalid("impossible count")
+    }
     return (form, count)
   }
 
@@ -86,7 +89,7 @@ package enum DoubleColumn {
 
   /// Appends the column at the reader's place to `output`; the reader stands behind it then.
   ///
-  /// `countMax` bounds what may be allocated. Where it throws, `output` is as before.
+  /// `countMax` bounds what may be allocated, as the bytes do where they are packed. Where it throws, `output` is as before.
   package static func decode(
     _ reader: inout ByteReader, countMax: Int = 1 << 20, to output: inout [Double]
   ) throws(MalformedBytes) {

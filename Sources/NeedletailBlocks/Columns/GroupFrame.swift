@@ -61,9 +61,10 @@ struct GroupFrame {
       left &+= isNear ? 0 : 1
     }
     let width = Self.bits(UInt64(bitPattern: most &- least) &>> UInt64(shift))
-    let each = Self.patchBits &+ max(0, self.width &- width &- 6) &* 8 / 7
+    // Where nothing is packed no shift is told, and patches are as wide as their values.
+    let shift = width == 0 ? 0 : shift
+    let each = Self.patchBits &+ max(0, self.width &+ self.shift &- width &- shift &- 6) &* 8 / 7
     guard width &* count &+ 8 &+ left &* each < self.width &* count else { return nil }
-    // Without bits there is nothing that a shift could be told with.
-    return GroupFrame(base: least, shift: width == 0 ? 0 : shift, width: width, isPatched: true)
+    return GroupFrame(base: least, shift: shift, width: width, isPatched: true)
   }
 }

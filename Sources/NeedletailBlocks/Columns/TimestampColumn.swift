@@ -53,6 +53,9 @@ package enum TimestampColumn {
     guard let count = Int(exactly: try reader.readVarint()), count <= countMax else {
       throw .invalid("impossible count")
     }
+    guard form == .steps || count <= IntegerColumn.countMax(bytes: reader.remaining) else {
+      throw .invalid("impossible count")
+    }
     return (form, count)
   }
 
@@ -78,7 +81,7 @@ package enum TimestampColumn {
 
   /// Appends the column at the reader's place to `output`; the reader stands behind it then.
   ///
-  /// `countMax` bounds what may be allocated. Where it throws, `output` is as before.
+  /// `countMax` bounds what may be allocated, as the bytes do where they are packed. Where it throws, `output` is as before.
   package static func decode(
     _ reader: inout ByteReader, countMax: Int = 1 << 20, to output: inout [Int64]
   ) throws(MalformedBytes) {

@@ -36,14 +36,16 @@ struct ConnectionOptions: ParsableArguments {
       valueName: "file"))
   var caFile: String?
 
-  @Option(help: ArgumentHelp("How long to wait for an answer.", valueName: "duration"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How long to wait for an answer, such as 30s.", valueName: "duration"))
   var timeout = "120s"
 
   static let defaultServer = "http://127.0.0.1:7070"
 
   func validate() throws {
     guard let nanoseconds = TimeSpan.nanoseconds(timeout), nanoseconds > 0 else {
-      throw ValidationError("--timeout '\(timeout)' is not a duration; write it as 30s or 2m")
+      throw ValidationError("--timeout '\(timeout)' is not a duration above zero; write it as 30s or 2m")
     }
     _ = try ServerURL(url)
   }
@@ -75,7 +77,10 @@ struct TimeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The end, in the same forms. (default: now)", valueName: "time"))
   var end: String?
 
-  @Option(help: ArgumentHelp("The begin as a duration before the end, such as 15m or 7d.", valueName: "duration"))
+  @Option(
+    help: ArgumentHelp(
+      "The begin as a duration before the end, such as 15m. (default: 1h; of labels and series: 1d)",
+      valueName: "duration"))
   var since: String?
 
   var isGiven: Bool { start != nil || end != nil || since != nil }

@@ -98,9 +98,15 @@ struct APIClient: Sendable {
     return line.map(String.init) ?? "no reason given"
   }
 
+  /// Whether an error says that the name of a host could not be looked up, which its description alone tells.
+  static func isUnknownHost(_ description: String) -> Bool {
+    description.contains("SocketAddressError.UnknownHost") || description.contains("SocketAddressError.unknown(")
+  }
+
   private static func reason(_ error: any Error) -> String {
     let text = "\(error)"
     if text.contains("Connection refused") || text.contains("errno: 111") { return "connection refused" }
+    if isUnknownHost(text) { return "no host of that name is known" }
     // BoringSSL's own words, which name its source files, tell nobody what to do.
     if text.contains("CERTIFICATE_VERIFY_FAILED") {
       return "its certificate is not trusted; --ca-file names a PEM file with the one that vouches for it"

@@ -15,6 +15,8 @@ enum Answers {
   enum Result: Equatable {
     case series(Series)
     case logs([LogLine])
+    /// A text, such as that of the expression `"hello"`.
+    case text(String)
   }
 
   /// Whether the answer to a query of ours is log records or spans.
@@ -25,11 +27,19 @@ enum Answers {
 
   /// Our own: what Prometheus answers, or log streams.
   static func result(_ body: [UInt8], path: String) throws -> Result {
-    let type = try parse(body, path)["data"]?["resultType"]?.string
-    return type == "streams" ? .logs(try logs(body, path: path)) : .series(try series(body, path: path))
+    let data = try parse(body, path)["data"]
+    switch data?["resultType"]?.string {
+    case "streams": return .logs(try logs(body, path: path))
+    case "string":
+      guard let text = data?["result"]?.array.last?.string else {
+        throw APIFailure.malformed(path: path, reason: "a string without a value")
+      }
+      return .text(text)
+    default: return .series(try series(body, path: path))
+    }
   }
 
-  /// Prometheus: vector, matrix, scalar and string results.
+  /// Prometheus: vector, matrix and scalar results.
   static func series(_ body: [UInt8], path: String) throws -> Series {
     let json = try parse(body, path)
     guard let data = json["data"], let type = data["resultType"]?.string, let result = data["result"] else {
@@ -37,7 +47,7 @@ enum Answers {
     }
     if type == "streams" || type == "spans" { throw APIFailure.selectsEvents }
     let warnings = ((json["warnings"]?.array ?? []) + (json["infos"]?.array ?? [])).compactMap(\.string)
-    if type == "scalar" || type == "string" {
+    if type == "scalar" {
       let series = point(result).map { [SeriesResult(labels: [], points: [$0])] } ?? []
       return Series(series: series, histograms: 0, warnings: warnings)
     }
@@ -111,11 +121,14 @@ enum Answers {
     }
     return elements.compactMap { trace in
       guard let id = trace["traceID"]?.string else { return nil }
+      // Tempo's own milliseconds are whole, and most traces are shorter than a few.
       let milliseconds = trace["durationMs"]?.double ?? 0
       return TraceSummary(
         id: id, rootService: trace["rootServiceName"]?.string ?? "", rootName: trace["rootTraceName"]?.string ?? "",
         start: trace["startTimeUnixNano"]?.integer ?? 0,
-        duration: TimeText.nanoseconds(ofSeconds: milliseconds / 1_000))
+        duration: trace["durationNanos"]?.integer ?? TimeText.nanoseconds(ofSeconds: milliseconds / 1_000),
+        errorCount: trace["errorCount"]?.integer.flatMap { Int(exactly: $0) } ?? 0,
+        failedService: trace["failedServiceName"]?.string ?? "", failedName: trace["failedSpanName"]?.string ?? "")
     }
   }
 

@@ -8,10 +8,12 @@ struct LogsCommand: AsyncParsableCommand {
     commandName: "logs",
     abstract: "Find log records.",
     discussion: """
-      Prints the newest records that match, oldest first.
+      Prints the newest records that match, oldest first: time (with the date where it is not today's), level, service, \
+      message, attributes, and the id of the trace, as `needletail trace` takes it.
 
       EXAMPLES
         needletail logs
+        needletail logs '{service_name=~".+"} |= "payment"'
         needletail logs '{service_name="cart"} |= "timeout"' --since 15m
         needletail logs '{level="error"}' --limit 20 --output csv > errors.csv
         needletail logs '{trace_id="4bf92f3577b34da6a3ce929d0e0e4736"}' --since 1d
@@ -24,7 +26,7 @@ struct LogsCommand: AsyncParsableCommand {
   @OptionGroup var connection: ConnectionOptions
   @OptionGroup var times: TimeOptions
 
-  @Option(help: "The most records to print.")
+  @Option(parsing: .unconditional, help: "The most records to print, 1 to 50000.")
   var limit = 100
 
   @Flag(help: "Take the oldest records of the time, not the newest.")
@@ -38,16 +40,26 @@ struct LogsCommand: AsyncParsableCommand {
 
   func validate() throws {
     if !(1...50_000).contains(limit) { throw ValidationError("--limit \(limit) is not between 1 and 50000") }
+    if !selector.contains("{") {
+      // The message of an error is one line, and the word may be anything.
+      let word = selector.filter { $0.isLetter || $0.isNumber || "-_. ".contains($0) }
+      throw ValidationError(
+        "a log query selects streams in braces, which '\(selector)' does not; to look for a word write "
+          + "'{service_name=~\".+\"} |= \"\(word)\"'")
+    }
   }
 
   func run() async throws {
     let range = try times.range(now: WallClock.now())
+    // One more than is printed, to know whether there are more.
+    let asked = output == .json ? limit : min(limit + 1, 50_000)
     let body = try await connection.client().logsBody(
-      selector, start: range.start, end: range.end, limit: limit, forward: oldest)
+      selector, start: range.start, end: range.end, limit: asked, forward: oldest)
     if output == .json { return Console.printExactly(body) }
-    let logs = try Answers.logs(body, path: "/loki/api/v1/query_range").sorted { $0.time < $1.time }
+    let found = try Answers.logs(body, path: "/loki/api/v1/query_range").sorted { $0.time < $1.time }
+    let logs = Array(oldest ? found.prefix(limit) : found.suffix(limit))
     if logs.isEmpty { Console.complain("nothing matches", prefix: "") }
-    if logs.count >= limit {
+    if found.count > limit {
       let which = oldest ? "oldest" : "newest"
       Console.complain("these are the \(which) \(limit); --limit shows more", prefix: "")
     }

@@ -63,7 +63,7 @@ struct QueryCommand: AsyncParsableCommand {
       let text = result.graph(
         range: range, step: distance, size: Size(columns: Console.columns, rows: 16), depth: Console.depth)
       Console.write(Array(text.utf8), to: 1)
-    case .table, .json: Console.print(result.table(isRange: true, columns: Console.columns))
+    case .table, .json: Console.print(result.table(isRange: true, columns: Console.tableColumns))
     }
   }
 
@@ -71,14 +71,19 @@ struct QueryCommand: AsyncParsableCommand {
     if output == .json { return Console.printExactly(body) }
     guard let result = try shown(body, path: APIClient.instantPath) else { return }
     if output == .csv { return Console.printExactly(result.csv()) }
-    Console.print(result.table(isRange: false, columns: Console.columns))
+    Console.print(result.table(isRange: false, columns: Console.tableColumns))
   }
 
   private var zone: TimeText.Zone { Console.isLocalTime ? .local : .utc }
 
-  /// The series of an answer; nil where it was log records, which are printed here.
+  /// The series of an answer; nil where it was log records or a text, which are printed here.
   private func shown(_ body: [UInt8], path: String) throws -> SeriesOutput? {
     switch try Answers.result(body, path: path) {
+    case .text(let text):
+      if output == .graph { throw CommandFailure(message: "a text has no graph; use --output table") }
+      let line = output == .csv ? CSV.line([.text("value")]) + "\n" + CSV.line([.text(text)]) : text
+      Console.printExactly(line + "\n")
+      return nil
     case .series(let answer):
       tell(answer)
       return SeriesOutput(series: answer.series, zone: zone)
@@ -102,7 +107,9 @@ struct QueryCommand: AsyncParsableCommand {
     if answer.histograms > 0 {
       Console.complain("\(answer.histograms) native histograms are not shown; --output json has them")
     }
-    if answer.series.isEmpty && answer.histograms == 0 { Console.complain("nothing matches", prefix: "") }
+    guard answer.series.isEmpty && answer.histograms == 0 else { return }
+    Console.complain("nothing matches", prefix: "")
+    if let hint = EventSelectorHint.text(for: expression) { Console.complain(hint, prefix: "") }
   }
 
   private func stepNanoseconds(_ range: (start: Int64, end: Int64)) throws -> Int64 {

@@ -52,7 +52,9 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("PEM file with the private key.", valueName: "file"))
   var tlsKey: String?
 
-  @Option(help: ArgumentHelp("File with the accepted bearer tokens, one a line.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "File with the accepted bearer tokens, one a line, 16 characters or more each.", valueName: "file"))
   var tokenFile: String?
 
   @Option(

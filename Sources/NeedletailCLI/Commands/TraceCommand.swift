@@ -48,7 +48,7 @@ struct TraceCommand: AsyncParsableCommand {
     guard logs else { return }
     let found = try await Self.logs(of: trace, client)
     guard !found.isEmpty else { return }
-    Console.print([StyledText("logs of this trace", .heading)] + EventOutput.logs(found, zone: zone))
+    Console.print([StyledText("logs of this trace", .heading)] + EventOutput.logs(found, zone: zone, showsTrace: false))
   }
 
   /// The logs of a trace, oldest first, with half a minute to either side for clocks that differ.

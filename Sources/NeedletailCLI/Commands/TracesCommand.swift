@@ -17,10 +17,12 @@ struct TracesCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Attributes that a span must have, as logfmt.", valueName: "key=value ..."))
   var tags = ""
 
-  @Option(help: ArgumentHelp("Only traces that took at least this long.", valueName: "duration"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Only traces that took at least this long, such as 500ms.", valueName: "duration"))
   var minDuration = ""
 
-  @Option(help: "The most traces to print.")
+  @Option(parsing: .unconditional, help: "The most traces to print, 1 to 1000.")
   var limit = 20
 
   @OptionGroup var connection: ConnectionOptions
@@ -34,10 +36,13 @@ struct TracesCommand: AsyncParsableCommand {
     if !minDuration.isEmpty && TimeSpan.nanoseconds(minDuration) == nil {
       throw ValidationError("--min-duration '\(minDuration)' is not a duration; write it as 500ms")
     }
+    if TimeSpan.decimal(minDuration) != nil {
+      throw ValidationError("--min-duration '\(minDuration)' has no unit; write \(minDuration)ms or \(minDuration)s")
+    }
   }
 
   /// What the server is asked.
-  func search(in range: (start: Int64, end: Int64)) -> TraceSearch {
+  func search(in range: (start: Int64, end: Int64), limit: Int) -> TraceSearch {
     TraceSearch(
       tags: tags, minimumDuration: TimeSpan.nanoseconds(minDuration), limit: limit, start: Double(range.start) / 1e9,
       end: Double(range.end) / 1e9)
@@ -45,12 +50,16 @@ struct TracesCommand: AsyncParsableCommand {
 
   func run() async throws {
     let range = try times.range(now: WallClock.now())
-    let body = try await connection.client().tracesBody(search(in: range))
+    // One more than is printed, to know whether there are more.
+    let asked = output == .json ? limit : min(limit + 1, 1_000)
+    let body = try await connection.client().tracesBody(search(in: range, limit: asked))
     if output == .json { return Console.printExactly(body) }
-    let traces = try Answers.traces(body, path: "/tempo/api/search")
+    let found = try Answers.traces(body, path: "/tempo/api/search")
+    let traces = Array(found.prefix(limit))
     if traces.isEmpty { Console.complain("nothing matches", prefix: "") }
+    if found.count > limit { Console.complain("these are the newest \(limit); --limit shows more", prefix: "") }
     if output == .csv { return Console.printExactly(EventOutput.csv(traces)) }
     Console.print(
-      EventOutput.traces(traces, zone: Console.isLocalTime ? .local : .utc, columns: Console.columns))
+      EventOutput.traces(traces, zone: Console.isLocalTime ? .local : .utc, columns: Console.tableColumns))
   }
 }

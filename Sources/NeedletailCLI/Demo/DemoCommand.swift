@@ -57,7 +57,9 @@ struct DemoCommand: AsyncParsableCommand {
     }
     let ports = Ports(base: portBase)
     if let taken = ports.all.first(where: { !FreePort.isFree($0) }) {
-      throw CommandFailure(message: "port \(taken) is taken: end what listens there, or give --port-base 17070")
+      throw CommandFailure(
+        message: "port \(taken) is taken: end what listens there, or choose others with `needletail demo --port-base "
+          + "17070` or `make demo PORT_BASE=17070`")
     }
     let folder = FileManager.default.temporaryDirectory.appending(path: "needletail-demo-\(UUID().uuidString)").path()
     try FileManager.default.createDirectory(

@@ -37,7 +37,7 @@ struct DemoReport {
 
   func text(columns: Int) -> String {
     var text = heading("metrics: http_server_request_duration_seconds by job")
-    text += lines(services(columns: columns))
+    text += lines(services)
     text += heading("graph: requests a second")
     let series = overview.services.map { SeriesResult(labels: [("job", $0.name)], points: $0.rate) }
     text += SeriesOutput(series: series, zone: .utc).graph(
@@ -51,12 +51,12 @@ struct DemoReport {
     }
     if !logs.isEmpty {
       text += heading("its logs")
-      text += lines(EventOutput.logs(logs, zone: .utc))
+      text += lines(EventOutput.logs(logs, zone: .utc, showsTrace: false))
     }
     return text
   }
 
-  private func services(columns: Int) -> [StyledText] {
+  private var services: [StyledText] {
     let rows = overview.services.map { service -> [StyledText] in
       [
         StyledText(TerminalText(service.name, limit: 60), .bold),
@@ -72,7 +72,7 @@ struct DemoReport {
         .init("SERVICE"), .init("RATE", .right), .init("ERRORS", .right), .init("P50", .right), .init("P95", .right),
         .init("P99", .right),
       ], rows: rows
-    ).lines(within: columns)
+    ).lines(within: Console.tableColumns)
   }
 
   private func heading(_ text: TerminalText) -> String {

@@ -17,6 +17,9 @@ enum Console {
     return 100
   }
 
+  /// What tables must fit into: the window; nothing in a pipe, where a cut text is of no use to who reads it.
+  static var tableColumns: Int? { isTerminal ? columns : nil }
+
   /// The times of a person's screen are local, those in a pipe are UTC.
   static var isLocalTime: Bool { isTerminal }
 

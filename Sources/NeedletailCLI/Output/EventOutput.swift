@@ -4,12 +4,19 @@ import NeedletailTerminal
 /// Logs and traces as tables, waterfalls and CSV.
 enum EventOutput {
   /// One line a record; further lines of a message follow indented.
-  static func logs(_ logs: [LogLine], zone: TimeText.Zone) -> [StyledText] {
+  ///
+  /// - Parameters:
+  ///   - now: unix nanoseconds, for the dates of records of other days.
+  ///   - isWhole: whether nothing is cut.
+  static func logs(
+    _ logs: [LogLine], zone: TimeText.Zone, showsTrace: Bool = true, now: Int64 = WallClock.now(),
+    isWhole: Bool = !Console.isTerminal
+  ) -> [StyledText] {
     logs.flatMap { log -> [StyledText] in
       var first = log
       let parts = TerminalText.lines(log.body)
       first.body = parts.first?.string ?? ""
-      return [first.entry(zone, fields: true).line]
+      return [first.entry(zone, now: now, showsTrace: showsTrace, isWhole: isWhole).line]
         + parts.dropFirst().map { StyledText(TerminalText("    ") + $0) }
     }
   }
@@ -24,43 +31,56 @@ enum EventOutput {
     return out
   }
 
-  static func traces(_ traces: [TraceSummary], zone: TimeText.Zone, columns: Int) -> [StyledText] {
+  /// One row a trace; nothing is cut where there is no limit of columns.
+  static func traces(_ traces: [TraceSummary], zone: TimeText.Zone, columns: Int?) -> [StyledText] {
+    func text(_ text: String, _ limit: Int) -> TerminalText { TerminalText(text, limit: columns == nil ? .max : limit) }
     let rows = traces.map { trace -> [StyledText] in
       [
         StyledText(TerminalText(trace.id, limit: 64)),
         StyledText(TerminalText(TimeText.full(nanoseconds: trace.start, zone)), .faint),
         StyledText(TerminalText(Quantity.duration(seconds: Double(trace.duration) / 1e9)), .bold),
-        StyledText(TerminalText(trace.rootService, limit: 200), Style(.cyan)),
-        StyledText(TerminalText(trace.rootName, limit: 500)),
+        StyledText(text(trace.rootService, 200), Style(.cyan)),
+        StyledText(text(trace.failedService, 200), .error),
+        StyledText(text(trace.rootName, 500)),
       ]
     }
     return Table(
       columns: [
-        .init("TRACE"), .init("START"), .init("TOOK", .right), .init("SERVICE"), .init("NAME", flexible: true),
+        .init("TRACE"), .init("START"), .init("TOOK", .right), .init("SERVICE"), .init("FAILED IN"),
+        .init("NAME", flexible: true),
       ], rows: rows
     ).lines(within: columns)
   }
 
   static func csv(_ traces: [TraceSummary]) -> String {
-    let header = CSV.line(["trace_id", "start", "duration_ms", "service", "name"].map { .text($0) }) + "\n"
+    let header =
+      CSV.line(
+        ["trace_id", "start", "duration_ms", "service", "name", "failed_service", "failed_name"].map { .text($0) })
+      + "\n"
     return traces.reduce(into: header) { out, trace in
       out +=
         CSV.line([
           .text(trace.id), .text(TimeText.full(nanoseconds: trace.start, .utc)), .number(Double(trace.duration) / 1e6),
-          .text(trace.rootService), .text(trace.rootName),
+          .text(trace.rootService), .text(trace.rootName), .text(trace.failedService), .text(trace.failedName),
         ]) + "\n"
     }
   }
 
   /// A heading, the waterfall, and what the failed spans say.
-  static func trace(_ trace: Trace, zone: TimeText.Zone, columns: Int, depth: ColorDepth) -> String {
+  ///
+  /// With `isWhole` no name is cut: the lines are then as wide as they must be.
+  static func trace(
+    _ trace: Trace, zone: TimeText.Zone, columns: Int, depth: ColorDepth, isWhole: Bool = !Console.isTerminal
+  ) -> String {
     let start = TimeText.full(nanoseconds: trace.start, zone)
     let took = Quantity.duration(seconds: Double(trace.duration) / 1e9)
     var heading = StyledText(TerminalText("trace \(trace.id)", limit: 200), .bold)
-    heading.append(TerminalText("  \(start)  \(took)  \(trace.spans.count) spans"), .faint)
+    heading.append(TerminalText("  \(start)  \(took)  \(trace.spanCount)"), .faint)
     // A trace of more spans than this is cut, and says so below.
     let limit = 1_000
-    let waterfall = trace.waterfall()
+    var waterfall = trace.waterfall(isWhole: isWhole)
+    waterfall.cutsNames = !isWhole
+    let columns = isWhole ? max(columns, waterfall.nameColumns + 50) : columns
     var buffer = CellBuffer(Size(columns: columns, rows: min(limit, waterfall.rows.count)))
     waterfall.draw(into: &buffer, in: buffer.bounds)
     var text = TerminalWriter.line(heading, depth: depth) + "\n" + TerminalWriter.lines(buffer, depth: depth)
@@ -68,8 +88,8 @@ enum EventOutput {
       text += "(\(waterfall.rows.count - limit) more spans: --output json has them all)\n"
     }
     for span in trace.spans where span.isError && !span.message.isEmpty {
-      var line = StyledText(TerminalText("✗ \(span.service) \(span.name): ", limit: 400), .error)
-      line.append(TerminalText(span.message, limit: 1_000))
+      var line = StyledText(TerminalText("✗ \(span.service) \(span.name): ", limit: isWhole ? .max : 400), .error)
+      line.append(TerminalText(span.message, limit: isWhole ? .max : 1_000))
       text += TerminalWriter.line(line, depth: depth) + "\n"
     }
     return text

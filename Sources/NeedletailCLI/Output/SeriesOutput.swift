@@ -7,16 +7,21 @@ struct SeriesOutput {
   let zone: TimeText.Zone
 
   /// One row a series: its last value, and for a range also least, most, mean and a sparkline.
-  func table(isRange: Bool, columns: Int) -> [StyledText] {
+  ///
+  /// Where there is no limit of columns, as in a pipe, no name is cut and no value of an instant rounded.
+  func table(isRange: Bool, columns: Int?) -> [StyledText] {
     let rows = series.enumerated().map { index, result -> [StyledText] in
-      let name = StyledText(TerminalText(result.name, limit: 2_000), Style(.ofSeries(index)))
+      let name = StyledText(
+        TerminalText(result.name, limit: columns == nil ? .max : 2_000), Style(.ofSeries(index)))
       let values = result.points.map(\.value)
-      let last = StyledText(TerminalText(PrometheusNumber.text(values.last ?? .nan)), .bold)
+      let newest = values.last ?? .nan
+      let last = StyledText(
+        TerminalText(PrometheusNumber.text(columns == nil ? newest : Quantity.rounded(newest))), .bold)
       guard isRange else { return [name, last] }
       let finite = values.filter(\.isFinite)
       let mean = finite.isEmpty ? .nan : finite.reduce(0) { $0 + $1 / Double(finite.count) }
       return [
-        name, StyledText(TerminalText(Quantity.text(values.last ?? .nan)), .bold),
+        name, StyledText(TerminalText(Quantity.text(newest)), .bold),
         StyledText(TerminalText(Quantity.text(finite.min() ?? .nan))),
         StyledText(TerminalText(Quantity.text(finite.max() ?? .nan))),
         StyledText(TerminalText(Quantity.text(mean))),
@@ -34,9 +39,12 @@ struct SeriesOutput {
     var buffer = CellBuffer(Size(columns: size.columns, rows: size.rows + shown.count))
     let (plot, legend) = buffer.bounds.splitTop(size.rows)
     let zone = zone
+    // Without colours lines are told apart by their marks; one alone needs none, and dots are finer.
+    let isMarked = (depth == .plain || depth == .monochrome) && shown.count > 1
     let lines = shown.enumerated().map { index, result in
       LineGraph.Line(
         name: TerminalText(result.name, limit: 500), color: .ofSeries(index),
+        mark: isMarked ? LineGraph.marks[index % LineGraph.marks.count] : nil,
         points: result.points.map { LineGraph.Point($0.time, $0.value) })
     }
     let (start, end) = (Double(range.start) / 1e9, Double(range.end) / 1e9)
@@ -49,7 +57,7 @@ struct SeriesOutput {
       }
     ).draw(into: &buffer, in: plot)
     for (index, line) in lines.enumerated() {
-      var text = StyledText("■ ", Style(line.color))
+      var text = StyledText((line.mark ?? "■") + " ", Style(line.color))
       text.append(line.name)
       let last = shown[shown.startIndex + index].points.last?.value ?? .nan
       text.append("  " + TerminalText(Quantity.text(last)), .bold)

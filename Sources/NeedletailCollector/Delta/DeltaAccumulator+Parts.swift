@@ -37,7 +37,7 @@ extension DeltaAccumulator.Applied {
       // The values of one point stay together.
       if row.beginsPoint, builder.byteCountEstimate > cutBytes { cut(at: index) }
       builder.beginSeries(row.series, startTimestamp: row.start == 0 ? nil : row.start)
-      if row.isFirst, row.start != 0 {
+      if row.hasZero {
         builder.append(timestamp: row.start, row.total.zero)
         zeroCount += 1
       }

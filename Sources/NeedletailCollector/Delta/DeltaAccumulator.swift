@@ -32,8 +32,8 @@ package final class DeltaAccumulator: Sendable {
     var weight = 0
     /// When room was last made, in ms of the receiver's clock.
     var swept: Int64?
-    /// How often a total was moved on.
-    private var version: UInt64 = 0
+    /// How often a total was moved on: the number of the newest state.
+    private(set) var version: UInt64 = 0
 
     /// A number that no state had before.
     mutating func nextVersion() -> UInt64 {
@@ -47,49 +47,43 @@ package final class DeltaAccumulator: Sendable {
     }
   }
 
-  /// What points came to, and how to take it back.
-  package struct Applied: Sendable {
-    /// A sample of a total.
-    ///
-    /// The row of a series that begins has two: zero at its start, and the first total.
-    package struct Row: Equatable, Sendable {
-      package let series: SeriesID
-      package let start: Int64
-      package let time: Int64
-      package let total: DeltaValue
-      package let isFirst: Bool
-      /// Whether it is the first row of its sender's point.
-      package let beginsPoint: Bool
-    }
-
-    package fileprivate(set) var rows: [Row] = []
-    /// Counted in points of the sender.
-    package fileprivate(set) var rejections = Rejections()
-    /// About what the rows take in batches, in bytes.
-    package fileprivate(set) var byteCount = 0
-    /// As many as rows: what was before, and what tells whether the series has moved on since.
-    fileprivate var undo: [(series: SeriesID, before: State?, version: UInt64)] = []
-    /// Whether the rest of the request is refused.
-    fileprivate var isFull = false
-  }
-
   /// A value of a point, and the total that it would come to.
   private struct Step {
-    let point: DeltaPoint
+    let series: SeriesID
+    let start: Int64
+    let time: Int64
     let before: State?
     let total: DeltaValue
+    /// Whether the total begins with this value: of a new series, or of one whose sender turned to another kind.
+    let isFirst: Bool
 
     /// What of the row stands beside its total, in bytes.
     private static let rowBytes = 28
 
-    var hasZero: Bool { before == nil && point.start > 0 && point.start < point.time }
+    /// When the total was zero, as far as it is known; 0 where it is not.
+    ///
+    /// A total that begins anew stands behind what the series was before.
+    var totalStart: Int64 {
+      if let before, !isFirst { return before.start }
+      return start > 0 && start < time ? max(start, before?.last ?? start) : 0
+    }
+
+    /// Whether the zero that the total begins with is a sample of its own.
+    var hasZero: Bool { isFirst && totalStart > (before?.last ?? 0) }
     var growth: Int { total.weight - (before?.total.weight ?? 0) }
     var byteCount: Int { Self.rowBytes + total.byteCount + (hasZero ? total.zero.byteCount : 0) }
+    /// What it keeps in memory until its request is answered.
+    var memoryBytes: Int {
+      MemoryLayout<Applied.Row>.stride + MemoryLayout<State>.stride + total.memoryBytes
+        + (before?.total.memoryBytes ?? 0)
+    }
   }
 
   /// A series that was not seen for so long, in ms, makes room for a new one where there is none: 15 minutes, which
   /// no sender of changes is silent for, but one that is gone.
   static let idleMilliseconds: Int64 = 15 * 60_000
+  /// How long before the store would refuse a change as too old it is refused here, in ms: what lies between is far less.
+  private static let marginMilliseconds: Int64 = 60_000
   /// Room is looked for at most once in so long, in ms: it costs a walk over all series.
   private static let sweepMilliseconds: Int64 = 10_000
 
@@ -109,52 +103,97 @@ package final class DeltaAccumulator: Sendable {
 
   /// Adds the points to their totals, in the order of their times; `now` is the receiver's time in ms since 1970.
   ///
-  /// Of the values of one point of the sender, as a histogram's, all are taken or none.
-  package func apply(_ values: [DeltaPoint], now: Int64) -> Applied {
-    var ordered = values.sorted { ($0.time, $0.point) < ($1.time, $1.point) }
+  /// Of the values of one point of the sender, as a histogram's, all are taken or none. Points outside `times`, which
+  /// the store would refuse, move no total. What rows take in memory is reserved in `budget` before they are made, and
+  /// is the caller's to release; where it is not there, no total is moved.
+  package func apply(
+    _ changes: consuming [DeltaPoint], now: Int64, within times: ClosedRange<Int64> = .min ... .max,
+    budget: IngestBudget? = nil
+  ) -> Applied {
+    var changes = changes
     // No total is finer than its changes, so that these can be coarsened before the lock is taken.
-    for (index, point) in ordered.enumerated() {
+    for index in changes.indices {
+      let point = changes[index]
       guard let value = point.value.coarsened else { continue }
-      ordered[index] = DeltaPoint(
+      changes[index] = DeltaPoint(
         series: point.series, start: point.start, time: point.time, value: value, point: point.point)
     }
-    return states.withLock { [ordered] states in
-      var applied = Applied()
+    let order = Self.order(of: changes)
+    return states.withLock { [changes] states in
+      var applied = Applied(firstVersion: states.version &+ 1, now: now)
       var steps: [Step] = []
-      var rest = ordered[...]
-      while let first = rest.first {
-        let group = rest.prefix { $0.time == first.time && $0.point == first.point }
-        rest = rest[group.endIndex...]
+      var next = 0
+      while next < order.count {
+        let first = changes[Int(order[next])]
+        let begin = next
+        while next < order.count, first.isOfSamePoint(as: changes[Int(order[next])]) { next += 1 }
         guard !applied.isFull else {
           reject(&applied)
           continue
         }
-        if prepare(group, states, &steps, &applied), admit(steps, now: now, &states, &applied) {
-          take(steps, now: now, &states, &applied)
+        guard isTakeable(first, times, &applied), prepare(order[begin..<next], changes, states, &steps, &applied),
+          admit(steps, now: now, &states, &applied)
+        else { continue }
+        guard applied.reserve(steps.reduce(0) { $0 + $1.memoryBytes }, in: budget) else {
+          rollback(applied, except: [], &states)
+          return applied
         }
+        take(steps, now: now, &states, &applied)
       }
       return applied
     }
   }
 
+  /// The places of changes by time and point.
+  private static func order(of changes: [DeltaPoint]) -> [UInt32] {
+    var order = changes.indices.map { UInt32(truncatingIfNeeded: $0) }
+    order.sort { left, right in
+      let (time, other) = (changes[Int(left)].time, changes[Int(right)].time)
+      return time == other ? (changes[Int(left)].point, left) < (changes[Int(right)].point, right) : time < other
+    }
+    return order
+  }
+
+  /// Whether the store will take samples of the point's time; where it will not, the point is rejected.
+  private func isTakeable(_ point: DeltaPoint, _ times: ClosedRange<Int64>, _ applied: inout Applied) -> Bool {
+    if point.time > times.upperBound {
+      applied.rejections.add(
+        .tooFarInFuture, detail: "a point of delta temporality at \(point.time) ms lies too far in the future")
+      return false
+    }
+    // The bound moves on until the store sees the point, and then its total would have moved.
+    let (earliest, overflow) = times.lowerBound.addingReportingOverflow(Self.marginMilliseconds)
+    guard times.lowerBound == .min || !overflow && point.time >= earliest else {
+      applied.rejections.add(
+        .outOfRetention, detail: "a point of delta temporality at \(point.time) ms is older than what is kept")
+      return false
+    }
+    return true
+  }
+
   /// Works out the totals that the values of a point come to; false, and the point is rejected, where there are none.
   private func prepare(
-    _ group: ArraySlice<DeltaPoint>, _ states: States, _ steps: inout [Step], _ applied: inout Applied
+    _ group: ArraySlice<UInt32>, _ changes: [DeltaPoint], _ states: States, _ steps: inout [Step],
+    _ applied: inout Applied
   ) -> Bool {
     steps.removeAll(keepingCapacity: true)
-    for point in group {
+    for index in group {
+      let point = changes[Int(index)]
       let before = states.bySeries[point.series]
       if let before, point.time <= before.last {
         applied.rejections.add(
           .deltaNotAfterLast, detail: "a point of delta temporality at \(point.time) ms is not after the last one")
         return false
       }
-      guard let total = (before?.total ?? point.value.zero).adding(point.value) else {
+      guard let (total, beginsAnew) = (before?.total ?? point.value.zero).adding(point.value) else {
         applied.rejections.add(
           .invalidHistogram, detail: "a total would have more than \(DeltaValue.bucketsMax) buckets")
         return false
       }
-      steps.append(Step(point: point, before: before, total: total))
+      steps.append(
+        Step(
+          series: point.series, start: point.start, time: point.time, before: before, total: total,
+          isFirst: before == nil || beginsAnew))
     }
     return true
   }
@@ -190,19 +229,15 @@ package final class DeltaAccumulator: Sendable {
   private func take(_ steps: [Step], now: Int64, _ states: inout States, _ applied: inout Applied) {
     var beginsPoint = true
     for step in steps {
-      let (point, before) = (step.point, step.before)
       // A series that a point names twice counts once.
-      if steps.count > 1, let last = states.bySeries[point.series]?.last, last >= point.time { continue }
+      if steps.count > 1, let last = states.bySeries[step.series]?.last, last >= step.time { continue }
       let state = State(
-        total: step.total, last: point.time, start: before?.start ?? (step.hasZero ? point.start : 0), seen: now,
-        version: states.nextVersion())
-      states.set(state, for: point.series)
-      applied.undo.append((point.series, before, state.version))
-      applied.rows.append(
+        total: step.total, last: step.time, start: step.totalStart, seen: now, version: states.nextVersion())
+      states.set(state, for: step.series)
+      applied.append(
         Applied.Row(
-          series: point.series, start: state.start, time: point.time, total: step.total, isFirst: before == nil,
-          beginsPoint: beginsPoint))
-      applied.byteCount += step.byteCount
+          series: step.series, start: state.start, time: step.time, total: step.total, hasZero: step.hasZero,
+          beginsPoint: beginsPoint, previous: applied.place(of: step.before)), byteCount: step.byteCount)
       beginsPoint = false
     }
   }
@@ -215,7 +250,7 @@ package final class DeltaAccumulator: Sendable {
     if states.weight + growth <= countMax { return true }
     if let swept = states.swept, now >= swept, now &- swept < Self.sweepMilliseconds { return false }
     states.swept = now
-    for step in steps where step.before != nil { states.bySeries[step.point.series]?.seen = now }
+    for step in steps where step.before != nil { states.bySeries[step.series]?.seen = now }
     states.bySeries = states.bySeries.filter { now &- $0.value.seen < Self.idleMilliseconds }
     states.weight = states.bySeries.values.reduce(0) { $0 + $1.total.weight }
     return states.weight + growth <= countMax
@@ -226,22 +261,24 @@ package final class DeltaAccumulator: Sendable {
   ///
   /// `stored` are ranges of rows that are stored, rising. A series that has moved on since stays.
   package func rollback(_ applied: Applied, except stored: [Range<Int>] = []) {
-    guard stored.reduce(0, { $0 + $1.count }) < applied.undo.count else { return }
-    states.withLock { states in
-      var end = applied.undo.count
-      for range in stored.reversed() {
-        Self.rollback(applied.undo[range.upperBound..<end], &states)
-        end = range.lowerBound
-      }
-      Self.rollback(applied.undo[..<end], &states)
-    }
+    guard stored.reduce(0, { $0 + $1.count }) < applied.rows.count else { return }
+    states.withLock { rollback(applied, except: stored, &$0) }
   }
 
-  private static func rollback(
-    _ rows: ArraySlice<(series: SeriesID, before: State?, version: UInt64)>, _ states: inout States
-  ) {
-    for (series, before, version) in rows.reversed() where states.bySeries[series]?.version == version {
-      states.set(before, for: series)
+  private func rollback(_ applied: Applied, except stored: [Range<Int>], _ states: inout States) {
+    var end = applied.rows.count
+    for range in stored.reversed() + [0..<0] {
+      for index in (range.upperBound..<end).reversed() {
+        let series = applied.rows[index].series
+        guard states.bySeries[series]?.version == applied.version(ofRow: index) else { continue }
+        states.set(applied.stateBefore(row: index), for: series)
+      }
+      end = range.lowerBound
     }
   }
+}
+
+extension DeltaPoint {
+  /// Whether both are values of one point of the sender.
+  fileprivate func isOfSamePoint(as other: DeltaPoint) -> Bool { time == other.time && point == other.point }
 }

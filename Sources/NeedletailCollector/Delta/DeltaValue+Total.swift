@@ -8,14 +8,16 @@ extension DeltaValue {
 
   /// The total after one more change; nil where it has too many buckets at the coarsest resolution, too.
   ///
-  /// A series whose sender turns to another kind of value begins again, as after a counter reset.
-  func adding(_ change: DeltaValue) -> DeltaValue? {
+  /// A series whose sender turns to another kind of value, or to buckets that cannot be added to those before, begins
+  /// anew, as after a counter reset.
+  func adding(_ change: DeltaValue) -> (total: DeltaValue, beginsAnew: Bool)? {
     switch (self, change) {
-    case (.number(let total), .number(let number)): Self.total(total + number)
+    case (.number(let total), .number(let number)): return (Self.total(total + number), false)
     case (.histogram(let total), .histogram(let histogram)):
-      Self.total(total.adding(histogram)?.histogram ?? histogram)
-    case (.number, .histogram(let histogram)): Self.total(histogram)
-    case (.histogram, .number(let number)): Self.total(number)
+      let sum = total.adding(histogram)?.histogram
+      return Self.total(sum ?? histogram).map { ($0, sum == nil) }
+    case (.number, .histogram(let histogram)): return Self.total(histogram).map { ($0, true) }
+    case (.histogram, .number(let number)): return (Self.total(number), true)
     }
   }
 

@@ -3,6 +3,12 @@ package enum BodyFormat: Sendable {
   case protobuf
   case json
 
+  /// What ``ofOTLP(_:)`` takes, for who sent something else.
+  static let otlpTypes = "application/x-protobuf or application/json"
+
+  /// What ``ofRemoteWrite(_:)`` takes, for who sent something else.
+  static let remoteWriteTypes = "application/x-protobuf, of remote write 1.0 (proto=prometheus.WriteRequest)"
+
   /// The format of an OTLP body; protobuf where the sender does not say, nil for what is neither.
   package static func ofOTLP(_ contentType: String?) -> BodyFormat? {
     switch mediaType(contentType) {

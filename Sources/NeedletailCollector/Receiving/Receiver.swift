@@ -35,9 +35,9 @@ package struct Receiver: Sendable {
   package func remoteWrite(_ request: ReceiveRequest) async -> ReceiveOutcome {
     let outcome = await receive(
       request, bodyMax: limits.remoteWriteBodyMax, decompression: limits.remoteWriteDecompression,
-      defaultCoding: .snappy, format: remoteWriteFormat
-    ) { body, _ in
-      await storeSeries(request, body: body) { body, decoding throws(ProtobufError) in
+      defaultCoding: .snappy, format: BodyFormat.ofRemoteWrite, accepted: BodyFormat.remoteWriteTypes
+    ) { body, _, reserved in
+      await storeSeries(request, body: body, reserved: reserved) { body, decoding throws(ProtobufError) in
         try RemoteWriteDecoder.decode(body, decoding)
       }
     }
@@ -49,31 +49,33 @@ package struct Receiver: Sendable {
   package func otlp(_ signal: OTLPSignal, _ request: ReceiveRequest) async -> ReceiveOutcome {
     let outcome = await receive(
       request, bodyMax: limits.otlpBodyMax, decompression: limits.otlpDecompression, defaultCoding: .identity,
-      format: BodyFormat.ofOTLP
-    ) { body, format in
-      await storeOTLP(signal, request, body: body, format: format)
+      format: BodyFormat.ofOTLP, accepted: BodyFormat.otlpTypes
+    ) { body, format, reserved in
+      await storeOTLP(signal, request, body: body, format: format, reserved: reserved)
     }
     counters.record(outcome, bytes: request.body.count, signal: signal)
     return outcome
   }
 
-  private func remoteWriteFormat(_ contentType: String?) -> BodyFormat? { BodyFormat.ofRemoteWrite(contentType) }
-
   // MARK: Bodies
 
   private func receive(
     _ request: ReceiveRequest, bodyMax: Int, decompression: DecompressionLimits, defaultCoding: ContentCoding,
-    format: (String?) -> BodyFormat?, store: ([UInt8], BodyFormat) async -> ReceiveOutcome
+    format: (String?) -> BodyFormat?, accepted: String,
+    store: ([UInt8], BodyFormat, _ reserved: Int) async -> ReceiveOutcome
   ) async -> ReceiveOutcome {
     guard let format = format(request.contentType) else {
-      return failed(.unsupportedMediaType("content type \(quoted(request.contentType)) is not supported"))
+      return failed(
+        .unsupportedMediaType("content type \(quoted(request.contentType)) is not supported: send \(accepted)"))
     }
     let coding = request.contentEncoding == nil ? defaultCoding : ContentCoding(header: request.contentEncoding)
     guard let coding else {
-      return failed(.unsupportedMediaType("content encoding \(quoted(request.contentEncoding)) is not supported"))
+      return failed(
+        .unsupportedMediaType(
+          "content encoding \(quoted(request.contentEncoding)) is not supported: send \(Self.codings)"))
     }
     guard request.body.count <= bodyMax else { return failed(.tooLarge("the body is larger than \(bodyMax) bytes")) }
-    guard budget.reserve(request.body.count) else { return overloaded }
+    guard budget.reserve(request.body.count) else { return overloaded(needing: request.body.count) }
     defer { budget.release(request.body.count) }
     let body: [UInt8]
     do throws(DecompressionError) {
@@ -82,13 +84,16 @@ package struct Receiver: Sendable {
       switch error {
       case .tooLarge, .suspiciousRatio, .windowTooLarge: return failed(.tooLarge(error.explanation))
       case .malformed: return failed(.invalid(error.explanation))
-      case .exhausted: return overloaded
+      case .exhausted: return overloaded(needing: 0)
       }
     }
-    guard budget.reserve(body.count) else { return overloaded }
+    guard budget.reserve(body.count) else { return overloaded(needing: request.body.count + body.count) }
     defer { budget.release(body.count) }
-    return await store(body, format)
+    return await store(body, format, request.body.count + body.count)
   }
+
+  /// What a body may be compressed with, for who sent something else.
+  private static let codings = ContentCoding.allCases.map(\.rawValue).joined(separator: ", ")
 
   private func decompressed(
     _ body: [UInt8], _ coding: ContentCoding, _ limits: DecompressionLimits
@@ -103,12 +108,20 @@ package struct Receiver: Sendable {
 
   private func failed(_ failure: ReceiveOutcome.Failure) -> ReceiveOutcome { ReceiveOutcome(failure: failure) }
 
-  private var overloaded: ReceiveOutcome { failed(.overloaded(retryAfterSeconds: limits.retryAfterSeconds)) }
+  /// The answer to a request for which there is no memory, which needs so many bytes in all: coming again helps only
+  /// where it could fit alone.
+  private func overloaded(needing bytes: Int) -> ReceiveOutcome {
+    guard bytes <= budget.bytesMax else {
+      return failed(
+        .tooLarge("the request takes more than the \(budget.bytesMax) bytes of all requests; send smaller batches"))
+    }
+    return failed(.overloaded(retryAfterSeconds: limits.retryAfterSeconds))
+  }
 
   // MARK: OTLP
 
   private func storeOTLP(
-    _ signal: OTLPSignal, _ request: ReceiveRequest, body: [UInt8], format: BodyFormat
+    _ signal: OTLPSignal, _ request: ReceiveRequest, body: [UInt8], format: BodyFormat, reserved: Int
   ) async -> ReceiveOutcome {
     var protobuf = body
     if format == .json {
@@ -122,7 +135,7 @@ package struct Receiver: Sendable {
     }
     switch signal {
     case .metrics:
-      return await storeSeries(request, body: protobuf) { body, decoding throws(ProtobufError) in
+      return await storeSeries(request, body: protobuf, reserved: reserved) { body, decoding throws(ProtobufError) in
         try OTLPMetricsDecoder.decode(body, decoding)
       }
     case .logs: return await storeEvents(tenant: request.tenant, body: protobuf, OTLPLogsDecoder.decode)
@@ -165,62 +178,67 @@ package struct Receiver: Sendable {
     DecodedSeries
 
   private func storeSeries(
-    _ request: ReceiveRequest, body: [UInt8], _ decode: @escaping SeriesDecoder
+    _ request: ReceiveRequest, body: [UInt8], reserved: Int, _ decode: @escaping SeriesDecoder
   ) async -> ReceiveOutcome {
     let tenant = request.tenant
     // Naming a batch by its content makes a retry of the same body the same batch. The bytes as they were sent are a
     // fraction of the decompressed ones, all of which would have to be hashed once more.
     let batchID = request.body.withUnsafeBytes { Hash128.of($0, seed: tenant.hashSeed) }
-    let decoded: DecodedSeries
+    var decoded: DecodedSeries
     do throws(ProtobufError) {
       decoded = try decodeSeries(tenant, body, batchID, alwaysDefine: false, decode)
     } catch {
       return failed(.invalid(error.explanation))
     }
     var outcome = ReceiveOutcome()
-    outcome.rejections = decoded.rejections
-    let applied = accumulator.apply(decoded.deltas, now: clock.wallNanoseconds() / 1_000_000)
-    outcome.rejections.merge(applied.rejections)
-    // Totals are larger than the changes that they come from, and stay until they are stored.
-    guard budget.reserve(applied.byteCount) else {
-      accumulator.rollback(applied)
-      let count = decoded.sampleCount + decoded.histogramCount + decoded.deltaPointCount - applied.rejections.total
+    let totals: DeltaTotals
+    do throws(DeltaTotals.Overflow) {
+      totals = try DeltaTotals(
+        of: &decoded, accumulator, budget, tenant: tenant, batchID: batchID, now: clock.wallNanoseconds() / 1_000_000,
+        within: distributor.acceptedTimes)
+    } catch {
+      let refusal = overloaded(needing: reserved + error.bytes)
+      guard case .overloaded = refusal.failure else { return refusal }
+      outcome.rejections = decoded.rejections
+      let count = decoded.sampleCount + decoded.histogramCount + decoded.deltaPointCount
       outcome.settle(.overloaded(retryAfterSeconds: limits.retryAfterSeconds), count: count)
       return outcome
     }
-    defer { budget.release(applied.byteCount) }
-    let deltaID = Hash128(high: batchID.high, low: ~batchID.low)
+    defer { budget.release(totals.reservedBytes) }
+    outcome.rejections = decoded.rejections
+    outcome.rejections.merge(totals.rejections)
     // Totals go last: whatever keeps the rest from the store has then shown before they are stored, and a request
     // that comes again finds them as they were.
-    let deltas = applied.parts(tenant: tenant, batchID: deltaID)
     let delivery = await distributor.append(
-      decoded.batches + deltas.map(\.batch), definitions: decoded.definitions
+      decoded.batches + totals.parts.map(\.batch), definitions: decoded.definitions
     ) {
       (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, decode))?.definitions ?? []
     }
-    let deltaFates = delivery.fates.dropFirst(decoded.batches.count)
-    accumulator.rollback(applied, except: zip(deltas, deltaFates).filter(\.1.isStored).map(\.0.rows))
-    let deltaCount = deltas.reduce(0) { $0 + $1.pointCount }
-    let lost = decoded.deltaPointCount - applied.rejections.total - deltaCount
-    if lost > 0 { outcome.rejections.add(.recordTooLarge, count: lost, detail: "totals do not fit into one batch") }
-    let count = decoded.sampleCount + decoded.histogramCount + deltaCount
+    totals.settle(delivery.fates.dropFirst(decoded.batches.count), accumulator)
+    settle(delivery, decoded, totals, &outcome)
+    return outcome
+  }
+
+  private func settle(
+    _ delivery: Delivery, _ decoded: DecodedSeries, _ totals: DeltaTotals, _ outcome: inout ReceiveOutcome
+  ) {
+    let count = decoded.sampleCount + decoded.histogramCount + totals.pointCount
     if let failure = delivery.failure {
       outcome.settle(failure, count: count)
-      return outcome
+      return
     }
     outcome.accepted = count
-    outcome.samples = decoded.sampleCount + deltaCount
+    outcome.samples = decoded.sampleCount + totals.pointCount
     outcome.histograms = decoded.histogramCount
     outcome.exemplars = decoded.exemplarCount
     let counts =
       zip(decoded.batches, decoded.batchPointCounts).map { batch, points in
         BatchCounts(records: points, rows: batch.sampleCount + batch.histogramCount)
       }
-      + deltas.map {
+      + totals.parts.map {
         BatchCounts(records: $0.pointCount, rows: $0.batch.sampleCount + $0.batch.histogramCount, zeros: $0.zeroCount)
       }
     for (fate, counts) in zip(delivery.fates, counts) { outcome.settle(fate, counts) }
-    return outcome
   }
 
   private func decodeSeries(

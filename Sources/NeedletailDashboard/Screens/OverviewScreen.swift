@@ -50,13 +50,16 @@ extension DashboardModel {
   }
 
   private func draw(_ overview: Overview, into buffer: inout CellBuffer, in area: Rectangle) {
-    let wanted = max(2, overview.services.count + 2)
+    let wanted = max(3, overview.services.count + 2)
     let (top, rest) = area.splitTop(min(wanted, max(3, area.rows / 3)))
     drawServices(overview, into: &buffer, in: top)
     let (graphs, lists) = rest.splitTop(rest.rows * 2 / 5)
     let (left, right) = graphs.splitLeft(graphs.columns / 2)
-    drawGraph("requests by service", overview, \.rate, .perSecond, into: &buffer, in: left)
-    drawGraph("p95 latency", overview, \.latency, .seconds, into: &buffer, in: right)
+    let name = service.map { TerminalText($0, limit: 60) }
+    drawGraph(
+      name.map { "requests of " + $0 } ?? "requests by service", overview, \.rate, .perSecond, into: &buffer, in: left)
+    drawGraph(
+      name.map { "p95 latency of " + $0 } ?? "p95 latency", overview, \.latency, .seconds, into: &buffer, in: right)
     let (traces, logs) = lists.splitTop(lists.rows / 2)
     drawTraces(overview, into: &buffer, in: traces)
     drawLogs(into: &buffer, in: logs)
@@ -77,13 +80,14 @@ extension DashboardModel {
   }
 
   private func drawServices(_ overview: Overview, into buffer: inout CellBuffer, in area: Rectangle) {
-    let rest = heading("services", .services, into: &buffer, in: area)
+    let title: TerminalText =
+      overview.basis == .spans
+      ? "services, as their spans tell: no \(RequestQuestions.metric) here" : "services"
+    let rest = heading(title, .services, into: &buffer, in: area)
     guard !overview.services.isEmpty else {
-      buffer.draw(
-        overview.problems.isEmpty
-          ? "no http_server_request_duration_seconds yet: nothing has sent request metrics in this window"
-          : "unknown: the server was not reached",
-        row: rest.row, column: rest.column + 2, style: .faint, in: rest)
+      for (index, line) in nothing(overview).enumerated() where index < rest.rows {
+        buffer.draw(line, row: rest.row + index, column: rest.column + 2, style: .faint, in: rest)
+      }
       return
     }
     let rows = overview.services.enumerated().map { index, service -> [StyledText] in
@@ -106,6 +110,15 @@ extension DashboardModel {
     ).draw(into: &buffer, in: rest.splitLeft(2).rest)
   }
 
+  /// What stands in the place of services where there are none.
+  private func nothing(_ overview: Overview) -> [TerminalText] {
+    guard overview.problems.isEmpty else { return ["unknown: the server was not reached"] }
+    return [
+      "none: no \(RequestQuestions.metric), and no spans of kind server or consumer in this window",
+      "point an OpenTelemetry SDK at the OTLP port; `needletail labels` lists what metrics there are",
+    ]
+  }
+
   private func drawGraph(
     _ title: TerminalText, _ overview: Overview, _ values: KeyPath<ServiceSummary, [SeriesResult.Point]>,
     _ unit: Quantity.Unit, into buffer: inout CellBuffer, in area: Rectangle
@@ -113,7 +126,8 @@ extension DashboardModel {
     let rest = heading(title, nil, into: &buffer, in: area)
     guard rest.rows >= 3, overview.end > overview.start else { return }
     let zone = zone
-    let lines = overview.services.enumerated().map { index, service in
+    let shown = overview.services.enumerated().filter { service == nil || $1.name == service }
+    let lines = shown.map { index, service in
       LineGraph.Line(
         name: TerminalText(service.name, limit: 60), color: .ofSeries(index),
         points: service[keyPath: values].map { LineGraph.Point($0.time, $0.value) })
@@ -125,7 +139,8 @@ extension DashboardModel {
   }
 
   private func drawTraces(_ overview: Overview, into buffer: inout CellBuffer, in area: Rectangle) {
-    let rest = heading("traces: errors, then slow", .traces, into: &buffer, in: area)
+    let through = service.map { "traces through " + TerminalText($0, limit: 60) } ?? "traces"
+    let rest = heading(through + ": errors, then slow", .traces, into: &buffer, in: area)
     let rows = traces.map { trace -> [StyledText] in
       let isFailed = overview.failedTraces.contains(trace.id)
       let took = Double(trace.duration) / 1e9
@@ -135,23 +150,25 @@ extension DashboardModel {
         StyledText(TerminalText(Quantity.duration(seconds: took))),
         StyledText(TerminalText(trace.rootService, limit: 60), Style(.cyan)),
         StyledText(TerminalText(trace.rootName, limit: 200)),
+        StyledText(TerminalText(trace.failedService, limit: 60), .error),
         StyledText(TerminalText(trace.id, limit: 40), .faint),
       ]
     }
     Table(
       columns: [
         .init("START"), .init(""), .init("TOOK", .right), .init("SERVICE"), .init("NAME"),
-        .init("TRACE", flexible: true),
+        .init("FAILED IN"), .init("TRACE", flexible: true),
       ], rows: rows, selection: panel == .traces ? selection[.traces] ?? 0 : nil
     ).draw(into: &buffer, in: rest.splitLeft(2).rest)
   }
 
   private func drawLogs(into buffer: inout CellBuffer, in area: Rectangle) {
-    let rest = heading("error logs", .logs, into: &buffer, in: area)
+    let title = service.map { "error logs of " + TerminalText($0, limit: 60) } ?? "error logs"
+    let rest = heading(title, .logs, into: &buffer, in: area)
     // Only what can be seen is turned into text; the selection stays in sight.
     let chosen = panel == .logs ? selection[.logs] ?? 0 : nil
     let first = chosen.map { max(0, $0 - rest.rows + 1) } ?? 0
-    let entries = logs.dropFirst(first).prefix(rest.rows).map { $0.entry(zone, fields: true) }
+    let entries = logs.dropFirst(first).prefix(rest.rows).map { $0.entry(zone) }
     LogList(entries: entries, selection: chosen.map { $0 - first }).draw(into: &buffer, in: rest.splitLeft(2).rest)
   }
 }

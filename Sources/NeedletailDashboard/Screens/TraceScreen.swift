@@ -12,7 +12,7 @@ struct TraceScreen {
     title.append(
       TerminalText(
         "  \(TimeText.clock(nanoseconds: open.trace.start, zone))"
-          + "  \(Quantity.duration(seconds: Double(open.trace.duration) / 1e9))  \(tree.count) spans"), .faint)
+          + "  \(Quantity.duration(seconds: Double(open.trace.duration) / 1e9))  \(open.trace.spanCount)"), .faint)
     if open.trace.isError { title.append("  error", .error) }
     buffer.draw(title.abbreviated(to: head.columns), row: head.row, column: head.column + 1, in: head)
 
@@ -42,7 +42,7 @@ struct TraceScreen {
     let (head, rest) = area.splitTop(1)
     let title = TerminalText("logs of this trace (\(open.logs.count))")
     buffer.draw(title, row: head.row, column: head.column + 1, style: .heading, in: head)
-    let entries = open.logs.sorted { $0.time < $1.time }.prefix(rest.rows).map { $0.entry(zone, fields: true) }
+    let entries = open.logs.sorted { $0.time < $1.time }.prefix(rest.rows).map { $0.entry(zone) }
     LogList(entries: Array(entries)).draw(into: &buffer, in: rest.splitLeft(1).rest)
   }
 }

@@ -31,15 +31,25 @@ package struct LogLine: Equatable, Sendable {
   /// What describes the sender rather than the record: too much for a line; `--output json` has it.
   private static let resource = ["service_", "process_", "host_", "telemetry_", "scope_", "os_", "container_", "k8s_"]
 
-  /// For a screen; with `fields`, the labels that are not shown elsewhere follow the message.
-  package func entry(_ zone: TimeText.Zone, fields: Bool) -> LogList.Entry {
+  /// For a screen: time, level, service and message, and the labels that are not shown elsewhere.
+  ///
+  /// - Parameters:
+  ///   - now: unix nanoseconds; a record of another day shows its date. Nil for the time alone.
+  ///   - showsTrace: whether the trace's id ends the line.
+  ///   - isWhole: whether nothing is cut, as in a pipe.
+  package func entry(
+    _ zone: TimeText.Zone, now: Int64? = nil, showsTrace: Bool = false, isWhole: Bool = false
+  ) -> LogList.Entry {
+    func text(_ text: String, _ limit: Int) -> TerminalText { TerminalText(text, limit: isWhole ? .max : limit) }
+    let time = now.map { TimeText.clock(nanoseconds: self.time, zone, now: $0) }
     let rest = labels.filter { label in
       !Self.known.contains(label.key) && !Self.resource.contains { label.key.hasPrefix($0) }
     }
-    let shown = fields ? rest.sorted { $0.key < $1.key } : []
+    let shown = rest.sorted { $0.key < $1.key }.prefix(isWhole ? .max : 20)
     return LogList.Entry(
-      time: TerminalText(TimeText.clock(nanoseconds: time, zone)), severity: severity,
-      service: TerminalText(service, limit: 80), message: TerminalText(body, limit: 2_000),
-      fields: shown.prefix(20).map { (TerminalText($0.key, limit: 80), TerminalText($0.value, limit: 200)) })
+      time: TerminalText(time ?? TimeText.clock(nanoseconds: self.time, zone)), severity: severity,
+      service: text(service, 80), message: text(body, 2_000),
+      fields: shown.map { (text($0.key, 80), text($0.value, 200)) },
+      traceID: showsTrace ? text(traceID ?? "", 64) : .empty)
   }
 }

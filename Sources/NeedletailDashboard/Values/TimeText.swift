@@ -29,6 +29,13 @@ package enum TimeText {
     return "\(two(parts.hour)):\(two(parts.minute)):\(two(parts.second)).\(three(parts.millisecond))"
   }
 
+  /// `15:04:05.123`, with the date before it where that is not the date of `now`: `2026-11-22 15:04:05.123`.
+  package static func clock(nanoseconds: Int64, _ zone: Zone, now: Int64) -> String {
+    let date = full(nanoseconds: nanoseconds, zone).prefix { $0 != "T" }
+    let clock = clock(nanoseconds: nanoseconds, zone)
+    return date == full(nanoseconds: now, zone).prefix { $0 != "T" } ? clock : "\(date) \(clock)"
+  }
+
   /// `15:04:05` for an instant in unix seconds.
   package static func clock(seconds: Double, _ zone: Zone) -> String {
     String(clock(nanoseconds: nanoseconds(ofSeconds: seconds), zone).dropLast(4))

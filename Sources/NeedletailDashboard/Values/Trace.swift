@@ -8,13 +8,24 @@ package struct TraceSummary: Equatable, Sendable {
   /// Unix nanoseconds.
   package var start: Int64
   package var duration: Int64
+  /// Spans that failed.
+  package var errorCount: Int
+  /// The service whose span failed first of all that called no failed span, and that span's name; empty where none did.
+  package var failedService: String
+  package var failedName: String
 
-  package init(id: String, rootService: String, rootName: String, start: Int64, duration: Int64) {
+  package init(
+    id: String, rootService: String, rootName: String, start: Int64, duration: Int64, errorCount: Int = 0,
+    failedService: String = "", failedName: String = ""
+  ) {
     self.id = id
     self.rootService = rootService
     self.rootName = rootName
     self.start = start
     self.duration = duration
+    self.errorCount = errorCount
+    self.failedService = failedService
+    self.failedName = failedName
   }
 }
 
@@ -71,6 +82,8 @@ package struct Trace: Equatable, Sendable {
     return overflow ? .max : max(0, difference)
   }
   package var isError: Bool { spans.contains(where: \.isError) }
+  /// `1 span`, `7 spans`.
+  package var spanCount: String { spans.count == 1 ? "1 span" : "\(spans.count) spans" }
 
   /// The spans as a tree, parents before their children, children by start; spans whose parent is missing are roots,
   /// and so is one span of a cycle, so that none is ever lost.
@@ -103,14 +116,17 @@ package struct Trace: Equatable, Sendable {
   }
 
   /// The trace as a waterfall; services get their colours in the order in which they appear.
-  package func waterfall(selection: Int? = nil) -> Waterfall {
+  ///
+  /// With `isWhole` no name is cut, however long.
+  package func waterfall(selection: Int? = nil, isWhole: Bool = false) -> Waterfall {
     var colors: [String: Color] = [:]
     let start = start
     let rows = tree.map { depth, span in
       let color = colors[span.service] ?? .ofSeries(colors.count)
       colors[span.service] = color
       return Waterfall.Row(
-        depth: depth, service: TerminalText(span.service, limit: 80), name: TerminalText(span.name, limit: 200),
+        depth: depth, service: TerminalText(span.service, limit: isWhole ? .max : 80),
+        name: TerminalText(span.name, limit: isWhole ? .max : 200),
         start: span.start &- start, duration: max(0, span.end &- span.start), isError: span.isError, color: color)
     }
     return Waterfall(rows: rows, duration: duration, selection: selection)

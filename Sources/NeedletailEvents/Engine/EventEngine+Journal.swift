@@ -26,7 +26,7 @@ extension EventEngine: JournalParticipant {
       guard low <= high else { throw MalformedBytes.invalid("impossible bounds") }
       bounds = low...high
     }
-    let batch = try EventBatch(validating: try Frame(validating: try reader.read(count: reader.remaining)))
+    let batch = try EventBatch(validating: try Frame(logged: try reader.read(count: reader.remaining)))
     guard batch.isSpans == isSpans else { throw EventEngineError.wrongKind }
     let prepared = try PreparedBatch(batch, bounds: bounds, streams: streams)
     guard !prepared.rows.isEmpty else { return }

@@ -3,6 +3,17 @@ import NeedletailTelemetry
 
 /// What a search tells of a trace.
 package struct TraceSummary: Equatable, Sendable {
+  /// A span that failed, by its service and its own name.
+  package struct Failure: Equatable, Sendable {
+    package var service: String
+    package var name: String
+
+    package init(service: String, name: String) {
+      self.service = service
+      self.name = name
+    }
+  }
+
   package var traceID: TraceID
   /// The service and name of the span without a parent; of the earliest span where that is missing.
   package var rootService: String
@@ -14,6 +25,10 @@ package struct TraceSummary: Equatable, Sendable {
   package var spanCount: Int
   /// Spans that have all the tags.
   package var matchedSpanCount: Int
+  /// Spans with the status `error`.
+  package var errorCount = 0
+  /// Where the errors come from: the earliest failed span that called no failed span; nil where none failed.
+  package var failure: Failure?
 }
 
 extension EventEngine {
@@ -136,6 +151,7 @@ extension EventEngine {
     var summary: TraceSummary?
     var end = Int64.min
     var root: (isRoot: Bool, start: Int64)?
+    var failures = TraceFailures()
     try forEachRow(of: id, tenant: tenant, .all) { row, stream in
       var current =
         summary
@@ -153,12 +169,15 @@ extension EventEngine {
       end = max(end, row.secondTime)
       current.spanCount += 1
       if let rest = filter.rest(of: stream), filter.matches(row, stream, rest: rest) { current.matchedSpanCount += 1 }
+      failures.add(row, stream)
       summary = current
       return true
     }
     guard var summary else { return nil }
     let (duration, overflow) = end.subtractingReportingOverflow(summary.startNanoseconds)
     summary.durationNanoseconds = overflow ? .max : max(0, duration)
+    summary.errorCount = failures.count
+    summary.failure = failures.origin
     return summary
   }
 }

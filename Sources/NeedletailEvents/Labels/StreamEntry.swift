@@ -8,8 +8,8 @@ package final class StreamEntry: Sendable {
   /// The byte form, as `EventStream.encode` writes it.
   package let encoded: [UInt8]
   package let stream: EventStream
-  /// What matchers see of the stream: its resource attributes under label names, `scope_name`, and the service's name
-  /// as `service` and `job` where the resource has no such attribute of its own.
+  /// What matchers see of the stream: its resource attributes under label names, `scope_name`, the service's name as
+  /// `service` where the resource has no such attribute of its own, and `job` as the metrics of the resource have it.
   package let labels: LabelSet
   private let values: [String: String]
 
@@ -25,7 +25,8 @@ package final class StreamEntry: Sendable {
       if values[name] == nil { values[name] = attribute.value.text }
     }
     if !stream.scopeName.isEmpty, values["scope_name"] == nil { values["scope_name"] = stream.scopeName }
-    for name in ["service", "job"] where values[name] == nil { values[name] = stream.serviceName }
+    if values["service"] == nil { values["service"] = stream.serviceName }
+    if let job = stream.job { values["job"] = job }
     self.values = values.filter { !$0.key.isEmpty && !$0.value.isEmpty }
     labels = LabelSet(self.values.map { Label($0.key, $0.value) })
   }

@@ -26,6 +26,15 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     self.port = Int(port)
   }
 
+  /// What a text that is no address has wrong with its port, to stand before what to write; else nothing.
+  static func advice(for text: String) -> String {
+    let digits = text.split(separator: ":", omittingEmptySubsequences: false).last ?? ""
+    guard text.contains(":"), !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+      UInt16(digits) == nil
+    else { return "" }
+    return "the port is larger than 65535; "
+  }
+
   /// Whether only this machine can reach it.
   package var isLoopback: Bool {
     if host == "localhost" || host == "::1" { return true }

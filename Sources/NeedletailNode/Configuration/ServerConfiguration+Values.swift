@@ -9,7 +9,10 @@ extension ServerConfiguration {
     case .data:
       guard !text.isEmpty, !text.utf8.contains(0) else { return "name a folder" }
       dataFolder = text
-    case .listen: return Self.assign(ListenAddress(text), to: &listen, "write HOST:PORT, for example 127.0.0.1:7070")
+    case .listen:
+      return Self.assign(
+        ListenAddress(text), to: &listen,
+        ListenAddress.advice(for: text) + "write HOST:PORT, for example 127.0.0.1:7070")
     case .otlpHTTP: return Self.assign(address: text, to: &otlpHTTP, example: "127.0.0.1:4318")
     case .otlpGRPC: return Self.assign(address: text, to: &otlpGRPC, example: "127.0.0.1:4317")
     case .retention:
@@ -86,7 +89,9 @@ extension ServerConfiguration {
       place = nil
       return nil
     }
-    guard let address = ListenAddress(text) else { return "write HOST:PORT, for example \(example), or off" }
+    guard let address = ListenAddress(text) else {
+      return ListenAddress.advice(for: text) + "write HOST:PORT, for example \(example), or off"
+    }
     place = address
     return nil
   }

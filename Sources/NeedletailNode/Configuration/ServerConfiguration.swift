@@ -63,6 +63,9 @@ package struct ServerConfiguration: Sendable {
   /// Where each setting came from; a setting that is missing here is a default.
   package internal(set) var origins: [Setting: SettingOrigin] = [:]
 
+  /// What is not wrong enough to refuse, each a sentence for the operator.
+  package internal(set) var warnings: [String] = []
+
   /// The defaults.
   package init() {}
 
@@ -106,9 +109,26 @@ package struct ServerConfiguration: Sendable {
         problems.append("\(setting.rawValue) = \"\(text)\" (\(origin)): \(problem)")
       }
     }
+    configuration.warnings = environment.keys.sorted().compactMap(unknownVariable)
     problems += configuration.contradictions
     guard problems.isEmpty else { throw ConfigurationError(problems.sorted()) }
     return configuration
+  }
+
+  /// Variables that are no settings: the file's, and those of the commands that ask a server.
+  private static let otherVariables: Set<String> = [
+    "NEEDLETAIL_CONFIG", "NEEDLETAIL_SERVER", "NEEDLETAIL_TENANT", "NEEDLETAIL_CLIENT_TOKEN_FILE",
+    "NEEDLETAIL_CA_FILE",
+  ]
+
+  /// What to say of a variable that looks like a setting's and is none; nil for all others.
+  private static func unknownVariable(_ name: String) -> String? {
+    guard name.hasPrefix("NEEDLETAIL_"), !otherVariables.contains(name),
+      !Setting.allCases.contains(where: { $0.environmentName == name })
+    else { return nil }
+    let setting = name.dropFirst("NEEDLETAIL_".utf8.count).lowercased().map { $0 == "_" ? "-" : $0 }
+    let hint = Setting.nearest(to: String(setting)).map { "; did you mean \($0.environmentName)?" } ?? ""
+    return "the environment variable \(name) is no setting and is ignored\(hint)"
   }
 
   private static func text(of path: String, _ fileSystem: any FileSystem) throws(ConfigurationError) -> String {

@@ -27,11 +27,10 @@ struct GRPCResponder: Sendable {
     return ["+", ";", nil].contains(type.dropFirst(contentType.count).first)
   }
 
-  func respond(to request: Request, context: ConnectionContext) async -> Response {
+  func respond(to request: Request) async -> Response {
     let started = clock.monotonicNanoseconds()
     let method = GRPCMethod(path: request.head.path ?? "")
     let result = await outcome(of: method, request)
-    if case .failure(let status) = result, status.leavesBodyUnread { context.closeSoon() }
     let code = if case .failure(let status) = result { status.code.rawValue } else { 0 }
     counters.finished(
       route: method?.family ?? "unknown", status: code, nanoseconds: clock.monotonicNanoseconds() - started)
@@ -85,12 +84,10 @@ struct GRPCResponder: Sendable {
 }
 
 extension GRPCStatus {
-  /// Whether the call was refused before its message was read.
-  fileprivate var leavesBodyUnread: Bool { code == .unauthenticated || code == .resourceExhausted }
-
   /// The refusal of a request before it reached a method.
   fileprivate init(_ failure: RequestFailure) {
     switch failure.status.code {
+    case 408: self.init(.deadlineExceeded, failure.message)
     case 413: self.init(.resourceExhausted, failure.message)
     case 503: self.init(.unavailable, failure.message, retryAfterSeconds: 1)
     default: self.init(.invalidArgument, failure.message)

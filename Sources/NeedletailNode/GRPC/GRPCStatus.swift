@@ -8,6 +8,7 @@ struct GRPCStatus: Error, Hashable, Sendable {
   enum Code: Int, Sendable {
     case cancelled = 1
     case invalidArgument = 3
+    case deadlineExceeded = 4
     case resourceExhausted = 8
     case unimplemented = 12
     case `internal` = 13

@@ -18,11 +18,25 @@ struct APIResponder: Sendable {
   let logger: Logger
 
   func respond(to request: Request, context: ConnectionContext) async -> Response {
-    if GRPCResponder.isCall(request) {
-      return await GRPCResponder(node: node, token: token, counters: counters, clock: clock)
-        .respond(to: request, context: context)
-    }
     let started = clock.monotonicNanoseconds()
+    let response =
+      GRPCResponder.isCall(request)
+      ? await GRPCResponder(node: node, token: token, counters: counters, clock: clock)
+        .respond(to: request)
+      : await respond(to: request, context, started: started)
+    // Neither the query nor a body: what is asked and stored is not the operator's to read.
+    logger.debug(
+      "request",
+      metadata: [
+        "method": "\(request.method.rawValue)", "path": "\(Self.path(of: request) ?? "")",
+        "status": "\(response.status.code)",
+        "milliseconds":
+          "\(NumberText.text((Double(clock.monotonicNanoseconds() - started) / 1_000).rounded() / 1_000))",
+      ])
+    return response
+  }
+
+  private func respond(to request: Request, _ context: ConnectionContext, started: Int64) async -> Response {
     let route = Self.path(of: request).flatMap { Route(path: $0) }
     var response: Response
     do {
@@ -35,10 +49,9 @@ struct APIResponder: Sendable {
       logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "reason": "\(error)"])
       response = Response(.internalServerError, text: "internal error; the server's log tells more\n")
     }
-    if response.status.code == 413 || response.status.code == 401 {
+    if [401, 408, 413].contains(response.status.code) {
       // The rest of the body was not read: the connection cannot be used for another request.
       response.headers[.connection] = "close"
-      context.closeSoon()
     }
     counters.finished(
       route: route?.family ?? "unknown", status: response.status.code,

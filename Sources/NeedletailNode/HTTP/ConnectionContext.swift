@@ -1,20 +1,32 @@
 import HummingbirdCore
 import NIOCore
+import NIOHTTPTypes
 import Synchronization
 
 /// What a handler knows of a request and of the connection that it came on.
 struct ConnectionContext: Sendable {
+  private static let graceAfterAnswer = TimeAmount.seconds(5)
+
   let channel: any Channel
   /// The places at the gate that this request holds.
   let held = HeldPlaces()
 
   init(channel: any Channel) { self.channel = channel }
 
-  /// Closes the connection, of HTTP/2 the stream, after the answer had time to arrive: the client of a request that was
-  /// refused unread may go on sending its body for ever.
-  func closeSoon() {
+  /// Closes the connection, of HTTP/2 the stream, where the client goes on sending the body of a request that has its
+  /// answer, as it may for ever; the answer gets time to arrive.
+  ///
+  /// To be called once for each answer.
+  func answered() {
     let channel = channel
-    channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+    channel.eventLoop.execute {
+      guard let watch = try? channel.pipeline.syncOperations.handler(type: ConnectionWatch.self),
+        let unread = watch.answered()
+      else { return }
+      channel.eventLoop.scheduleTask(in: Self.graceAfterAnswer) {
+        if watch.receives(unread) { channel.close(promise: nil) }
+      }
+    }
   }
 
   /// Runs `body` and cancels it when the client goes away.
@@ -32,15 +44,21 @@ struct ConnectionContext: Sendable {
 }
 
 /// Notices that the client closed its side of the connection, which nothing else would tell before the response is
-/// written.
+/// written, and which request's body is still coming.
 final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sendable {
-  typealias InboundIn = Never
+  typealias InboundIn = HTTPRequestPart
+  typealias InboundOut = HTTPRequestPart
   private typealias Action = @Sendable () -> Void
 
   private struct State {
     var isClosed = false
     var nextToken: UInt64 = 0
     var actions: [UInt64: Action] = [:]
+    /// Requests that began to come, and answers that were written.
+    var requests: UInt64 = 0
+    var answers: UInt64 = 0
+    /// Whether the newest request has not come to its end.
+    var isReceiving = false
   }
 
   private let state = Mutex(State())
@@ -62,7 +80,29 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
     state.withLock { _ = $0.actions.removeValue(forKey: token) }
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.fireChannelRead(data) }
+  /// Takes note of another answer; the number of its request where that has not come to its end.
+  func answered() -> UInt64? {
+    state.withLock { state in
+      state.answers += 1
+      return state.isReceiving && state.answers == state.requests ? state.requests : nil
+    }
+  }
+
+  /// Whether the request of this number still has not come to its end.
+  func receives(_ request: UInt64) -> Bool { state.withLock { $0.isReceiving && $0.requests == request } }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head:
+      state.withLock { state in
+        state.requests += 1
+        state.isReceiving = true
+      }
+    case .body: break
+    case .end: state.withLock { $0.isReceiving = false }
+    }
+    context.fireChannelRead(data)
+  }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case ChannelEvent.inputClosed? = event as? ChannelEvent { close() }

@@ -17,8 +17,9 @@ extension Request {
   /// Collects the body, refusing it as soon as it is known to be larger than `bytesMax`.
   ///
   /// With a budget, what is collected counts against it while it grows, so that many large bodies at once cannot fill
-  /// the memory.
-  func collectedBody(bytesMax: Int, budget: IngestBudget? = nil) async throws -> [UInt8] {
+  /// the memory; with a pace, a body that comes too slowly is refused, so that it does not keep what others wait for.
+  func collectedBody(bytesMax: Int, budget: IngestBudget? = nil, pace: BodyPace? = nil) async throws -> [UInt8] {
+    let bytesMax = min(bytesMax, budget?.bytesMax ?? bytesMax)
     let failure = RequestFailure(
       .contentTooLarge, "the request body is larger than \(bytesMax) bytes; send smaller batches")
     var bytes: [UInt8] = []
@@ -39,6 +40,9 @@ extension Request {
         reserved += count
       }
       bytes.append(contentsOf: buffer.readableBytesView)
+      if let pace, pace.isTooSlow(received: bytes.count) {
+        throw RequestFailure(.requestTimeout, "the request body came too slowly; send smaller batches")
+      }
     }
     return bytes
   }

@@ -49,11 +49,13 @@ enum PrometheusRoute: Hashable, Sendable {
   case metadata
   case formatQuery
   case buildInformation
+  /// What clients ask for and there is nothing of yet.
+  case empty(PrometheusEmptyAnswer)
 
   var takesForms: Bool {
     switch self {
     case .query, .queryRange, .queryExemplars, .series, .labels, .formatQuery: true
-    case .labelValues, .metadata, .buildInformation: false
+    case .labelValues, .metadata, .buildInformation, .empty: false
     }
   }
 }
@@ -61,6 +63,7 @@ enum PrometheusRoute: Hashable, Sendable {
 enum LokiRoute: Hashable, Sendable {
   case query
   case queryRange
+  case series
   case labels
   case labelValues(String)
   case buildInformation
@@ -155,7 +158,9 @@ extension PrometheusRoute {
     case ["status", "buildinfo"]: self = .buildInformation
     case let parts where parts.count == 3 && parts[0] == "label" && parts[2] == "values":
       self = .labelValues(LabelNameEscape.decoded(FormParameters.decoded(parts[1].utf8, plusIsSpace: false)))
-    default: return nil
+    case let parts:
+      guard let answer = PrometheusEmptyAnswer(rawValue: parts.joined(separator: "/")) else { return nil }
+      self = .empty(answer)
     }
   }
 }
@@ -165,6 +170,7 @@ extension LokiRoute {
     switch Array(parts) {
     case ["query"]: self = .query
     case ["query_range"]: self = .queryRange
+    case ["series"]: self = .series
     case ["labels"], ["label"]: self = .labels
     case ["status", "buildinfo"]: self = .buildInformation
     case let parts where parts.count == 3 && parts[0] == "label" && parts[2] == "values":

@@ -12,15 +12,30 @@ import NeedletailTelemetry
 struct IngestService: Sendable {
   private let receiver: Receiver
   private let sink: StorageSink
+  private let clock: any WallClock
 
   init(storage: NodeStorage, bodyBytesMax: Int, clock: any WallClock) {
     sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
+    self.clock = clock
+    receiver = Receiver(limits: Self.limits(bodyBytesMax: bodyBytesMax), sink: sink, clock: clock)
+  }
+
+  /// The limits where bodies have so many bytes at most, before and after decompression.
+  ///
+  /// Those of remote write stay within what its receivers are known to take.
+  static func limits(bodyBytesMax: Int) -> IngestLimits {
     var limits = IngestLimits()
     limits.otlpBodyMax = bodyBytesMax
+    limits.otlpDecompression.outputMax = bodyBytesMax
     limits.remoteWriteBodyMax = min(limits.remoteWriteBodyMax, bodyBytesMax)
-    limits.otlpDecompression.outputMax = min(limits.otlpDecompression.outputMax, bodyBytesMax)
     limits.remoteWriteDecompression.outputMax = min(limits.remoteWriteDecompression.outputMax, bodyBytesMax)
-    receiver = Receiver(limits: limits, sink: sink, clock: clock)
+    // The largest body is there as sent and decompressed, and what is made of it beside both.
+    limits.bytesInFlightMax = max(limits.bytesInFlightMax, 4 * bodyBytesMax)
+    return limits
+  }
+
+  private func collected(_ request: Request, bytesMax: Int) async throws -> [UInt8] {
+    try await request.collectedBody(bytesMax: bytesMax, budget: receiver.budget, pace: BodyPace(clock: clock))
   }
 
   /// OTLP over HTTP: the answer is in the format of the request.
@@ -29,7 +44,7 @@ struct IngestService: Sendable {
     let isJSON = BodyFormat.ofOTLP(contentType) == .json
     let body: [UInt8]
     do {
-      body = try await request.collectedBody(bytesMax: receiver.limits.otlpBodyMax, budget: receiver.budget)
+      body = try await collected(request, bytesMax: receiver.limits.otlpBodyMax)
     } catch let failure as RequestFailure {
       return Self.otlpFailure(
         failure.status, failure.message, isJSON: isJSON, retryAfterSeconds: failure.status.code == 503 ? 1 : nil)
@@ -70,7 +85,7 @@ struct IngestService: Sendable {
   func remoteWrite(_ request: Request, tenant: TenantID) async throws -> Response {
     let body: [UInt8]
     do {
-      body = try await request.collectedBody(bytesMax: receiver.limits.remoteWriteBodyMax, budget: receiver.budget)
+      body = try await collected(request, bytesMax: receiver.limits.remoteWriteBodyMax)
     } catch let failure as RequestFailure {
       guard failure.status == .contentTooLarge else { throw failure }
       return Response(.badRequest, text: failure.message + "\n", headers: [.connection: "close"])
@@ -93,8 +108,7 @@ struct IngestService: Sendable {
   /// Throws `GRPCStatus`, and what reading the request throws.
   func export(_ signal: OTLPSignal, _ request: Request, tenant: TenantID) async throws -> [UInt8] {
     let message = try GRPCMessage(
-      body: try await request.collectedBody(
-        bytesMax: receiver.limits.otlpBodyMax + GRPCMessage.prefixBytes, budget: receiver.budget))
+      body: try await collected(request, bytesMax: receiver.limits.otlpBodyMax + GRPCMessage.prefixBytes))
     let outcome = await receiver.otlp(
       signal,
       ReceiveRequest(

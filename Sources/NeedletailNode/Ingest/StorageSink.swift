@@ -14,6 +14,8 @@ struct StorageSink: BatchSink {
   let logs: EventEngine
   let spans: EventEngine
 
+  func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { series.acceptedTimes(at: now) }
+
   @discardableResult
   func append(series batch: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) -> SinkOutcome {
     let outcome: SeriesAppendOutcome

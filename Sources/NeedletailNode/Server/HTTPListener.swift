@@ -46,10 +46,12 @@ struct HTTPListener: Sendable {
         maxHeaderFieldCount: Self.headerFieldsMax))
     return HTTP1Channel(
       responder: { request, writer, channel in
-        var response = await responder.respond(to: request, context: ConnectionContext(channel: channel))
+        let context = ConnectionContext(channel: channel)
+        var response = await responder.respond(to: request, context: context)
         response.headers[.date] = date.text
         response.headers[.server] = "needletail"
         try await writer.write(response: response.head, body: response.body)
+        context.answered()
       }, configuration: configuration)
   }
 }

@@ -62,6 +62,7 @@ package struct NeedletailServer: Service {
   }
 
   private func serve() async throws {
+    for warning in configuration.warnings { logger.warning("\(warning)") }
     if configuration.isInsecure {
       logger.warning("insecure: addresses that other machines reach need neither TLS nor a token")
     }
@@ -72,11 +73,12 @@ package struct NeedletailServer: Service {
     let node = NodeState()
     let requests = RequestCounters()
     let maintenance = MaintenanceCounters()
+    let stopTime = StopTime(clock: clock)
     let executor = ThreadExecutor(threads: Self.storageThreads)
     let queryExecutor = ThreadExecutor(threads: configuration.queryConcurrency)
     let storage = StorageService(
       configuration: configuration, executor: executor, clock: clock, random: random, fileSystem: fileSystem,
-      logger: logger, counters: maintenance, mayOpen: progress.allBound,
+      logger: logger, counters: maintenance, stopTime: stopTime, mayOpen: progress.allBound,
       onOpen: { storage in
         node.open(nodeServices(storage, executor, queryExecutor, requests, maintenance))
         progress.opened()
@@ -96,7 +98,11 @@ package struct NeedletailServer: Service {
         await queryExecutor.shutDown()
       }
     }
-    try await ServiceGroup(configuration: group).run()
+    try await withGracefulShutdownHandler {
+      try await ServiceGroup(configuration: group).run()
+    } onGracefulShutdown: {
+      stopTime.begin()
+    }
     logger.info("stopped")
   }
 

@@ -18,6 +18,7 @@ struct StorageService: Service {
   let fileSystem: any FileSystem
   let logger: Logger
   let counters: MaintenanceCounters
+  let stopTime: StopTime
   /// Waits until the storage may be opened; false where that will not be.
   let mayOpen: @Sendable () async -> Bool
   /// Called with the storage when it is open.
@@ -37,7 +38,11 @@ struct StorageService: Service {
       }
     }
     onClose()
-    await Self.uncancelled { [executor] in try? await executor.run { storage.close() } }
+    await Self.uncancelled {
+      // What is in parts need not be read back at the next start.
+      if stopTime.allowsFlush(bytes: storage.headBytes) { await flush(storage) }
+      try? await executor.run { storage.close() }
+    }
     logger.info("storage closed", metadata: ["folder": "\(configuration.dataFolder)"])
   }
 
@@ -95,9 +100,12 @@ struct StorageService: Service {
 
   private func flush(_ storage: NodeStorage) async {
     let started = clock.monotonicNanoseconds()
+    let bytes = storage.headBytes
     do {
       let report = try await executor.run { try storage.flush() }
-      counters.flushed(nanoseconds: clock.monotonicNanoseconds() - started)
+      let took = clock.monotonicNanoseconds() - started
+      counters.flushed(nanoseconds: took)
+      stopTime.measured(bytes: bytes, nanoseconds: took)
       guard !report.parts.isEmpty else { return }
       logger.info("flushed", metadata: ["parts": "\(report.parts.count)", "generation": "\(report.generation)"])
     } catch {

@@ -42,10 +42,12 @@ extension Evaluation {
   /// The operand where it is a function over a range of events: its series then have, beside the labels of their
   /// streams, the fields of the events that the groups are made by.
   private func eventGrid(_ node: Aggregation, _ steps: Steps) async throws -> VectorGrid? {
-    guard !node.grouping.isWithout, case .call(let call) = node.expression.withoutParentheses.node,
+    guard !node.grouping.isWithout, case .call(let call) = node.expression.withoutSigns.node,
       let argument = call.arguments.first(where: { $0.type == .range }), argument.isEventRange
     else { return nil }
-    return try await eventCall(call, argument, steps, fields: node.grouping.labels)
+    let grid = try await eventCall(call, argument, steps, fields: node.grouping.labels)
+    try spend(grid.count * steps.count)
+    return grid
   }
 
   /// Which group each row belongs to.
@@ -266,6 +268,16 @@ extension Evaluation {
       guard count > 0 else { return [] }
       let order = RowOrder.numbers(of: grid, at: step, ascending: node.operation == .bottomk)
       return Array(order.sorted(numbers).prefix(count))
+    }
+  }
+}
+
+extension Expression {
+  /// What stands in parentheses and behind plus signs, neither of which changes a value.
+  fileprivate var withoutSigns: Expression {
+    switch node {
+    case .parenthesized(let inner), .positive(let inner): inner.withoutSigns
+    default: self
     }
   }
 }

@@ -71,7 +71,8 @@ extension SampleColumns {
       kept.values.append(oldValues[index])
     }
     truncate(to: first)
-    append(kept)
+    timestamps += kept.timestamps
+    values += kept.values
   }
 }
 

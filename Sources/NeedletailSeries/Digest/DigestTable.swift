@@ -126,7 +126,8 @@ extension SeriesPart {
 }
 
 extension DigestRow {
-  fileprivate static func decode(
+  /// Reads a block of digests of a window of these times.
+  static func decode(
     _ bytes: UnsafeRawBufferPointer, _ range: TimeRange
   ) throws(MalformedBytes) -> [(slot: UInt16, row: DigestRow)] {
     var rows: [(slot: UInt16, row: DigestRow)] = []

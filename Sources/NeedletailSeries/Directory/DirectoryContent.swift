@@ -89,7 +89,7 @@ struct DirectoryContent: Sendable {
   ///
   /// The labels are canonical.
   mutating func add(_ id: SeriesID, tenant: TenantID, labels: UnsafeRawBufferPointer) -> Int? {
-    guard records.entries.count < Int(UInt32.max) - 2, records.texts.hasRoom(for: labels.count),
+    guard !seriesSlots.isFull, !pairSlots.isFull, records.texts.hasRoom(for: labels.count),
       records.words.count + labels.count < Int(UInt32.max), postings.hasRoom(for: labels.count + 1)
     else { return nil }
     let tenant = number(of: tenant)

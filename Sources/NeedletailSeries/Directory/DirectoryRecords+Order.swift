@@ -8,7 +8,10 @@ extension DirectoryRecords {
   /// and value, as unsigned bytes, a set that another begins with first.
   ///
   /// O(p log p + n (log n + labels)) for p distinct pairs of n series.
-  func sorted(_ series: [UInt32]) -> [UInt32] {
+  func sorted(_ series: [UInt32]) -> [UInt32] { order(of: series).map { series[$0] } }
+
+  /// The places in `series`, in the order that `sorted` makes.
+  func order(of series: [UInt32]) -> [Int] {
     let ranks = pairRanks(of: series)
     let tenantRanks = tenantRanks()
     let metricName = Array(LabelSet.nameLabel.utf8)
@@ -29,7 +32,7 @@ extension DirectoryRecords {
       default: return depth - 2 < count ? ranks[Int(words[Int(entry.start) + depth - 1])] : nil
       }
     }
-    return sort.order.map { series[Int($0)] }
+    return sort.order.map { Int($0) }
   }
 
   /// For every pair that one of the series has: its place among them by name and value, from 1.

@@ -90,4 +90,23 @@ struct DirectoryRecords: Sendable {
   func withName<Result>(_ name: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(texts) { try body(texts.text(names[name].text)) }
   }
+
+  /// Calls `body` with the name and the value of every pair that one of the series has, each once; only those of one
+  /// name where that is given.
+  func forEachPair(
+    of series: [Int], named name: String?,
+    _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+  ) {
+    var seen = SeriesBitmap(universe: pairs.count)
+    let isWanted = (0..<names.count).map { number in
+      name.map { name in withName(number) { $0.elementsEqual(name.utf8) } } ?? true
+    }
+    for number in series {
+      forEachPair(number) { pair in
+        guard isWanted[Int(pairs[pair].name)], !seen.contains(pair) else { return }
+        seen.insert(pair)
+        withName(Int(pairs[pair].name)) { name in withValue(pair) { body(name, $0) } }
+      }
+    }
+  }
 }

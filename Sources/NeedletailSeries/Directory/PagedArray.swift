@@ -11,12 +11,14 @@ struct PagedArray<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
   private var pages: [UnsafeMutablePointer<Element>] = []
   private let owner = PageOwner()
   private let log2: Int
+  private let mask: Int
   private(set) var count = 0
 
   init() {
     var log2 = 0
     while MemoryLayout<Element>.stride << (log2 + 1) <= Self.pageBytes { log2 += 1 }
     self.log2 = log2
+    mask = 1 << log2 - 1
   }
 
   /// The bytes of what was appended.
@@ -24,7 +26,7 @@ struct PagedArray<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
 
   /// The address of a record; it is good for as long as the table lives.
   @inline(__always) func address(_ index: Int) -> UnsafeMutablePointer<Element> {
-    pages[index >> log2] + (index & ((1 << log2) - 1))
+    pages[index &>> log2] + (index & mask)
   }
 
   @inline(__always) subscript(index: Int) -> Element {
@@ -32,17 +34,14 @@ struct PagedArray<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
     nonmutating set { address(index).pointee = newValue }
   }
 
-  /// How many records from `index` on lie one behind the other.
-  @inline(__always) func run(_ index: Int) -> Int { (1 << log2) - (index & ((1 << log2) - 1)) }
-
   @inline(__always) mutating func append(_ element: Element) {
-    if count >> log2 == pages.count { addPage() }
+    if count &>> log2 == pages.count { addPage() }
     address(count).initialize(to: element)
     count += 1
   }
 
   @inline(never) private mutating func addPage() {
-    let page = owner.addPage(byteCount: MemoryLayout<Element>.stride << log2)
-    pages.append(page.bindMemory(to: Element.self, capacity: 1 << log2))
+    let page = owner.addPage(byteCount: MemoryLayout<Element>.stride * (mask + 1))
+    pages.append(page.bindMemory(to: Element.self, capacity: mask + 1))
   }
 }

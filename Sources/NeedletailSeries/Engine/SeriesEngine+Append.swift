@@ -61,10 +61,7 @@ extension SeriesEngine {
     _ batch: SeriesBatch, _ definitions: CheckedDefinitions, _ transaction: inout JournalTransaction
   ) throws -> SeriesAppendOutcome {
     let (head, frozen, old) = state.withLock { ($0.head, $0.frozen, $0.old) }
-    let now = now
-    let (latest, overflow) = now.addingReportingOverflow(options.futureMilliseconds)
-    let earliest = options.retention.earliest(now: now)
-    let bounds = earliest...max(earliest, overflow ? .max : latest)
+    let bounds = options.acceptedTimes(at: now)
     try checkRoom(batch, head, frozen, old)
     var refused = 0
     let outcome = try batch.withRows { rows in

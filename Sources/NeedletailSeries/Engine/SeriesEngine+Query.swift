@@ -32,22 +32,19 @@ extension SeriesEngine {
   package func labelNames(
     tenant: TenantID, _ matchers: [LabelMatcher] = [], _ range: TimeRange, limit: Int = .max
   ) throws(SeriesQueryError) -> SeriesAnswer<String> {
-    try texts(tenant, matchers, range, limit, fromIndex: { view, add in view.forEachName(add) }) { labels, add in
-      labels.forEach { name, _ in add(name) }
-    }
+    try texts(
+      tenant, matchers, range, limit, named: nil, fromIndex: { view, add in view.forEachName(add) },
+      fromLabel: { name, _ in name })
   }
 
   /// The values of a label, sorted, at most `limit`; with matchers, of those series only.
   package func labelValues(
     tenant: TenantID, name: String, _ matchers: [LabelMatcher] = [], _ range: TimeRange, limit: Int = .max
   ) throws(SeriesQueryError) -> SeriesAnswer<String> {
-    let wanted = Array(name.utf8)
-    return try texts(
-      tenant, matchers, range, limit,
+    try texts(
+      tenant, matchers, range, limit, named: name,
       fromIndex: { view, add in view.forEachValue(of: name) { value, _ in add(value) } },
-      fromLabels: { labels, add in
-        labels.forEach { name, value in if name.elementsEqual(wanted) { add(value) } }
-      })
+      fromLabel: { _, value in value })
   }
 
   /// The descriptions of the tenant's metrics, by name; of one metric where `metric` is given.
@@ -105,12 +102,12 @@ extension SeriesEngine {
       deletions: deletions)
   }
 
-  /// Sorted distinct texts: out of the indexes alone without matchers, out of the labels of the series found with
-  /// them.
+  /// Sorted distinct texts: out of the indexes alone without matchers, out of the labels (of one name, or all) of the
+  /// series found with them.
   private func texts(
-    _ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, _ limit: Int,
+    _ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, _ limit: Int, named name: String?,
     fromIndex: (any SeriesIndexView, (UnsafeRawBufferPointer) -> Void) -> Void,
-    fromLabels: (LabelSet, (UnsafeRawBufferPointer) -> Void) -> Void
+    fromLabel: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer
   ) throws(SeriesQueryError) -> SeriesAnswer<String> {
     var snapshot = snapshot(tenant, range)
     var found = TextSet()
@@ -126,10 +123,7 @@ extension SeriesEngine {
         }
       }
     } else {
-      let gathering = try snapshot.gather(matchers, limit: .max)
-      try snapshot.forEachLabelSet(gathering) { labels in
-        fromLabels(LabelSet(canonicalBytes: labels)) { found.add($0) }
-      }
+      try snapshot.forEachLabel(matchers, named: name) { name, value in found.add(fromLabel(name, value)) }
     }
     return SeriesAnswer(elements: found.sorted(limit: limit), damages: snapshot.damages)
   }

@@ -13,7 +13,7 @@ import Synchronization
 /// Stores samples of all tenants, durably, and finds them again.
 package final class SeriesEngine: JournalParticipant {
   /// The version of the part format (docs/formats/series-part.md).
-  package static let partFormat: UInt32 = 2
+  package static let partFormat: UInt32 = 4
   static let definitionsKind = LogRecordKind.series(1)
   static let batchKind = LogRecordKind.series(2)
   static let boundsKind = LogRecordKind.series(3)
@@ -99,6 +99,9 @@ package final class SeriesEngine: JournalParticipant {
   /// The clock's time in ms.
   var now: Int64 { clock.wallNanoseconds() / 1_000_000 }
 
+  /// The times of samples that are taken when it is `now`, both in ms since 1970.
+  package func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { options.acceptedTimes(at: now) }
+
   /// What the engine counts and holds.
   ///
   /// Cheap enough for every scrape.
@@ -146,13 +149,13 @@ package final class SeriesEngine: JournalParticipant {
       guard earliest <= latest else { throw MalformedBytes.invalid("bounds are the wrong way round") }
       state.withLock { $0.replayBounds = earliest...latest }
     case Self.definitionsKind:
-      try replay(SeriesDefinitions(validating: Frame(validating: payload)), into: head)
+      try replay(SeriesDefinitions(validating: Frame(logged: payload)), into: head)
     case Self.batchKind:
       let bounds = state.withLock { state in
         defer { state.replayBounds = nil }
         return state.replayBounds
       }
-      try replay(SeriesBatch(validating: Frame(validating: payload)), bounds: bounds ?? .min ... .max, into: head)
+      try replay(SeriesBatch(validating: Frame(logged: payload)), bounds: bounds ?? .min ... .max, into: head)
     default:
       throw MalformedBytes.invalid("a record of another kind")
     }

@@ -61,6 +61,13 @@ package struct SeriesEngineOptions: Sendable {
     self.indexCacheBytes = indexCacheBytes
     self.metadataBytesMax = metadataBytesMax
   }
+
+  /// The times of samples that are taken when it is `now`, both in ms since 1970.
+  func acceptedTimes(at now: Int64) -> ClosedRange<Int64> {
+    let (latest, overflow) = now.addingReportingOverflow(futureMilliseconds)
+    let earliest = retention.earliest(now: now)
+    return earliest...max(earliest, overflow ? .max : latest)
+  }
 }
 
 /// What the engine counts and holds, for the node's own metrics.

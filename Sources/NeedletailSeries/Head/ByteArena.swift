@@ -1,4 +1,4 @@
-/// Bytes of many small things in a few large pages: what a head keeps of labels, histograms and exemplars.
+/// Bytes of many small things in a few large pages: what a head keeps of histograms and exemplars.
 ///
 /// Growing adds a page and never moves what is there, so that no append pays for copying the arena.
 struct ByteArena: Sendable {
@@ -7,12 +7,6 @@ struct ByteArena: Sendable {
     var page: UInt32
     var offset: UInt32
     var count: UInt32
-
-    /// A part of these bytes.
-    func slice(_ start: Int, _ count: Int) -> Reference {
-      Reference(
-        page: page, offset: offset + UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: count))
-    }
   }
 
   private static let pageBytes = 1 << 20

@@ -161,9 +161,6 @@ struct HeadStorage: Sendable {
 
   // MARK: - Reading
 
-  /// Whether the head has something of a series.
-  func isActive(_ series: Int) -> Bool { states.find(series) != nil }
-
   /// The series that the head has something of, ascending.
   var activeSeries: [UInt32] {
     var result: [UInt32] = []

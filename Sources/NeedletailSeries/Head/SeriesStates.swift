@@ -1,6 +1,5 @@
 /// What a head knows of one series: 32 bytes; all zeros are a series of which the head has nothing.
 struct SeriesState: BitwiseCopyable, Sendable {
-  /// 24 bytes, of which the last begin a word.
   var chain = SampleChain()
   /// What of the series is rare, as an index + 1 of a head's table of these; 0 where there is nothing.
   var rarity: UInt32 = 0

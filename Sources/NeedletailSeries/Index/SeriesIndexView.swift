@@ -146,14 +146,11 @@ private struct MatcherPlan {
     var isKnown = true
     set.forEach { series in
       guard isKnown else { return }
-      guard let isAccepted = view.withValue(of: matcher.name, series: series, { value in
+      let isAccepted = view.withValue(of: matcher.name, series: series) { value in
         value.map { matcher.matches($0) } ?? acceptsMissing
-      })
-      else {
-        isKnown = false
-        return
       }
-      if !isAccepted { refused.append(series) }
+      isKnown = isAccepted != nil
+      if isAccepted == false { refused.append(series) }
     }
     guard isKnown else { return false }
     for series in refused { set.remove(series) }

@@ -119,7 +119,8 @@ struct HeadFlush {
               try builder.append(
                 UnsafeBufferPointer(rebasing: times[start..<end]), UnsafeBufferPointer(rebasing: values[start..<end]))
               builder.digests.add(
-                id, UnsafeBufferPointer(rebasing: times[start..<end]), UnsafeBufferPointer(rebasing: values[start..<end]))
+                id, UnsafeBufferPointer(rebasing: times[start..<end]),
+                UnsafeBufferPointer(rebasing: values[start..<end]))
             } catch { problem = error }
           }
           if let problem { throw problem }

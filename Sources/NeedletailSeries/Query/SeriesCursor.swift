@@ -113,11 +113,3 @@ package struct SeriesCursor: Sendable {
     if !damages.contains(damage) { damages.append(damage) }
   }
 }
-
-extension SampleColumns {
-  /// Appends the other columns.
-  mutating func append(_ other: SampleColumns) {
-    timestamps += other.timestamps
-    values += other.values
-  }
-}

@@ -131,6 +131,43 @@ extension PartIndex {
   }
 }
 
+extension SeriesSnapshot {
+  /// Calls `body` with labels of the series that satisfy the matchers and may have samples in the range: those of one
+  /// name, or all of them. A head's are told pair by pair, each once, without putting label sets together.
+  mutating func forEachLabel(
+    _ matchers: [LabelMatcher], named name: String?,
+    _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+  ) throws(SeriesQueryError) {
+    guard let range else { return }
+    for source in sources {
+      if Task.isCancelled { throw .cancelled }
+      switch source {
+      case .head(let head):
+        guard let view = head.directory.view(of: tenant) else { continue }
+        view.records.forEachPair(of: head.only(view.select(matchers), in: range), named: name, body)
+      case .part(_, let index):
+        do throws(SeriesDamage) {
+          try forEachLabel(index, matchers, range, named: name, body)
+        } catch { note(error) }
+      }
+    }
+  }
+
+  private mutating func forEachLabel(
+    _ index: PartIndex, _ matchers: [LabelMatcher], _ range: TimeRange, named name: String?,
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void
+  ) throws(SeriesDamage) {
+    var damage: SeriesDamage?
+    var reader = PartSeriesReader(index)
+    for number in try index.series(of: tenant, matchers, in: range, &damage) {
+      LabelSet(canonicalBytes: try reader.labels(of: Int(number))).forEach { found, value in
+        if name.map({ found.elementsEqual($0.utf8) }) ?? true { body(found, value) }
+      }
+    }
+    if let damage { note(damage) }
+  }
+}
+
 extension SeriesHead {
   /// Those of some series of the directory that may have samples within the range.
   ///

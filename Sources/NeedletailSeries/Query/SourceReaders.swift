@@ -98,16 +98,11 @@ struct SourceReaders: Sendable {
   ) throws(SeriesDamage) {
     let number = Int(place.number)
     if isHead(Int(place.source)) {
-      let content = heads[Int(place.source)].head.withStorage { storage in
-        var columns = SampleColumns()
+      heads[Int(place.source)].head.withStorage { storage in
         storage.collect(number, from: start, to: end, into: &columns)
-        return (
-          columns, storage.histograms(number, from: start, to: end), storage.startTimestamp(number)
-        )
+        found.histograms += storage.histograms(number, from: start, to: end)
+        found.start = max(found.start, storage.startTimestamp(number))
       }
-      columns.append(content.0)
-      found.histograms += content.1
-      found.start = max(found.start, content.2)
       return
     }
     let part = Int(place.source) - heads.count

@@ -117,34 +117,34 @@ package struct SeriesBatch: Sendable {
     hasOneTimestamp = timestamps.count == 8 && values.count != 8
   }
 
-  @inlinable package func seriesID(_ row: Int) -> SeriesID {
+  @inlinable @inline(__always) package func seriesID(_ row: Int) -> SeriesID {
     let low = ids.loadUnaligned(fromByteOffset: row * 16, as: UInt64.self)
     let high = ids.loadUnaligned(fromByteOffset: row * 16 + 8, as: UInt64.self)
     return SeriesID(Hash128(high: UInt64(littleEndian: high), low: UInt64(littleEndian: low)))
   }
 
-  @inlinable func end(_ row: Int) -> Int {
+  @inlinable @inline(__always) func end(_ row: Int) -> Int {
     Int(UInt32(littleEndian: ends.loadUnaligned(fromByteOffset: row * 4, as: UInt32.self)))
   }
 
   /// The samples of a row, as indices for `timestamp` and `value`.
-  @inlinable package func samples(of row: Int) -> Range<Int> {
+  @inlinable @inline(__always) package func samples(of row: Int) -> Range<Int> {
     if ends.isEmpty { return values.isEmpty ? 0..<0 : row..<(row + 1) }
     return (row == 0 ? 0 : end(row - 1))..<end(row)
   }
 
   /// Milliseconds since 1970.
-  @inlinable package func timestamp(_ sample: Int) -> Int64 {
+  @inlinable @inline(__always) package func timestamp(_ sample: Int) -> Int64 {
     Int64(littleEndian: timestamps.loadUnaligned(fromByteOffset: hasOneTimestamp ? 0 : sample * 8, as: Int64.self))
   }
 
   /// The bits of the value.
-  @inlinable package func valueBits(_ sample: Int) -> UInt64 {
+  @inlinable @inline(__always) package func valueBits(_ sample: Int) -> UInt64 {
     UInt64(littleEndian: values.loadUnaligned(fromByteOffset: sample * 8, as: UInt64.self))
   }
 
   /// When the series' count began, in milliseconds since 1970; nil where the sender did not say.
-  @inlinable package func startTimestamp(_ row: Int) -> Int64? {
+  @inlinable @inline(__always) package func startTimestamp(_ row: Int) -> Int64? {
     guard !starts.isEmpty else { return nil }
     let start = Int64(littleEndian: starts.loadUnaligned(fromByteOffset: row * 8, as: Int64.self))
     return start == 0 ? nil : start

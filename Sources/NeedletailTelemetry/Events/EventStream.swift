@@ -15,7 +15,17 @@ package struct EventStream: Hashable, Sendable {
   }
 
   /// The attribute `service.name`, or the empty text.
-  package var serviceName: String { resource.first { $0.key == "service.name" }?.value.text ?? "" }
+  package var serviceName: String { text(of: "service.name") }
+
+  /// The label `job` that the metrics of the resource have: `service.name`, with `service.namespace` and a slash before
+  /// it where there is one; nil without a name.
+  package var job: String? {
+    let (namespace, name) = (text(of: "service.namespace"), serviceName)
+    guard !name.isEmpty else { return nil }
+    return namespace.isEmpty ? name : namespace + "/" + name
+  }
+
+  private func text(of key: String) -> String { resource.first { $0.key == key }?.value.text ?? "" }
 
   /// The byte form: resource attributes, scope name, scope version, scope attributes.
   package func encode(to writer: inout ByteWriter) {

@@ -22,7 +22,7 @@ package struct ExpressionLiterals: Equatable, Sendable {
   /// Nil where nothing is known: some text that matches may begin with anything.
   init?(_ pattern: String) {
     var parser = Parser(bytes: Array(pattern.utf8))
-    guard let branches = parser.alternatives(), parser.isAtEnd else { return nil }
+    guard !parser.hasFlags, let branches = parser.alternatives(), parser.isAtEnd else { return nil }
     if branches.allSatisfy(\.isWhole) {
       let texts = Set(branches.map { String(decoding: $0.text, as: UTF8.self) })
       wholeTexts = texts.sorted()
@@ -46,6 +46,17 @@ package struct ExpressionLiterals: Equatable, Sendable {
 
     var isAtEnd: Bool { position == bytes.count }
     private var next: UInt8? { isAtEnd ? nil : bytes[position] }
+
+    /// Whether there is a `(?` that is not `(?:`.
+    ///
+    /// Flags, like those that ignore case, count for branches that follow, and RE2 takes a repetition behind them for
+    /// one of what stands before.
+    var hasFlags: Bool {
+      bytes.indices.dropFirst().contains { index in
+        bytes[index] == UInt8(ascii: "?") && bytes[index - 1] == UInt8(ascii: "(")
+          && (index + 1 == bytes.count || bytes[index + 1] != UInt8(ascii: ":"))
+      }
+    }
 
     /// Branches up to the end, or to the parenthesis that closes a group; nil where a part is not understood at all.
     mutating func alternatives() -> [Branch]? {
@@ -142,10 +153,7 @@ package struct ExpressionLiterals: Equatable, Sendable {
           guard position + 1 < bytes.count, bytes[position + 1] != UInt8(ascii: "Q") else { return false }
           position += 1
         case UInt8(ascii: "["): return skipRest()
-        case UInt8(ascii: "("):
-          // Flags, like those that ignore case, count for the branches that follow too.
-          guard position + 1 >= bytes.count || bytes[position + 1] != UInt8(ascii: "?") else { return skipRest() }
-          open += 1
+        case UInt8(ascii: "("): open += 1
         case UInt8(ascii: ")"):
           if open == 0 { return true }
           open -= 1

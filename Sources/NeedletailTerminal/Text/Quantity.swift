@@ -45,6 +45,17 @@ package enum Quantity {
     return "\(sign)\(whole / factor)." + String(repeating: "0", count: places - fraction.utf8.count) + fraction
   }
 
+  /// `value` rounded to `digits` significant digits, but for whole numbers, which stay as they are.
+  package static func rounded(_ value: Double, digits: Int = 6) -> Double {
+    let size = abs(value)
+    guard value.isFinite, size >= 1e-300, size != size.rounded(), (1...15).contains(digits) else { return value }
+    var factor = 1.0
+    var least = 1.0
+    for _ in 1..<digits { least *= 10 }
+    while size * factor < least { factor *= 10 }
+    return (value * factor).rounded() / factor
+  }
+
   private static func scaled(_ value: Double, _ steps: [(Double, String)], _ unit: String = "") -> String {
     for (step, name) in steps where abs(value) >= step { return significant(value / step) + name }
     return significant(value) + unit
@@ -52,7 +63,7 @@ package enum Quantity {
 
   private static func significant(_ value: Double) -> String {
     let size = abs(value)
-    if size >= 1e9 || (size < 1e-4 && size > 0) { return value.description }
+    if size >= 1e9 || (size < 1e-4 && size > 0) { return rounded(value, digits: 3).description }
     if size == size.rounded() && size < 1_000 { return fixed(value, decimals: 0) }
     return fixed(value, decimals: size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.01 ? 3 : 5)
   }

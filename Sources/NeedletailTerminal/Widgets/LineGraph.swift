@@ -15,15 +15,21 @@ package struct LineGraph: Sendable {
   package struct Line: Sendable {
     package var name: TerminalText
     package var color: Color
+    /// What stands in the cells that the line goes through, where colours do not tell lines apart; nil for dots.
+    package var mark: TerminalText?
     /// In ascending order of x.
     package var points: [Point]
 
-    package init(name: TerminalText, color: Color, points: [Point]) {
+    package init(name: TerminalText, color: Color, mark: TerminalText? = nil, points: [Point]) {
       self.name = name
       self.color = color
+      self.mark = mark
       self.points = points
     }
   }
+
+  /// Marks that differ, each one column wide.
+  package static let marks: [TerminalText] = ["●", "○", "▲", "△", "■", "□", "◆", "◇", "+", "×", "*", "#"]
 
   package var lines: [Line]
   /// What the horizontal axis spans.
@@ -96,10 +102,12 @@ package struct LineGraph: Sendable {
       }
       previous = (point, x, y)
     }
+    let mark = line.mark?.glyphs.first
     for row in 0..<area.rows {
       for column in 0..<area.columns where dots[row, column] != 0 {
         buffer.set(
-          .braille(dots[row, column]), row: area.row + row, column: area.column + column, style: Style(line.color),
+          mark ?? .braille(dots[row, column]), row: area.row + row, column: area.column + column,
+          style: Style(line.color),
           in: area)
       }
     }

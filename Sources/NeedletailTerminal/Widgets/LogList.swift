@@ -39,7 +39,7 @@ package enum Severity: Int, Comparable, Sendable, CaseIterable {
   }
 }
 
-/// Log records, one line each: time, level, service, message, then fields.
+/// Log records, one line each: time, level, service, message, then fields and the trace.
 package struct LogList: Sendable {
   package struct Entry: Sendable {
     package var time: TerminalText
@@ -47,16 +47,19 @@ package struct LogList: Sendable {
     package var service: TerminalText
     package var message: TerminalText
     package var fields: [(name: TerminalText, value: TerminalText)]
+    /// Empty where it is not to be shown.
+    package var traceID: TerminalText
 
     package init(
       time: TerminalText, severity: Severity?, service: TerminalText, message: TerminalText,
-      fields: [(name: TerminalText, value: TerminalText)] = []
+      fields: [(name: TerminalText, value: TerminalText)] = [], traceID: TerminalText = .empty
     ) {
       self.time = time
       self.severity = severity
       self.service = service
       self.message = message
       self.fields = fields
+      self.traceID = traceID
     }
 
     /// The record as one line.
@@ -72,6 +75,7 @@ package struct LogList: Sendable {
         text.append("  " + field.name + "=", .faint)
         text.append(field.value)
       }
+      if !traceID.isEmpty { text.append("  trace_id=" + traceID, .faint) }
       return text
     }
   }

@@ -54,9 +54,9 @@ package struct Table: Sendable {
     return screenRow > area.row && screenRow < area.endRow && rows.indices.contains(index) ? index : nil
   }
 
-  /// Header and rows as lines, not wider than `limit` columns.
-  package func lines(within limit: Int) -> [StyledText] {
-    let widths = widths(of: rows, within: limit)
+  /// Header and rows as lines, not wider than `limit` columns; as wide as they are where there is no limit.
+  package func lines(within limit: Int?) -> [StyledText] {
+    let widths = widths(of: rows, within: limit ?? .max)
     return [line(columns.map { StyledText($0.title, .heading) }, widths)] + rows.map { line($0, widths) }
   }
 

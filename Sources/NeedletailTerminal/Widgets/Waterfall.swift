@@ -28,6 +28,8 @@ package struct Waterfall: Sendable {
   /// Nanoseconds that the axis spans.
   package var duration: Int64
   package var selection: Int?
+  /// Whether names are abbreviated so that two fifths of the columns hold them.
+  package var cutsNames = true
 
   package init(rows: [Row], duration: Int64, selection: Int? = nil) {
     self.rows = rows
@@ -35,13 +37,16 @@ package struct Waterfall: Sendable {
     self.selection = selection
   }
 
+  /// Columns of the widest name with what stands before it.
+  package var nameColumns: Int { rows.map { label($0).width }.max() ?? 0 }
+
   private static let deepest = 12
   private static let timeColumns = 9
 
   package func draw(into buffer: inout CellBuffer, in area: Rectangle) {
     guard !area.isEmpty else { return }
-    let widest = rows.map { label($0).width }.max() ?? 0
-    let (names, rest) = area.splitLeft(min(widest, max(area.columns * 2 / 5, 12)))
+    let most = cutsNames ? max(area.columns * 2 / 5, 12) : area.columns
+    let (names, rest) = area.splitLeft(min(nameColumns, most))
     let plot = rest.splitLeft(2).rest
     let (bars, times) = plot.splitLeft(max(plot.columns / 2, plot.columns - Self.timeColumns))
     let first = selection.map { max(0, min($0 - area.rows / 2, rows.count - area.rows)) } ?? 0

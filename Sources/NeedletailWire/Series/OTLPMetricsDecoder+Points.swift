@@ -10,11 +10,13 @@ extension OTLPMetricsDecoder {
 
   /// Puts one value of a series where it belongs: a sample, a stale marker, or a change for the accumulator.
   private mutating func append(_ value: Double, to id: SeriesID, _ point: PointContext, isDelta: Bool) {
+    // The stale marker is a NaN, and only the flag means it.
+    let value = StaleMarker.matches(value) ? .nan : value
     if point.common.hasNoRecordedValue {
       output.builder.beginSeries(id)
       output.builder.append(timestamp: point.time, valueBits: StaleMarker.bitPattern)
     } else if isDelta {
-      output.decoded.deltas.append(
+      output.decoded.append(
         DeltaPoint(
           series: id, start: point.start, time: point.time, value: .number(value),
           point: output.decoded.deltaPointCount))
@@ -61,8 +63,7 @@ extension OTLPMetricsDecoder {
       let buckets = try buckets(point, &context, &metric)
     else { return }
     append(Double(point.count), to: countID, context, isDelta: metric.isDelta)
-    // The stale marker is a NaN, and only the flag means it.
-    if let sum = point.sum { append(sum.isNaN ? .nan : sum, to: sumID, context, isDelta: metric.isDelta) }
+    if let sum = point.sum { append(sum, to: sumID, context, isDelta: metric.isDelta) }
     let exemplars = point.common.hasExemplars ? try exemplars(of: point.common) : []
     var counts = point.bucketCounts
     var below = 0.0
@@ -121,7 +122,7 @@ extension OTLPMetricsDecoder {
       guard let id = try series(&context, &metric, .native) else { return }
       let isChange = metric.isDelta && !point.common.hasNoRecordedValue
       if isChange {
-        output.decoded.deltas.append(
+        output.decoded.append(
           DeltaPoint(
             series: id, start: context.start, time: context.time, value: .histogram(histogram),
             point: output.decoded.deltaPointCount))

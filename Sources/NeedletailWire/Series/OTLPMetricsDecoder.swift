@@ -108,6 +108,10 @@ package struct OTLPMetricsDecoder {
         output.reject(.requestLimit, "too many points in a request")
         continue
       }
+      guard !metric.isDelta || output.hasRoomForChange else {
+        output.reject(.requestLimit, "too many points of delta temporality in a request; send smaller batches")
+        continue
+      }
       switch view.kind {
       case .gauge, .sum: try decodeNumber(try OTLPNumberPoint(bytes), &metric)
       case .histogram: try decodeHistogram(try OTLPHistogramPoint(bytes), &metric)

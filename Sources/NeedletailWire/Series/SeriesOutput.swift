@@ -18,6 +18,9 @@ package struct SeriesLimits: Sendable {
   /// bytes on the wire, is a series with all labels of its point.
   package var definitionBytesMax = 256 << 20
 
+  /// Bytes in memory of the changes (delta temporality) of one request: a million of numbers.
+  package var deltaBytesMax = (1 << 20) * MemoryLayout<DeltaPoint>.stride
+
   package init() {}
 }
 
@@ -50,7 +53,9 @@ package struct DecodedSeries: Sendable {
   package internal(set) var batchPointCounts: [Int] = []
   package internal(set) var definitions: [SeriesDefinitions] = []
   /// Points that need what came before; they are in no batch.
-  package internal(set) var deltas: [DeltaPoint] = []
+  package private(set) var deltas: [DeltaPoint] = []
+  /// About what `deltas` take in memory, in bytes.
+  package private(set) var deltaBytes = 0
   /// Float samples in the batches, as the sender counts them: a histogram's point is one.
   package internal(set) var sampleCount = 0
   /// Points that `deltas` came from.
@@ -58,6 +63,18 @@ package struct DecodedSeries: Sendable {
   package internal(set) var histogramCount = 0
   package internal(set) var exemplarCount = 0
   package internal(set) var rejections = Rejections()
+
+  mutating func append(_ change: DeltaPoint) {
+    deltas.append(change)
+    deltaBytes += change.memoryBytes
+  }
+
+  /// Gives `deltas` away, so that whoever works on them is their only owner.
+  package mutating func takeDeltas() -> [DeltaPoint] {
+    let given = deltas
+    (deltas, deltaBytes) = ([], 0)
+    return given
+  }
 }
 
 /// The way from labels to an identity, or why there is none.
@@ -208,6 +225,9 @@ struct SeriesOutput {
     return rows + decoded.histogramCount + decoded.exemplarCount + decoded.deltas.count < decoding.limits.samplesMax
       && builder.byteCountEstimate + count * SeriesBatchBuilder.rowBytes <= Self.cutBytes
   }
+
+  /// Whether the request may hold another change.
+  var hasRoomForChange: Bool { decoded.deltaBytes < decoding.limits.deltaBytesMax }
 
   // MARK: Cutting
 

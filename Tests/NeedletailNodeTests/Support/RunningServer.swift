@@ -10,7 +10,7 @@ struct RunningServer: Sendable {
 
   /// Runs a server on the data folder, hands it to `body`, and stops it in the orderly way.
   static func run<Result: Sendable>(
-    folder: TemporaryFolder, flags: [String: String] = [:],
+    folder: TemporaryFolder, flags: [String: String] = [:], logger: Logger? = nil,
     _ body: @escaping @Sendable (RunningServer) async throws -> Result
   ) async throws -> Result {
     var all = [
@@ -19,7 +19,7 @@ struct RunningServer: Sendable {
     ]
     all.merge(flags) { $1 }
     let configuration = try ServerConfiguration.load(flags: all, environment: [:], file: nil)
-    let server = NeedletailServer(configuration: configuration)
+    let server = NeedletailServer(configuration: configuration, logger: logger)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
         services: [server], logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })))

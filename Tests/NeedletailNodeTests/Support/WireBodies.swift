@@ -59,8 +59,12 @@ struct TestSeries {
 enum OTLPBodies {
   static let traceID = "0af7651916cd43dd8448eb211c80319c"
 
+  /// A resource of a service; `namespace/name` where it has a namespace.
   private static func resource(_ service: String) -> String {
-    #"{"attributes":[{"key":"service.name","value":{"stringValue":"\#(service)"}}]}"#
+    let parts = service.split(separator: "/")
+    let namespace =
+      parts.count == 2 ? #"{"key":"service.namespace","value":{"stringValue":"\#(parts[0])"}},"# : ""
+    return #"{"attributes":[\#(namespace){"key":"service.name","value":{"stringValue":"\#(parts.last ?? "")"}}]}"#
   }
 
   static func gauge(_ name: String, service: String, value: Double, at nanoseconds: Int64) -> [UInt8] {

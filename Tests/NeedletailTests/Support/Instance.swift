@@ -17,6 +17,7 @@ func testConfiguration(_ url: String) -> Needletail.Configuration {
   configuration.retry.first = .milliseconds(1)
   configuration.retry.longest = .milliseconds(2)
   configuration.logLevel = .trace
+  configuration.console = .off
   configuration.diagnostics = { _ in }
   return configuration
 }

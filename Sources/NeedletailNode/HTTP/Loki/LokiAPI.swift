@@ -12,6 +12,8 @@ struct LokiAPI: Sendable {
   private static let defaultSpan: Int64 = 3_600_000_000_000
   private static let defaultLimit = 100
   private static let limitMax = 50_000
+  /// Selectors of one request; each may ask for every stream.
+  private static let selectorsMax = 64
 
   let queries: QueryService
 
@@ -23,6 +25,7 @@ struct LokiAPI: Sendable {
       switch route {
       case .query: return try await query(parameters, context, tenant)
       case .queryRange: return try await queryRange(parameters, context, tenant)
+      case .series: return try await series(parameters, context, tenant)
       case .labels: return try await labels(parameters, context, tenant)
       case .labelValues(let name): return try await labelValues(name, parameters, context, tenant)
       case .buildInformation: return Self.buildInformation
@@ -97,6 +100,39 @@ struct LokiAPI: Sendable {
     return PrometheusEnvelope.success { json in json.array { json in for value in values { json.string(value) } } }
   }
 
+  /// The labels of the streams that match any of the selectors in `match[]`; of all streams where there is none.
+  private func series(
+    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    let texts = parameters.all("match[]") + parameters.all("match")
+    guard texts.count <= Self.selectorsMax else {
+      throw QueryError(.badData, "more than \(Self.selectorsMax) match[] parameters")
+    }
+    let scope = try scope(parameters, tenant)
+    let selectors = try texts.isEmpty ? [[]] : texts.map { try Self.matchers(of: $0) }
+    let events = queries.events
+    let found = try await queries.run(for: context) { [scope] _ in
+      var scope = scope
+      var seen: Set<LabelSet> = []
+      var found: [LabelSet] = []
+      for matchers in selectors {
+        scope.matchers = matchers
+        let streams = try await events.streams(.logs, scope, limit: PrometheusAPI.listMax)
+        for labels in Self.narrowed(streams, to: matchers) where seen.insert(labels).inserted { found.append(labels) }
+      }
+      return found
+    }
+    return PrometheusEnvelope.success { json in
+      json.array { json in for labels in found { SeriesJSON.labels(labels, to: &json) } }
+    }
+  }
+
+  /// The streams that match; a condition on a label that none of them has is one on records, and says nothing of streams.
+  private static func narrowed(_ streams: [LabelSet], to matchers: [LabelMatcher]) -> [LabelSet] {
+    let ofStreams = matchers.filter { matcher in streams.contains { $0[matcher.name] != nil } }
+    return streams.filter { labels in ofStreams.allSatisfy { $0.matches(labels[$0.name] ?? "") } }
+  }
+
   private static var buildInformation: Response {
     var json = JSONWriter()
     json.object { json in
@@ -139,13 +175,19 @@ struct LokiAPI: Sendable {
     do throws(SyntaxError) {
       return try Parser.parse(text, dialect: .logQL)
     } catch {
-      throw QueryError(.badData, "parse error : \(error)")
+      // In Loki's words, of which Grafana takes the place.
+      let place = "line \(error.location.line), col \(error.location.column)"
+      throw QueryError(.badData, "parse error at \(place): \(error.message)")
     }
   }
 
   /// The selector of the parameter `query`, which narrows lists of labels.
   private static func matchers(_ parameters: FormParameters) throws -> [LabelMatcher] {
     guard let text = parameters["query"] else { return [] }
+    return try matchers(of: text)
+  }
+
+  private static func matchers(of text: String) throws -> [LabelMatcher] {
     guard case .events(let selector) = try parse(text).node else {
       throw QueryError(.badData, "parse error : expected a stream selector")
     }

@@ -32,6 +32,7 @@ struct PrometheusAPI: Sendable {
       case .metadata: return try await metadata(parameters, context, tenant)
       case .formatQuery: return try format(parameters)
       case .buildInformation: return Self.buildInformation
+      case .empty(let answer): return answer.response
       }
     } catch let error as QueryError {
       return PrometheusEnvelope.failure(error)

@@ -70,6 +70,8 @@ struct TempoAPI: Sendable {
     return Response(json: json)
   }
 
+  /// A trace as Tempo's search tells of it, and what Tempo leaves out: how long it took to the nanosecond, how many of
+  /// its spans failed, and which of these began it.
   private static func write(_ trace: TraceSummary, to json: inout JSONWriter) {
     json.object { json in
       json.key("traceID")
@@ -82,6 +84,15 @@ struct TempoAPI: Sendable {
       json.quotedInteger(trace.startNanoseconds)
       json.key("durationMs")
       json.integer(trace.durationNanoseconds / 1_000_000)
+      json.key("durationNanos")
+      json.quotedInteger(trace.durationNanoseconds)
+      json.key("errorCount")
+      json.integer(trace.errorCount)
+      guard let failure = trace.failure else { return }
+      json.key("failedServiceName")
+      json.string(failure.service)
+      json.key("failedSpanName")
+      json.string(failure.name)
     }
   }
 

@@ -3,8 +3,9 @@ import NIOCore
 /// Closes a connection of HTTP/2 that is dead or of no use: from which nothing was read for a while, pings unanswered
 /// among it, on which there was no stream for long, or which outlasts the server's shutdown without one.
 ///
-/// It stands ahead of HTTP/2's own handlers, where it sees bytes. They only ever ask a client to go, and wait for its
-/// answer.
+/// It stands ahead of HTTP/2's own handlers, where it sees bytes. They only ever ask a client to go (GOAWAY), and wait
+/// for its answer. A connection without streams is asked first, as a stream may be on its way to it, and closed a second
+/// later.
 final class HTTP2Watch: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
@@ -13,14 +14,16 @@ final class HTTP2Watch: ChannelInboundHandler {
   private static let silenceMax = TimeAmount.seconds(90)
   /// How long there may be no stream: exporters send every minute, some every few.
   private static let idleMax = TimeAmount.minutes(10)
-  private static let graceAtShutdown = TimeAmount.seconds(1)
+  private static let graceWhenAsked = TimeAmount.seconds(1)
 
   private let silenceMax: TimeAmount
   private let idleMax: TimeAmount
   private var lastRead = NIODeadline.uptimeNanoseconds(0)
   private var lastStream = NIODeadline.uptimeNanoseconds(0)
   private var streamCount = 0
-  private var check: RepeatedTask?
+  /// Whether the client was asked to go.
+  private var isAsked = false
+  private var checks: RepeatedTask?
 
   init(silenceMax: TimeAmount = silenceMax, idleMax: TimeAmount = idleMax) {
     self.silenceMax = silenceMax
@@ -31,16 +34,22 @@ final class HTTP2Watch: ChannelInboundHandler {
     (lastRead, lastStream) = (context.eventLoop.now, context.eventLoop.now)
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let interval = TimeAmount.nanoseconds(min(silenceMax, idleMax).nanoseconds / 6)
-    check = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+    checks = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
       let (watch, context) = bound.value
-      if watch.isUseless(at: context.eventLoop.now) { context.close(promise: nil) }
+      watch.check(context)
     }
   }
 
-  func handlerRemoved(context: ChannelHandlerContext) { check?.cancel() }
+  func handlerRemoved(context: ChannelHandlerContext) { checks?.cancel() }
 
-  private func isUseless(at now: NIODeadline) -> Bool {
-    now - lastRead > silenceMax || (streamCount == 0 && now - lastStream > idleMax)
+  private func check(_ context: ChannelHandlerContext) {
+    let now = context.eventLoop.now
+    let isIdle = streamCount == 0 && now - lastStream > idleMax
+    if now - lastRead > silenceMax || isIdle && isAsked {
+      context.close(promise: nil)
+    } else if isIdle {
+      userInboundEventTriggered(context: context, event: ChannelShouldQuiesceEvent())
+    }
   }
 
   /// Counts a stream until it is closed.
@@ -62,8 +71,9 @@ final class HTTP2Watch: ChannelInboundHandler {
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if event is ChannelShouldQuiesceEvent {
+      isAsked = true
       let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-      context.eventLoop.scheduleTask(in: Self.graceAtShutdown) {
+      context.eventLoop.scheduleTask(in: Self.graceWhenAsked) {
         let (watch, context) = bound.value
         if watch.streamCount == 0 { context.close(promise: nil) }
       }
