@@ -27,9 +27,17 @@ final class PartDeletions: Sendable {
     self.problem = problem
   }
 
-  /// These and one more.
-  func adding(_ content: [UInt8]) -> PartDeletions {
-    contents.contains(content) ? self : PartDeletions(contents + [content])
+  /// What becomes of the deletions of the parts that some tombstones are of.
+  ///
+  /// Compiles expressions, so that it is not to be called under a lock that an append may wait for.
+  static func adding(
+    _ tombstones: [PartTombstone], to current: [PartID: PartDeletions]
+  ) -> [PartID: PartDeletions] {
+    Dictionary(grouping: tombstones, by: \.part).reduce(into: [:]) { result, entry in
+      let known = current[entry.key]?.contents ?? []
+      let new = entry.value.map(\.content).filter { !known.contains($0) }
+      if !new.isEmpty { result[entry.key] = PartDeletions(known + new) }
+    }
   }
 
   /// Whether any of them may take something of a range away.

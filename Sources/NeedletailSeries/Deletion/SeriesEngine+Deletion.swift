@@ -11,13 +11,10 @@ import NeedletailBlocks
 import NeedletailTelemetry
 
 extension SeriesEngine.State {
-  /// Takes tombstones of the engine's parts; those of other engines' are passed over.
+  /// Takes the tombstones of the engine's parts; those of other engines' are passed over.
   mutating func add(_ tombstones: [PartTombstone]) {
     let known = Set(parts.map(\.record.id) + unreadable.map(\.record.id))
-    for (part, own) in Dictionary(grouping: tombstones, by: \.part) where known.contains(part) {
-      let contents = own.map(\.content)
-      deletions[part] = contents.reduce(deletions[part] ?? PartDeletions([])) { $0.adding($1) }
-    }
+    deletions = PartDeletions.adding(tombstones.filter { known.contains($0.part) }, to: [:])
   }
 
   /// How many tombstones there are.
@@ -26,9 +23,9 @@ extension SeriesEngine.State {
 
 extension SeriesEngine {
   /// Tombstones that there may be at most, counted once for each part.
-  static let tombstonesMax = 100_000
+  static let tombstonesMax = 20_000
   /// The most bytes that one may have.
-  static let tombstoneBytesMax = 64 << 10
+  static let tombstoneBytesMax = 16 << 10
 
   /// Deletes the samples, histograms and exemplars within the range (ms, both ends included) of the tenant's series that
   /// satisfy all matchers, of which there has to be one at least.
@@ -68,7 +65,8 @@ extension SeriesEngine {
           throw .unavailable(reason: "\(error)")
         }
       }
-      state.withLock { $0.add(tombstones) }
+      let changed = PartDeletions.adding(tombstones, to: state.withLock { $0.deletions })
+      state.withLock { $0.deletions.merge(changed) { $1 } }
       return parts
     }
   }

@@ -89,11 +89,12 @@ extension SeriesEngine {
         throw .catalog(error)
       }
     }
-    state.withLock { [tombstones] state in
+    let late = PartDeletions.adding(tombstones, to: [:])
+    state.withLock { state in
       state.parts.removeAll { ids.contains($0.record.id) }
       if let new { state.parts.append(new) }
       for id in ids { state.deletions[id] = nil }
-      state.add(tombstones)
+      state.deletions.merge(late) { $1 }
     }
   }
 
