@@ -129,6 +129,15 @@ struct SeriesModel {
     histograms[tenant, default: [:]][labels, default: [:]][time] = winner
   }
 
+  mutating func delete(_ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange) {
+    for (labels, times) in samples[tenant] ?? [:] where matchers.allSatisfy({ $0.matches(labels) }) {
+      samples[tenant]?[labels] = times.filter { !range.contains($0.key) }
+    }
+    for (labels, times) in histograms[tenant] ?? [:] where matchers.allSatisfy({ $0.matches(labels) }) {
+      histograms[tenant]?[labels] = times.filter { !range.contains($0.key) }
+    }
+  }
+
   func answer(_ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange) -> Answer {
     var answer = Answer()
     for (labels, times) in histograms[tenant] ?? [:] where matchers.allSatisfy({ $0.matches(labels) }) {

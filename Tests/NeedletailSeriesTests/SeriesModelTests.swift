@@ -11,6 +11,22 @@ import Testing
 struct SeriesModelTests {
   static let tenants = [TenantID.default, TenantID("other") ?? .default]
 
+  /// Deletes something at random of the engine and of the model; at times the parts are rewritten at once.
+  static func delete(
+    _ machine: SeriesMachine, _ model: inout SeriesModel, _ generator: inout TelemetryGenerator
+  ) throws {
+    let tenant = generator.pick(tenants)
+    var matchers = [try generator.matcher()]
+    if generator.oneIn(2) { matchers.append(try generator.matcher()) }
+    let times = [
+      RandomBatch.time(&generator, machine.nowMilliseconds), RandomBatch.time(&generator, machine.nowMilliseconds),
+    ].sorted()
+    let range = try #require(TimeRange(startMilliseconds: times[0], endMilliseconds: times[1]))
+    _ = try machine.engine.delete(tenant: tenant, matchers, range)
+    model.delete(tenant, matchers, range)
+    if generator.oneIn(4) { _ = try machine.engine.cleanTombstones() }
+  }
+
   /// Asks the engine and the model the same random questions.
   static func check(
     _ machine: SeriesMachine, _ model: SeriesModel, _ generator: inout TelemetryGenerator, questions: Int,
@@ -34,14 +50,16 @@ struct SeriesModelTests {
     }
   }
 
-  @Test("any sequence of appends, flushes, merges, reopenings and crashes gives the model's answers", arguments: 1...24)
+  @Test(
+    "appends, flushes, deletions, merges, reopenings and crashes in any order give the model's answers",
+    arguments: 1...24)
   func randomLives(seed: Int) async throws {
     let comment: Comment = "seed \(seed)"
     var generator = TelemetryGenerator(seed: UInt64(seed))
     var model = SeriesModel()
     var machine = try SeriesMachine(FaultyFileSystem(seed: UInt64(seed)))
     for _ in 0..<40 {
-      switch generator.int(0...11) {
+      switch generator.int(0...13) {
       case 0...5:
         guard
           let random = RandomBatch(
@@ -51,20 +69,29 @@ struct SeriesModelTests {
         model = random.model
       case 6, 9: _ = try machine.journal.flush()
       case 10: _ = try machine.engine.mergeParts()
+      case 11, 12: try Self.delete(machine, &model, &generator)
       case 7: machine = try machine.reopen()
       case 8:
         machine = try machine.crash(generator.pick(CrashSurvival.allCases))
         #expect(machine.report.damages.isEmpty, comment)
-      default: try Self.check(machine, model, &generator, questions: 4, comment)
+      default:
+        try Self.check(machine, model, &generator, questions: 4, comment)
+        try DigestModel(model).check(machine.engine, comment)
       }
     }
     try Self.check(machine, model, &generator, questions: 12, comment)
+    try DigestModel(model).check(machine.engine, comment)
     _ = try machine.journal.flush()
     try Self.check(machine, model, &generator, questions: 12, comment)
+    try DigestModel(model).check(machine.engine, comment)
     _ = try machine.engine.mergeParts()
     try Self.check(machine, model, &generator, questions: 12, comment)
+    try DigestModel(model).check(machine.engine, comment)
     machine = try machine.reopen()
     try Self.check(machine, model, &generator, questions: 4, comment)
+    try DigestModel(model).check(machine.engine, comment)
+    _ = try machine.engine.cleanTombstones()
+    try DigestModel(model).check(machine.engine, comment)
   }
 
   @Test("a power cut at any call loses nothing acknowledged and tears no batch", arguments: 1...60)

@@ -20,6 +20,7 @@ package final class MemoryCatalog: PartCatalog {
     var adding: [PartRecord]
     var removing: [PartID]
     var flushed: UInt64?
+    var tombstones: [PartTombstone]
   }
 
   private struct State {
@@ -28,6 +29,7 @@ package final class MemoryCatalog: PartCatalog {
     var nextID: UInt64 = 1
     var settings: [CatalogSetting: String] = [:]
     var damages: Set<LogDamage> = []
+    var tombstones: Set<PartTombstone> = []
     var failure: Failure?
     var failed: Change?
 
@@ -37,6 +39,8 @@ package final class MemoryCatalog: PartCatalog {
         parts[record.id] = record
         nextID = max(nextID, record.id.rawValue + 1)
       }
+      tombstones.formUnion(change.tombstones)
+      tombstones = tombstones.filter { parts[$0.part] != nil }
       if let generation = change.flushed { flushed = max(flushed ?? 0, generation) }
     }
   }
@@ -70,12 +74,21 @@ package final class MemoryCatalog: PartCatalog {
   }
 
   package func commit(
-    adding: [PartRecord], removing: [PartID], flushedThroughGeneration: UInt64?
+    adding: [PartRecord], removing: [PartID], flushedThroughGeneration: UInt64?, tombstones: [PartTombstone]
   ) throws(CatalogError) {
     let failure: CatalogError? = state.withLock { state in
       let failure = state.failure
       state.failure = nil
-      let change = Change(adding: adding, removing: removing, flushed: flushedThroughGeneration)
+      let change = Change(
+        adding: adding, removing: removing, flushed: flushedThroughGeneration, tombstones: tombstones)
+      // As a foreign key would have it.
+      let added = Set(adding.map(\.id))
+      for tombstone in tombstones
+      where !added.contains(tombstone.part)
+        && (state.parts[tombstone.part] == nil || removing.contains(tombstone.part))
+      {
+        return CatalogError("a tombstone is of a part that is not listed")
+      }
       if failure == .comesBack { state.failed = change }
       if failure == .before || failure == .comesBack { return CatalogError("the commit was told to fail") }
       state.failed = nil
@@ -83,6 +96,14 @@ package final class MemoryCatalog: PartCatalog {
       return failure == .after ? CatalogError("the commit's answer was told to get lost") : nil
     }
     if let failure { throw failure }
+  }
+
+  package func tombstones() throws(CatalogError) -> [PartTombstone] {
+    state.withLock { state in
+      state.tombstones.sorted {
+        $0.part == $1.part ? $0.content.lexicographicallyPrecedes($1.content) : $0.part < $1.part
+      }
+    }
   }
 
   package func flushedThroughGeneration() throws(CatalogError) -> UInt64? { state.withLock { $0.flushed } }

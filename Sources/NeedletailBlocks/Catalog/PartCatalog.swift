@@ -30,6 +30,20 @@ package struct LogDamage: Hashable, Sendable {
   }
 }
 
+/// A deletion that applies to a part, until the part is gone: what it names there is not to be answered any more.
+package struct PartTombstone: Hashable, Sendable {
+  /// A part that the catalog lists.
+  package var part: PartID
+  /// What is deleted, in the words of the engine whose part it is.
+  package var content: [UInt8]
+
+  /// A tombstone from its parts.
+  package init(part: PartID, content: [UInt8]) {
+    self.part = part
+    self.content = content
+  }
+}
+
 /// What the catalog keeps beside the parts, under fixed names.
 package enum CatalogSetting: String, Sendable, CaseIterable {
   /// The data folder's identity, 32 hexadecimal digits, made once.
@@ -50,10 +64,14 @@ package protocol PartCatalog: Sendable {
   /// Adds and removes parts and, for a flush, notes that every log generation up to `flushedThroughGeneration` is in
   /// parts now: all in one transaction.
   ///
-  /// **Durability**: survives a power cut when it returns. When it throws, read the catalog again to know.
+  /// A part's tombstones go when it is removed; those that are added are for parts that are listed then, and one that is
+  /// there already is not added twice. **Durability**: survives a power cut when it returns. When it throws, read the catalog again to know.
   func commit(
-    adding: [PartRecord], removing: [PartID], flushedThroughGeneration: UInt64?
+    adding: [PartRecord], removing: [PartID], flushedThroughGeneration: UInt64?, tombstones: [PartTombstone]
   ) throws(CatalogError)
+
+  /// The tombstones of all parts, by part and content.
+  func tombstones() throws(CatalogError) -> [PartTombstone]
 
   /// The last generation whose records are all in parts; nil before the first flush.
   func flushedThroughGeneration() throws(CatalogError) -> UInt64?
@@ -75,4 +93,14 @@ package protocol PartCatalog: Sendable {
 
   /// Forgets damages that were repaired.
   func forget(_ damages: [LogDamage]) throws(CatalogError)
+}
+
+extension PartCatalog {
+  /// A commit without tombstones.
+  package func commit(
+    adding: [PartRecord], removing: [PartID], flushedThroughGeneration: UInt64?
+  ) throws(CatalogError) {
+    try commit(
+      adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration, tombstones: [])
+  }
 }

@@ -9,7 +9,7 @@ package final class SQLiteCatalog: PartCatalog {
   private let path: String
 
   /// The version of the tables, kept in SQLite's `user_version`.
-  private static let version: Int64 = 1
+  private static let version: Int64 = 2
 
   private static let tables = [
     """
@@ -25,6 +25,13 @@ package final class SQLiteCatalog: PartCatalog {
       first INTEGER, last INTEGER, PRIMARY KEY (generation, number, start, stop))
     """,
   ]
+
+  /// A tombstone goes with its part, in whatever transaction that is.
+  private static let tombstoneTable = """
+    CREATE TABLE tombstone (
+      part INTEGER NOT NULL REFERENCES part (id) ON DELETE CASCADE, content BLOB NOT NULL,
+      PRIMARY KEY (part, content)) WITHOUT ROWID
+    """
 
   /// Opens the catalog's file, or makes it.
   package init(path: String) throws(CatalogError) {
@@ -85,6 +92,7 @@ package final class SQLiteCatalog: PartCatalog {
     if found < 1 {
       for table in tables { try database.run(table) }
     }
+    if found < 2 { try database.run(tombstoneTable) }
     // Written even when it stays the same: a catalog that cannot be written to is found now, not at the first flush.
     try database.run("PRAGMA user_version = \(version)")
   }
@@ -150,7 +158,7 @@ package final class SQLiteCatalog: PartCatalog {
   }
 
   package func commit(
-    adding: [PartRecord], removing: [PartID], flushedThroughGeneration: UInt64?
+    adding: [PartRecord], removing: [PartID], flushedThroughGeneration: UInt64?, tombstones: [PartTombstone]
   ) throws(CatalogError) {
     try write { (database) throws(SQLiteError) in
       for id in removing { try database.run("DELETE FROM part WHERE id = ?", [.bits(id.rawValue)]) }
@@ -167,6 +175,11 @@ package final class SQLiteCatalog: PartCatalog {
             .integer(summary.minTime), .integer(summary.maxTime), .bits(record.bytes),
           ])
       }
+      for tombstone in tombstones {
+        try database.run(
+          "INSERT INTO tombstone (part, content) VALUES (?, ?) ON CONFLICT (part, content) DO NOTHING",
+          [.bits(tombstone.part.rawValue), .blob(tombstone.content)])
+      }
       if let highest = adding.map(\.id).max() {
         let next = max(try Self.number(&database, "nextPartID") ?? 1, highest.rawValue &+ 1)
         try Self.set(&database, "nextPartID", String(next))
@@ -174,6 +187,14 @@ package final class SQLiteCatalog: PartCatalog {
       if let generation = flushedThroughGeneration {
         let flushed = max(try Self.number(&database, "flushedThrough") ?? 0, generation)
         try Self.set(&database, "flushedThrough", String(flushed))
+      }
+    }
+  }
+
+  package func tombstones() throws(CatalogError) -> [PartTombstone] {
+    try read { (database) throws(SQLiteError) in
+      try database.rows("SELECT part, content FROM tombstone ORDER BY part, content") { (row) throws(SQLiteError) in
+        PartTombstone(part: PartID(try row.bits(0)), content: try row.blob(1))
       }
     }
   }

@@ -88,10 +88,11 @@ package final class PartsFolder: Sendable {
   /// one that succeeds stands in its place for good. Throws as `PartCatalog.commit` does.
   package func commit(
     to catalog: any PartCatalog, adding: [PartRecord] = [], removing: [PartID] = [],
-    flushedThroughGeneration: UInt64? = nil
+    flushedThroughGeneration: UInt64? = nil, tombstones: [PartTombstone] = []
   ) throws(CatalogError) {
     let before = doubtful.withLock { $0 }
-    try catalog.commit(adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration)
+    try catalog.commit(
+      adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration, tombstones: tombstones)
     // One that cannot be removed now is a leftover that the next start removes.
     for id in before { try? remove(id) }
     doubtful.withLock { $0.subtract(before) }

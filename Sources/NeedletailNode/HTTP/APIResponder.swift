@@ -102,6 +102,9 @@ struct APIResponder: Sendable {
     case .needletail(.snapshot):
       let parameters = try await request.parameters()
       return try await services.settling.snapshot(skipsHead: parameters["skip_head"] == "true")
+    case .needletail(.deleteSeries):
+      return try await services.deletion.delete(try await request.parameters(), tenant: tenant)
+    case .needletail(.cleanTombstones): return try await services.deletion.clean()
     case .ownMetrics:
       return Response(.ok, ExpositionText.contentType, ExpositionText.write(services.metrics.collect()))
     case .healthy, .ready: return Self.notReady
@@ -124,7 +127,8 @@ extension Route {
     case .prometheus: "prometheus"
     case .loki: "loki"
     case .tempo: "tempo"
-    case .needletail(.flush), .needletail(.snapshot): "admin"
+    case .needletail(.flush), .needletail(.snapshot), .needletail(.deleteSeries), .needletail(.cleanTombstones):
+      "admin"
     case .needletail: "needletail"
     case .healthy, .ready: "health"
     case .ownMetrics: "metrics"

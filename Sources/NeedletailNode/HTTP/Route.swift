@@ -84,12 +84,16 @@ enum NeedletailRoute: Hashable, Sendable {
   case flush
   /// A copy of all parts in the data folder; under the path of Prometheus' API.
   case snapshot
+  /// Deletes what selectors name; under the path of Prometheus' API.
+  case deleteSeries
+  /// Rewrites the parts of which something is deleted; under the path of Prometheus' API.
+  case cleanTombstones
 
   var methods: [String] {
     switch self {
     case .query, .queryRange: ["GET", "POST"]
     case .flush: ["POST"]
-    case .snapshot: ["POST", "PUT"]
+    case .snapshot, .deleteSeries, .cleanTombstones: ["POST", "PUT"]
     }
   }
 }
@@ -116,6 +120,8 @@ extension Route {
     case ["-", "ready"], ["ready"], ["tempo", "ready"]: self = .ready
     case ["metrics"]: self = .ownMetrics
     case ["api", "v1", "admin", "tsdb", "snapshot"]: self = .needletail(.snapshot)
+    case ["api", "v1", "admin", "tsdb", "delete_series"]: self = .needletail(.deleteSeries)
+    case ["api", "v1", "admin", "tsdb", "clean_tombstones"]: self = .needletail(.cleanTombstones)
     default:
       if rest.starts(with: ["api", "v1"]), let route = PrometheusRoute(rest.dropFirst(2)) {
         self = .prometheus(route)

@@ -140,7 +140,8 @@ package struct NeedletailServer: Service {
       storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,
       startedNanoseconds: clock.wallNanoseconds())
     let settling = SettlingService(storage: storage, executor: executor, clock: clock, counters: maintenance)
-    return NodeServices(ingest: ingest, queries: queries, metrics: metrics, settling: settling)
+    let deletion = DeletionService(storage: storage, executor: executor, counters: maintenance)
+    return NodeServices(ingest: ingest, queries: queries, metrics: metrics, settling: settling, deletion: deletion)
   }
 
   private func listeners(

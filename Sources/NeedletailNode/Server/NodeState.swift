@@ -18,4 +18,5 @@ struct NodeServices: Sendable {
   let queries: QueryService
   let metrics: NodeMetrics
   let settling: SettlingService
+  let deletion: DeletionService
 }

@@ -19,16 +19,16 @@ extension SeriesEngine {
   /// Blocks for as long as that takes. When its task is cancelled it ends soon, throws `.cancelled`, and leaves the
   /// parts of the merge under way as they were. After any other error it may be called again; where a part turned out
   /// to be damaged, it is left alone until the next start, so that one bad block does not keep all other parts from
-  /// being merged. Returns how many parts there are fewer.
+  /// being merged. A part of which much is deleted is rewritten by itself. Returns how many parts there are fewer.
   package func mergeParts() throws(SeriesMaintenanceError) -> Int {
     var merged = 0
     while true {
       if Task.isCancelled { throw .cancelled }
-      let chosen = claimPartsToMerge()
+      var chosen = claimPartsToMerge()
+      if chosen.isEmpty, let part = claimPartToRewrite() { chosen = [part] }
       guard !chosen.isEmpty else { return merged }
       defer { release(chosen.map(\.record.id)) }
-      try replace(chosen)
-      merged += chosen.count - 1
+      merged += chosen.count - (try replace(chosen) == nil ? 0 : 1)
     }
   }
 
@@ -43,33 +43,59 @@ extension SeriesEngine {
     }
   }
 
-  private func release(_ ids: some Sequence<PartID>) { state.withLock { $0.claimed.subtract(ids) } }
+  func release(_ ids: some Sequence<PartID>) { state.withLock { $0.claimed.subtract(ids) } }
 
-  private func replace(_ old: [SeriesPart]) throws(SeriesMaintenanceError) {
-    let new: SeriesPart
+  /// Puts a part with all that is left of some others in their place; nil where nothing is left.
+  @discardableResult
+  func replace(_ old: [SeriesPart]) throws(SeriesMaintenanceError) -> SeriesPart? {
+    let deletions = state.withLock { $0.deletions }
+    let new: SeriesPart?
     do throws(SeriesMaintenanceError) {
-      new = try open(try SeriesPartMerge.merge(old, options: options, slots: slots, to: folder))
+      let record = try SeriesPartMerge.merge(old, deletions, options: options, slots: slots, to: folder)
+      if let record { new = try open(record) } else { new = nil }
     } catch {
       if case .damage(let damage) = error { spare(damage.part, of: old) }
       throw error
     }
     let ids = Set(old.map(\.record.id))
+    try replacing.withLock { (_) throws(SeriesMaintenanceError) in try commit(new, for: ids, applied: deletions) }
+    counters.withLock { $0.mergedParts += UInt64(ids.count) }
+    remove(ids)
+    return new
+  }
+
+  /// Puts a part in the place of others, in the catalog and for queries; under `replacing`.
+  func commit(
+    _ new: SeriesPart?, for ids: Set<PartID>, applied: [PartID: PartDeletions]
+  ) throws(SeriesMaintenanceError) {
+    var tombstones: [PartTombstone] = []
+    if let new {
+      let now = state.withLock { $0.deletions }
+      let late = ids.reduce(into: Set<[UInt8]>()) { late, id in
+        late.formUnion(Set(now[id]?.contents ?? []).subtracting(applied[id]?.contents ?? []))
+      }
+      tombstones = late.map { PartTombstone(part: new.record.id, content: $0) }
+    }
+    let added = new.map { [$0.record] } ?? []
     do throws(CatalogError) {
-      try folder.commit(to: catalog, adding: [new.record], removing: ids.sorted())
+      try folder.commit(to: catalog, adding: added, removing: ids.sorted(), tombstones: tombstones)
     } catch {
       // The answer may have been lost after the commit was done: only the catalog can tell.
-      guard let listed = try? catalog.list(.series), listed.contains(new.record) else {
+      guard let listed = try? catalog.list(.series), Set(listed).isSuperset(of: added),
+        !listed.contains(where: { ids.contains($0.id) })
+      else {
         // It may still come back, and then needs the folder.
-        folder.doubt([new.record])
+        folder.doubt(added)
         throw .catalog(error)
       }
     }
+    let late = PartDeletions.adding(tombstones, to: [:])
     state.withLock { state in
       state.parts.removeAll { ids.contains($0.record.id) }
-      state.parts.append(new)
+      if let new { state.parts.append(new) }
+      for id in ids { state.deletions[id] = nil }
+      state.deletions.merge(late) { $1 }
     }
-    counters.withLock { $0.mergedParts += UInt64(ids.count) }
-    remove(ids)
   }
 
   /// Leaves the damaged part alone; all of the merge where it was none of them.
@@ -116,6 +142,15 @@ extension SeriesEngine {
     guard !expired.isEmpty else { return [] }
     let ids = Set(expired.map(\.id))
     defer { release(ids) }
+    try replacing.withLock { (_) throws(CatalogError) in try drop(ids) }
+    counters.withLock { $0.droppedParts += UInt64(ids.count) }
+    forgetMetadata()
+    remove(ids)
+    return expired
+  }
+
+  /// Drops parts from the catalog, and for queries; under `replacing`.
+  private func drop(_ ids: Set<PartID>) throws(CatalogError) {
     do throws(CatalogError) {
       try folder.commit(to: catalog, removing: ids.sorted())
     } catch {
@@ -125,14 +160,11 @@ extension SeriesEngine {
     state.withLock { state in
       state.parts.removeAll { ids.contains($0.record.id) }
       state.unreadable.removeAll { ids.contains($0.record.id) }
+      for id in ids { state.deletions[id] = nil }
       state.spared.subtract(ids)
       let days = Set(state.parts.map(\.record.summary.partition))
       state.lastAdded = state.lastAdded.filter { days.contains($0.key) }
     }
-    counters.withLock { $0.droppedParts += UInt64(ids.count) }
-    forgetMetadata()
-    remove(ids)
-    return expired
   }
 
   private func claimExpiredParts(now: Int64) -> [PartRecord] {

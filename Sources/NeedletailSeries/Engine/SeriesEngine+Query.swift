@@ -90,15 +90,16 @@ extension SeriesEngine {
     let earliest = options.retention.earliest(now: now)
     let visible = TimeRange(
       startMilliseconds: max(earliest, range.startMilliseconds), endMilliseconds: range.endMilliseconds)
-    let (heads, parts, damages) = state.withLock { state in
+    let (heads, parts, deletions, damages) = state.withLock { state in
       (
-        [state.head] + (state.frozen.map { [$0] } ?? []), state.parts,
+        [state.head] + (state.frozen.map { [$0] } ?? []), state.parts, state.deletions,
         state.unreadable.filter { entry in visible.map { entry.record.summary.overlaps($0) } ?? false }
           .map(\.damage)
       )
     }
     return SeriesSnapshot(
-      tenant: tenant, range: visible, heads: heads, parts: parts, damages: damages, indexBlocks: indexBlocks)
+      tenant: tenant, range: visible, heads: heads, parts: parts, damages: damages, indexBlocks: indexBlocks,
+      deletions: deletions)
   }
 
   /// Sorted distinct texts: out of the indexes alone without matchers, out of the labels (of one name, or all) of the

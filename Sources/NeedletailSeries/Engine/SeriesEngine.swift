@@ -8,12 +8,12 @@ import Synchronization
 // Its state is a triple (head, frozen head, parts) that changes in single steps under one lock. A query takes the
 // triple once and keeps it: a flush that happens meanwhile swaps in another triple and changes nothing of this one, so
 // nothing is missing and nothing stands twice. Locks are taken in the order journal, engine, directory, head, and none
-// is held across I/O.
+// is held across I/O; but `replacing`, ahead of the engine's, which appends and queries never take.
 
 /// Stores samples of all tenants, durably, and finds them again.
 package final class SeriesEngine: JournalParticipant {
   /// The version of the part format (docs/formats/series-part.md).
-  package static let partFormat: UInt32 = 3
+  package static let partFormat: UInt32 = 4
   static let definitionsKind = LogRecordKind.series(1)
   static let batchKind = LogRecordKind.series(2)
   static let boundsKind = LogRecordKind.series(3)
@@ -27,6 +27,8 @@ package final class SeriesEngine: JournalParticipant {
     var parts: [SeriesPart] = []
     /// Parts that could not be opened: what a query that needs them must tell.
     var unreadable: [(record: PartRecord, damage: SeriesDamage)] = []
+    /// What is deleted of a part, by its number.
+    var deletions: [PartID: PartDeletions] = [:]
     /// Parts that a merge or a retention pass is working on: no other one takes them.
     var claimed: Set<PartID> = []
     /// Parts that a merge met damage in: left as they are.
@@ -51,6 +53,9 @@ package final class SeriesEngine: JournalParticipant {
   let folder: PartsFolder
   let indexBlocks: PartBlockCache
   let state: Mutex<State>
+  /// Held, ahead of the state's lock and across a commit, by whatever replaces or removes parts and by a deletion, so
+  /// that the parts which a deletion names are those that there are.
+  let replacing = Mutex<Void>(())
   let counters = Mutex(SeriesStatistics())
   private let journal = Mutex<Journal?>(nil)
 
@@ -77,6 +82,7 @@ package final class SeriesEngine: JournalParticipant {
       }
     }
     state.metadata.add(of: [], state.parts.byAge)
+    state.add(try catalog.tombstones())
     self.state = Mutex(state)
   }
 
@@ -105,6 +111,7 @@ package final class SeriesEngine: JournalParticipant {
       result.parts = state.parts.count + state.unreadable.count
       result.damagedParts = state.unreadable.count
       result.partBytes = state.parts.reduce(0) { $0 + $1.record.bytes }
+      result.tombstones = state.tombstoneCount
       return (state.head, state.frozen)
     }
     (result.indexCacheBytes, result.indexCacheHits, result.indexCacheMisses) = indexBlocks.statistics

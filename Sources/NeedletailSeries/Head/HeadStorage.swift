@@ -215,6 +215,26 @@ struct HeadStorage: Sendable {
     return false
   }
 
+  /// Between which times within the range all samples and histograms of a series lie, as far as its earliest and latest
+  /// tell; nil where it has none there.
+  func bounds(_ series: Int, in range: ClosedRange<Int64>) -> ClosedRange<Int64>? {
+    guard let state = states.find(series) else { return nil }
+    var result: ClosedRange<Int64>?
+    if !state.chain.isEmpty, range.overlaps(state.chain.minTime...state.chain.maxTime) {
+      result = range.clamped(to: state.chain.minTime...state.chain.maxTime)
+    }
+    var next = state.rarity > 0 ? rarities[Int(state.rarity) - 1].histogramTail : 0
+    while next != 0 {
+      let row = histograms[Int(next) - 1]
+      if range.contains(row.timestamp) {
+        let (first, last) = (result?.lowerBound ?? row.timestamp, result?.upperBound ?? row.timestamp)
+        result = min(first, row.timestamp)...max(last, row.timestamp)
+      }
+      next = row.previous
+    }
+    return result
+  }
+
   /// The exemplars within the range of the series that `isWanted` accepts, in order of arrival.
   func exemplars(from start: Int64, to end: Int64, where isWanted: (Int) -> Bool) -> [StoredExemplar] {
     exemplars.compactMap { row in

@@ -84,21 +84,25 @@ struct HeadFlush {
       begun = [:]
       var columns = SampleColumns()
       for number in series {
+        let id = head.registry.id(number)
         columns.removeAll()
         head.collect(number, from: .min, to: .max, into: &columns)
         try add(columns, of: number)
         let histograms = HistogramRule.settled(head.histograms(number, from: .min, to: .max))
         try forEachDay(histograms[...], \.timestamp, of: number) { (builder, part) throws(BlockError) in
           try builder.append(part)
+          for histogram in part { builder.digests.add(.histogram(id, histogram), of: id, at: histogram.timestamp) }
         }
         guard let all = exemplars[number] else { continue }
         try forEachDay(all.sortedSet()[...], \.timestamp, of: number) { (builder, part) throws(BlockError) in
           try builder.append(Array(part))
+          for exemplar in part { builder.digests.add(.exemplar(id, exemplar), of: id, at: exemplar.timestamp) }
         }
       }
     }
 
     private mutating func add(_ columns: SampleColumns, of series: Int) throws(BlockError) {
+      let id = head.registry.id(series)
       var start = 0
       while start < columns.count {
         let day = SeriesEngine.day(of: columns.timestamps[start])
@@ -114,6 +118,9 @@ struct HeadFlush {
             do throws(BlockError) {
               try builder.append(
                 UnsafeBufferPointer(rebasing: times[start..<end]), UnsafeBufferPointer(rebasing: values[start..<end]))
+              builder.digests.add(
+                id, UnsafeBufferPointer(rebasing: times[start..<end]),
+                UnsafeBufferPointer(rebasing: values[start..<end]))
             } catch { problem = error }
           }
           if let problem { throw problem }

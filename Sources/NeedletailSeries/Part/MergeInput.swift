@@ -12,16 +12,22 @@ struct MergeInput {
   var samples: SampleScan
   private var histograms: PartScan
   private var exemplars: ExemplarScan
+  private let deletedSeries: DeletedSeries
+  /// The instants at which nothing is left of the current series.
+  private(set) var deleted = TimeRangeSet()
   private var summaries: SummaryReader
   /// Those of the current series, where they were needed.
   private var summaryRows: [SummaryRow]?
   /// The numbers in the new part of this one's timestamp columns, as far as they are known.
   private var timeColumns: [UInt32] = []
 
-  init(_ part: SeriesPart) {
+  /// `deletions` are those that apply to the part.
+  init(_ part: SeriesPart, _ deletions: PartDeletions?) throws(SeriesDamage) {
     self.part = part
     // Each block is read once, so that keeping it would only put out what queries use.
-    reader = PartSeriesReader(PartIndex(part))
+    let index = PartIndex(part, deletions: deletions)
+    deletedSeries = try index.deleted()
+    reader = PartSeriesReader(index)
     samples = SampleScan(part)
     histograms = PartScan(part, kind: PartBlockKind.histograms)
     exemplars = ExemplarScan(part)
@@ -40,6 +46,23 @@ struct MergeInput {
     labels = nil
     summaryRows = nil
     record = try reader.record(number)
+    deleted = deletedSeries.isEmpty ? TimeRangeSet() : deletedSeries.times(of: number)
+  }
+
+  /// Whether anything of the current series is not deleted.
+  mutating func isAnythingLeft() throws(SeriesDamage) -> Bool {
+    guard record != nil, !deleted.isEmpty else { return record != nil }
+    var runs = sampleRuns
+    while let run = try samples.next(&runs) {
+      if run.times.contains(where: { !deleted.contains($0) }) { return true }
+    }
+    var found: [StoredHistogram] = []
+    try readHistograms(into: &found)
+    found.remove(deleted, from: 0)
+    if !found.isEmpty { return true }
+    var scan = exemplars
+    while let exemplar = try scan.next(of: number) { if !deleted.contains(exemplar.timestamp) { return true } }
+    return false
   }
 
   /// The current series' canonical labels, put together when they are asked for: where identities are equal, those of
@@ -67,7 +90,7 @@ struct MergeInput {
     return summaryRows?.first { $0.run == run.number }?.summary
   }
 
-  /// Adds the current series' histograms.
+  /// Adds the current series' histograms, those that are deleted included.
   mutating func readHistograms(into all: inout [StoredHistogram]) throws(SeriesDamage) {
     guard let record else { return }
     var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
@@ -79,7 +102,7 @@ struct MergeInput {
     {}
   }
 
-  /// Adds the current series' exemplars.
+  /// Adds the current series' exemplars, those that are deleted included.
   mutating func readExemplars(into all: inout [StoredExemplar]) throws(SeriesDamage) {
     while let exemplar = try exemplars.next(of: number) { all.append(exemplar) }
   }

@@ -23,12 +23,13 @@ enum PartBlockKind {
   static let times: UInt8 = 10
   static let names: UInt8 = 11
   static let summaries: UInt8 = 12
+  static let digests: UInt8 = 13
 
   /// What people call them.
   static let titles: [(kind: UInt8, title: String)] = [
     (samples, "values"), (histograms, "histograms"), (exemplars, "exemplars"), (dictionary, "dictionary"),
     (postings, "postings"), (series, "series"), (labels, "labels"), (slots, "slots"), (times, "times"),
-    (names, "names"), (summaries, "summaries"),
+    (names, "names"), (summaries, "summaries"), (digests, "digests"),
   ]
 
   /// The file that blocks of a kind lie in.

@@ -18,36 +18,59 @@ struct SampleJoin {
     var time: Int64 { run.times[position] }
   }
 
+  /// The series that is joined.
+  private var id = SeriesID(Hash128(high: 0, low: 0))
   private var sources: [Source] = []
   private var times: [Int64] = []
   private var values: [Double] = []
 
-  /// Writes the samples of the current series of some inputs to the builder.
+  /// Writes the samples of the current series of some inputs to the builder, and takes those that it does not write out
+  /// of its digests.
   mutating func join(
-    _ members: [Int], of inputs: inout [MergeInput], to builder: SeriesPartBuilder
+    _ members: [Int], of inputs: inout [MergeInput], _ id: SeriesID, to builder: SeriesPartBuilder
   ) throws(SeriesMaintenanceError) {
     sources.removeAll(keepingCapacity: true)
+    self.id = id
     for input in members {
       var runs = inputs[input].sampleRuns
-      guard let run = try Self.next(&runs, of: &inputs[input]) else { continue }
-      sources.append(Source(input: input, runs: runs, run: run))
+      guard let source = try next(&runs, of: input, &inputs, builder) else { continue }
+      sources.append(source)
     }
     while let (first, bound) = earliest() {
       if Task.isCancelled { throw .cancelled }
       if let bound, sources[first].time == bound {
-        try settle(at: bound, &inputs)
+        try settle(at: bound, &inputs, builder)
       } else if try !passOn(first, before: bound, &inputs, builder) {
-        try take(first, before: bound, &inputs)
+        try take(first, before: bound, &inputs, builder)
       }
       if times.count >= 2 * SampleRun.countMax { try write(SampleRun.countMax, to: builder) }
     }
     try write(times.count, to: builder)
   }
 
-  private static func next(
-    _ runs: inout PartScan.Runs, of input: inout MergeInput
-  ) throws(SeriesMaintenanceError) -> SampleScan.Run? {
-    try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in try input.samples.next(&runs) }
+  /// The next run of an input of which anything is left, without what is deleted.
+  private func next(
+    _ runs: inout PartScan.Runs, of input: Int, _ inputs: inout [MergeInput], _ builder: SeriesPartBuilder
+  ) throws(SeriesMaintenanceError) -> Source? {
+    do throws(SeriesDamage) {
+      let deleted = inputs[input].deleted
+      while var run = try inputs[input].samples.next(&runs) {
+        guard deleted.overlaps(run.times[0], run.times[run.times.count - 1]) else {
+          return Source(input: input, runs: runs, run: run)
+        }
+        let kept = run.times.indices.filter { !deleted.contains(run.times[$0]) }
+        if kept.count == run.times.count { return Source(input: input, runs: runs, run: run) }
+        var values: [Double] = []
+        try inputs[input].samples.decode(run, into: &values)
+        for (time, value) in zip(run.times, values) where deleted.contains(time) {
+          builder.digests.remove(.sample(id, time, value.bitPattern), of: id, at: time)
+        }
+        if kept.isEmpty { continue }
+        run.times = kept.map { run.times[$0] }
+        return Source(input: input, runs: runs, run: run, values: kept.map { values[$0] })
+      }
+      return nil
+    } catch { throw .damage(error) }
   }
 
   /// The source with the earliest sample, and the earliest time of the others.
@@ -73,7 +96,9 @@ struct SampleJoin {
   ) throws(SeriesMaintenanceError) -> Bool {
     let source = sources[index]
     let all = source.run.times
-    guard source.position == 0, all.count >= SampleRun.countMin, bound.map({ all[all.count - 1] < $0 }) ?? true,
+    // A run that is decoded already may be without some of its samples.
+    guard source.position == 0, source.values.isEmpty, all.count >= SampleRun.countMin,
+      bound.map({ all[all.count - 1] < $0 }) ?? true,
       // What waits is written as runs of its own then, which must not be short.
       times.isEmpty || times.count >= SampleRun.countMin
     else { return false }
@@ -89,13 +114,13 @@ struct SampleJoin {
           bytes, timeColumn: column, first: all[0], last: all[all.count - 1], count: all.count, summary: summary)
       }
     }
-    try advance(index, by: all.count, &inputs)
+    try advance(index, by: all.count, &inputs, builder)
     return true
   }
 
   /// Takes the samples of a source that are earlier than those of the others.
   private mutating func take(
-    _ index: Int, before bound: Int64?, _ inputs: inout [MergeInput]
+    _ index: Int, before bound: Int64?, _ inputs: inout [MergeInput], _ builder: SeriesPartBuilder
   ) throws(SeriesMaintenanceError) {
     try decode(index, &inputs)
     let start = sources[index].position
@@ -103,20 +128,24 @@ struct SampleJoin {
     let end = bound.map { all.firstIndex(notBefore: $0, in: start..<all.count) } ?? all.count
     times.append(contentsOf: all[start..<end])
     values.append(contentsOf: sources[index].values[start..<end])
-    try advance(index, by: end - start, &inputs)
+    try advance(index, by: end - start, &inputs, builder)
   }
 
   /// Settles the samples of all sources at their earliest time.
-  private mutating func settle(at time: Int64, _ inputs: inout [MergeInput]) throws(SeriesMaintenanceError) {
+  private mutating func settle(
+    at time: Int64, _ inputs: inout [MergeInput], _ builder: SeriesPartBuilder
+  ) throws(SeriesMaintenanceError) {
     var winner: UInt64?
     // From behind, because a source that has ended is removed.
     for index in sources.indices.reversed() where sources[index].time == time {
       try decode(index, &inputs)
       let bits = sources[index].values[sources[index].position].bitPattern
+      builder.digests.remove(.sample(id, time, bits), of: id, at: time)
       winner = winner.map { SampleRule.winner($0, bits) } ?? bits
-      try advance(index, by: 1, &inputs)
+      try advance(index, by: 1, &inputs, builder)
     }
     guard let winner else { return }
+    builder.digests.add(.sample(id, time, winner), of: id, at: time)
     times.append(time)
     values.append(Double(bitPattern: winner))
   }
@@ -131,21 +160,21 @@ struct SampleJoin {
   }
 
   private mutating func advance(
-    _ index: Int, by count: Int, _ inputs: inout [MergeInput]
+    _ index: Int, by count: Int, _ inputs: inout [MergeInput], _ builder: SeriesPartBuilder
   ) throws(SeriesMaintenanceError) {
     sources[index].position += count
     let source = sources[index]
     guard source.position == source.run.times.count else { return }
     let last = source.run.times[source.position - 1]
     var runs = source.runs
-    guard let run = try Self.next(&runs, of: &inputs[source.input]) else {
+    guard let next = try next(&runs, of: source.input, &inputs, builder) else {
       sources.remove(at: index)
       return
     }
-    guard run.times[0] > last else {
+    guard next.time > last else {
       throw .damage(inputs[source.input].part.damage("runs overlap in time", kind: PartBlockKind.samples))
     }
-    sources[index] = Source(input: source.input, runs: runs, run: run)
+    sources[index] = next
   }
 
   /// Writes the first samples that wait.

@@ -24,12 +24,15 @@ final class SeriesPartBuilder {
   private var seriesCount = 0
   private var tenants: [PartContent.Tenant] = []
   private var scratch: [UInt8] = []
+  /// What is to be told of all that is added: whoever adds it sees to it, for a merge knows without looking.
+  var digests: DigestTable
   private var rows: UInt64 = 0
   private var minTime = Int64.max
   private var maxTime = Int64.min
 
   init(day: Int64, level: UInt32, slots: SlotMap, blockBytes: Int, folder: PartsFolder) throws(BlockError) {
     self.day = day
+    digests = DigestTable(slots)
     self.level = level
     let writer = try folder.makePart()
     func blocks(_ kind: UInt8, _ name: String) throws(BlockError) -> RunBlocks {
@@ -49,6 +52,9 @@ final class SeriesPartBuilder {
     }
     self.writer = writer
   }
+
+  /// Whether no series was begun.
+  var isEmpty: Bool { seriesCount == 0 }
 
   /// Gives the part up and removes its folder, as far as that works.
   func discard() { writer.discard() }
@@ -187,6 +193,7 @@ final class SeriesPartBuilder {
       (PartBlockKind.exemplars, exemplars.locations, []), (PartBlockKind.times, times.locations, times.firsts),
       (PartBlockKind.summaries, summaries.locations, summaries.firsts),
     ] { (content.blocks[kind], content.firsts[kind]) = (locations, firsts) }
+    try index.write(digests)
     try index.finish(&content)
     _ = try contentFile.append(content.encoded(), kind: PartBlockKind.content)
     return try writer.finish(

@@ -12,12 +12,13 @@ struct SeriesPartMerge {
   private var join = SampleJoin()
   private var members: [Int] = []
 
-  /// Writes everything that is in the parts, each sample once, as one part.
+  /// Writes everything that is in the parts and not deleted, each sample once, as one part; nil where nothing is left.
   ///
   /// Ends soon when its task is cancelled, and then, as after any error, leaves nothing behind.
   static func merge(
-    _ parts: [SeriesPart], options: SeriesEngineOptions, slots: SlotMap, to folder: PartsFolder
-  ) throws(SeriesMaintenanceError) -> PartRecord {
+    _ parts: [SeriesPart], _ deletions: [PartID: PartDeletions], options: SeriesEngineOptions, slots: SlotMap,
+    to folder: PartsFolder
+  ) throws(SeriesMaintenanceError) -> PartRecord? {
     var metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
     metadata.add(of: [], parts.byAge)
     let descriptions = metadata.entries.map { ($0.key, $0.value.description) }.sortedByKey()
@@ -30,7 +31,11 @@ struct SeriesPartMerge {
     } catch { throw .block(error) }
     do throws(SeriesMaintenanceError) {
       var merge = SeriesPartMerge(parts, builder)
-      try merge.run(parts)
+      try merge.run(parts, deletions)
+      guard !builder.isEmpty else {
+        builder.discard()
+        return nil
+      }
       return try SeriesMaintenanceError.wrapping { () throws(BlockError) in
         try builder.finish(metadata: descriptions)
       }
@@ -47,12 +52,15 @@ struct SeriesPartMerge {
     self.builder = builder
   }
 
-  private mutating func run(_ parts: [SeriesPart]) throws(SeriesMaintenanceError) {
+  private mutating func run(
+    _ parts: [SeriesPart], _ deletions: [PartID: PartDeletions]
+  ) throws(SeriesMaintenanceError) {
     try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in
       for part in parts {
-        var input = MergeInput(part)
+        var input = try MergeInput(part, deletions[part.record.id])
         try input.advance()
         inputs.append(input)
+        try builder.digests.add(part)
       }
     }
     var last: (tenant: Int, labels: [UInt8])?
@@ -102,33 +110,54 @@ struct SeriesPartMerge {
     return members.first
   }
 
+  /// Whether the members have anything of their series that is not deleted.
+  private mutating func isAnythingLeft() throws(SeriesMaintenanceError) -> Bool {
+    for member in members {
+      do throws(SeriesDamage) {
+        if try inputs[member].isAnythingLeft() { return true }
+      } catch { throw .damage(error) }
+    }
+    return false
+  }
+
   private mutating func writeSeries(_ first: Int, labels: [UInt8]) throws(SeriesMaintenanceError) {
     guard let id = inputs[first].record?.id else { return }
     let start = members.reduce(Int64(0)) { max($0, inputs[$1].record?.startTimestamp ?? 0) }
     let tenant = inputs[first].tenantID
-    try SeriesMaintenanceError.wrapping { () throws(BlockError) in
-      var problem: BlockError?
-      labels.withUnsafeBytes { labels in
-        do throws(BlockError) { try builder.begin(id, tenant: tenant, labels: labels, start: start) } catch {
-          problem = error
+    // Where nothing is left, what follows only takes it out of the digests.
+    if try isAnythingLeft() {
+      try SeriesMaintenanceError.wrapping { () throws(BlockError) in
+        var problem: BlockError?
+        labels.withUnsafeBytes { labels in
+          do throws(BlockError) { try builder.begin(id, tenant: tenant, labels: labels, start: start) } catch {
+            problem = error
+          }
         }
+        if let problem { throw problem }
       }
-      if let problem { throw problem }
     }
-    try join.join(members, of: &inputs, to: builder)
+    try join.join(members, of: &inputs, id, to: builder)
     var histograms: [StoredHistogram] = []
     var exemplars: [StoredExemplar] = []
     try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in
       for member in members {
+        let known = (histograms.count, exemplars.count)
         try inputs[member].readHistograms(into: &histograms)
         try inputs[member].readExemplars(into: &exemplars)
+        for one in histograms[known.0...] { builder.digests.remove(.histogram(id, one), of: id, at: one.timestamp) }
+        for one in exemplars[known.1...] { builder.digests.remove(.exemplar(id, one), of: id, at: one.timestamp) }
+        histograms.remove(inputs[member].deleted, from: known.0)
+        exemplars.remove(inputs[member].deleted, from: known.1)
       }
     }
     // The number of a series is another one in each part, and must not tell equal exemplars apart.
     for index in exemplars.indices { exemplars[index].series = 0 }
+    let (settled, distinct) = (HistogramRule.settled(histograms), exemplars.sortedSet())
+    for one in settled { builder.digests.add(.histogram(id, one), of: id, at: one.timestamp) }
+    for one in distinct { builder.digests.add(.exemplar(id, one), of: id, at: one.timestamp) }
     try SeriesMaintenanceError.wrapping { () throws(BlockError) in
-      if !histograms.isEmpty { try builder.append(HistogramRule.settled(histograms)[...]) }
-      if !exemplars.isEmpty { try builder.append(exemplars.sortedSet()) }
+      if !settled.isEmpty { try builder.append(settled[...]) }
+      if !distinct.isEmpty { try builder.append(distinct) }
     }
   }
 }

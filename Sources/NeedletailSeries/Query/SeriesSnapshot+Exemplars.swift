@@ -36,12 +36,18 @@ extension SeriesSnapshot {
       return
     }
     if selected.isEmpty { return }
+    let deleted: DeletedSeries
+    do throws(SeriesDamage) { deleted = try index.deleted() } catch {
+      note(error)
+      return
+    }
     var reader = PartSeriesReader(index)
     for block in part.content.blocks(PartBlockKind.exemplars).indices {
       if Task.isCancelled { throw .cancelled }
       do throws(SeriesDamage) {
         let bytes = try part.block(block, kind: PartBlockKind.exemplars)
         for stored in try part.exemplars(bytes, block, where: selected) where range.contains(stored.timestamp) {
+          if !deleted.isEmpty, deleted.times(of: stored.series).contains(stored.timestamp) { continue }
           let labels = LabelSet(canonicalBytes: try reader.labels(of: stored.series))
           result[labels, default: []].insert(Exemplar(stored))
         }

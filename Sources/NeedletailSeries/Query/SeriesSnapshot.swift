@@ -1,3 +1,4 @@
+import NeedletailBlocks
 import NeedletailTelemetry
 
 /// Head, frozen head and parts as they were at one instant: what one query reads, whatever a flush does meanwhile.
@@ -16,7 +17,7 @@ struct SeriesSnapshot: Sendable {
   /// Parts that the range does not touch are passed over.
   init(
     tenant: TenantID, range: TimeRange?, heads: [SeriesHead], parts: [SeriesPart], damages: [SeriesDamage],
-    indexBlocks: PartBlockCache
+    indexBlocks: PartBlockCache, deletions: [PartID: PartDeletions]
   ) {
     self.tenant = tenant
     self.range = range
@@ -26,7 +27,12 @@ struct SeriesSnapshot: Sendable {
     // The oldest first: samples of a series are then mostly read in the order of time.
     for part in parts.byAge where part.overlaps(range) && part.content.tenants.contains(where: { $0.tenant == tenant })
     {
-      sources.append(.part(part, PartIndex(part, cache: indexBlocks)))
+      let index = PartIndex(part, cache: indexBlocks, deletions: deletions[part.record.id])
+      do throws(SeriesDamage) {
+        // Looked up now: what cannot be told to be there still is not answered.
+        _ = try index.deleted()
+        sources.append(.part(part, index))
+      } catch { self.damages.append(error) }
     }
   }
 
@@ -97,7 +103,8 @@ extension PartIndex {
     var numbers: [UInt32] = []
     let summary = part.record.summary
     let isWhole = summary.minTime >= range.startMilliseconds && summary.maxTime <= range.endMilliseconds
-    if isWhole, content.blocks(PartBlockKind.exemplars).isEmpty {
+    let deleted = try deleted()
+    if isWhole, deleted.isEmpty, content.blocks(PartBlockKind.exemplars).isEmpty {
       selected.forEach { numbers.append(UInt32(truncatingIfNeeded: $0)) }
       return numbers
     }
@@ -111,6 +118,7 @@ extension PartIndex {
         if try reader.block(of: number).mayHave(
           number % SeriesBlock.seriesMax, from: range.startMilliseconds, to: range.endMilliseconds)
         {
+          if !deleted.isEmpty, deleted.takesAll(number, try reader.record(number), in: range) { return }
           numbers.append(UInt32(truncatingIfNeeded: number))
         }
       } catch {

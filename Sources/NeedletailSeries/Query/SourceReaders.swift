@@ -14,6 +14,12 @@ struct SourceReaders: Sendable {
       histograms = PartScan(part, kind: PartBlockKind.histograms)
       summaries = SummaryReader(part)
     }
+
+    /// The instants at which nothing is left of a series.
+    func deletedTimes(of number: Int) throws(SeriesDamage) -> TimeRangeSet {
+      let deleted = try series.index.deleted()
+      return deleted.isEmpty ? TimeRangeSet() : deleted.times(of: number)
+    }
   }
 
   /// What a series has beside its float samples.
@@ -67,7 +73,7 @@ struct SourceReaders: Sendable {
   }
 
   /// The summaries of a series' runs that lie within the range, in ms, and that `isWanted` accepts by the times of the
-  /// first and the last sample; none where histograms may stand in place of samples.
+  /// first and the last sample; none where histograms may stand in place of samples, or something is deleted.
   mutating func summaries(
     _ place: SeriesGathering.Place, from start: Int64, to end: Int64, where isWanted: (ClosedRange<Int64>) -> Bool
   ) throws(SeriesDamage) -> [SummaryRow] {
@@ -77,9 +83,11 @@ struct SourceReaders: Sendable {
     guard record.histogramRuns == 0, record.summaryCount > 0 else { return [] }
     var rows: [SummaryRow] = []
     try parts[part].summaries.read(record.summaries, count: record.summaryCount, into: &rows)
+    let deleted = try parts[part].deletedTimes(of: Int(place.number))
     return rows.filter { row in
       let (first, last) = (row.summary.firstTime, row.summary.lastTime)
-      return first >= start && first <= last && last <= end && isWanted(first...last)
+      return first >= start && first <= last && last <= end && !deleted.overlaps(first, last)
+        && isWanted(first...last)
     }
   }
 
@@ -98,6 +106,8 @@ struct SourceReaders: Sendable {
       return
     }
     let part = Int(place.source) - heads.count
+    let deleted = try parts[part].deletedTimes(of: number)
+    let before = columns.count
     let record = try parts[part].series.record(number)
     found.start = max(found.start, record.startTimestamp)
     if Int(record.sampleRuns) > passed.count {
@@ -105,12 +115,15 @@ struct SourceReaders: Sendable {
         PartScan.Runs(record.samples, count: record.sampleRuns), from: start, to: end, without: passed,
         into: &columns)
     }
+    columns.remove(deleted, from: before)
     var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
+    let known = found.histograms.count
     while try parts[part].histograms.next(
       &runs,
       { (reader) throws(MalformedBytes) in
         try HistogramRun.decode(&reader, from: start, to: end, into: &found.histograms)
       })
     {}
+    found.histograms.remove(deleted, from: known)
   }
 }

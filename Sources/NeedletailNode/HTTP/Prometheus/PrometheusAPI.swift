@@ -111,7 +111,7 @@ struct PrometheusAPI: Sendable {
     _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
     let expression = try Self.parse(try parameters.required("query"))
-    let scope = try scope(parameters, tenant)
+    let scope = try Self.scope(parameters, tenant)
     var selectors: [[LabelMatcher]] = []
     try expression.walk { part in
       guard case .selector(let selector) = part.node else { return }
@@ -169,7 +169,7 @@ struct PrometheusAPI: Sendable {
   private func series(
     _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
-    let scope = try scope(parameters, tenant)
+    let scope = try Self.scope(parameters, tenant)
     guard !scope.selectors.isEmpty else { throw QueryError(.badData, "no match[] parameter provided") }
     let limit = try parameters.limit() ?? Self.listMax
     let found = try await queries.run(for: context) { try await $0.series.series(scope, limit: limit + 1) }
@@ -181,7 +181,7 @@ struct PrometheusAPI: Sendable {
   private func labels(
     _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
-    let scope = try scope(parameters, tenant)
+    let scope = try Self.scope(parameters, tenant)
     let limit = try parameters.limit() ?? Self.listMax
     let names = try await queries.run(for: context) { try await $0.series.labelNames(scope, limit: limit + 1) }
     return Self.list(names, limit)
@@ -191,7 +191,7 @@ struct PrometheusAPI: Sendable {
     _ name: String, _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
     guard !name.isEmpty else { throw QueryError(.badData, "the label's name is empty") }
-    let scope = try scope(parameters, tenant)
+    let scope = try Self.scope(parameters, tenant)
     let limit = try parameters.limit() ?? Self.listMax
     let values = try await queries.run(for: context) { try await $0.series.labelValues(name, scope, limit: limit + 1) }
     return Self.list(values, limit)
@@ -264,17 +264,18 @@ struct PrometheusAPI: Sendable {
   /// Selectors of one request; each may ask for every series.
   private static let selectorsMax = 64
 
-  private func scope(_ parameters: FormParameters, _ tenant: TenantID) throws -> MetadataScope {
+  /// The selectors and the range of a request, all times where it names none.
+  static func scope(_ parameters: FormParameters, _ tenant: TenantID) throws -> MetadataScope {
     let start = try parameters.time("start") ?? .min
     let end = try parameters.time("end") ?? .max
     guard let range = TimeRange(startMilliseconds: start, endMilliseconds: end) else {
       throw QueryError(.badData, "end timestamp must not be before start time")
     }
     let texts = parameters.all("match[]")
-    guard texts.count <= Self.selectorsMax else {
-      throw QueryError(.badData, "more than \(Self.selectorsMax) match[] parameters")
+    guard texts.count <= selectorsMax else {
+      throw QueryError(.badData, "more than \(selectorsMax) match[] parameters")
     }
-    let selectors = try texts.map { try Self.selector($0) }
+    let selectors = try texts.map { try selector($0) }
     return MetadataScope(tenant: tenant, selectors: selectors, range: range)
   }
 

@@ -9,12 +9,22 @@ import Synchronization
 final class PartIndex: Sendable {
   let part: SeriesPart
   private let cache: PartBlockCache?
+  private let deletions: PartDeletions?
   private let noted = Mutex<SeriesDamage?>(nil)
 
   /// Without a cache every block is read anew, as a merge does, which reads each once.
-  init(_ part: SeriesPart, cache: PartBlockCache? = nil) {
+  ///
+  /// `deletions` are those that apply to the part.
+  init(_ part: SeriesPart, cache: PartBlockCache? = nil, deletions: PartDeletions? = nil) {
     self.part = part
     self.cache = cache
+    self.deletions = deletions
+  }
+
+  /// What of the part is deleted; throws where the index cannot tell.
+  func deleted() throws(SeriesDamage) -> DeletedSeries {
+    guard let deletions else { return DeletedSeries() }
+    return try deletions.series(in: self)
   }
 
   var content: PartContent { part.content }

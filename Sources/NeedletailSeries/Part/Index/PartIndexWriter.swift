@@ -57,6 +57,13 @@ struct PartIndexWriter {
     if let first { firsts[kind, default: []].append(UInt64(first)) }
   }
 
+  /// Writes the digests of the part.
+  mutating func write(_ digests: DigestTable) throws(BlockError) {
+    for (hour, bytes) in digests.encoded() {
+      try write(bytes, kind: PartBlockKind.digests, first: Int(clamping: hour))
+    }
+  }
+
   /// Writes all that is left and notes where it is.
   mutating func finish(_ content: inout PartContent) throws(BlockError) {
     try closeRecords()

@@ -1,0 +1,154 @@
+import NeedletailBlocks
+import NeedletailTelemetry
+
+/// The digest of one slot within one window, and between which times its elements lie, in ms.
+struct DigestRow: Equatable, Sendable {
+  var digest = SeriesDigest()
+  var first = Int64.max
+  var last = Int64.min
+
+  @inline(__always) mutating func widen(_ first: Int64, _ last: Int64) {
+    self.first = min(self.first, first)
+    self.last = max(self.last, last)
+  }
+}
+
+/// The digests of a part in the making, by window and slot.
+///
+/// A flush adds what it writes. A merge adds the digests of its inputs and takes out what it does not write: so it
+/// need not decode what it passes on.
+struct DigestTable: Sendable {
+  private let slots: SlotMap
+  private var windows: [SeriesWindow: [DigestRow]] = [:]
+
+  init(_ slots: SlotMap) { self.slots = slots }
+
+  private mutating func change(_ slot: UInt16, at time: Int64, _ body: (inout DigestRow) -> Void) {
+    let window = SeriesWindow(of: time)
+    body(&windows[window, default: [DigestRow](repeating: DigestRow(), count: slots.count)][Int(slot)])
+  }
+
+  /// Adds samples of one series, sorted by time.
+  mutating func add(_ id: SeriesID, _ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>) {
+    let slot = slots.slot(of: id)
+    var start = 0
+    while start < times.count {
+      let end = SeriesWindow(of: times[start]).range.endMilliseconds
+      var digest = SeriesDigest()
+      let first = start
+      while start < times.count, times[start] <= end {
+        digest.add(SeriesDigest.sample(id, times[start], values[start].bitPattern))
+        start += 1
+      }
+      change(slot, at: times[first]) { row in
+        row.digest.add(digest)
+        row.widen(times[first], times[start - 1])
+      }
+    }
+  }
+
+  /// Adds one element of a series.
+  mutating func add(_ digest: SeriesDigest, of id: SeriesID, at time: Int64) {
+    change(slots.slot(of: id), at: time) { row in
+      row.digest.add(digest)
+      row.widen(time, time)
+    }
+  }
+
+  /// Takes out one element of a series; the times of what is left are not narrowed.
+  mutating func remove(_ digest: SeriesDigest, of id: SeriesID, at time: Int64) {
+    change(slots.slot(of: id), at: time) { $0.digest.remove(digest) }
+  }
+
+  /// Adds all that a part has.
+  mutating func add(_ part: SeriesPart) throws(SeriesDamage) {
+    for block in part.content.blocks(PartBlockKind.digests).indices {
+      let (window, rows) = try part.digests(block)
+      for (slot, row) in rows where Int(slot) < slots.count {
+        change(slot, at: window.range.startMilliseconds) { mine in
+          mine.digest.add(row.digest)
+          mine.widen(row.first, row.last)
+        }
+      }
+    }
+  }
+
+  /// One block for each window that has anything, in order, and which hour of its day it is.
+  func encoded() -> [(hour: UInt64, bytes: [UInt8])] {
+    windows.keys.sorted().compactMap { window in
+      let rows = windows[window] ?? []
+      let filled = rows.indices.filter { !rows[$0].digest.isEmpty }
+      guard !filled.isEmpty else { return nil }
+      let start = window.range.startMilliseconds
+      var writer = ByteWriter(reserving: filled.count * 28)
+      var previous = 0
+      for slot in filled {
+        let row = rows[slot]
+        writer.appendVarint(UInt64(slot - previous))
+        writer.append(row.digest.low)
+        writer.append(row.digest.high)
+        writer.appendVarint(row.digest.count)
+        writer.appendVarint(UInt64(bitPattern: row.first &- start))
+        writer.appendVarint(UInt64(bitPattern: row.last &- row.first))
+        previous = slot
+      }
+      return (UInt64(clamping: window.hour), writer.bytes)
+    }
+  }
+}
+
+extension SeriesPart {
+  /// The window of a block of digests, and what it has of each slot, by slot.
+  func digests(_ block: Int) throws(SeriesDamage) -> (SeriesWindow, [(slot: UInt16, row: DigestRow)]) {
+    let kind = PartBlockKind.digests
+    let hour = content.first(ofBlock: block, kind: kind)
+    guard hour < UInt64(SeriesWindow.perDay),
+      let window = SeriesWindow(day: record.summary.partition, hour: Int64(hour))
+    else { throw damage("digests of no hour of the day", kind: kind, block: block) }
+    let bytes = try self.block(block, kind: kind)
+    var result: Result<[(slot: UInt16, row: DigestRow)], MalformedBytes> = .failure(.truncated)
+    bytes.withUnsafeBytes { bytes in
+      result = Result { () throws(MalformedBytes) in try DigestRow.decode(bytes, window.range) }
+    }
+    do throws(MalformedBytes) { return (window, try result.get()) } catch {
+      throw damage("\(error)", kind: kind, block: block)
+    }
+  }
+
+  /// What the part has of each slot within a window, by slot.
+  func digests(_ window: SeriesWindow) throws(SeriesDamage) -> [(slot: UInt16, row: DigestRow)] {
+    guard window.day == record.summary.partition else { return [] }
+    let hour = UInt64(clamping: window.hour)
+    let block = content.block(of: hour, kind: PartBlockKind.digests)
+    guard block != .max, content.first(ofBlock: block, kind: PartBlockKind.digests) == hour else { return [] }
+    return try digests(block).1
+  }
+}
+
+extension DigestRow {
+  /// Reads a block of digests of a window of these times.
+  static func decode(
+    _ bytes: UnsafeRawBufferPointer, _ range: TimeRange
+  ) throws(MalformedBytes) -> [(slot: UInt16, row: DigestRow)] {
+    var rows: [(slot: UInt16, row: DigestRow)] = []
+    var reader = ByteReader(bytes)
+    var slot: UInt64 = 0
+    while !reader.isAtEnd {
+      let step = try reader.readVarint()
+      guard rows.isEmpty || step > 0, step <= UInt64(UInt16.max), let next = UInt16(exactly: slot + step) else {
+        throw .invalid("slots of digests are out of order")
+      }
+      slot = UInt64(next)
+      let (low, high) = (try reader.read(UInt64.self), try reader.read(UInt64.self))
+      let count = try reader.readVarint()
+      let first = range.startMilliseconds &+ Int64(bitPattern: try reader.readVarint())
+      let last = first &+ Int64(bitPattern: try reader.readVarint())
+      guard range.contains(first), range.contains(last), first <= last else {
+        throw .invalid("times of a digest are out of bounds")
+      }
+      let digest = SeriesDigest(high: high, low: low, count: count)
+      rows.append((next, DigestRow(digest: digest, first: first, last: last)))
+    }
+    return rows
+  }
+}
