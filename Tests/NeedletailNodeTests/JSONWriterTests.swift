@@ -28,6 +28,8 @@ struct JSONWriterTests {
       let value = Double(bitPattern: state ^ (state >> 29))
       guard value.isFinite else { continue }
       #expect(Double(NumberText.text(value))?.bitPattern == value.bitPattern, "seed \(seed): \(value)")
+      let isPlain = value == 0 || (value.magnitude >= 1e-6 && value.magnitude < 1e21) || !value.isFinite
+      #expect(NumberText.text(value).contains("e") == !isPlain, "seed \(seed): \(value)")
     }
   }
 

@@ -48,7 +48,16 @@ struct JSONWriter {
 
   /// A string from bytes; what is not UTF-8 becomes U+FFFD.
   mutating func string(bytes text: UnsafeRawBufferPointer) {
-    string(String(decoding: text, as: UTF8.self))
+    var all: UInt8 = 0
+    for byte in text { all |= byte }
+    if all < 0x80 { string(utf8: text) } else { string(String(decoding: text, as: UTF8.self)) }
+  }
+
+  /// A key from bytes, as `string(bytes:)`.
+  mutating func key(bytes name: UnsafeRawBufferPointer) {
+    string(bytes: name)
+    bytes.append(UInt8(ascii: ":"))
+    needsComma = false
   }
 
   /// A value that is JSON already.
@@ -98,12 +107,12 @@ struct JSONWriter {
     separate()
     if time < 0 { bytes.append(UInt8(ascii: "-")) }
     let (whole, fraction) = time.magnitude.quotientAndRemainder(dividingBy: 1000)
-    bytes.append(contentsOf: String(whole).utf8)
+    NumberText.append(whole, to: &bytes)
     guard fraction != 0 else { return }
     bytes.append(UInt8(ascii: "."))
-    let digits = String(fraction)
-    bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: 3 - digits.utf8.count))
-    bytes.append(contentsOf: digits.utf8)
+    if fraction < 100 { bytes.append(UInt8(ascii: "0")) }
+    if fraction < 10 { bytes.append(UInt8(ascii: "0")) }
+    NumberText.append(fraction, to: &bytes)
   }
 
   private mutating func open(_ bracket: UInt8) {

@@ -9,8 +9,14 @@ enum NumberText {
       return
     }
     if value.magnitude < 1e15, value == value.rounded(.towardZero), let whole = Int64(exactly: value) {
-      if whole == 0, value.sign == .minus { bytes.append(UInt8(ascii: "-")) }
-      bytes.append(contentsOf: String(whole).utf8)
+      if value.sign == .minus { bytes.append(UInt8(ascii: "-")) }
+      append(whole.magnitude, to: &bytes)
+      return
+    }
+    if value.magnitude >= 1e-4, value.magnitude < 1e15 {
+      // The standard library has the same digits in the same notation here.
+      var text = value.description
+      text.withUTF8 { bytes.append(contentsOf: $0) }
       return
     }
     if value.sign == .minus { bytes.append(UInt8(ascii: "-")) }
@@ -19,6 +25,20 @@ enum NumberText {
       appendExponential(digits, exponent, to: &bytes)
     } else {
       appendPlain(digits, exponent, to: &bytes)
+    }
+  }
+
+  /// Appends a whole number.
+  static func append(_ value: UInt64, to bytes: inout [UInt8]) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+      var rest = value
+      var place = digits.count
+      repeat {
+        place -= 1
+        digits[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+        rest /= 10
+      } while rest > 0
+      bytes.append(contentsOf: digits[place..<20])
     }
   }
 

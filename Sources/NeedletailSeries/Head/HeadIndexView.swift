@@ -4,18 +4,29 @@ import NeedletailTelemetry
 ///
 /// For listing names and values; selecting works on the directory's own view, with the head asked for what was found.
 struct HeadIndexView: SeriesIndexView {
+  /// With fewer than one of so many series active, their pairs are gathered instead of asking each pair.
+  private static let sparseShare = 16
+
   private let view: DirectoryView
   private let active: SeriesBitmap
+  /// The pairs that active series have; nil where most have some.
+  private let activePairs: SeriesBitmap?
 
   /// Nil where the directory has nothing of the tenant.
   init?(_ head: SeriesHead, of tenant: TenantID) {
     guard let view = head.directory.view(of: tenant) else { return nil }
     self.view = view
     var active = SeriesBitmap(universe: view.universe)
-    for series in head.withStorage({ $0.activeSeries }) where Int(series) < view.universe {
-      active.insert(Int(series))
-    }
+    let series = head.withStorage({ $0.activeSeries }).filter { Int($0) < view.universe }
+    for number in series { active.insert(Int(number)) }
     self.active = active
+    var pairs: SeriesBitmap?
+    if series.count * Self.sparseShare < view.universe {
+      var found = SeriesBitmap(universe: view.records.pairs.count)
+      for number in series { view.records.forEachPair(Int(number)) { found.insert($0) } }
+      pairs = found
+    }
+    activePairs = pairs
   }
 
   var universe: Int { view.universe }
@@ -49,7 +60,8 @@ struct HeadIndexView: SeriesIndexView {
 
   /// Whether the head has something of a series with this pair; mostly the first one tells.
   private func isActive(pair: Int) -> Bool {
-    view.directory.withContent { content in
+    if let activePairs { return activePairs.contains(pair) }
+    return view.directory.withContent { content in
       var isActive = false
       content.forEachSeries(ofPair: pair) { series in
         guard series < active.universe else { return false }

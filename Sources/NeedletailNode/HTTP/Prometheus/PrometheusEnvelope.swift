@@ -60,29 +60,58 @@ enum PrometheusEnvelope {
     json.array { json in for remark in remarks { json.string(remark) } }
   }
 
-  /// The answer to a query, written to the connection series by series.
+  /// The answer to a query: a large one is written to the connection series by series.
   static func answer(_ result: QueryResult, remarks: [String] = []) -> Response {
+    if isSmall(result.value) {
+      var json = JSONWriter()
+      begin(&json)
+      write(result.value, &json)
+      end(result, remarks, &json)
+      return Response(json: json)
+    }
     let body = ResponseBody { writer in
       var json = JSONWriter()
-      json.beginObject()
-      json.key("status")
-      json.string("success")
-      json.key("data")
-      json.beginObject()
-      try await write(result.value, &json, to: &writer)
-      json.endObject()
-      appendRemarks("warnings", result.warnings + remarks + warnings(result.coverage), to: &json)
-      appendRemarks("infos", result.infos, to: &json)
-      json.endObject()
+      begin(&json)
+      if case .vector(let columns) = result.value {
+        try await writeSeries(columns, "vector", &json, to: &writer)
+      } else if case .matrix(let columns) = result.value {
+        try await writeSeries(columns, "matrix", &json, to: &writer)
+      } else {
+        write(result.value, &json)
+      }
+      end(result, remarks, &json)
       try await writer.write(pieces: json.take())
       try await writer.finish(nil)
     }
     return Response(status: .ok, headers: [.contentType: "application/json"], body: body)
   }
 
-  private static func write(
-    _ value: QueryValue, _ json: inout JSONWriter, to writer: inout any ResponseBodyWriter
-  ) async throws {
+  /// Whether an answer is so small that it may be written at once.
+  private static func isSmall(_ value: QueryValue) -> Bool {
+    switch value {
+    case .scalar, .string: true
+    case .vector(let columns), .matrix(let columns):
+      columns.count <= 64 && columns.timestamps.count <= 256 && columns.histograms.isEmpty
+    case .logs, .spans: false
+    }
+  }
+
+  private static func begin(_ json: inout JSONWriter) {
+    json.beginObject()
+    json.key("status")
+    json.string("success")
+    json.key("data")
+    json.beginObject()
+  }
+
+  private static func end(_ result: QueryResult, _ remarks: [String], _ json: inout JSONWriter) {
+    json.endObject()
+    appendRemarks("warnings", result.warnings + remarks + warnings(result.coverage), to: &json)
+    appendRemarks("infos", result.infos, to: &json)
+    json.endObject()
+  }
+
+  private static func write(_ value: QueryValue, _ json: inout JSONWriter) {
     json.key("resultType")
     switch value {
     case .scalar(let number, let time):
@@ -99,12 +128,8 @@ enum PrometheusEnvelope {
         json.seconds(fromMilliseconds: time)
         json.string(text)
       }
-    case .vector(let columns):
-      json.string("vector")
-      try await writeSeries(columns, isVector: true, &json, to: &writer)
-    case .matrix(let columns):
-      json.string("matrix")
-      try await writeSeries(columns, isVector: false, &json, to: &writer)
+    case .vector(let columns): writeAll(columns, "vector", &json)
+    case .matrix(let columns): writeAll(columns, "matrix", &json)
     case .logs(let columns):
       json.string("streams")
       json.key("result")
@@ -116,14 +141,27 @@ enum PrometheusEnvelope {
     }
   }
 
-  private static func writeSeries(
-    _ columns: SeriesColumns, isVector: Bool, _ json: inout JSONWriter, to writer: inout any ResponseBodyWriter
-  ) async throws {
+  private static func writeAll(_ columns: SeriesColumns, _ type: String, _ json: inout JSONWriter) {
+    json.string(type)
     json.key("result")
     json.beginArray()
     var histogram = 0
     for row in 0..<columns.count {
-      SeriesJSON.write(columns, row: row, isVector: isVector, nextHistogram: &histogram, to: &json)
+      SeriesJSON.write(columns, row: row, isVector: type == "vector", nextHistogram: &histogram, to: &json)
+    }
+    json.endArray()
+  }
+
+  private static func writeSeries(
+    _ columns: SeriesColumns, _ type: String, _ json: inout JSONWriter, to writer: inout any ResponseBodyWriter
+  ) async throws {
+    json.key("resultType")
+    json.string(type)
+    json.key("result")
+    json.beginArray()
+    var histogram = 0
+    for row in 0..<columns.count {
+      SeriesJSON.write(columns, row: row, isVector: type == "vector", nextHistogram: &histogram, to: &json)
       if json.count >= chunkBytes { try await writer.write(pieces: json.take()) }
     }
     json.endArray()

@@ -26,9 +26,9 @@ enum SeriesJSON {
 
   static func labels(_ set: LabelSet, to json: inout JSONWriter) {
     json.beginObject()
-    for label in set.labels {
-      json.key(label.name)
-      json.string(label.value)
+    set.forEach { name, value in
+      json.key(bytes: name)
+      json.string(bytes: value)
     }
     json.endObject()
   }

@@ -96,23 +96,28 @@ struct WebConnection: ServerChildChannel {
   }
 
   func handle(value: Value, logger: Logger) async {
-    do {
-      switch try await value.negotiated.get() {
-      case .http1_1(let channel): await http1.handle(value: channel, logger: logger)
-      case .http2(let streams):
-        defer { value.channel.close(promise: nil) }
-        try await withTaskCancellationHandler {
-          try await withThrowingDiscardingTaskGroup { group in
-            for try await stream in streams.inbound {
-              group.addTask { await http1.handle(value: stream.take(), logger: logger) }
-            }
-          }
-        } onCancel: {
-          value.channel.close(promise: nil)
+    await withTaskExecutorPreference(EventLoopExecutor(value.channel.eventLoop)) {
+      do {
+        switch try await value.negotiated.get() {
+        case .http1_1(let channel): await http1.handle(value: channel, logger: logger)
+        case .http2(let streams): try await handle(streams, of: value.channel, logger)
+        }
+      } catch {
+        logger.trace("the connection ended early: \(error)")
+      }
+    }
+  }
+
+  private func handle(_ streams: HTTP2Streams, of channel: any Channel, _ logger: Logger) async throws {
+    defer { channel.close(promise: nil) }
+    try await withTaskCancellationHandler {
+      try await withThrowingDiscardingTaskGroup { group in
+        for try await stream in streams.inbound {
+          group.addTask { await http1.handle(value: stream.take(), logger: logger) }
         }
       }
-    } catch {
-      logger.trace("the connection ended early: \(error)")
+    } onCancel: {
+      channel.close(promise: nil)
     }
   }
 }
