@@ -78,9 +78,15 @@ struct UnreadBodyTests {
 
   // MARK: Connections
 
+  private let watches = ConnectionWatches()
+
+  private func answered(_ channel: EmbeddedChannel) {
+    ConnectionContext(channel: channel, watch: watches.watch(of: channel)).answered()
+  }
+
   private func connection() throws -> EmbeddedChannel {
     let channel = EmbeddedChannel()
-    try channel.pipeline.syncOperations.addHandler(ConnectionWatch())
+    try channel.pipeline.syncOperations.addHandler(watches.make())
     try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     return channel
   }
@@ -94,7 +100,7 @@ struct UnreadBodyTests {
   @Test("a client that goes on sending after its answer loses the connection") func unread() throws {
     let channel = try connection()
     try receive([.head(Self.head), body], channel)
-    ConnectionContext(channel: channel).answered()
+    answered(channel)
     channel.embeddedEventLoop.advanceTime(by: .seconds(4))
     try receive([body], channel)
     #expect(channel.isActive)
@@ -107,13 +113,13 @@ struct UnreadBodyTests {
     let channel = try connection()
     for _ in 0..<2 {
       try receive([.head(Self.head), body], channel)
-      ConnectionContext(channel: channel).answered()
+      answered(channel)
       channel.embeddedEventLoop.advanceTime(by: .seconds(4))
       try receive([body, .end(nil), .head(Self.head), body], channel)
       channel.embeddedEventLoop.advanceTime(by: .seconds(60))
       #expect(channel.isActive)
       try receive([.end(nil)], channel)
-      ConnectionContext(channel: channel).answered()
+      answered(channel)
       channel.embeddedEventLoop.advanceTime(by: .seconds(60))
       #expect(channel.isActive)
     }
@@ -123,10 +129,10 @@ struct UnreadBodyTests {
   @Test("a request that comes ahead of the answer to the one before it is not taken for unread") func ahead() throws {
     let channel = try connection()
     try receive([.head(Self.head), .end(nil), .head(Self.head), body], channel)
-    ConnectionContext(channel: channel).answered()
+    answered(channel)
     channel.embeddedEventLoop.advanceTime(by: .seconds(60))
     #expect(channel.isActive)
-    ConnectionContext(channel: channel).answered()
+    answered(channel)
     channel.embeddedEventLoop.advanceTime(by: .seconds(5))
     #expect(!channel.isActive)
   }

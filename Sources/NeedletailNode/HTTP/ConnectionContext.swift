@@ -8,33 +8,42 @@ struct ConnectionContext: Sendable {
   private static let graceAfterAnswer = TimeAmount.seconds(5)
 
   let channel: any Channel
+  /// Nil where the connection is closed already.
+  private let watch: ConnectionWatch?
   /// The places at the gate that this request holds.
   let held = HeldPlaces()
 
-  init(channel: any Channel) { self.channel = channel }
+  init(channel: any Channel, watch: ConnectionWatch?) {
+    self.channel = channel
+    self.watch = watch
+  }
 
   /// Closes the connection, of HTTP/2 the stream, where the client goes on sending the body of a request that has its
   /// answer, as it may for ever; the answer gets time to arrive.
   ///
   /// To be called once for each answer.
   func answered() {
+    guard let watch, let unread = watch.answered() else { return }
     let channel = channel
-    channel.eventLoop.execute {
-      guard let watch = try? channel.pipeline.syncOperations.handler(type: ConnectionWatch.self),
-        let unread = watch.answered()
-      else { return }
-      channel.eventLoop.scheduleTask(in: Self.graceAfterAnswer) {
-        if watch.receives(unread) { channel.close(promise: nil) }
-      }
+    channel.eventLoop.scheduleTask(in: Self.graceAfterAnswer) {
+      if watch.receives(unread) { channel.close(promise: nil) }
     }
   }
 
-  /// Runs `body` and cancels it when the client goes away.
-  func cancellingOnDisconnect(_ body: @escaping @Sendable () async throws -> QueryPlace) async throws -> QueryPlace {
-    let task = Task { try await body() }
-    let watch = try? await channel.pipeline.handler(type: ConnectionWatch.self).get()
+  /// Runs `body` on an executor and cancels it when the client goes away, or when its time is up.
+  ///
+  /// One task from beginning to end: each trip between threads costs as much as a small query.
+  func run(
+    on executor: any TaskExecutor, until deadline: Int64, _ deadlines: QueryDeadlines,
+    _ body: @escaping @Sendable () async throws -> QueryPlace
+  ) async throws -> QueryPlace {
+    let task = Task(executorPreference: executor) { try await body() }
     let token = watch?.onClose { task.cancel() }
-    defer { if let token { watch?.forget(token) } }
+    let timer = deadlines.add(deadline) { task.cancel() }
+    defer {
+      if let token { watch?.forget(token) }
+      deadlines.forget(timer)
+    }
     return try await withTaskCancellationHandler {
       try await task.value
     } onCancel: {
@@ -62,6 +71,13 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
   }
 
   private let state = Mutex(State())
+  private let watches: ConnectionWatches
+
+  init(_ watches: ConnectionWatches) { self.watches = watches }
+
+  func handlerAdded(context: ChannelHandlerContext) { watches.add(self, of: context.channel) }
+
+  func handlerRemoved(context: ChannelHandlerContext) { watches.remove(context.channel) }
 
   /// Calls `action` when the client closes, or at once if it has.
   ///

@@ -42,6 +42,10 @@ private struct PacedWriter: ResponseBodyWriter {
 }
 
 extension ConnectionContext {
+  /// Answers of so many bytes give their places back at once: as many as there may be connections are little memory,
+  /// and most answers are smaller.
+  private static let unheldMax = 16 << 10
+
   /// Keeps a place until the answer to this request is written or given up.
   func hold(_ place: QueryPlace, writingAtMost limit: Duration) { held.add(place, writingAtMost: limit) }
 
@@ -52,6 +56,10 @@ extension ConnectionContext {
   func holdingPlaces(_ response: Response) -> Response {
     let (places, limit) = held.take()
     guard !places.isEmpty else { return response }
+    if let length = response.body.contentLength, length <= Self.unheldMax {
+      for place in places { place.leave() }
+      return response
+    }
     var response = response
     let (body, channel) = (response.body, channel)
     // From now on, not from the first byte of the body: the head alone can wait for a client that does not read.

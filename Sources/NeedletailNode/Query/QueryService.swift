@@ -12,6 +12,7 @@ struct QueryService: Sendable {
   let exemplars: any ExemplarSource
   let gate: QueryGate
   let executor: ThreadExecutor
+  let deadlines: QueryDeadlines
   let limits: QueryLimits
   let clock: any WallClock
   let counters: QueryCounters
@@ -45,19 +46,21 @@ struct QueryService: Sendable {
     _ context: ConnectionContext, _ timeout: Duration, _ body: @escaping @Sendable () async throws -> Void
   ) async throws {
     let started = clock.monotonicNanoseconds()
+    // The wait for a turn counts too.
+    let (deadline, isFar) = started.addingReportingOverflow(timeout.nanosecondsClamped)
     do {
-      let place = try await context.cancellingOnDisconnect {
-        // The wait for a turn counts too.
-        try await Self.within(timeout) {
-          let place = try await gate.enter()
-          try await withTaskExecutorPreference(executor) { try await body() }
-          return place
-        }
+      let place = try await context.run(on: executor, until: isFar ? .max : deadline, deadlines) { [gate] in
+        let place = try await gate.enter()
+        try await body()
+        return place
       }
       context.hold(place, writingAtMost: min(limits.timeout, Self.writingMax))
       counters.finished(nanoseconds: clock.monotonicNanoseconds() - started, failure: nil)
     } catch {
-      let failure = Self.queryError(error)
+      var failure = Self.queryError(error)
+      if failure.kind == .canceled, !isFar, clock.monotonicNanoseconds() >= deadline {
+        failure = QueryError(.timeout, "query timed out after \(timeout)")
+      }
       counters.finished(nanoseconds: clock.monotonicNanoseconds() - started, failure: failure.kind)
       throw failure
     }
@@ -70,23 +73,15 @@ struct QueryService: Sendable {
     default: QueryError(.internal, "\(error)")
     }
   }
+}
 
-  /// Cancels `body` at the deadline and waits for it to end, which it does at the next block that it reads.
-  private static func within(
-    _ timeout: Duration, _ body: @escaping @Sendable () async throws -> QueryPlace
-  ) async throws -> QueryPlace {
-    try await withThrowingTaskGroup(of: QueryPlace?.self) { group in
-      group.addTask { try await body() }
-      group.addTask {
-        try await Task.sleep(for: timeout)
-        return nil
-      }
-      defer { group.cancelAll() }
-      guard let first = try await group.next(), let place = first else {
-        throw QueryError(.timeout, "query timed out after \(timeout)")
-      }
-      return place
-    }
+extension Duration {
+  /// Whole nanoseconds, the most that there are where it is longer.
+  fileprivate var nanosecondsClamped: Int64 {
+    let (seconds, attoseconds) = components
+    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, isTooMuch) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return overflow || isTooMuch ? .max : sum
   }
 }
 

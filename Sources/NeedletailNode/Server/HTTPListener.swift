@@ -38,15 +38,15 @@ struct HTTPListener: Sendable {
   }
 
   private var http1: HTTP1Channel {
-    let (responder, date) = (responder, HTTPDate(clock: responder.clock))
+    let (responder, date, watches) = (responder, HTTPDate(clock: responder.clock), ConnectionWatches())
     let configuration = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [ConnectionWatch()], idleTimeout: Self.idleTimeout,
+      additionalChannelHandlers: [watches.make()], idleTimeout: Self.idleTimeout,
       httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
         maxHeaderFieldSize: Self.headerBytesMax, maxHeaderListSize: Self.headerBytesMax,
         maxHeaderFieldCount: Self.headerFieldsMax))
     return HTTP1Channel(
       responder: { request, writer, channel in
-        let context = ConnectionContext(channel: channel)
+        let context = ConnectionContext(channel: channel, watch: watches.watch(of: channel))
         var response = await responder.respond(to: request, context: context)
         response.headers[.date] = date.text
         response.headers[.server] = "needletail"

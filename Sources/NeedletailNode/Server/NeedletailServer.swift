@@ -76,16 +76,17 @@ package struct NeedletailServer: Service {
     let stopTime = StopTime(clock: clock)
     let executor = ThreadExecutor(threads: Self.storageThreads)
     let queryExecutor = ThreadExecutor(threads: configuration.queryConcurrency)
+    let deadlines = QueryDeadlines(clock: clock)
     let storage = StorageService(
       configuration: configuration, executor: executor, clock: clock, random: random, fileSystem: fileSystem,
       logger: logger, counters: maintenance, stopTime: stopTime, mayOpen: progress.allBound,
       onOpen: { storage in
-        node.open(nodeServices(storage, executor, queryExecutor, requests, maintenance))
+        node.open(nodeServices(storage, executor, (queryExecutor, deadlines), requests, maintenance))
         progress.opened()
         logger.info("ready")
       },
       onClose: { node.close() })
-    var services: [any Service] = [storage]
+    var services: [any Service] = [storage, deadlines]
     if let interval = configuration.selfInterval {
       services.append(SelfObservation(node: node, interval: interval.duration, clock: clock, logger: logger))
     }
@@ -122,14 +123,16 @@ package struct NeedletailServer: Service {
   }
 
   private func nodeServices(
-    _ storage: NodeStorage, _ executor: ThreadExecutor, _ queryExecutor: ThreadExecutor, _ requests: RequestCounters,
-    _ maintenance: MaintenanceCounters
+    _ storage: NodeStorage, _ executor: ThreadExecutor,
+    _ querying: (executor: ThreadExecutor, deadlines: QueryDeadlines),
+    _ requests: RequestCounters, _ maintenance: MaintenanceCounters
   ) -> NodeServices {
     let series = SeriesStore(engine: storage.series)
     let events = EventStore(logs: storage.logs, spans: storage.spans)
     let gate = QueryGate(runningMax: configuration.queryConcurrency, waitingMax: configuration.queryQueueMax)
     let queries = QueryService(
-      series: series, events: events, traces: events, exemplars: series, gate: gate, executor: queryExecutor,
+      series: series, events: events, traces: events, exemplars: series, gate: gate, executor: querying.executor,
+      deadlines: querying.deadlines,
       limits: QueryLimits(samples: configuration.querySamplesMax, timeout: configuration.queryTimeout.duration),
       clock: clock, counters: QueryCounters())
     let ingest = IngestService(storage: storage, bodyBytesMax: configuration.bodyBytesMax, clock: clock)
