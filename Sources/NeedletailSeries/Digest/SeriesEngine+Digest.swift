@@ -1,20 +1,4 @@
-import NeedletailBlocks
 import NeedletailTelemetry
-
-/// Why there is no digest.
-package enum SeriesDigestError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// Something that belongs to it could not be read: what is missing must come from another copy.
-  case damage(SeriesDamage)
-  /// The task was cancelled.
-  case cancelled
-
-  package var description: String {
-    switch self {
-    case .damage(let damage): "\(damage)"
-    case .cancelled: "the digest was cancelled"
-    }
-  }
-}
 
 // What a digest is of: all samples, histograms and exemplars that the engine holds in the window and that no deletion
 // names, each series' settled as queries settle them, but a float sample that a histogram hides counts too. So two
@@ -25,8 +9,9 @@ package enum SeriesDigestError: Error, Equatable, Sendable, CustomStringConverti
 extension SeriesEngine {
   /// The digest of what the engine holds of a slot in a window; of nothing where the map has no such slot.
   ///
-  /// Exact always. O(1) where the window lies in one part, or in parts that follow each other in time, and nothing of it is
-  /// deleted; otherwise the slot's series are read in that window. What is appended meanwhile may be in it or not.
+  /// Exact always. Where the window lies in one part, or in parts that follow each other in time, and nothing of it is
+  /// deleted, a block of each part tells; otherwise, and of the heads always, the slot's series are read in that window,
+  /// for which every series that a head has something of is looked at. What is appended meanwhile may be in it or not.
   /// Blocks.
   package func digest(slot: UInt16, window: SeriesWindow) throws(SeriesDigestError) -> SeriesDigest {
     guard Int(slot) < slots.count else { return SeriesDigest() }

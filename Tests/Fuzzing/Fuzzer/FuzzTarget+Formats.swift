@@ -63,6 +63,15 @@ extension FuzzTarget {
       _ = try? PartContent(decoding: Array(fuzzBytes(data, count)))
       return 0
     },
+    FuzzTarget(name: "series-part-digests") { data, count in
+      let window = SeriesWindow(of: 0)
+      _ = try? DigestRow.decode(fuzzBytes(data, count), window.range)
+      return 0
+    },
+    FuzzTarget(name: "series-deletion") { data, count in
+      _ = try? SeriesDeletion(decoding: Array(fuzzBytes(data, count)))
+      return 0
+    },
     FuzzTarget(name: "log-segment") { data, count in
       scanSegment(Array(fuzzBytes(data, count)))
       return 0
