@@ -55,7 +55,7 @@ struct ServerLifeTests {
   func stopTime() {
     let clock = ManualClock()
     let time = StopTime(clock: clock)
-    #expect(time.allowsFlush(bytes: 1 << 20) && !time.allowsFlush(bytes: 256 << 20))
+    #expect(time.allowsFlush(bytes: 4 << 20) && !time.allowsFlush(bytes: 512 << 20))
     time.begin()
     #expect(time.allowsFlush(bytes: 16 << 20) && !time.allowsFlush(bytes: 256 << 20))
     time.measured(bytes: 256 << 20, nanoseconds: 1_000_000_000)

@@ -24,6 +24,8 @@ package struct NeedletailServer: Service {
   private let clock: any WallClock
   private let random: any RandomSource
   private let fileSystem: any FileSystem
+  /// What a stop has time for.
+  var stopTime: StopTime
 
   /// A server that is not running yet.
   ///
@@ -37,7 +39,9 @@ package struct NeedletailServer: Service {
     if configuration.otlpHTTP != nil { expected.insert(.otlpHTTP) }
     if configuration.otlpGRPC != nil { expected.insert(.otlpGRPC) }
     progress = StartupProgress(expecting: expected)
-    clock = SystemClock()
+    let clock = SystemClock()
+    self.clock = clock
+    stopTime = StopTime(clock: clock)
     random = SystemRandomSource()
     fileSystem = PosixFileSystem()
   }
@@ -73,7 +77,6 @@ package struct NeedletailServer: Service {
     let node = NodeState()
     let requests = RequestCounters()
     let maintenance = MaintenanceCounters()
-    let stopTime = StopTime(clock: clock)
     let executor = ThreadExecutor(threads: Self.storageThreads)
     let queryExecutor = ThreadExecutor(threads: configuration.queryConcurrency)
     let deadlines = QueryDeadlines(clock: clock)

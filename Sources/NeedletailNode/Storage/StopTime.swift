@@ -13,7 +13,7 @@ final class StopTime: Sendable {
   /// Nanoseconds that are surely left where the stop was not an orderly one.
   private static let least: Int64 = 500_000_000
   /// Bytes of the heads that a flush brings to disk in a second, until one was measured.
-  private static let assumedPace = 16.0 * 1_048_576
+  private static let assumedPace = 64.0 * 1_048_576
   /// A flush at the end may take this much longer than the last one of the same size.
   private static let caution = 2.0
 

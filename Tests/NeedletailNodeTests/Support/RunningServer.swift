@@ -1,7 +1,9 @@
 import Foundation
 import Logging
-import NeedletailNode
+import NeedletailSimulation
 import ServiceLifecycle
+
+@testable import NeedletailNode
 
 /// A server inside this process, on ports that the system picks.
 struct RunningServer: Sendable {
@@ -19,13 +21,16 @@ struct RunningServer: Sendable {
     ]
     all.merge(flags) { $1 }
     let configuration = try ServerConfiguration.load(flags: all, environment: [:], file: nil)
-    let server = NeedletailServer(configuration: configuration, logger: logger)
+    var server = NeedletailServer(configuration: configuration, logger: logger)
+    // A busy machine must not decide what a stop has time for.
+    server.stopTime = StopTime(clock: ManualClock())
+    let started = server
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(
-        services: [server], logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })))
+        services: [started], logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })))
     async let ended: Void = group.run()
     do {
-      let running = RunningServer(addresses: try await server.started(), group: group)
+      let running = RunningServer(addresses: try await started.started(), group: group)
       let result = try await body(running)
       await group.triggerGracefulShutdown()
       try await ended
