@@ -1,19 +1,49 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// Owns memory pages that never move, and gives them back when the last one that can see them is gone.
+///
+/// Large ones come from the system itself and go back to it at once: what the allocator of the C library frees after a
+/// flush it mostly keeps. They take memory only as far as they are written to.
 ///
 /// Sound across threads: only the one writer of a table adds pages, under the lock that guards the table; everyone else
 /// merely holds the owner, and `deinit` runs when nobody holds it any more.
 final class PageOwner: @unchecked Sendable {
-  private var pages: [UnsafeMutableRawPointer] = []
+  private struct Page {
+    var start: UnsafeMutableRawPointer
+    /// Bytes of a page of the system's; 0 for one of the allocator's.
+    var mappedBytes: Int
+  }
+
+  private static let mappedMin = 64 << 10
+
+  private var pages: [Page] = []
 
   /// A page of zeros.
   func addPage(byteCount: Int) -> UnsafeMutableRawPointer {
-    let page = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 16)
-    page.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
-    pages.append(page)
-    return page
+    if byteCount >= Self.mappedMin, let start = Self.map(byteCount) {
+      pages.append(Page(start: start, mappedBytes: byteCount))
+      return start
+    }
+    let start = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 16)
+    start.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+    pages.append(Page(start: start, mappedBytes: 0))
+    return start
+  }
+
+  /// Nil where the system gives none.
+  private static func map(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    // MAP_FAILED, which is a macro that Swift does not see.
+    return Int(bitPattern: start) == -1 ? nil : start
   }
 
   deinit {
-    for page in pages { page.deallocate() }
+    for page in pages {
+      if page.mappedBytes > 0 { munmap(page.start, page.mappedBytes) } else { page.start.deallocate() }
+    }
   }
 }
