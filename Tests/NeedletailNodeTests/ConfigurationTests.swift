@@ -114,7 +114,8 @@ struct ConfigurationTests {
   func roundTrip() throws {
     let configuration = try load(
       flags: [
-        "data": "/tmp/a \"quoted\" \\ folder # not a comment", "retention": "forever", "durability": "interval:5s",
+        "data": "/tmp/a \"quoted\" \\ folder # not a comment", "retention": "forever", "retention-bytes": "500GiB",
+        "durability": "interval:5s",
         "body-bytes-max": "32MiB", "otlp-http": "off", "flush-interval": "90s", "self-interval": "off",
       ])
     let printed = configuration.rendered()

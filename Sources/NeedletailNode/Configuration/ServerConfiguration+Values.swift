@@ -17,6 +17,11 @@ extension ServerConfiguration {
     case .otlpGRPC: return Self.assign(address: text, to: &otlpGRPC, example: "127.0.0.1:4317")
     case .retention:
       return Self.assign(Self.retention(text), to: &retention, "write a duration such as 30d, or forever")
+    case .retentionBytes:
+      if text == "off" { retentionBytes = nil; return nil }
+      return Self.assign(
+        Self.size(text, in: (1 << 20)...(1 << 60)).map(Optional.some), to: &retentionBytes,
+        "write a size of 1MiB or more, such as 500GiB, or off")
     case .durability:
       return Self.assign(Self.durability(text), to: &durability, "write fsync, interval, or interval:5s")
     case .insecure: return Self.assign(Self.flag(text), to: &isInsecure, "write true or false")
@@ -57,6 +62,7 @@ extension ServerConfiguration {
     case .otlpHTTP: otlpHTTP?.description ?? "off"
     case .otlpGRPC: otlpGRPC?.description ?? "off"
     case .retention: retention.description
+    case .retentionBytes: retentionBytes.map { ByteSize.text($0) } ?? "off"
     case .durability:
       switch durability {
       case .fsync: "fsync"

@@ -31,6 +31,8 @@ package struct ServerConfiguration: Sendable {
   package var otlpGRPC: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 4317)
   /// How long data is kept.
   package var retention = Retention.span(TimeSpan(seconds: 30 * 86_400))
+  /// How many bytes all parts of metrics may take before the oldest days go, nil for as many as there are.
+  package var retentionBytes: Int?
   /// When a write is acknowledged.
   package var durability = Durability.fsync
   /// Whether addresses that other machines reach need neither TLS nor a token.

@@ -6,6 +6,7 @@ package enum Setting: String, CaseIterable, Sendable {
   case otlpHTTP = "otlp-http"
   case otlpGRPC = "otlp-grpc"
   case retention
+  case retentionBytes = "retention-bytes"
   case durability
   case insecure
   case tlsCertificate = "tls-certificate"
@@ -34,6 +35,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .otlpHTTP: "127.0.0.1:4318"
     case .otlpGRPC: "127.0.0.1:4317"
     case .retention: "30d"
+    case .retentionBytes: "off"
     case .durability: "fsync"
     case .insecure: "false"
     case .tlsCertificate, .tlsKey, .tokenFile: ""
@@ -57,6 +59,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .otlpHTTP: "HOST:PORT of OTLP over HTTP, or off"
     case .otlpGRPC: "HOST:PORT of OTLP over gRPC, or off"
     case .retention: "how long data is kept: a duration such as 30d, or forever"
+    case .retentionBytes: "how large all parts of metrics may be together before the oldest days go, or off"
     case .durability: "when a write is acknowledged: fsync, interval or interval:SECONDSs"
     case .insecure: "true allows addresses that other machines reach without TLS and a token"
     case .tlsCertificate: "PEM file with the certificate chain"

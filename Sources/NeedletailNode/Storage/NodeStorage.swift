@@ -43,7 +43,9 @@ final class NodeStorage: Sendable {
       }
       let catalog = folder.catalog
       series = try SeriesEngine(
-        options: SeriesEngineOptions(retention: configuration.retention.series), slots: slots, clock: clock,
+        options: SeriesEngineOptions(
+          retention: configuration.retention.series, retentionBytes: configuration.retentionBytes.map { UInt64($0) }),
+        slots: slots, clock: clock,
         folder: folder.parts, catalog: catalog)
       let options = EventEngineOptions(
         retentionNanoseconds: configuration.retention.nanoseconds, headBytesMax: eventHeadBytes)
