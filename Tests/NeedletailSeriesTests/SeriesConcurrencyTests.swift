@@ -94,4 +94,50 @@ struct SeriesConcurrencyTests {
     #expect(answer.samples.values.allSatisfy { $0.count == Self.rounds })
     #expect(answer.samples.count == Self.writers)
   }
+
+  @Test("series that come while a query looks for some do not upset it, page after page")
+  func newSeries() async throws {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: 2))
+    let engine = machine.engine
+    let now = machine.nowMilliseconds
+    /// As many series that nobody has seen before, more than a page of the directory holds.
+    func fresh(_ round: Int) throws -> (SeriesBatch, SeriesDefinitions) {
+      var builder = SeriesBatchBuilder()
+      var definitions = SeriesDefinitionsBuilder()
+      for index in 0..<2500 {
+        let labels = LabelSet(["__name__": "m", "round": "\(round)", "series": "\(index)"])
+        let id = SeriesID(labels, tenant: .default)
+        builder.beginSeries(id)
+        builder.append(timestamp: now - 1000, valueBits: 0)
+        definitions.append(id, labels: labels)
+      }
+      let batch = builder.build(tenant: .default, batchID: Hash128(high: 7, low: UInt64(round)))
+      let built = definitions.build(tenant: .default)
+      return (try #require(batch), try #require(built))
+    }
+    let first = try fresh(0)
+    _ = try await machine.append(first.0, first.1)
+    _ = try machine.journal.flush()
+    let progress = Progress()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        for round in 1..<12 {
+          let next = try fresh(round)
+          _ = try await machine.append(next.0, next.1)
+        }
+        progress.isDone = true
+      }
+      group.addTask {
+        while !progress.isDone {
+          // With a part beside the head, identities and labels of both are compared.
+          let cursor = try engine.select(tenant: .default, [], .all)
+          #expect(cursor.matchedSeriesCount >= 2500)
+          _ = try engine.digests(window: SeriesWindow(of: now))
+          await Task.yield()
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try engine.select(tenant: .default, [], .all).matchedSeriesCount == 12 * 2500)
+  }
 }

@@ -171,12 +171,13 @@ struct SeriesModelTests {
       guard let random = RandomBatch(&generator, tenant: .default, now: now, onto: model) else { continue }
       _ = try await machine.append(random.batch, random.definitions)
       model = random.model
-      var bounds = ByteWriter()
-      bounds.append(Int64.min)
-      bounds.append(now + 600_000)
+      var bounded = ByteWriter()
+      bounded.append(Int64.min)
+      bounded.append(now + 600_000)
+      bounded.append(random.batch.frame.bytes)
       for (kind, bytes) in [
-        (SeriesEngine.definitionsKind, random.definitions.frame.bytes), (SeriesEngine.boundsKind, bounds.bytes),
-        (SeriesEngine.batchKind, random.batch.frame.bytes),
+        (SeriesEngine.definitionsKind, random.definitions.frame.bytes),
+        (SeriesEngine.boundedBatchKind, bounded.bytes),
       ] { try bytes.withUnsafeBytes { try machine.engine.replay(kind, $0) } }
     }
     try Self.check(machine, model, &generator, questions: 4, comment)

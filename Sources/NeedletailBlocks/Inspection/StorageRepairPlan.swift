@@ -72,6 +72,8 @@ package struct StorageRepairPlan: Sendable, Equatable {
         + "counts once")
     remarks.append(
       "parts that a merge or the retention had removed from the catalog, and not yet from the disk, come back")
+    remarks.append(
+      "what was deleted, and not yet left out of its part, is there again: deletions stand in the catalog alone")
     guard survey.identity == nil else { return }
     remarks.append(
       "the folder's identity is lost, a new one takes its place; its number of slots is taken to be "

@@ -7,6 +7,8 @@
   import Darwin
 #endif
 
+import Synchronization
+
 /// The machine's own file system.
 package struct PosixFileSystem: FileSystem {
   /// The one there is.
@@ -111,7 +113,7 @@ package struct PosixFileSystem: FileSystem {
     }
     try file.truncate(to: 0)
     try file.write(Array(holder.utf8), at: 0)
-    return PosixLock(file: file)
+    return PosixLock(file: file, descriptor: descriptor)
   }
 
   package func freeBytes(_ path: String) throws(FileError) -> UInt64 {
@@ -130,9 +132,22 @@ package struct PosixFileSystem: FileSystem {
   }
 }
 
-/// A lock that lives as long as its open file.
+/// A lock that lives as long as its open file, or until it is given back.
 private final class PosixLock: FileLock {
   private let file: PosixFile
-  init(file: PosixFile) { self.file = file }
-  func release() { file.close() }
+  private let descriptor: Mutex<Int32?>
+
+  init(file: PosixFile, descriptor: Int32) {
+    self.file = file
+    self.descriptor = Mutex(descriptor)
+  }
+
+  func release() {
+    descriptor.withLock { descriptor in
+      // Closing alone does not give it back while a child that was just forked still has a copy of the descriptor.
+      if let descriptor { _ = flock(descriptor, LOCK_UN) }
+      descriptor = nil
+    }
+    file.close()
+  }
 }

@@ -1,12 +1,11 @@
 import NeedletailEnvironment
-import ServiceLifecycle
 import Synchronization
 
 /// Ends what runs beyond its time.
 ///
 /// Looked through some times a second instead of with a timer for each query, which would wake two threads for every
 /// one. A query that works looks at its deadline itself; this is for those that wait.
-final class QueryDeadlines: Service, Sendable {
+final class QueryDeadlines: Sendable {
   private static let interval = Duration.milliseconds(100)
 
   private struct Entry {
@@ -45,9 +44,8 @@ final class QueryDeadlines: Service, Sendable {
     for end in due { end() }
   }
 
-  func run() async throws {
-    for await _ in AsyncTimer(interval: Self.interval).cancelOnGracefulShutdown() {
-      sweep(clock.monotonicNanoseconds())
-    }
+  /// Sweeps until the task is cancelled.
+  func run() async {
+    while (try? await Task.sleep(for: Self.interval)) != nil { sweep(clock.monotonicNanoseconds()) }
   }
 }

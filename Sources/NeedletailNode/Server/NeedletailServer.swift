@@ -89,7 +89,9 @@ package struct NeedletailServer: Service {
         logger.info("ready")
       },
       onClose: { node.close() })
-    var services: [any Service] = [storage, deadlines]
+    var services: [any Service] = [storage]
+    // Not a service of the group: while it drains, queries still wait.
+    let sweeping = Task { await deadlines.run() }
     if let interval = configuration.selfInterval {
       services.append(SelfObservation(node: node, interval: interval.duration, clock: clock, logger: logger))
     }
@@ -97,6 +99,7 @@ package struct NeedletailServer: Service {
     var group = ServiceGroupConfiguration(services: services, logger: quiet)
     group.maximumGracefulShutdownDuration = Self.drainTimeout
     defer {
+      sweeping.cancel()
       Task {
         await executor.shutDown()
         await queryExecutor.shutDown()

@@ -46,7 +46,10 @@ struct DigestReading {
   mutating func add(_ head: SeriesHead) {
     let records = head.directory.records
     let range = range
-    let active = head.withStorage { $0.activeSeries }.filter { isWanted(slots.slot(of: records.id(Int($0)))) }
+    // Series may have come since the records were taken.
+    let active = head.withStorage { $0.activeSeries }.filter {
+      Int($0) < records.count && isWanted(slots.slot(of: records.id(Int($0))))
+    }
     for start in stride(from: 0, to: active.count, by: 16_384) {
       let some = active[start..<min(start + 16_384, active.count)]
       let found = head.withStorage { storage in

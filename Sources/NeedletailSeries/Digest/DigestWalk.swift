@@ -39,6 +39,8 @@ struct DigestWalk {
       }
       for (tenant, series) in found where !series.isEmpty { numbers[tenant, default: []].append((source, series)) }
     }
+    // Made last: series may have come since, and the readers must know all that were found.
+    readers = SourceReaders(sources)
     for tenant in numbers.keys.sorted(by: { $0.description < $1.description }) {
       var gatherer = SeriesGatherer(readers)
       for entry in numbers[tenant] ?? [] { gatherer.add(source: entry.source, entry.numbers) }

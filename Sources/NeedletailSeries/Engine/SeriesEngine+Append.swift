@@ -69,8 +69,11 @@ extension SeriesEngine {
         rows, tenant: batch.tenant, definitions, generation: transaction.generation, to: head, old: old)
       do {
         try plan.log(to: &transaction)
-        if !rows.isWithin(bounds) { try Self.log(bounds, to: &transaction) }
-        try transaction.log(Self.batchKind, batch.frame.bytes)
+        if rows.isWithin(bounds) {
+          try transaction.log(Self.batchKind, batch.frame.bytes)
+        } else {
+          try Self.log(batch, bounds, to: &transaction)
+        }
       } catch {
         plan.undo(in: head)
         throw error
@@ -112,13 +115,15 @@ extension SeriesEngine {
     counters.withLock { $0.metadataRefused += UInt64(refused + unseen) }
   }
 
+  /// Logs a batch with the bounds that it was held against, in one record: a torn write takes both or neither.
   private static func log(
-    _ bounds: ClosedRange<Int64>, to transaction: inout JournalTransaction
+    _ batch: SeriesBatch, _ bounds: ClosedRange<Int64>, to transaction: inout JournalTransaction
   ) throws(JournalError) {
-    var writer = ByteWriter(reserving: 16)
+    var writer = ByteWriter(reserving: 16 + batch.frame.bytes.count)
     writer.append(bounds.lowerBound)
     writer.append(bounds.upperBound)
-    try transaction.log(boundsKind, writer.bytes)
+    writer.append(batch.frame.bytes)
+    try transaction.log(boundedBatchKind, writer.bytes)
   }
 
   private func count(_ outcome: SeriesAppendOutcome, _ batch: SeriesBatch) {

@@ -16,7 +16,7 @@ package final class SeriesEngine: JournalParticipant {
   package static let partFormat: UInt32 = 4
   static let definitionsKind = LogRecordKind.series(1)
   static let batchKind = LogRecordKind.series(2)
-  static let boundsKind = LogRecordKind.series(3)
+  static let boundedBatchKind = LogRecordKind.series(3)
   static let dayMilliseconds: Int64 = 86_400_000
 
   struct State {
@@ -35,8 +35,6 @@ package final class SeriesEngine: JournalParticipant {
     var spared: Set<PartID> = []
     /// When a flush added something to a UTC day, in ms since 1970.
     var lastAdded: [Int64: Int64] = [:]
-    /// What the next replayed batch is bounded by.
-    var replayBounds: ClosedRange<Int64>?
     /// What `metadata` answers: of the parts and the heads together.
     var metadata: MetricDescriptions
 
@@ -138,24 +136,21 @@ package final class SeriesEngine: JournalParticipant {
 
   // MARK: - JournalParticipant
 
-  package var recordKinds: [LogRecordKind] { [Self.definitionsKind, Self.batchKind, Self.boundsKind] }
+  package var recordKinds: [LogRecordKind] { [Self.definitionsKind, Self.batchKind, Self.boundedBatchKind] }
 
   package func replay(_ kind: LogRecordKind, _ payload: UnsafeRawBufferPointer) throws {
     let head = state.withLock { $0.head }
     switch kind {
-    case Self.boundsKind:
-      var reader = ByteReader(payload)
-      let (earliest, latest) = (try reader.read(Int64.self), try reader.read(Int64.self))
-      guard earliest <= latest else { throw MalformedBytes.invalid("bounds are the wrong way round") }
-      state.withLock { $0.replayBounds = earliest...latest }
     case Self.definitionsKind:
       try replay(SeriesDefinitions(validating: Frame(logged: payload)), into: head)
     case Self.batchKind:
-      let bounds = state.withLock { state in
-        defer { state.replayBounds = nil }
-        return state.replayBounds
-      }
-      try replay(SeriesBatch(validating: Frame(logged: payload)), bounds: bounds ?? .min ... .max, into: head)
+      try replay(SeriesBatch(validating: Frame(logged: payload)), bounds: .min ... .max, into: head)
+    case Self.boundedBatchKind:
+      var reader = ByteReader(payload)
+      let (earliest, latest) = (try reader.read(Int64.self), try reader.read(Int64.self))
+      guard earliest <= latest else { throw MalformedBytes.invalid("bounds are the wrong way round") }
+      let frame = try Frame(logged: try reader.read(count: reader.remaining))
+      try replay(SeriesBatch(validating: frame), bounds: earliest...latest, into: head)
     default:
       throw MalformedBytes.invalid("a record of another kind")
     }

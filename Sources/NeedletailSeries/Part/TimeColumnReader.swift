@@ -3,8 +3,10 @@ import NeedletailTelemetry
 
 /// Reads the timestamp columns of a part, and keeps those that it decoded last: neighbours ask for the same ones.
 struct TimeColumnReader: Sendable {
-  /// At most as many columns, of at most `SampleRun.countMax` times, are kept.
+  /// At most as many columns are kept; a power of two.
   private static let keptMax = 512
+  /// At most as many times of all kept columns together: 2 MiB, as every part of a query has such a reader.
+  private static let keptTimesMax = 1 << 18
 
   private let part: SeriesPart
   private var block = -1
@@ -13,6 +15,7 @@ struct TimeColumnReader: Sendable {
   private var columns: [Range<Int>] = []
   private var failure: SeriesDamage?
   private var kept: [(number: UInt32, times: [Int64])] = []
+  private var keptTimes = 0
 
   init(_ part: SeriesPart) { self.part = part }
 
@@ -21,7 +24,9 @@ struct TimeColumnReader: Sendable {
     let slot = Int(number) & (Self.keptMax - 1)
     if slot < kept.count, kept[slot].number == number, !kept[slot].times.isEmpty { return kept[slot].times }
     let times = try decode(number)
+    if keptTimes + times.count > Self.keptTimesMax { (kept, keptTimes) = ([], 0) }
     while kept.count <= slot { kept.append((0, [])) }
+    keptTimes += times.count - kept[slot].times.count
     kept[slot] = (number, times)
     return times
   }

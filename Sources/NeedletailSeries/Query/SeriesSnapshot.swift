@@ -41,21 +41,23 @@ struct SeriesSnapshot: Sendable {
   /// All series that satisfy the matchers and may have samples in the range.
   mutating func gather(_ matchers: [LabelMatcher], limit: Int) throws(SeriesQueryError) -> SeriesGathering {
     guard let range else { return SeriesGathering() }
-    let readers = SourceReaders(sources)
-    var gatherer = SeriesGatherer(readers)
+    var found: [(source: Int, numbers: [UInt32])] = []
     for (source, content) in sources.enumerated() {
       if Task.isCancelled { throw .cancelled }
       switch content {
       case .head(let head):
-        gatherer.add(source: source, head.series(of: tenant, matchers, in: range))
+        found.append((source, head.series(of: tenant, matchers, in: range)))
       case .part(_, let index):
         do throws(SeriesDamage) {
           var damage: SeriesDamage?
-          gatherer.add(source: source, try index.series(of: tenant, matchers, in: range, &damage))
+          found.append((source, try index.series(of: tenant, matchers, in: range, &damage)))
           if let damage { damages.append(damage) }
         } catch { damages.append(error) }
       }
     }
+    // Made last: series may have come since, and the readers must know all that were found.
+    var gatherer = SeriesGatherer(SourceReaders(sources))
+    for entry in found { gatherer.add(source: entry.source, entry.numbers) }
     let gathering = try gatherer.gather(limit: limit)
     damages += gatherer.damages
     return gathering
