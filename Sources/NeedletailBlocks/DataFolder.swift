@@ -140,7 +140,8 @@ package final class DataFolder: Sendable {
         throw .unusable(
           path: path,
           reason: "its catalog.sqlite is new or blank, but \(name)/ holds data that only the old catalog knows. "
-            + "Put the old catalog.sqlite back (with its -wal file); to begin anew, move parts/ and log/ away")
+            + "Put the old catalog.sqlite back (with its -wal file), or make a new one from the parts with "
+            + "`needletail storage repair`; to begin anew, move parts/ and log/ away")
       }
     }
   }

@@ -101,7 +101,10 @@ package struct DashboardModel: Sendable {
     case .mouse(.scrollUp, _, _): return act(.up)
     case .mouse(.scrollDown, _, _): return act(.down)
     case .mouse: return []
-    case .key(let key, let modifiers): return Command(key, modifiers).map { act($0) } ?? []
+    case .key(let key, let modifiers):
+      if let command = Command(key, modifiers) { return act(command) }
+      showsHelp = false
+      return []
     }
   }
 

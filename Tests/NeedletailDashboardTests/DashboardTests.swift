@@ -131,6 +131,18 @@ struct DashboardTests {
     #expect(model.render(Size(columns: 80, rows: 24)).lines.last == "cannot reach the server")
   }
 
+  @Test("closes the help on any key, and does nothing else then")
+  func help() async {
+    var model = await loaded()
+    let before = model.render(Size(columns: 80, rows: 24)).lines
+    for key: InputEvent.Key in [.character("x"), .escape, .down, .enter, .character(" "), .character("?")] {
+      _ = model.handle(press(.character("?")))
+      #expect(model.render(Size(columns: 80, rows: 24)).lines != before)
+      #expect(model.handle(press(key)).isEmpty)
+      #expect(model.render(Size(columns: 80, rows: 24)).lines == before)
+    }
+  }
+
   @Test("survives any size of window and any keys")
   func anySize() async {
     var model = await loaded()

@@ -46,7 +46,7 @@ enum Answers {
       throw APIFailure.malformed(path: path, reason: "no data.resultType and data.result")
     }
     if type == "streams" || type == "spans" { throw APIFailure.selectsEvents }
-    let warnings = ((json["warnings"]?.array ?? []) + (json["infos"]?.array ?? [])).compactMap(\.string)
+    let warnings = warnings(json)
     if type == "scalar" {
       let series = point(result).map { [SeriesResult(labels: [], points: [$0])] } ?? []
       return Series(series: series, histograms: 0, warnings: warnings)
@@ -61,6 +61,13 @@ enum Answers {
       return SeriesResult(labels: labels(element["metric"]), points: points)
     }
     return Series(series: series, histograms: histograms, warnings: warnings)
+  }
+
+  /// Prometheus: what is to be told of an answer, such as that it lacks something.
+  static func warnings(_ body: [UInt8], path: String) throws -> [String] { warnings(try parse(body, path)) }
+
+  private static func warnings(_ json: JSON) -> [String] {
+    ((json["warnings"]?.array ?? []) + (json["infos"]?.array ?? [])).compactMap(\.string)
   }
 
   /// Prometheus: the name of a snapshot.

@@ -36,6 +36,7 @@ struct LabelsCommand: AsyncParsableCommand {
     let body = try await connection.client().get(path, parameters)
     if output == .json { return Console.printExactly(body) }
     let names = try Answers.names(body, path: path)
+    for warning in try Answers.warnings(body, path: path) { Console.complain(warning, prefix: "warning: ") }
     if output == .csv {
       let lines = ["value"] + names
       return Console.printExactly(lines.reduce(into: "") { $0 += CSV.line([.text($1)]) + "\n" })

@@ -29,9 +29,11 @@ struct SeriesCommand: AsyncParsableCommand {
     let parameters =
       selectors.map { ("match[]", $0) }
       + [("start", APIClient.seconds(range.start)), ("end", APIClient.seconds(range.end))]
-    let body = try await connection.client().get("/api/v1/series", parameters)
+    let path = "/api/v1/series"
+    let body = try await connection.client().get(path, parameters)
     if output == .json { return Console.printExactly(body) }
-    let series = try Answers.labelSets(body, path: "/api/v1/series").map { SeriesResult(labels: $0, points: []) }
+    let series = try Answers.labelSets(body, path: path).map { SeriesResult(labels: $0, points: []) }
+    for warning in try Answers.warnings(body, path: path) { Console.complain(warning, prefix: "warning: ") }
     if output == .csv {
       let names = Set(series.flatMap { $0.labels.map(\.name) }).sorted()
       let header = CSV.line(names.map { .text($0) }) + "\n"

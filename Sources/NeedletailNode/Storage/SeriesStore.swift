@@ -99,10 +99,7 @@ protocol ExemplarSource: Sendable {
 
 extension Coverage {
   /// Incomplete where something stored could not be read.
-  init(damages: [SeriesDamage]) {
-    self = .complete
-    if !damages.isEmpty { slotsAnswered = 0 }
-  }
+  init(damages: [SeriesDamage]) { self.init(failures: damages.map(\.description)) }
 }
 
 /// The engine's chunks as the query engine's columns.

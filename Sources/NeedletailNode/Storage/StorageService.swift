@@ -65,6 +65,9 @@ struct StorageService: Service {
         "folder": "\(configuration.dataFolder)", "records": "\(replay.records)", "bytes": "\(replay.bytes)",
         "milliseconds": "\((clock.monotonicNanoseconds() - started) / 1_000_000)",
       ])
+    for damage in storage.series.unreadableParts {
+      logger.error("a part cannot be read; answers lack what it holds", metadata: ["damage": "\(damage)"])
+    }
     if let tail = replay.tornTail {
       logger.notice(
         "the log ended in the middle of a write that was never acknowledged",

@@ -14,6 +14,11 @@ package struct Coverage: Sendable, Hashable {
   package var replicasAsked: Int
   /// The part of the asked time that is covered; nil for all of it.
   package var window: TimeRange?
+  /// What could not be read, each with its place; no more than ``failuresMax`` are told.
+  package private(set) var failures: [String] = []
+
+  /// How many failures an answer tells.
+  package static let failuresMax = 3
 
   /// A coverage with the given counts.
   package init(
@@ -29,6 +34,14 @@ package struct Coverage: Sendable, Hashable {
   /// Everything, from the one copy that there is.
   package static let complete = Coverage(slotsAsked: 1, slotsAnswered: 1, replicasAgreed: 1, replicasAsked: 1)
 
+  /// Incomplete where there is any failure: what could not be read, with its place.
+  package init(failures: [String]) {
+    self = .complete
+    guard !failures.isEmpty else { return }
+    slotsAnswered = 0
+    self.failures = Array(failures.prefix(Self.failuresMax))
+  }
+
   /// Whether nothing is missing.
   package var isComplete: Bool { slotsAnswered >= slotsAsked && window == nil }
 
@@ -40,6 +53,9 @@ package struct Coverage: Sendable, Hashable {
     if other.share < share {
       slotsAsked = other.slotsAsked
       slotsAnswered = other.slotsAnswered
+    }
+    for failure in other.failures where failures.count < Self.failuresMax && !failures.contains(failure) {
+      failures.append(failure)
     }
     replicasAgreed = min(replicasAgreed, other.replicasAgreed)
     replicasAsked = max(replicasAsked, other.replicasAsked)

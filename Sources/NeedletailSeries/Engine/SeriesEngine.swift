@@ -100,6 +100,9 @@ package final class SeriesEngine: JournalParticipant {
   /// The times of samples that are taken when it is `now`, both in ms since 1970.
   package func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { options.acceptedTimes(at: now) }
 
+  /// Why parts could not be opened: every answer about their time is incomplete.
+  package var unreadableParts: [SeriesDamage] { state.withLock { $0.unreadable.map(\.damage) } }
+
   /// What the engine counts and holds.
   ///
   /// Cheap enough for every scrape.

@@ -48,10 +48,10 @@ enum PrometheusEnvelope {
   /// What a client must be told of an answer that does not cover all that was asked.
   static func warnings(_ coverage: Coverage) -> [String] {
     guard !coverage.isComplete else { return [] }
-    return [
-      "the answer is incomplete: something stored could not be read, or not everything asked has answered "
-        + "(\(coverage.slotsAnswered) of \(coverage.slotsAsked))"
-    ]
+    guard !coverage.failures.isEmpty else {
+      return ["the answer is incomplete: not everything asked has answered"]
+    }
+    return coverage.failures.map { "the answer is incomplete: \($0)" }
   }
 
   static func appendRemarks(_ key: String, _ remarks: [String], to json: inout JSONWriter) {
