@@ -49,6 +49,14 @@ struct AnswerTests {
     #expect(scalar.series[0].points.map(\.value) == [2])
   }
 
+  @Test("lists tell what they lack")
+  func listWarnings() throws {
+    let body = bytes(#"{"status":"success","data":[],"warnings":["the answer is incomplete: w"],"infos":["i"]}"#)
+    #expect(try Answers.names(body, path: "/l").isEmpty)
+    #expect(try Answers.warnings(body, path: "/l") == ["the answer is incomplete: w", "i"])
+    #expect(try Answers.warnings(bytes(#"{"status":"success","data":["a"]}"#), path: "/l").isEmpty)
+  }
+
   @Test("log streams become one list, structured metadata included")
   func logs() throws {
     let logs = try Answers.logs(
