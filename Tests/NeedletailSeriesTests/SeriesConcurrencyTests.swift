@@ -95,6 +95,7 @@ struct SeriesConcurrencyTests {
     #expect(answer.samples.count == Self.writers)
   }
 
+  /// A stress: the instant between a list and its readers is short, so that it rarely meets a reader that is too old.
   @Test("series that come while a query looks for some do not upset it, page after page")
   func newSeries() async throws {
     let machine = try SeriesMachine(FaultyFileSystem(seed: 2))

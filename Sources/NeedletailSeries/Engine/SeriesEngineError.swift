@@ -66,11 +66,10 @@ package struct SeriesDamage: Error, Hashable, Sendable, CustomStringConvertible 
 
   init(part: PartID, _ error: BlockError) {
     self.part = part
-    reason = error.description
     switch error {
-    case .damaged(let path, let offset, _): (self.path, self.offset) = (path, offset)
-    case .tooLarge(let path, _, _): (self.path, offset) = (path, 0)
-    case .file(let error): (path, offset) = (error.path, 0)
+    case .damaged(let path, let offset, let damage): (self.path, self.offset, reason) = (path, offset, damage.rawValue)
+    case .tooLarge(let path, _, _): (self.path, offset, reason) = (path, 0, error.description)
+    case .file(let error): (path, offset, reason) = (error.path, 0, error.description)
     }
   }
 }
