@@ -1,8 +1,8 @@
 import NeedletailQueryLanguage
 import NeedletailTelemetry
 
-// The engine: checks a query against the limits, evaluates it over the sources, and shapes the value. It holds no data
-// and no state between queries.
+// The engine: checks a query against the limits, evaluates it over the sources, and shapes the value. It holds no data,
+// and no state between queries but what the cache keeps.
 
 /// When and how a query is evaluated.
 package struct QueryOptions: Sendable, Hashable {
@@ -16,6 +16,8 @@ package struct QueryOptions: Sendable, Hashable {
   package var eventOrder: EventOrder
   /// When the events lie that a query for events returns, in nanoseconds since 1970; nil for the range of the steps.
   package var eventTimes: Range<Int64>?
+  /// Whether a range query may use steps that were worked out before.
+  package var usesCache = true
 
   /// Options; the defaults are Prometheus'.
   package init(
@@ -38,12 +40,23 @@ package struct QueryEngine: Sendable {
   package let events: (any EventSource)?
   /// Where queries stop.
   package let limits: QueryLimits
+  /// How many tasks read a large selection at once.
+  ///
+  /// Answers do not depend on it, to the last bit.
+  package let parallelism: Int
+  /// Where finished steps of range queries are kept; nil where they are not.
+  package let cache: StepCache?
 
   /// An engine over sources.
-  package init(series: any SeriesSource, events: (any EventSource)? = nil, limits: QueryLimits = QueryLimits()) {
+  package init(
+    series: any SeriesSource, events: (any EventSource)? = nil, limits: QueryLimits = QueryLimits(),
+    parallelism: Int = 1, cache: StepCache? = nil
+  ) {
     self.series = series
     self.events = events
     self.limits = limits
+    self.parallelism = parallelism
+    self.cache = cache
   }
 
   /// Evaluates a text at one time, in milliseconds.
@@ -123,7 +136,8 @@ package struct QueryEngine: Sendable {
     guard (1...Self.durationMax).contains(options.lookback), (1...Self.durationMax).contains(options.subqueryResolution)
     else { throw QueryError(.badData, "lookback or resolution is out of range") }
     let evaluation = Evaluation(
-      engine: self, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options)
+      engine: self, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options,
+      budget: QueryBudget(limits))
     do {
       let value = try await body(evaluation)
       return QueryResult(

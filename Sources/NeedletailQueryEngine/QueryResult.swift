@@ -36,6 +36,12 @@ package struct QueryStatistics: Sendable, Hashable {
   package var samplesRead = 0
   /// Series and streams read from the sources.
   package var seriesRead = 0
+
+  /// Adds what a part of the query took.
+  mutating func add(_ other: QueryStatistics) {
+    samplesRead += other.samplesRead
+    seriesRead += other.seriesRead
+  }
 }
 
 /// Where a query stops.
@@ -77,6 +83,8 @@ struct Annotations: Sendable {
   /// Beyond this many, further remarks say nothing new.
   private static let countMax = 100
 
+  var isEmpty: Bool { known.isEmpty }
+
   mutating func warn(_ message: String) {
     guard warnings.count < Self.countMax, known.insert("w" + message).inserted else { return }
     warnings.append(message)
@@ -85,5 +93,11 @@ struct Annotations: Sendable {
   mutating func inform(_ message: String) {
     guard infos.count < Self.countMax, known.insert("i" + message).inserted else { return }
     infos.append(message)
+  }
+
+  /// Adds the remarks of a part of the query.
+  mutating func add(_ other: Annotations) {
+    for message in other.warnings { warn(message) }
+    for message in other.infos { inform(message) }
   }
 }

@@ -35,6 +35,33 @@ struct ServerDeletionTests {
     }
   }
 
+  @Test("a range that was asked for before, and is kept, has what came late and lacks what was deleted")
+  func changesKeptAnswers() async throws {
+    let now = now / 60_000 * 60_000
+    try await RunningServer.run(folder: try TemporaryFolder()) { server async throws -> Void in
+      func write(_ samples: [(Int64, Double)]) async throws {
+        let series = TestSeries(labels: [("__name__", "kept")], samples: samples.map { (time: $0.0, value: $0.1) })
+        #expect(try await server.remoteWrite([series]).status == 204)
+      }
+      func values() async throws -> [String] {
+        let range = "&start=\((now - 1_200_000) / 1000)&end=\(now / 1000)&step=300"
+        let answer = try await server.json("/api/v1/query_range?query=sum(sum_over_time(kept%5B5m%5D))" + range)
+        let data = answer["data"] as? [String: Any]
+        let series = (data?["result"] as? [[String: Any]])?.first
+        return (series?["values"] as? [[Any]] ?? []).compactMap { $0.last as? String }
+      }
+      try await write([(now - 1_000_000, 1), (now - 700_000, 2), (now - 10_000, 4)])
+      #expect(try await values() == ["1", "2", "4"])
+      #expect(try await values() == ["1", "2", "4"])
+      try await write([(now - 650_000, 8)])
+      #expect(try await values() == ["1", "10", "4"])
+      try await write([(now - 5_000, 16)])
+      #expect(try await values() == ["1", "10", "20"])
+      #expect(try await server.request("POST", path + "?match[]=kept&end=\((now - 900_000) / 1000)").status == 204)
+      #expect(try await values() == ["10", "20"])
+    }
+  }
+
   @Test("only by a POST or PUT with a token, and with a selector that can be read")
   func isGuarded() async throws {
     let folder = try TemporaryFolder()

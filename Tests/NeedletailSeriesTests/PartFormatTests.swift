@@ -79,7 +79,10 @@ struct PartFormatTests {
     let day = generator.pick([0, -1, 20_000, SeriesEngine.day(of: .min) + 1, SeriesEngine.day(of: .max) - 1])
     let tenants = content(&generator, day: day, wide: seed == 6)
     let part = try write(tenants, day: day, to: folder(FaultyFileSystem(seed: 1)))
-    let index = PartIndex(part, cache: PartBlockCache(bytesMax: generator.pick([20_000, 1 << 20])))
+    let index = PartIndex(
+      part,
+      cache: PartBlockCache(
+        indexBytesMax: generator.pick([20_000, 1 << 20]), sampleBytesMax: generator.pick([0, 20_000, 1 << 20])))
     var reader = PartSeriesReader(index)
     var samples = SampleScan(part)
     var exemplars = ExemplarScan(part)

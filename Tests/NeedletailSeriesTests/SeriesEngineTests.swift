@@ -152,6 +152,45 @@ struct SeriesEngineTests {
     #expect(throws: SeriesQueryError.tooManySamples(limit: 1)) { _ = try cursor.next() }
   }
 
+  @Test("shares of a selection are its series, one share behind the other", arguments: [300, 511, 512, 700, 2_000])
+  func shares(count: Int) async throws {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: 4))
+    let now = machine.nowMilliseconds
+    for round in 0..<2 {
+      var builder = SeriesBatchBuilder()
+      var definitions = SeriesDefinitionsBuilder()
+      for index in round * count / 3..<count {
+        let labels = LabelSet(["__name__": "m", "series": "\(index)"])
+        let id = SeriesID(labels, tenant: .default)
+        builder.beginSeries(id)
+        builder.append(timestamp: now - 1000 + Int64(round), valueBits: UInt64(index))
+        definitions.append(id, labels: labels)
+      }
+      let built = builder.build(tenant: .default, batchID: Hash128(high: 8, low: UInt64(round)))
+      let batch = try #require(built)
+      _ = try await machine.append(batch, definitions.build(tenant: .default))
+      if round == 0 { _ = try machine.journal.flush() }
+    }
+    func samples(_ cursor: SeriesCursor) throws -> [String] {
+      var cursor = cursor
+      var found: [String] = []
+      while let chunk = try cursor.next() {
+        for series in 0..<chunk.seriesCount {
+          found.append("\(chunk.labels(series)) \(chunk.samples(series).map { chunk.valueBits[$0] })")
+        }
+      }
+      return found
+    }
+    let cursor = try machine.engine.select(tenant: .default, [], .all)
+    let whole = try samples(cursor)
+    #expect(whole.count == count)
+    for most in [1, 2, 3, 64] {
+      let shares = cursor.shares(most)
+      #expect(shares.count == (min(most, count / 256) > 1 ? min(most, count / 256) : 0))
+      if !shares.isEmpty { #expect(try shares.flatMap(samples) == whole) }
+    }
+  }
+
   @Test("a cancelled task gets no further chunk")
   func cancellation() async throws {
     let machine = try SeriesMachine(FaultyFileSystem(seed: 8))

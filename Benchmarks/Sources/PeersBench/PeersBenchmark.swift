@@ -188,8 +188,8 @@ struct PeersBenchmark {
       options.disablesCaches
         ? "victoria-metrics ran with -search.disableCache"
         : options.usesCaches
-          ? "victoria-metrics answered from its result cache where it could"
-          : "every query of victoria-metrics but the refreshing one had nocache=1")
+          ? "victoria-metrics and needletail answered from their result caches where they could"
+          : "every query of victoria-metrics and needletail but the refreshing one had nocache=1")
     figures.note("all with their default durability: needletail syncs before it acknowledges, the others do not")
   }
 

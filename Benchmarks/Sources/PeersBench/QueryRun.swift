@@ -16,8 +16,8 @@ struct QueryRun {
 
   /// Repeats a request for the options' time, at least `fewest` times and 300 times at most, after one that warms up.
   func cost(_ shape: QueryShape, _ server: RunningServer, fewest: Int = 5) throws -> Cost {
-    let isPeerWithCache = server.contestant.name == "victoria-metrics"
-    let extra = isPeerWithCache && !options.usesCaches ? "&nocache=1" : ""
+    let keepsAnswers = server.contestant.name != "prometheus"
+    let extra = keepsAnswers && !options.usesCaches ? "&nocache=1" : ""
     let connection = try Connection(port: server.port)
     let first = try connection.get(shape.request(endSeconds: endSeconds, repetition: 0, extra: extra))
     guard first.status == 200 else { throw BenchmarkError("answer \(first.status): \(first.text.prefix(160))") }

@@ -110,10 +110,17 @@ struct NodeMetrics: Sendable {
     let series = storage.series.statistics
     let (logs, spans) = (storage.logs.statistics, storage.spans.statistics)
     let work = maintenance.snapshot
-    func bySignal(_ values: (Double, Double, Double)) -> [MetricFamily.Point] {
-      zip(["metrics", "logs", "spans"], [values.0, values.1, values.2]).map { signal, value in
-        MetricFamily.Point(labels: [Label("signal", signal)], value: value)
+    let steps = queries.cache.statistics
+    func by(_ name: String, _ texts: [String], _ values: (Double, Double, Double)) -> [MetricFamily.Point] {
+      zip(texts, [values.0, values.1, values.2]).map { text, value in
+        MetricFamily.Point(labels: [Label(name, text)], value: value)
       }
+    }
+    func bySignal(_ values: (Double, Double, Double)) -> [MetricFamily.Point] {
+      by("signal", ["metrics", "logs", "spans"], values)
+    }
+    func byCache(_ values: (Double, Double, Double)) -> [MetricFamily.Point] {
+      by("cache", ["indexes", "samples", "steps"], values)
     }
     return [
       MetricFamily(
@@ -131,6 +138,15 @@ struct NodeMetrics: Sendable {
       MetricFamily(
         .counter, "needletail_dropped_parts_total", "Parts that retention removed.",
         bySignal((Double(series.droppedParts), Double(logs.droppedParts), Double(spans.droppedParts)))),
+      MetricFamily(
+        .gauge, "needletail_cache_bytes", "Size of what is kept of blocks of metrics and of answers, in bytes.",
+        byCache((Double(series.indexCacheBytes), Double(series.sampleCacheBytes), Double(steps.bytes)))),
+      MetricFamily(
+        .counter, "needletail_cache_hits_total", "How often what was asked for was kept.",
+        byCache((Double(series.indexCacheHits), Double(series.sampleCacheHits), Double(steps.hits)))),
+      MetricFamily(
+        .counter, "needletail_cache_misses_total", "How often what was asked for had to be read or worked out.",
+        byCache((Double(series.indexCacheMisses), Double(series.sampleCacheMisses), Double(steps.misses)))),
       MetricFamily(
         .gauge, "needletail_log_pending_bytes", "Bytes that wait for the disk.", Double(storage.journal.pendingBytes)),
       MetricFamily(.counter, "needletail_flushes_total", "Flushes done.", Double(work.flushes)),

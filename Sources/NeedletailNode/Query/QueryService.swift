@@ -12,6 +12,9 @@ struct QueryService: Sendable {
   let exemplars: any ExemplarSource
   let gate: QueryGate
   let executor: ThreadExecutor
+  /// How many of the executor's threads one query may use at once.
+  let parallelism: Int
+  let cache: StepCache
   let deadlines: QueryDeadlines
   let limits: QueryLimits
   let clock: any WallClock
@@ -24,7 +27,7 @@ struct QueryService: Sendable {
   func engine(timeout: Duration?) -> QueryEngine {
     var limits = limits
     if let timeout { limits.timeout = min(limits.timeout, timeout) }
-    return QueryEngine(series: series, events: events, limits: limits)
+    return QueryEngine(series: series, events: events, limits: limits, parallelism: parallelism, cache: cache)
   }
 
   /// Runs `body` when it is its turn, for at most `timeout`.

@@ -3,6 +3,7 @@
 // "starting", so that a supervisor sees a live process during a long replay.
 
 import Logging
+import NIOCore
 import NIOSSL
 import NeedletailEnvironment
 import NeedletailQueryEngine
@@ -16,6 +17,7 @@ package struct NeedletailServer: Service {
   /// Stopping as a whole takes at most five seconds.
   private static let drainTimeout = Duration.milliseconds(3500)
   private static let storageThreads = 2
+  private static let stepCacheBytes = 32 << 20
 
   /// The settings that it runs with.
   package let configuration: ServerConfiguration
@@ -138,6 +140,8 @@ package struct NeedletailServer: Service {
     let gate = QueryGate(runningMax: configuration.queryConcurrency, waitingMax: configuration.queryQueueMax)
     let queries = QueryService(
       series: series, events: events, traces: events, exemplars: series, gate: gate, executor: querying.executor,
+      parallelism: min(System.coreCount, configuration.queryConcurrency),
+      cache: StepCache(bytesMax: Self.stepCacheBytes),
       deadlines: querying.deadlines,
       limits: QueryLimits(samples: configuration.querySamplesMax, timeout: configuration.queryTimeout.duration),
       clock: clock, counters: QueryCounters())

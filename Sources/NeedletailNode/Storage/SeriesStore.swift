@@ -39,6 +39,12 @@ struct SeriesStore: SeriesSource, ExemplarSource {
       found.sorted { $0.canonicalBytes.lexicographicallyPrecedes($1.canonicalBytes) }, coverage: coverage)
   }
 
+  var changeMark: UInt64? { engine.changeMark }
+
+  func changedTimes(since mark: UInt64, within range: ClosedRange<Int64>) -> [ClosedRange<Int64>] {
+    engine.changedTimes(since: mark, within: range)
+  }
+
   func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata] {
     engine.metadata(tenant: tenant, metric: metric, limit: limit)
       .map { NamedMetadata(metric: $0.name, metadata: $0.metadata) }
@@ -116,6 +122,10 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
     return Self.columns(of: chunk)
   }
 
+  func shares(_ countMax: Int) -> [any SeriesShare] {
+    cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0) }
+  }
+
   private static func columns(of chunk: SeriesChunk) -> SeriesColumns {
     guard chunk.histograms.isEmpty else { return merged(chunk) }
     var columns = SeriesColumns()
@@ -158,4 +168,11 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
     }
     return columns
   }
+}
+
+/// A part of what a selection found.
+private struct EngineSeriesShare: SeriesShare {
+  let engineCursor: NeedletailSeries.SeriesCursor
+
+  func cursor() -> any NeedletailQueryEngine.SeriesCursor { EngineSeriesCursor(engineCursor) }
 }

@@ -25,7 +25,7 @@ extension Evaluation {
       result.finishSeries(.empty)
       return .matrix(result)
     case .vector:
-      let grid = try await vector(expression, steps)
+      let grid = try await cachedVector(expression)
       let order = RowOrder.labels(grid.labels).sorted(Array(0..<grid.count))
       return .matrix(try columns(grid, rows: order))
     case .events: return try await events(expression)

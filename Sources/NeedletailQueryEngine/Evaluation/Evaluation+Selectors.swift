@@ -58,51 +58,58 @@ extension Evaluation {
   func instantSelector(
     _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, wantsTimes: Bool
   ) async throws -> VectorGrid {
-    var grid = VectorGrid(width: steps.count)
     let times = referenceTimes(selector.shift, steps)
-    guard let first = times.first, let last = times.last else { return grid }
+    guard let first = times.first, let last = times.last else { return VectorGrid(width: steps.count) }
     var hints = hints
     hints.step = steps.count > 1 ? steps.interval : 0
-    let lookback = options.lookback
-    let cursor = try await select(selector, span: span, from: first - lookback + 1, to: last, hints: hints)
-    var seriesCount = 0
-    while let chunk = try await nextChunk(cursor, seriesSoFar: &seriesCount) {
-      try reserve(rows: grid.count + chunk.count, steps)
-      var histogram = 0
-      for series in 0..<chunk.count {
-        let row = grid.addRow(chunk.labels[series])
-        let end = chunk.offsets[series + 1]
-        var next = chunk.offsets[series]
-        var newestHistogram: Int?
-        for step in 0..<times.count {
-          let time = times[step]
-          while next < end, chunk.timestamps[next] <= time {
-            newestHistogram = nil
-            if histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] == next {
-              newestHistogram = histogram
-              histogram += 1
-            }
-            next += 1
-          }
-          guard next > chunk.offsets[series], chunk.timestamps[next - 1] > time - lookback else { continue }
-          let index = next - 1
-          if let newestHistogram {
-            let value = chunk.histograms[newestHistogram]
-            guard !value.isStale else { continue }
-            if wantsTimes {
-              grid.set(row, step, Double(chunk.timestamps[index]) / 1000)
-            } else {
-              grid.set(row, step, value)
-            }
-          } else if !StaleMarker.matches(chunk.values[index]) {
-            grid.set(row, step, wantsTimes ? Double(chunk.timestamps[index]) / 1000 : chunk.values[index])
-          }
-        }
-        while histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] < end { histogram += 1 }
-        grid.dropLastRowIfEmpty()
+    let cursor = try await select(selector, span: span, from: first - options.lookback + 1, to: last, hints: hints)
+    return try await inShares(of: cursor) { evaluation, cursor in
+      var grid = VectorGrid(width: times.count)
+      var seriesCount = 0
+      while let chunk = try await evaluation.nextChunk(cursor, seriesSoFar: &seriesCount) {
+        try evaluation.reserve(rows: grid.count + chunk.count, steps)
+        evaluation.addNewest(of: chunk, at: times, wantsTimes: wantsTimes, to: &grid)
       }
+      return Portion(grid: grid)
+    }.grid
+  }
+
+  /// Adds a row for each series of a chunk that has a value at one of the times.
+  private func addNewest(of chunk: SeriesColumns, at times: [Int64], wantsTimes: Bool, to grid: inout VectorGrid) {
+    let lookback = options.lookback
+    var histogram = 0
+    for series in 0..<chunk.count {
+      let row = grid.addRow(chunk.labels[series])
+      let end = chunk.offsets[series + 1]
+      var next = chunk.offsets[series]
+      var newestHistogram: Int?
+      for step in 0..<times.count {
+        let time = times[step]
+        while next < end, chunk.timestamps[next] <= time {
+          newestHistogram = nil
+          if histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] == next {
+            newestHistogram = histogram
+            histogram += 1
+          }
+          next += 1
+        }
+        guard next > chunk.offsets[series], chunk.timestamps[next - 1] > time - lookback else { continue }
+        let index = next - 1
+        if let newestHistogram {
+          let value = chunk.histograms[newestHistogram]
+          guard !value.isStale else { continue }
+          if wantsTimes {
+            grid.set(row, step, Double(chunk.timestamps[index]) / 1000)
+          } else {
+            grid.set(row, step, value)
+          }
+        } else if !StaleMarker.matches(chunk.values[index]) {
+          grid.set(row, step, wantsTimes ? Double(chunk.timestamps[index]) / 1000 : chunk.values[index])
+        }
+      }
+      while histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] < end { histogram += 1 }
+      grid.dropLastRowIfEmpty()
     }
-    return grid
   }
 
   /// Begins to read the series that a range expression finds.

@@ -1,8 +1,9 @@
 import NeedletailQueryLanguage
 import NeedletailTelemetry
 
-// One evaluation of one query. It is used by one task from beginning to end; it counts what is read and computed, and
-// looks at the clock and for cancellation whenever a chunk arrives or a node has been evaluated.
+// One evaluation of one query. It is used by one task from beginning to end; tasks that read shares of a selection for it
+// have evaluations of their own, over the same budget. It counts what is read and computed, and looks at the clock and for
+// cancellation whenever a chunk arrives or a node has been evaluated.
 
 /// The state of a query while it is evaluated.
 final class Evaluation {
@@ -13,15 +14,14 @@ final class Evaluation {
   let steps: Steps
   let isInstant: Bool
   let options: QueryOptions
-  let deadline: ContinuousClock.Instant
+  let budget: QueryBudget
   var annotations = Annotations()
   var coverage = Coverage.complete
   var statistics = QueryStatistics()
-  /// Samples read and values computed so far.
-  private var cost = 0
 
   init(
-    engine: QueryEngine, tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions
+    engine: QueryEngine, tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions,
+    budget: QueryBudget
   ) {
     self.engine = engine
     self.tenant = tenant
@@ -29,31 +29,18 @@ final class Evaluation {
     self.steps = steps
     self.isInstant = isInstant
     self.options = options
-    deadline = ContinuousClock.now.advanced(by: engine.limits.timeout)
+    self.budget = budget
   }
 
   // MARK: Limits and remarks
 
   /// Counts samples, and stops the query if that was too many, if time is up, or if nobody waits any more.
-  func spend(_ samples: Int) throws {
-    cost += samples
-    guard cost <= engine.limits.samples else {
-      throw QueryError.execution(
-        "query processing would load too many samples into memory in query execution (limit \(engine.limits.samples))")
-    }
-    try Task.checkCancellation()
-    guard ContinuousClock.now < deadline else {
-      throw QueryError(.timeout, "query timed out in expression evaluation after \(engine.limits.timeout)")
-    }
-  }
+  func spend(_ samples: Int) throws { try budget.spend(samples) }
 
   /// Fails unless a grid of this many rows may be made.
   func reserve(rows: Int, _ steps: Steps) throws {
     let (cells, overflow) = rows.multipliedReportingOverflow(by: max(1, steps.count))
-    guard !overflow, cells <= engine.limits.samples else {
-      throw QueryError.execution(
-        "query processing would load too many samples into memory in query execution (limit \(engine.limits.samples))")
-    }
+    guard !overflow, cells <= engine.limits.samples else { throw budget.tooManySamples }
   }
 
   func warn(_ message: String, at span: SourceSpan) {

@@ -9,7 +9,8 @@ final class RangeReader {
   /// The window of each step.
   let windows: [RangeWindow]
   private let evaluation: Evaluation
-  private var cursor: (any SeriesCursor)?
+  /// Where series come from, until it has ended; nil for a subquery.
+  private(set) var cursor: (any SeriesCursor)?
   private var seriesCount = 0
   private var chunk = SeriesColumns()
   /// What a subquery gave, and the times of its steps.

@@ -4,6 +4,8 @@ import NeedletailTelemetry
 
 /// One series' samples.
 struct RangeSamples {
+  /// The indexes of numbers that are less than the one before, ascending; see `findFalls`.
+  private var falls: [Int] = []
   var times: [Int64] = []
   var values: [Double] = []
   var histogramTimes: [Int64] = []
@@ -11,7 +13,18 @@ struct RangeSamples {
 
   var isEmpty: Bool { times.isEmpty && histogramTimes.isEmpty }
 
+  /// Numbers and histograms, each with their times, of which nobody asks what a counter lost.
+  init(
+    times: [Int64] = [], values: [Double] = [], histogramTimes: [Int64] = [], histograms: [NativeHistogram] = []
+  ) {
+    self.times = times
+    self.values = values
+    self.histogramTimes = histogramTimes
+    self.histograms = histograms
+  }
+
   mutating func removeAll() {
+    falls.removeAll(keepingCapacity: true)
     times.removeAll(keepingCapacity: true)
     values.removeAll(keepingCapacity: true)
     histogramTimes.removeAll(keepingCapacity: true)
@@ -56,6 +69,35 @@ struct RangeSamples {
       times.append(newTimes[index])
       values.append(newValues[index])
     }
+  }
+
+  /// Looks where numbers fall: once for all windows, which overlap.
+  mutating func findFalls() {
+    var count = 0
+    var index = 1
+    while index < values.count {
+      count &+= values[index] < values[index - 1] ? 1 : 0
+      index += 1
+    }
+    guard count > 0 else { return }
+    falls = (1..<values.count).filter { values[$0] < values[$0 - 1] }
+  }
+
+  /// A counter's difference over some of the numbers with what it lost in resets among them added: the value right
+  /// before each.
+  func makingGood(_ difference: Double, in range: Range<Int>) -> Double {
+    guard !falls.isEmpty else { return difference }
+    var (low, high) = (0, falls.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if falls[middle] <= range.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    var sum = difference
+    while low < falls.count, falls[low] < range.upperBound {
+      sum += values[falls[low] - 1]
+      low += 1
+    }
+    return sum
   }
 
   /// The part that a slider stands on.

@@ -4,7 +4,7 @@ import NeedletailTelemetry
 // or a histogram, of which the grid keeps the index into one array beside the cells, since most grids have none.
 
 /// A step grid of values per series.
-struct VectorGrid {
+struct VectorGrid: Sendable {
   /// Marks of cells; what is zero or more is the index of a histogram.
   static let absent: Int32 = -2
   static let number: Int32 = -1
@@ -34,6 +34,25 @@ struct VectorGrid {
     values.append(contentsOf: repeatElement(0, count: width))
     marks.append(contentsOf: repeatElement(Self.absent, count: width))
     return self.labels.count - 1
+  }
+
+  /// Adds the rows of another grid of the same width behind those that there are.
+  mutating func append(_ other: VectorGrid) {
+    guard count > 0 else {
+      let isOrdered = isOrdered
+      self = other
+      self.isOrdered = isOrdered
+      return
+    }
+    let known = Int32(truncatingIfNeeded: histograms.count)
+    labels += other.labels
+    values += other.values
+    if known == 0 {
+      marks += other.marks
+    } else {
+      marks += other.marks.lazy.map { $0 >= 0 ? $0 + known : $0 }
+    }
+    histograms += other.histograms
   }
 
   /// Takes the last row away again if nothing was set in it.

@@ -15,49 +15,73 @@ extension Evaluation {
     checkParameters(call, parameters)
     let function = call.function
     let keepsName = function == .lastOverTime || function == .firstOverTime
-    var grid = VectorGrid(width: steps.count)
-    var kernel = RangeKernel(function: function)
-    let hints = SelectionHints(function: function.rawValue)
-    let reader = try await ranges(argument, steps, hints: hints)
-    var names = MetricNames()
-    while try await reader.advance() {
-      try evaluate(
-        &kernel, over: reader, parameters, steps, at: argument.span, keepsName: keepsName, &names, into: &grid)
+    let reader = try await ranges(argument, steps, hints: SelectionHints(function: function.rawValue))
+    let task = RangeTask(
+      function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName)
+    let found: Portion
+    if let cursor = reader.cursor {
+      let windows = reader.windows
+      found = try await inShares(of: cursor) { evaluation, cursor in
+        try await evaluation.portion(task, RangeReader(evaluation, windows: windows, cursor: cursor))
+      }
+    } else {
+      found = try await portion(task, reader)
     }
+    var grid = found.grid
     if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
     // Series of one name that differ go on to differ without it.
-    if !keepsName, names.areSeveral { try grid.mergeEqualRows() }
+    if !keepsName, found.names.areSeveral { try grid.mergeEqualRows() }
     return grid
+  }
+
+  /// What a function over ranges is to do with each series.
+  private struct RangeTask: Sendable {
+    let function: Function
+    /// Of each parameter the value at each step.
+    let parameters: [[Double]]
+    let steps: Steps
+    let span: SourceSpan
+    let keepsName: Bool
+  }
+
+  /// Makes a row of each series that a reader finds.
+  private func portion(_ task: RangeTask, _ reader: RangeReader) async throws -> Portion {
+    var portion = Portion(grid: VectorGrid(width: task.steps.count))
+    var kernel = RangeKernel(function: task.function)
+    while try await reader.advance() { try evaluate(task, &kernel, over: reader, into: &portion) }
+    return portion
   }
 
   /// Adds a row for each series that has arrived.
   private func evaluate(
-    _ kernel: inout RangeKernel, over reader: RangeReader, _ parameters: [[Double]], _ steps: Steps,
-    at span: SourceSpan, keepsName: Bool, _ names: inout MetricNames, into grid: inout VectorGrid
+    _ task: RangeTask, _ kernel: inout RangeKernel, over reader: RangeReader, into portion: inout Portion
   ) throws {
     let windows = reader.windows
+    let looksForFalls = task.function == .rate || task.function == .increase
     var samples = RangeSamples()
     while let labels = try reader.next(&samples) {
+      if looksForFalls { samples.findFalls() }
       let (name, rest) = labels.splitName()
-      names.see(name)
-      let row = grid.addRow(keepsName ? labels : rest)
+      portion.names.see(name)
+      let row = portion.grid.addRow(task.keepsName ? labels : rest)
       var slider = RangeSlider()
       for step in windows.indices {
         slider.slide(over: samples, to: windows[step])
         guard !slider.isEmpty else { continue }
-        let values = parameters.map { $0[step] }
+        let values = task.parameters.map { $0[step] }
+        let now = task.steps.time(step)
         if slider.histograms.isEmpty {
-          let value = kernel.evaluateNumbers(samples, slider, windows[step], values, now: steps.time(step))
-          if let value { grid.set(row, step, value) }
+          let value = kernel.evaluateNumbers(samples, slider, windows[step], values, now: now)
+          if let value { portion.grid.set(row, step, value) }
           continue
         }
-        let cell = kernel.evaluate(samples, slider, windows[step], values, now: steps.time(step))
+        let cell = kernel.evaluate(samples, slider, windows[step], values, now: now)
         if case .absent = cell { continue }
-        grid.set(row, step, cell)
+        portion.grid.set(row, step, cell)
       }
-      grid.dropLastRowIfEmpty()
+      portion.grid.dropLastRowIfEmpty()
       try spend(0)
-      report(&kernel, names, grid.count > row, at: span)
+      report(&kernel, portion.names, portion.grid.count > row, at: task.span)
     }
   }
 
@@ -111,7 +135,7 @@ extension Evaluation {
 }
 
 /// The names of the metrics that a call meets, of which there is usually one.
-struct MetricNames {
+struct MetricNames: Sendable {
   private var bytes: [UInt8]?
   /// Whether there was more than one.
   private(set) var areSeveral = false
@@ -124,9 +148,16 @@ struct MetricNames {
   /// Notes the name of the next series.
   mutating func see(_ name: ArraySlice<UInt8>) {
     if let bytes, bytes.elementsEqual(name) { return }
-    areSeveral = bytes != nil
+    if bytes != nil { areSeveral = true }
     bytes = Array(name)
     lastIsNoCounter = !name.isEmpty && !Self.endings.contains { name.suffix($0.count).elementsEqual($0) }
+  }
+
+  /// Goes on with the names of more series.
+  mutating func append(_ others: MetricNames) {
+    guard let last = others.bytes else { return }
+    see(last[...])
+    if others.areSeveral { areSeveral = true }
   }
 
   private static let endings = ["_total", "_sum", "_count", "_bucket"].map { Array($0.utf8) }

@@ -58,9 +58,7 @@ struct RangeKernel {
     }
     if !slider.histograms.isEmpty, let cell = histograms(samples, slider, window) { return cell }
     guard !slider.numbers.isEmpty else { return .absent }
-    let times = samples.times.span.extracting(slider.numbers)
-    let values = samples.values.span.extracting(slider.numbers)
-    return numbers(times, values, window, parameters, now: now).map { .number($0) } ?? .absent
+    return numbers(samples, slider.numbers, window, parameters, now: now).map { .number($0) } ?? .absent
   }
 
   // MARK: Numbers
@@ -79,20 +77,22 @@ struct RangeKernel {
     case .firstOverTime: return samples.values[range.lowerBound]
     case .timestampOfLastOverTime: return Double(samples.times[range.upperBound - 1]) / 1000
     case .timestampOfFirstOverTime: return Double(samples.times[range.lowerBound]) / 1000
-    default:
-      return numbers(
-        samples.times.span.extracting(range), samples.values.span.extracting(range), window, parameters, now: now)
+    default: return numbers(samples, range, window, parameters, now: now)
     }
   }
 
   private func numbers(
-    _ times: Span<Int64>, _ values: Span<Double>, _ window: RangeWindow, _ parameters: [Double], now: Int64
+    _ samples: borrowing RangeSamples, _ range: Range<Int>, _ window: RangeWindow, _ parameters: [Double], now: Int64
   ) -> Double? {
+    let times = samples.times.span.extracting(range)
+    let values = samples.values.span.extracting(range)
     let last = values.count - 1
     switch function {
-    case .rate: return RangeMath.extrapolated(times, values, window, isCounter: true, isRate: true)
-    case .increase: return RangeMath.extrapolated(times, values, window, isCounter: true, isRate: false)
-    case .delta: return RangeMath.extrapolated(times, values, window, isCounter: false, isRate: false)
+    case .rate, .increase:
+      let increase = samples.makingGood(values[last] - values[0], in: range)
+      return RangeMath.extrapolated(times, increase, from: values[0], window, isRate: function == .rate)
+    case .delta:
+      return RangeMath.extrapolated(times, values[last] - values[0], from: nil, window, isRate: false)
     case .irate, .idelta:
       guard last >= 1 else { return nil }
       let isRate = function == .irate

@@ -97,23 +97,18 @@ enum RangeMath {
 
   /// What `rate`, `increase` and `delta` have in common: the difference of first and last sample, counter resets made
   /// good, extended to the ends of the window where samples come close to them.
+  ///
+  /// `start` is a counter's first value, nil for what is none.
   static func extrapolated(
-    _ times: Span<Int64>, _ values: Span<Double>, _ window: RangeWindow, isCounter: Bool, isRate: Bool
+    _ times: Span<Int64>, _ difference: Double, from start: Double?, _ window: RangeWindow, isRate: Bool
   ) -> Double? {
-    let count = values.count
+    let count = times.count
     guard count >= 2 else { return nil }
-    var result = values[count - 1] - values[0]
-    if isCounter {
-      var index = 1
-      while index < count {
-        if values[index] < values[index - 1] { result += values[index - 1] }
-        index += 1
-      }
-    }
+    var zeroPoint: Double?
+    if let start, difference > 0, start >= 0 { zeroPoint = start / difference }
     let factor = extrapolation(
-      first: times[0], last: times[count - 1], count: count, window,
-      zeroPoint: isCounter && result > 0 && values[0] >= 0 ? values[0] / result : nil)
-    return result * (isRate ? factor / (Double(window.end - window.start) / 1000) : factor)
+      first: times[0], last: times[count - 1], count: count, window, zeroPoint: zeroPoint)
+    return difference * (isRate ? factor / (Double(window.end - window.start) / 1000) : factor)
   }
 
   /// By how much a difference grows when it is extended towards the ends of the window.

@@ -140,6 +140,22 @@ package protocol SeriesCursor: AnyObject {
   func next() async throws -> SeriesColumns?
   /// How much of the selection the chunks so far cover; final after `next` returned nil.
   var coverage: Coverage { get }
+  /// Parts of the answer, at most so many, that several tasks may read at once; empty where it cannot be parted, or is
+  /// too little for that to pay.
+  ///
+  /// Together and in this order they yield what the cursor would have; after that it is not to be used. To be called
+  /// before `next`.
+  func shares(_ countMax: Int) -> [any SeriesShare]
+}
+
+extension SeriesCursor {
+  package func shares(_ countMax: Int) -> [any SeriesShare] { [] }
+}
+
+/// A part of the answer to a selection.
+package protocol SeriesShare: Sendable {
+  /// Begins to read it.
+  func cursor() -> any SeriesCursor
 }
 
 /// A metric and what is known of it.
@@ -171,6 +187,15 @@ package protocol SeriesSource: Sendable {
   func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet>
   /// What is known of a metric, or of all if `metric` is nil, at most `limit` metrics.
   func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata]
+  /// A mark of what the source holds now, for `changedTimes`; nil where it cannot tell what changes.
+  var changeMark: UInt64? { get }
+  /// The times within a range, in ms, of which `select` may not find what it found when `changeMark` was `mark`.
+  func changedTimes(since mark: UInt64, within range: ClosedRange<Int64>) -> [ClosedRange<Int64>]
+}
+
+extension SeriesSource {
+  package var changeMark: UInt64? { nil }
+  package func changedTimes(since mark: UInt64, within range: ClosedRange<Int64>) -> [ClosedRange<Int64>] { [range] }
 }
 
 /// The series that a question about labels concerns.

@@ -67,6 +67,7 @@ extension SeriesEngine {
       }
       let changed = PartDeletions.adding(tombstones, to: state.withLock { $0.deletions })
       state.withLock { $0.deletions.merge(changed) { $1 } }
+      changes.withLock { $0.noteAll() }
       return parts
     }
   }
@@ -78,7 +79,7 @@ extension SeriesEngine {
     for part in parts where part.overlaps(deletion.range) {
       var deleted = DeletedSeries()
       // One that cannot tell is named: it may be repaired.
-      let isTold = (try? deleted.add(deletion, in: PartIndex(part, cache: indexBlocks))) != nil
+      let isTold = (try? deleted.add(deletion, in: PartIndex(part, cache: blocks))) != nil
       if !isTold || !deleted.isEmpty { result.append(part.record.id) }
     }
     return result.sorted()
@@ -127,7 +128,7 @@ extension SeriesEngine {
         .compactMap { part in state.deletions[part.record.id].map { (part, $0) } }
     }
     for (part, deletions) in candidates {
-      let index = PartIndex(part, cache: indexBlocks, deletions: deletions)
+      let index = PartIndex(part, cache: blocks, deletions: deletions)
       guard deletions.areWorthRewriting(index) else { continue }
       let isClaimed = state.withLock { state in
         guard state.parts.contains(where: { $0 === part }) else { return false }

@@ -41,7 +41,7 @@ extension SeriesEngine {
     do throws(SeriesDamage) {
       for part in parts where part.overlaps(range) {
         let own = deletions[part.record.id]
-        let index = PartIndex(part, cache: indexBlocks, deletions: own)
+        let index = PartIndex(part, cache: blocks, deletions: own)
         try reading.add(part, index, isTold: !(own?.touches(range) ?? false))
       }
     } catch { throw .damage(error) }

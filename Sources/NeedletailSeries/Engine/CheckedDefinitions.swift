@@ -75,15 +75,13 @@ extension SeriesRows {
     for index in 0..<exemplarCount { try LabelSet.check(exemplar(index).labels) }
   }
 
-  /// Whether every sample and exemplar lies within the bounds, in ms.
-  func isWithin(_ bounds: ClosedRange<Int64>) -> Bool {
-    if seriesCount > 0 {
-      for sample in 0..<samples(of: seriesCount - 1).upperBound where !bounds.contains(timestamp(sample)) {
-        return false
-      }
-    }
-    for index in 0..<histogramCount where !bounds.contains(histogram(index).timestamp) { return false }
-    for index in 0..<exemplarCount where !bounds.contains(exemplar(index).timestamp) { return false }
-    return true
+  /// From the earliest to the latest of all samples, histograms and exemplars, in ms; nil where there are none.
+  var times: ClosedRange<Int64>? {
+    var (earliest, latest) = (Int64.max, Int64.min)
+    func add(_ time: Int64) { (earliest, latest) = (min(earliest, time), max(latest, time)) }
+    if seriesCount > 0 { for sample in 0..<samples(of: seriesCount - 1).upperBound { add(timestamp(sample)) } }
+    for index in 0..<histogramCount { add(histogram(index).timestamp) }
+    for index in 0..<exemplarCount { add(exemplar(index).timestamp) }
+    return earliest <= latest ? earliest...latest : nil
   }
 }

@@ -67,9 +67,10 @@ extension SeriesEngine {
     let outcome = try batch.withRows { rows in
       let plan = try AppendPlan(
         rows, tenant: batch.tenant, definitions, generation: transaction.generation, to: head, old: old)
+      let times = rows.times
       do {
         try plan.log(to: &transaction)
-        if rows.isWithin(bounds) {
+        if times.map({ bounds.lowerBound <= $0.lowerBound && $0.upperBound <= bounds.upperBound }) ?? true {
           try transaction.log(Self.batchKind, batch.frame.bytes)
         } else {
           try Self.log(batch, bounds, to: &transaction)
@@ -79,7 +80,10 @@ extension SeriesEngine {
         throw error
       }
       refused = plan.apply(to: head)
-      return head.withStorage { $0.apply(rows, numbers: plan.numbers, bounds: bounds) }
+      let outcome = head.withStorage { $0.apply(rows, numbers: plan.numbers, bounds: bounds) }
+      // Noted once it is there to be seen: an answer of before is then known not to have it.
+      if let times, times.overlaps(bounds) { changes.withLock { $0.note(times.clamped(to: bounds)) } }
+      return outcome
     }
     count(outcome, batch)
     keep(definitions.metrics, in: head, refused: refused)

@@ -121,7 +121,7 @@ extension SeriesEngine {
   private func remove(_ ids: Set<PartID>) {
     var failures: UInt64 = 0
     for id in ids.sorted() {
-      indexBlocks.remove(id)
+      blocks.remove(id)
       do throws(FileError) { try folder.remove(id) } catch { failures += 1 }
     }
     if failures > 0 { counters.withLock { [failures] in $0.partRemovalFailures += failures } }
@@ -165,6 +165,7 @@ extension SeriesEngine {
       let days = Set(state.parts.map(\.record.summary.partition))
       state.lastAdded = state.lastAdded.filter { days.contains($0.key) }
     }
+    changes.withLock { $0.noteAll() }
   }
 
   private func claimExpiredParts(now: Int64) -> [PartRecord] {

@@ -16,6 +16,18 @@ extension SeriesEngine {
     return SeriesCursor(snapshot, gathering, samplesMax: limits.samplesMax)
   }
 
+  /// A mark of what the engine holds now, for `changedTimes`; it means nothing after a restart.
+  package var changeMark: UInt64 { changes.withLock { $0.mark } }
+
+  /// The times within a range, in ms, of which an answer may not be what it was when `changeMark` was `mark`: something
+  /// was appended or deleted since, or has left the retention. In order.
+  package func changedTimes(since mark: UInt64, within range: ClosedRange<Int64>) -> [ClosedRange<Int64>] {
+    let earliest = options.retention.earliest(now: now)
+    var changed = changes.withLock { $0.changed(since: mark, within: range) }
+    if range.lowerBound < earliest { changed.insert(range.lowerBound...min(range.upperBound, earliest - 1), at: 0) }
+    return changed
+  }
+
   /// The label sets that satisfy all matchers and may have samples in the range, in order, at most `limit`.
   package func series(
     tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limit: Int = .max
@@ -98,7 +110,7 @@ extension SeriesEngine {
       )
     }
     return SeriesSnapshot(
-      tenant: tenant, range: visible, heads: heads, parts: parts, damages: damages, indexBlocks: indexBlocks,
+      tenant: tenant, range: visible, heads: heads, parts: parts, damages: damages, blocks: blocks,
       deletions: deletions)
   }
 

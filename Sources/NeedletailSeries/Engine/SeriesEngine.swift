@@ -49,12 +49,14 @@ package final class SeriesEngine: JournalParticipant {
   let clock: any WallClock
   let catalog: any PartCatalog
   let folder: PartsFolder
-  let indexBlocks: PartBlockCache
+  let blocks: PartBlockCache
   let state: Mutex<State>
   /// Held, ahead of the state's lock and across a commit, by whatever replaces or removes parts and by a deletion, so
   /// that the parts which a deletion names are those that there are.
   let replacing = Mutex<Void>(())
   let counters = Mutex(SeriesStatistics())
+  /// Which times changed since the start.
+  let changes = Mutex(ChangedTimes())
   private let journal = Mutex<Journal?>(nil)
 
   /// Opens the parts that the catalog lists.
@@ -69,7 +71,7 @@ package final class SeriesEngine: JournalParticipant {
     self.clock = clock
     self.folder = folder
     self.catalog = catalog
-    indexBlocks = PartBlockCache(bytesMax: options.indexCacheBytes)
+    blocks = PartBlockCache(indexBytesMax: options.indexCacheBytes, sampleBytesMax: options.sampleCacheBytes)
     var state = State(options)
     for record in try catalog.list(.series) {
       do throws(SeriesDamage) {
@@ -115,7 +117,13 @@ package final class SeriesEngine: JournalParticipant {
       result.tombstones = state.tombstoneCount
       return (state.head, state.frozen)
     }
-    (result.indexCacheBytes, result.indexCacheHits, result.indexCacheMisses) = indexBlocks.statistics
+    let (indexes, samples) = (blocks.indexStatistics, blocks.sampleStatistics)
+    (result.indexCacheBytes, result.indexCacheHits, result.indexCacheMisses) = (
+      indexes.bytes, indexes.hits, indexes.misses
+    )
+    (result.sampleCacheBytes, result.sampleCacheHits, result.sampleCacheMisses) = (
+      samples.bytes, samples.hits, samples.misses
+    )
     (result.activeSeries, result.headBytes) = head.withStorage { ($0.activeCount, $0.byteCount) }
     if let frozen { result.headBytes += frozen.withStorage { $0.byteCount } }
     let grown: Int

@@ -32,6 +32,8 @@ package struct SeriesEngineOptions: Sendable {
   package var blockBytes: Int
   /// How many bytes of the blocks of parts' indexes are kept in memory.
   package var indexCacheBytes: Int
+  /// How many bytes of the blocks of parts' samples are kept in memory.
+  package var sampleCacheBytes: Int
   /// How many bytes of descriptions of metrics a head keeps, and likewise the engine for all that is stored.
   ///
   /// A flush writes a head's as one block, so this must stay far below a block's limit.
@@ -47,7 +49,8 @@ package struct SeriesEngineOptions: Sendable {
     retention: SeriesRetention = .milliseconds(15 * 86_400_000), retentionBytes: UInt64? = nil,
     futureMilliseconds: Int64 = 600_000,
     headBytesMax: Int = 4 << 30, blockBytes: Int = 128 << 10, indexCacheBytes: Int = 256 << 20,
-    metadataBytesMax: Int = 16 << 20, mergeFanIn: Int = 8, mergedPartBytesMax: UInt64 = 4 << 30,
+    sampleCacheBytes: Int = 64 << 20, metadataBytesMax: Int = 16 << 20, mergeFanIn: Int = 8,
+    mergedPartBytesMax: UInt64 = 4 << 30,
     closedDayQuietMilliseconds: Int64 = 1_800_000
   ) {
     self.retention = retention
@@ -59,6 +62,7 @@ package struct SeriesEngineOptions: Sendable {
     self.headBytesMax = headBytesMax
     self.blockBytes = blockBytes
     self.indexCacheBytes = indexCacheBytes
+    self.sampleCacheBytes = sampleCacheBytes
     self.metadataBytesMax = metadataBytesMax
   }
 
@@ -102,6 +106,10 @@ package struct SeriesStatistics: Equatable, Sendable {
   package var indexCacheBytes = 0
   package var indexCacheHits: UInt64 = 0
   package var indexCacheMisses: UInt64 = 0
+  /// The same of blocks of samples.
+  package var sampleCacheBytes = 0
+  package var sampleCacheHits: UInt64 = 0
+  package var sampleCacheMisses: UInt64 = 0
   /// Parts that were merged into others.
   package var mergedParts: UInt64 = 0
   /// Parts that retention removed.

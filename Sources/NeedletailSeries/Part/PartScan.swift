@@ -23,10 +23,13 @@ struct PartScan: Sendable {
   private var start: UInt64 = 0
   private var bytes: [UInt8] = []
   private var failure: SeriesDamage?
+  private let cache: PartBlockCache?
 
-  init(_ part: SeriesPart, kind: UInt8) {
+  /// Without a cache where each block is read once, as by a merge.
+  init(_ part: SeriesPart, kind: UInt8, cache: PartBlockCache? = nil) {
     self.part = part
     self.kind = kind
+    self.cache = cache
   }
 
   /// Reads the next run's bytes; false where there is none.
@@ -81,7 +84,7 @@ struct PartScan: Sendable {
     if block != number {
       (number, start, bytes, failure) = (block, 0, [], nil)
       do throws(SeriesDamage) {
-        bytes = try part.block(block, kind: kind)
+        bytes = try part.block(block, kind: kind, through: cache)
         start = part.content.first(ofBlock: block, kind: kind)
       } catch { failure = error }
     }
@@ -95,9 +98,9 @@ struct SampleScan: Sendable {
   private var times: TimeColumnReader
   private var values: [Double] = []
 
-  init(_ part: SeriesPart) {
-    scan = PartScan(part, kind: PartBlockKind.samples)
-    times = TimeColumnReader(part)
+  init(_ part: SeriesPart, cache: PartBlockCache? = nil) {
+    scan = PartScan(part, kind: PartBlockKind.samples, cache: cache)
+    times = TimeColumnReader(part, cache: cache)
   }
 
   /// A run of which the times are known and the values are not decoded yet.

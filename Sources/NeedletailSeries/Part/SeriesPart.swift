@@ -52,6 +52,15 @@ final class SeriesPart: Sendable {
     }
   }
 
+  /// The same, out of a cache where there is one.
+  func block(_ number: Int, kind: UInt8, through cache: PartBlockCache?) throws(SeriesDamage) -> [UInt8] {
+    guard let cache else { return try block(number, kind: kind) }
+    let key = PartBlockCache.Key(part: record.id, kind: kind, number: number)
+    let kept = try cache.block(key) { () throws(SeriesDamage) in .bytes(try block(number, kind: kind)) }
+    guard case .bytes(let bytes) = kept else { return try block(number, kind: kind) }
+    return bytes
+  }
+
   /// What to say of bytes that passed their checksum and yet contradict themselves.
   func damage(_ reason: String, kind: UInt8? = nil, block: Int = 0) -> SeriesDamage {
     var damage = SeriesDamage(part: record.id, .damaged(path: "\(record.id)", offset: 0, .content))

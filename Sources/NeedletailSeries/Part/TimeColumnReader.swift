@@ -9,6 +9,7 @@ struct TimeColumnReader: Sendable {
   private static let keptTimesMax = 1 << 18
 
   private let part: SeriesPart
+  private let cache: PartBlockCache?
   private var block = -1
   private var bytes: [UInt8] = []
   /// Where each column of the block lies in its bytes.
@@ -17,7 +18,10 @@ struct TimeColumnReader: Sendable {
   private var kept: [(number: UInt32, times: [Int64])] = []
   private var keptTimes = 0
 
-  init(_ part: SeriesPart) { self.part = part }
+  init(_ part: SeriesPart, cache: PartBlockCache? = nil) {
+    self.part = part
+    self.cache = cache
+  }
 
   /// The times of a column in ms: ascending, none twice, at least one.
   mutating func times(_ number: UInt32) throws(SeriesDamage) -> [Int64] {
@@ -63,7 +67,7 @@ struct TimeColumnReader: Sendable {
     if wanted != block {
       (block, bytes, columns, failure) = (wanted, [], [], nil)
       do throws(SeriesDamage) {
-        bytes = try part.block(wanted, kind: PartBlockKind.times)
+        bytes = try part.block(wanted, kind: PartBlockKind.times, through: cache)
         columns = try ranges()
       } catch { failure = error }
     }

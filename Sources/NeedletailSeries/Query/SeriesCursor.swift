@@ -20,6 +20,8 @@ package struct SeriesQueryLimits: Sendable {
 package struct SeriesCursor: Sendable {
   private static let chunkSamples = 65_536
   private static let chunkSeries = 4096
+  /// Series that a share has at least: fewer are read faster than another task begins.
+  private static let shareSeriesMin = 256
 
   /// What could not be read so far; while it is empty, nothing is missing.
   package private(set) var damages: [SeriesDamage]
@@ -30,15 +32,33 @@ package struct SeriesCursor: Sendable {
   private let gathering: SeriesGathering
   private let samplesMax: Int
   private var readers: SourceReaders
-  private var position = 0
+  /// The series that are still to be read, as entries of the gathering.
+  private var left: Range<Int>
   private var returned = 0
 
   init(_ snapshot: SeriesSnapshot, _ gathering: SeriesGathering, samplesMax: Int) {
     range = snapshot.range
     self.gathering = gathering
     self.samplesMax = samplesMax
+    left = 0..<gathering.count
     readers = SourceReaders(snapshot.sources)
     damages = snapshot.damages
+  }
+
+  /// Cursors over shares of the series that are still to be read, one behind the other, at most `countMax`; none where
+  /// there are too few for more than one.
+  ///
+  /// Each has the limit of samples to itself. The first goes on to tell the damages so far.
+  package func shares(_ countMax: Int) -> [SeriesCursor] {
+    let count = min(countMax, left.count / Self.shareSeriesMin)
+    guard count > 1 else { return [] }
+    return (0..<count).map { share in
+      var cursor = self
+      cursor.left =
+        (left.lowerBound + left.count * share / count)..<(left.lowerBound + left.count * (share + 1) / count)
+      if share > 0 { cursor.damages = [] }
+      return cursor
+    }
   }
 
   /// The next chunk, or nil at the end.
@@ -61,7 +81,7 @@ package struct SeriesCursor: Sendable {
   ) throws(SeriesQueryError) -> SeriesChunk? {
     guard let range else { return nil }
     var chunk = SeriesChunk()
-    while position < gathering.count, chunk.sampleCount < Self.chunkSamples, chunk.seriesCount < Self.chunkSeries {
+    while let position = left.first, chunk.sampleCount < Self.chunkSamples, chunk.seriesCount < Self.chunkSeries {
       if Task.isCancelled { throw .cancelled }
       var passed: [SummaryRow] = []
       if isSummarizing, gathering.range(of: position).count == 1 {
@@ -72,7 +92,7 @@ package struct SeriesCursor: Sendable {
         } catch { note(error) }
       }
       read(position, range, without: passed, &chunk)
-      position += 1
+      left.removeFirst()
       guard returned + chunk.sampleCount <= samplesMax else { throw .tooManySamples(limit: samplesMax) }
     }
     returned += chunk.sampleCount

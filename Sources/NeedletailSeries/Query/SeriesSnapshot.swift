@@ -17,7 +17,7 @@ struct SeriesSnapshot: Sendable {
   /// Parts that the range does not touch are passed over.
   init(
     tenant: TenantID, range: TimeRange?, heads: [SeriesHead], parts: [SeriesPart], damages: [SeriesDamage],
-    indexBlocks: PartBlockCache, deletions: [PartID: PartDeletions]
+    blocks: PartBlockCache, deletions: [PartID: PartDeletions]
   ) {
     self.tenant = tenant
     self.range = range
@@ -27,7 +27,7 @@ struct SeriesSnapshot: Sendable {
     // The oldest first: samples of a series are then mostly read in the order of time.
     for part in parts.byAge where part.overlaps(range) && part.content.tenants.contains(where: { $0.tenant == tenant })
     {
-      let index = PartIndex(part, cache: indexBlocks, deletions: deletions[part.record.id])
+      let index = PartIndex(part, cache: blocks, deletions: deletions[part.record.id])
       do throws(SeriesDamage) {
         // Looked up now: what cannot be told to be there still is not answered.
         _ = try index.deleted()

@@ -10,8 +10,8 @@ struct SourceReaders: Sendable {
 
     init(_ part: SeriesPart, _ index: PartIndex) {
       series = PartSeriesReader(index)
-      samples = SampleScan(part)
-      histograms = PartScan(part, kind: PartBlockKind.histograms)
+      samples = SampleScan(part, cache: index.cache)
+      histograms = PartScan(part, kind: PartBlockKind.histograms, cache: index.cache)
       summaries = SummaryReader(part)
     }
 

@@ -10,16 +10,42 @@ final class MemorySeries: SeriesSource {
     var histogram: NativeHistogram?
   }
 
-  private let series: [LabelSet: [Point]]
+  private struct State {
+    var series: [LabelSet: [Point]]
+    /// The times at which something was put since the start.
+    var changes: [Int64] = []
+  }
+
+  private let state: Mutex<State>
   private let chunkSize: Int
 
   init(_ series: [LabelSet: [Point]], chunkSize: Int = 3) {
-    self.series = series.mapValues { points in
-      var byTime: [Int64: Point] = [:]
-      for point in points { byTime[point.time] = point }
-      return byTime.values.sorted { $0.time < $1.time }
-    }
+    state = Mutex(State(series: series.mapValues(Self.settled)))
     self.chunkSize = chunkSize
+  }
+
+  private static func settled(_ points: [Point]) -> [Point] {
+    var byTime: [Int64: Point] = [:]
+    for point in points { byTime[point.time] = point }
+    return byTime.values.sorted { $0.time < $1.time }
+  }
+
+  var series: [LabelSet: [Point]] { state.withLock { $0.series } }
+
+  /// Adds a point, or puts it in another's place.
+  func put(_ point: Point, in labels: LabelSet) {
+    state.withLock { state in
+      state.series[labels] = Self.settled((state.series[labels] ?? []) + [point])
+      state.changes.append(point.time)
+    }
+  }
+
+  var changeMark: UInt64? { state.withLock { UInt64($0.changes.count) } }
+
+  func changedTimes(since mark: UInt64, within range: ClosedRange<Int64>) -> [ClosedRange<Int64>] {
+    state.withLock { state in
+      state.changes.dropFirst(Int(mark)).filter(range.contains).sorted().map { $0...$0 }
+    }
   }
 
   func select(_ selection: SeriesSelection) async throws -> any SeriesCursor {
@@ -68,4 +94,19 @@ final class MemoryCursor: SeriesCursor {
   func next() async throws -> SeriesColumns? { chunks.popLast() }
 
   var coverage: Coverage { .complete }
+
+  /// A share may be empty, and there may be fewer than were asked for.
+  func shares(_ countMax: Int) -> [any SeriesShare] {
+    let chunks = Array(chunks.reversed())
+    let size = max(1, (chunks.count + countMax - 1) / countMax)
+    return stride(from: 0, to: chunks.count, by: size).map { start in
+      MemoryShare(chunks: Array(chunks[start..<min(start + size, chunks.count)]))
+    }
+  }
+}
+
+private struct MemoryShare: SeriesShare {
+  let chunks: [SeriesColumns]
+
+  func cursor() -> any SeriesCursor { MemoryCursor(chunks) }
 }

@@ -93,6 +93,8 @@ struct PrometheusAPI: Sendable {
       options.lookback = lookback
     }
     if let limit = try parameters.limit() { options.eventLimit = limit }
+    // As VictoriaMetrics spells it.
+    if let text = parameters["nocache"] { options.usesCache = !(text == "1" || text == "true") }
     return options
   }
 

@@ -1,8 +1,9 @@
 import NeedletailBlocks
 import Synchronization
 
-/// A block of a part's index, decoded.
+/// A block of a part: of its index, decoded, or any other's bytes, decompressed and verified.
 enum PartBlock: Sendable {
+  case bytes([UInt8])
   case names(NamesBlock)
   case dictionary(DictionaryBlock)
   case postings(PostingsBlock)
@@ -11,6 +12,7 @@ enum PartBlock: Sendable {
 
   var byteCount: Int {
     switch self {
+    case .bytes(let bytes): bytes.count
     case .names(let block): block.byteCount
     case .dictionary(let block): block.byteCount
     case .postings(let block): block.byteCount
@@ -20,14 +22,63 @@ enum PartBlock: Sendable {
   }
 }
 
-/// Keeps the blocks of parts' indexes that were used last, up to a number of bytes.
+/// Keeps the blocks of parts that were used last, up to a number of bytes for those of indexes and another for those of
+/// samples, so that a scan of everything does not push the indexes out.
 final class PartBlockCache: Sendable {
   struct Key: Hashable, Sendable {
     var part: PartID
     var kind: UInt8
     var number: Int
+
+    /// Whether it is a block of the index.
+    fileprivate var isOfIndex: Bool { PartBlockKind.fileName(kind) == PartFileName.index }
   }
 
+  /// What is kept, and how often a block was there or had to be read.
+  struct Statistics: Equatable {
+    var bytes = 0
+    var hits: UInt64 = 0
+    var misses: UInt64 = 0
+  }
+
+  private let indexes: Mutex<BlockShelf>
+  private let samples: Mutex<BlockShelf>
+
+  /// A cache that keeps so many bytes of indexes and of samples.
+  init(indexBytesMax: Int, sampleBytesMax: Int) {
+    indexes = Mutex(BlockShelf(bytesMax: indexBytesMax))
+    samples = Mutex(BlockShelf(bytesMax: sampleBytesMax))
+  }
+
+  /// The block under a key, made by `read` where it is not kept; reading happens outside of the lock.
+  func block(
+    _ key: Key, _ read: () throws(SeriesDamage) -> PartBlock
+  ) throws(SeriesDamage) -> PartBlock {
+    let isOfIndex = key.isOfIndex
+    if let kept = withShelf(isOfIndex, { $0.find(key) }) { return kept }
+    let block = try read()
+    withShelf(isOfIndex) { $0.keep(block, key) }
+    return block
+  }
+
+  private func withShelf<Result>(_ isOfIndex: Bool, _ body: (inout BlockShelf) -> sending Result) -> sending Result {
+    isOfIndex ? indexes.withLock(body) : samples.withLock(body)
+  }
+
+  /// Drops a part's blocks.
+  func remove(_ part: PartID) {
+    indexes.withLock { $0.remove(part) }
+    samples.withLock { $0.remove(part) }
+  }
+
+  /// Of indexes.
+  var indexStatistics: Statistics { indexes.withLock { $0.statistics } }
+  /// Of samples.
+  var sampleStatistics: Statistics { samples.withLock { $0.statistics } }
+}
+
+/// Blocks up to a number of bytes, with when each was used last.
+private struct BlockShelf: Sendable {
   private struct Entry {
     var block: PartBlock
     var bytes: Int
@@ -35,67 +86,47 @@ final class PartBlockCache: Sendable {
     var used: UInt64
   }
 
-  private struct State {
-    var entries: [Key: Entry] = [:]
-    var bytes = 0
-    var clock: UInt64 = 0
-    var hits: UInt64 = 0
-    var misses: UInt64 = 0
-  }
-
   /// What an entry takes beside its block, about.
   private static let entryBytes = 128
 
+  private(set) var statistics = PartBlockCache.Statistics()
   private let bytesMax: Int
-  private let state = Mutex(State())
+  private var entries: [PartBlockCache.Key: Entry] = [:]
+  private var clock: UInt64 = 0
 
   init(bytesMax: Int) { self.bytesMax = bytesMax }
 
-  /// The block under a key, made by `read` where it is not kept; reading happens outside of the lock.
-  func block(
-    _ key: Key, _ read: () throws(SeriesDamage) -> PartBlock
-  ) throws(SeriesDamage) -> PartBlock {
-    let kept = state.withLock { state -> PartBlock? in
-      state.clock &+= 1
-      guard let block = state.entries[key]?.block else {
-        state.misses += 1
-        return nil
-      }
-      state.hits += 1
-      state.entries[key]?.used = state.clock
-      return block
+  mutating func find(_ key: PartBlockCache.Key) -> PartBlock? {
+    clock &+= 1
+    guard let index = entries.index(forKey: key) else {
+      statistics.misses += 1
+      return nil
     }
-    if let kept { return kept }
-    let block = try read()
-    state.withLock { state in
-      guard state.entries[key] == nil else { return }
-      let entry = Entry(block: block, bytes: block.byteCount + Self.entryBytes, used: state.clock)
-      state.entries[key] = entry
-      state.bytes += entry.bytes
-      if state.bytes > bytesMax { Self.evict(&state, to: bytesMax - bytesMax / 8) }
-    }
-    return block
+    statistics.hits += 1
+    entries.values[index].used = clock
+    return entries.values[index].block
+  }
+
+  mutating func keep(_ block: PartBlock, _ key: PartBlockCache.Key) {
+    guard entries[key] == nil else { return }
+    let entry = Entry(block: block, bytes: block.byteCount + Self.entryBytes, used: clock)
+    guard entry.bytes <= bytesMax else { return }
+    entries[key] = entry
+    statistics.bytes += entry.bytes
+    if statistics.bytes > bytesMax { evict(to: bytesMax - bytesMax / 8) }
   }
 
   /// Drops what was used longest ago; more of it than need be, so that sorting pays.
-  private static func evict(_ state: inout State, to bytes: Int) {
-    let sorted = state.entries.map { (key: $0.key, used: $0.value.used) }.sorted { $0.used < $1.used }
-    for entry in sorted where state.bytes > bytes { drop(entry.key, &state) }
+  private mutating func evict(to bytes: Int) {
+    let sorted = entries.map { (key: $0.key, used: $0.value.used) }.sorted { $0.used < $1.used }
+    for entry in sorted where statistics.bytes > bytes { drop(entry.key) }
   }
 
-  private static func drop(_ key: Key, _ state: inout State) {
-    if let entry = state.entries.removeValue(forKey: key) { state.bytes -= entry.bytes }
+  private mutating func drop(_ key: PartBlockCache.Key) {
+    if let entry = entries.removeValue(forKey: key) { statistics.bytes -= entry.bytes }
   }
 
-  /// Drops a part's blocks.
-  func remove(_ part: PartID) {
-    state.withLock { state in
-      for key in state.entries.keys where key.part == part { Self.drop(key, &state) }
-    }
-  }
-
-  /// Bytes that are kept, and how often a block was there or had to be read.
-  var statistics: (bytes: Int, hits: UInt64, misses: UInt64) {
-    state.withLock { ($0.bytes, $0.hits, $0.misses) }
+  mutating func remove(_ part: PartID) {
+    for key in entries.keys where key.part == part { drop(key) }
   }
 }

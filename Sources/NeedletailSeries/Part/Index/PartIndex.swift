@@ -8,7 +8,7 @@ import Synchronization
 /// `takeDamage` before he believes an answer.
 final class PartIndex: Sendable {
   let part: SeriesPart
-  private let cache: PartBlockCache?
+  let cache: PartBlockCache?
   private let deletions: PartDeletions?
   private let noted = Mutex<SeriesDamage?>(nil)
 

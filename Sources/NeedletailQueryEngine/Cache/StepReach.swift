@@ -1,0 +1,62 @@
+import NeedletailQueryLanguage
+
+/// How far from a step an expression looks at samples, in milliseconds relative to it.
+struct StepReach: Hashable, Sendable {
+  /// Nothing before is looked at.
+  var earliest: Int64
+  /// Nothing after is looked at.
+  var latest: Int64
+
+  /// Of an expression whose value at a step depends on nothing but the series within reach of it; nil of any other,
+  /// and of one that looks at no series at all.
+  init?(_ expression: Expression, _ options: QueryOptions) {
+    var reach: StepReach?
+    guard Self.add(expression, options, to: &reach), let reach else { return nil }
+    self = reach
+  }
+
+  private init(earliest: Int64, latest: Int64) {
+    self.earliest = earliest
+    self.latest = latest
+  }
+
+  /// Widens `reach` by an expression's; false where it depends on more.
+  private static func add(_ expression: Expression, _ options: QueryOptions, to reach: inout StepReach?) -> Bool {
+    switch expression.node {
+    case .events: return false
+    case .selector(let selector):
+      guard selector.shift.anchor == nil else { return false }
+      let offset = selector.shift.offset ?? 0
+      return widen(&reach, -offset, back: selector.range ?? options.lookback)
+    case .subquery(let subquery):
+      guard subquery.shift.anchor == nil else { return false }
+      var inner: StepReach?
+      guard add(subquery.expression, options, to: &inner) else { return false }
+      guard let inner else { return true }
+      let offset = subquery.shift.offset ?? 0
+      return widen(&reach, inner.earliest - offset, back: subquery.range)
+        && widen(&reach, inner.latest - offset, back: 0)
+    case .call(let call):
+      // These are about the whole query.
+      if [.queryStart, .queryEnd, .queryRange, .queryStep].contains(call.function) { return false }
+    case .aggregation(let aggregation):
+      // Which series these pick hangs on which others there are at other steps.
+      if aggregation.operation == .limitk || aggregation.operation == .limitRatio { return false }
+    default: break
+    }
+    return expression.children.allSatisfy { add($0, options, to: &reach) }
+  }
+
+  /// Offsets, ranges and lookbacks are bounded by the parser and the engine, so that sums of some do not overflow; of
+  /// too many levels nothing is told.
+  private static func widen(_ reach: inout StepReach?, _ latest: Int64, back: Int64) -> Bool {
+    let (earliest, overflow) = latest.subtractingReportingOverflow(back)
+    guard !overflow, earliest.magnitude < 1 << 60, latest.magnitude < 1 << 60 else { return false }
+    reach = StepReach(
+      earliest: min(reach?.earliest ?? earliest, earliest), latest: max(reach?.latest ?? latest, latest))
+    return true
+  }
+
+  /// The times that some steps look at.
+  func times(_ steps: Steps) -> ClosedRange<Int64> { (steps.start + earliest)...(steps.end + latest) }
+}

@@ -1,0 +1,143 @@
+import NeedletailEnvironment
+import NeedletailTelemetry
+import NeedletailTestSupport
+import Testing
+
+@testable import NeedletailQueryEngine
+@testable import NeedletailQueryLanguage
+
+@Suite("Steps that were finished before, and shares that are read at once, change no answer")
+struct StepCacheTests {
+  private static let step: Int64 = 30_000
+
+  /// What an answer says, bit for bit.
+  private static func text(_ result: QueryResult) -> String {
+    guard case .matrix(let columns) = result.value else { return "\(result.value)" }
+    var lines: [String] = []
+    var histogram = 0
+    for series in 0..<columns.count {
+      var line = columns.labels[series].description
+      for index in columns.offsets[series]..<columns.offsets[series + 1] {
+        line += " \(columns.timestamps[index]):\(String(columns.values[index].bitPattern, radix: 16))"
+        if histogram < columns.histogramIndexes.count, columns.histogramIndexes[histogram] == index {
+          line += columns.histograms[histogram].text
+          histogram += 1
+        }
+      }
+      lines.append(line)
+    }
+    return (lines + result.warnings + result.infos).joined(separator: "\n")
+  }
+
+  @Test("whatever is written between two questions", arguments: 1...12)
+  func sameAnswers(seed: UInt64) async throws {
+    var random = SeededGenerator(seed: seed)
+    let source = StepTests.data(seed: seed)
+    let cache = StepCache(bytesMax: 1 << 20)
+    let cached = QueryEngine(series: source, parallelism: Int(seed % 3) + 1, cache: cache)
+    let plain = QueryEngine(series: source)
+    let labels = source.series.keys.filter { $0["__name__"] == "m" }.sorted { $0.description < $1.description }
+    let queries = (0..<4).map { _ in StepTests.queries[Int(random.next() % UInt64(StepTests.queries.count))] }
+    for round in 0..<150 {
+      if random.next() % 3 == 0 {
+        let time = Int64(random.next() % 1_500_000) - 100_000
+        let point = MemorySeries.Point(time: time, value: Double(random.next() % 100))
+        source.put(point, in: labels[Int(random.next() % UInt64(labels.count))])
+        continue
+      }
+      let query = queries[Int(random.next() % UInt64(queries.count))]
+      let start = Int64(random.next() % 40) * Self.step - 90_000 + Int64(random.next() % 2) * 7_000
+      let end = start + Int64(random.next() % 30) * Self.step + Int64(random.next() % 20_000)
+      func answer(_ engine: QueryEngine) async throws -> String {
+        do {
+          return Self.text(
+            try await engine.range(query, tenant: .default, from: start, to: end, step: Self.step))
+        } catch let error as QueryError {
+          return error.message
+        }
+      }
+      let wanted = try await answer(plain)
+      #expect(try await answer(cached) == wanted, "seed \(seed), round \(round): \(query) \(start)...\(end)")
+    }
+    let statistics = cache.statistics
+    #expect(statistics.bytes <= 1 << 20)
+    #expect(statistics.hits + statistics.misses > 0)
+  }
+
+  @Test("however many tasks read", arguments: StepTests.queries)
+  func sameInShares(query: String) async throws {
+    for seed: UInt64 in 0..<3 {
+      let source = StepTests.data(seed: seed)
+      var answers: Set<String> = []
+      for parallelism in [1, 2, 3, 16] {
+        let engine = QueryEngine(series: source, parallelism: parallelism)
+        answers.insert(
+          Self.text(
+            try await engine.range(query, tenant: .default, from: 0, to: 1_300_000, step: 47_000)))
+      }
+      #expect(answers.count == 1, "seed \(seed)")
+    }
+  }
+
+  @Test("a question that was asked before reads only what is new, unless it wants all to be read")
+  func readsOnlyNew() async throws {
+    let source = StepTests.data(seed: 1)
+    let engine = QueryEngine(series: source, cache: StepCache(bytesMax: 1 << 20))
+    func samplesRead(to end: Int64, usesCache: Bool = true) async throws -> Int {
+      var options = QueryOptions()
+      options.usesCache = usesCache
+      return try await engine.range(
+        "sum(max_over_time(m[4m]))", tenant: .default, from: 300_000, to: end, step: Self.step, options: options
+      ).statistics.samplesRead
+    }
+    let all = try await samplesRead(to: 900_000)
+    #expect(all > 100)
+    #expect(try await samplesRead(to: 900_000) == 0)
+    #expect(try await samplesRead(to: 900_000, usesCache: false) == all)
+    let new = try await samplesRead(to: 900_000 + Self.step)
+    #expect(new > 0 && new < all / 2)
+    source.put(
+      MemorySeries.Point(time: 850_000, value: 1000), in: LabelSet(["__name__": "m", "a": "0", "b": "0"]))
+    let changed = try await samplesRead(to: 900_000 + Self.step)
+    #expect(changed > 0 && changed < all)
+  }
+
+  @Test(
+    "an expression whose steps hang on each other, or on the query's ends, is never kept",
+    arguments: [
+      "m @ end()", "m @ start()", "m @ 600", "limitk(1, m)", "limit_ratio(0.5, m)", "vector(end())", "time()",
+      "m + on () group_left vector(step())", "max_over_time(m[5m] @ end())",
+    ])
+  func isNotKept(query: String) throws {
+    #expect(StepReach(try Parser.parse(query), QueryOptions()) == nil)
+  }
+
+  @Test(
+    "how far a step looks is told by ranges, offsets and subqueries",
+    arguments: [
+      ("m", -300_000, 0), ("rate(m[1m])", -60_000, 0), ("m offset 1m", -360_000, -60_000),
+      ("m offset -1m", -240_000, 60_000), ("rate(m[1m]) + m offset 2m", -420_000, 0),
+      ("max_over_time(rate(m[1m] offset 10s)[5m:30s] offset 1m)", -430_000, -70_000),
+    ] as [(String, Int64, Int64)])
+  func reach(query: String, earliest: Int64, latest: Int64) throws {
+    let reach = try #require(StepReach(try Parser.parse(query), QueryOptions()))
+    #expect((reach.earliest, reach.latest) == (earliest, latest))
+  }
+
+  @Test("no more is kept than may be, and what was used last stays")
+  func isBounded() async throws {
+    let source = StepTests.data(seed: 2)
+    let cache = StepCache(bytesMax: 20_000)
+    let engine = QueryEngine(series: source, cache: cache)
+    func read(_ query: String) async throws -> Int {
+      try await engine.range(query, tenant: .default, from: 0, to: 600_000, step: Self.step).statistics.samplesRead
+    }
+    _ = try await read("sum(m)")
+    for number in 0..<50 {
+      _ = try await read("sum by (a) (m) + \(number)")
+      #expect(try await read("sum(m)") == 0)
+      #expect(cache.statistics.bytes <= 20_000)
+    }
+    #expect(try await read("sum by (a) (m) + 0") > 0)
+  }
+}
