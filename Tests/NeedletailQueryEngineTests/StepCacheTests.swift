@@ -6,7 +6,7 @@ import Testing
 @testable import NeedletailQueryEngine
 @testable import NeedletailQueryLanguage
 
-@Suite("Steps that were finished before, and shares that are read at once, change no answer")
+@Suite("Steps finished before, shares read at once and labels that nobody needs change no answer")
 struct StepCacheTests {
   private static let step: Int64 = 30_000
 
@@ -74,6 +74,32 @@ struct StepCacheTests {
         answers.insert(
           Self.text(
             try await engine.range(query, tenant: .default, from: 0, to: 1_300_000, step: 47_000)))
+      }
+      #expect(answers.count == 1, "seed \(seed)")
+    }
+  }
+
+  @Test(
+    "whether labels that a query does not need are told",
+    arguments: [
+      "sum(m)", "sum by (a) (m)", "count by (__name__, b) ({__name__=~\"m|h\"})", "sum by (a) (rate(m[4m]))",
+      "avg by (b) (last_over_time(m[3m]))", "count by (__name__) (last_over_time(m[3m]))",
+      "max(sum_over_time({__name__=\"m\"}[2m]))", "quantile by (a) (0.5, m)", "count_values by (b) (\"v\", m)",
+      "sum by (a) (rate(h[5m]))", "sum without (a) (m)", "topk by (a) (1, m)", "sum(-m)", "sum by (c) (m)",
+      "count({__name__=~\"m|h\"})", "sum(rate({__name__=~\"m|h\",a=\"0\"}[5m]))", "group by (a) (+(m))",
+    ])
+  func sameWithoutLabels(query: String) async throws {
+    for seed: UInt64 in 0..<3 {
+      var answers: Set<String> = []
+      for tellsAll in [false, true] {
+        let engine = QueryEngine(series: StepTests.data(seed: seed, tellsAllLabels: tellsAll))
+        do {
+          answers.insert(
+            Self.text(
+              try await engine.range(query, tenant: .default, from: 0, to: 1_300_000, step: 47_000)))
+        } catch let error as QueryError {
+          answers.insert(error.message)
+        }
       }
       #expect(answers.count == 1, "seed \(seed)")
     }

@@ -20,7 +20,7 @@ struct StepTests {
   ]
 
   /// Series with gaps, stale markers, resets and NaN, at odd times.
-  static func data(seed: UInt64) -> MemorySeries {
+  static func data(seed: UInt64, tellsAllLabels: Bool = false) -> MemorySeries {
     var random = SeededGenerator(seed: seed)
     var series: [LabelSet: [MemorySeries.Point]] = [:]
     for a in 0..<3 {
@@ -44,7 +44,7 @@ struct StepTests {
         MemorySeries.Point(time: Int64($0) * 60_000, value: 0, histogram: histogram.scaled(by: Double($0 + 1)))
       }
     }
-    return MemorySeries(series)
+    return MemorySeries(series, tellsAllLabels: tellsAllLabels)
   }
 
   private static func table(_ columns: SeriesColumns, into table: inout [String: String]) {

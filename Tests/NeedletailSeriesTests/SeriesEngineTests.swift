@@ -189,6 +189,14 @@ struct SeriesEngineTests {
       #expect(shares.count == (min(most, count / 256) > 1 ? min(most, count / 256) : 0))
       if !shares.isEmpty { #expect(try shares.flatMap(samples) == whole) }
     }
+    for kept in [[], ["series"], ["none"], ["series", "__name__"], ["__name__"]] {
+      let some = try samples(machine.engine.select(tenant: .default, [], .all, keeping: kept))
+      // The name stands ahead of the braces.
+      let wanted = whole.map { kept.contains("__name__") ? $0 : String($0.dropFirst()) }
+      #expect(some.count == count)
+      if kept.contains("series") { #expect(some.elementsEqual(wanted), "\(kept)") }
+      #expect(kept.contains("series") || some.allSatisfy { !$0.contains("series") })
+    }
   }
 
   @Test("a cancelled task gets no further chunk")

@@ -11,7 +11,9 @@ struct SeriesStore: SeriesSource, ExemplarSource {
   func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
     let limits = SeriesQueryLimits(seriesMax: selection.limits.series, samplesMax: selection.limits.samples)
     let cursor = try Self.translating { () throws(SeriesQueryError) in
-      try engine.select(tenant: selection.tenant, selection.matchers, selection.range, limits: limits)
+      try engine.select(
+        tenant: selection.tenant, selection.matchers, selection.range, limits: limits,
+        keeping: selection.hints.labels)
     }
     return EngineSeriesCursor(cursor)
   }

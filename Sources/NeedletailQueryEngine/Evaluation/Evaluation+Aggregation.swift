@@ -7,7 +7,8 @@ import NeedletailTelemetry
 extension Evaluation {
   func aggregate(_ node: Aggregation, _ steps: Steps) async throws -> VectorGrid {
     let hints = SelectionHints(
-      function: node.operation.rawValue, grouping: node.grouping.labels, groupsBy: !node.grouping.isWithout)
+      function: node.operation.rawValue, grouping: node.grouping.labels, groupsBy: !node.grouping.isWithout,
+      labels: node.labelsNeeded)
     var grid: VectorGrid
     if let events = try await eventGrid(node, steps) {
       grid = events
@@ -28,7 +29,7 @@ extension Evaluation {
     if projection.keepsNothing {
       groups.addToOne(count: grid.count)
     } else {
-      for labels in grid.labels { groups.add(projection.apply(labels)) }
+      for labels in grid.labels { groups.add(labels, projection) }
     }
     switch node.operation {
     case .topk, .bottomk, .limitk, .limitRatio:
@@ -55,8 +56,20 @@ extension Evaluation {
     private(set) var labels: [LabelSet] = []
     private(set) var ofRow: [Int] = []
     private var known: [LabelSet: Int] = [:]
+    /// The row that was added last.
+    private var last: LabelSet?
 
-    mutating func add(_ group: LabelSet) {
+    /// Adds the next row, which is like the one before where the source told only the labels that make the groups.
+    mutating func add(_ labels: LabelSet, _ projection: LabelProjection) {
+      if let last, last == labels {
+        ofRow.append(ofRow[ofRow.count - 1])
+      } else {
+        add(projection.apply(labels))
+        last = labels
+      }
+    }
+
+    private mutating func add(_ group: LabelSet) {
       if let index = known[group] {
         ofRow.append(index)
       } else {
@@ -272,7 +285,34 @@ extension Evaluation {
   }
 }
 
+extension Aggregation {
+  /// The labels of the series below that decide on the answer; nil where all may.
+  fileprivate var labelsNeeded: [String]? {
+    switch operation {
+    case .topk, .bottomk, .limitk, .limitRatio: return nil
+    default: break
+    }
+    guard !grouping.isWithout else { return nil }
+    switch expression.withoutSigns.node {
+    case .selector: return grouping.labels
+    case .call(let call):
+      // Series of several names could become one without it.
+      guard let argument = call.arguments.first(where: { $0.type == .range }), argument.isOfOneName else { return nil }
+      return grouping.labels + [LabelSet.nameLabel]
+    default: return nil
+    }
+  }
+}
+
 extension Expression {
+  /// Whether it selects series of one metric only.
+  fileprivate var isOfOneName: Bool {
+    guard case .selector(let selector) = withoutParentheses.node else { return false }
+    return selector.allMatchers(span: span).contains {
+      $0.name == LabelSet.nameLabel && $0.operation == .equal && !$0.value.isEmpty
+    }
+  }
+
   /// What stands in parentheses and behind plus signs, neither of which changes a value.
   fileprivate var withoutSigns: Expression {
     switch node {

@@ -137,7 +137,7 @@ final class Evaluation {
       inner.mapHistograms { $0.scaled(by: -1) }
       try inner.relabel { $0.withoutName }
       grid = inner
-    case .call(let call): grid = try await self.call(call, span: expression.span, steps)
+    case .call(let call): grid = try await self.call(call, span: expression.span, steps, labels: hints.labels)
     case .aggregation(let aggregation): grid = try await aggregate(aggregation, steps)
     case .binary(let binary): grid = try await self.binary(binary, span: expression.span, steps)
     default: throw QueryError(.internal, "expression is not an instant vector")

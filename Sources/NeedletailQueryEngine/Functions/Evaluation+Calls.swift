@@ -10,9 +10,9 @@ import NeedletailTelemetry
 // Functions over instant vectors.
 
 extension Evaluation {
-  func call(_ call: Call, span: SourceSpan, _ steps: Steps) async throws -> VectorGrid {
+  func call(_ call: Call, span: SourceSpan, _ steps: Steps, labels: [String]? = nil) async throws -> VectorGrid {
     let function = call.function
-    if function.isOverRange { return try await rangeCall(call, span: span, steps) }
+    if function.isOverRange { return try await rangeCall(call, span: span, steps, labels: labels) }
     let arguments = call.arguments
     switch function {
     case .vector:

@@ -4,8 +4,10 @@ import NeedletailTelemetry
 // Functions over the samples of a range. A series' columns are decoded once; the window slides over them step by step.
 
 extension Evaluation {
-  /// Evaluates a function whose argument is a range of series.
-  func rangeCall(_ call: Call, span: SourceSpan, _ steps: Steps) async throws -> VectorGrid {
+  /// Evaluates a function whose argument is a range of series, of which only some labels may be needed.
+  func rangeCall(
+    _ call: Call, span: SourceSpan, _ steps: Steps, labels: [String]?
+  ) async throws -> VectorGrid {
     guard let argument = call.arguments.first(where: { $0.type == .range }) else {
       throw QueryError(.internal, "function without a range")
     }
@@ -15,7 +17,7 @@ extension Evaluation {
     checkParameters(call, parameters)
     let function = call.function
     let keepsName = function == .lastOverTime || function == .firstOverTime
-    let reader = try await ranges(argument, steps, hints: SelectionHints(function: function.rawValue))
+    let reader = try await ranges(argument, steps, hints: SelectionHints(function: function.rawValue, labels: labels))
     let task = RangeTask(
       function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName)
     let found: Portion

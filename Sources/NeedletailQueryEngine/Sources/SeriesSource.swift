@@ -18,16 +18,22 @@ package struct SelectionHints: Sendable, Hashable {
   package var grouping: [String]
   /// Whether `grouping` names the labels to keep (`by`) rather than to drop (`without`).
   package var groupsBy: Bool
+  /// The only labels that the query needs of a series; nil for all.
+  ///
+  /// A source may tell others too. What it tells may be the same for several series, which come one by one all the same.
+  package var labels: [String]?
 
   /// Hints; the defaults say nothing.
   package init(
-    function: String? = nil, range: Int64 = 0, step: Int64 = 0, grouping: [String] = [], groupsBy: Bool = true
+    function: String? = nil, range: Int64 = 0, step: Int64 = 0, grouping: [String] = [], groupsBy: Bool = true,
+    labels: [String]? = nil
   ) {
     self.function = function
     self.range = range
     self.step = step
     self.grouping = grouping
     self.groupsBy = groupsBy
+    self.labels = labels
   }
 }
 

@@ -59,9 +59,16 @@ struct DirectoryRecords: Sendable {
   }
 
   /// Appends the canonical label bytes of a series.
-  func appendLabels(_ series: Int, to writer: inout ByteWriter) {
+  ///
+  /// With `kept` only labels of these names.
+  func appendLabels(_ series: Int, keeping kept: [[UInt8]]? = nil, to writer: inout ByteWriter) {
+    if let kept, kept.isEmpty { return }
     forEachPair(series) { pair in
       let record = pairs[pair]
+      if let kept {
+        let name = texts.text(names[Int(record.name)].text)
+        guard kept.contains(where: { $0.elementsEqual(name) }) else { return }
+      }
       writer.append(texts.prefixed(names[Int(record.name)].text))
       writer.append(texts.prefixed(record.value))
     }

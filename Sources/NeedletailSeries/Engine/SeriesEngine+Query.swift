@@ -7,13 +7,15 @@ import NeedletailTelemetry
 extension SeriesEngine {
   /// Finds the series that satisfy all matchers and returns a cursor over their samples within the range.
   ///
+  /// With `kept` only labels of these names are told, which may then be the same for several series.
   /// Throws `.tooManySeries` or `.cancelled`.
   package func select(
-    tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limits: SeriesQueryLimits = SeriesQueryLimits()
+    tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limits: SeriesQueryLimits = SeriesQueryLimits(),
+    keeping kept: [String]? = nil
   ) throws(SeriesQueryError) -> SeriesCursor {
     var snapshot = snapshot(tenant, range)
     let gathering = try snapshot.gather(matchers, limit: limits.seriesMax)
-    return SeriesCursor(snapshot, gathering, samplesMax: limits.samplesMax)
+    return SeriesCursor(snapshot, gathering, samplesMax: limits.samplesMax, keeping: kept)
   }
 
   /// A mark of what the engine holds now, for `changedTimes`; it means nothing after a restart.

@@ -36,12 +36,12 @@ package struct SeriesCursor: Sendable {
   private var left: Range<Int>
   private var returned = 0
 
-  init(_ snapshot: SeriesSnapshot, _ gathering: SeriesGathering, samplesMax: Int) {
+  init(_ snapshot: SeriesSnapshot, _ gathering: SeriesGathering, samplesMax: Int, keeping kept: [String]?) {
     range = snapshot.range
     self.gathering = gathering
     self.samplesMax = samplesMax
     left = 0..<gathering.count
-    readers = SourceReaders(snapshot.sources)
+    readers = SourceReaders(snapshot.sources, keeping: kept)
     damages = snapshot.damages
   }
 

@@ -8,17 +8,11 @@ struct SourceReaders: Sendable {
     var histograms: PartScan
     var summaries: SummaryReader
 
-    init(_ part: SeriesPart, _ index: PartIndex) {
-      series = PartSeriesReader(index)
+    init(_ part: SeriesPart, _ index: PartIndex, keeping kept: [String]?) {
+      series = PartSeriesReader(index, keeping: kept)
       samples = SampleScan(part, cache: index.cache)
       histograms = PartScan(part, kind: PartBlockKind.histograms, cache: index.cache)
       summaries = SummaryReader(part)
-    }
-
-    /// The instants at which nothing is left of a series.
-    func deletedTimes(of number: Int) throws(SeriesDamage) -> TimeRangeSet {
-      let deleted = try series.index.deleted()
-      return deleted.isEmpty ? TimeRangeSet() : deleted.times(of: number)
     }
   }
 
@@ -37,14 +31,23 @@ struct SourceReaders: Sendable {
 
   private let heads: [HeadReader]
   private var parts: [PartReaders] = []
+  /// The parts' indexes, beside the readers, which are not to be copied for a look at them.
+  private var indexes: [PartIndex] = []
+  /// The only labels that are told; nil for all.
+  private let kept: [[UInt8]]?
 
   /// Sources are numbered: the heads first, then the parts.
-  init(_ sources: [SeriesSnapshot.Source]) {
+  ///
+  /// With `kept` only labels of these names are told.
+  init(_ sources: [SeriesSnapshot.Source], keeping kept: [String]? = nil) {
+    self.kept = kept?.map { Array($0.utf8) }
     var heads: [HeadReader] = []
     for source in sources {
       switch source {
       case .head(let head): heads.append(HeadReader(head: head, records: head.directory.records))
-      case .part(let part, let index): parts.append(PartReaders(part, index))
+      case .part(let part, let index):
+        parts.append(PartReaders(part, index, keeping: kept))
+        indexes.append(index)
       }
     }
     self.heads = heads
@@ -61,12 +64,18 @@ struct SourceReaders: Sendable {
     return try parts[Int(place.source) - heads.count].series.id(number)
   }
 
-  /// The canonical labels of a series.
+  /// The instants at which nothing is left of a part's series.
+  private func deletedTimes(_ part: Int, of number: Int) throws(SeriesDamage) -> TimeRangeSet {
+    let deleted = try indexes[part].deleted()
+    return deleted.isEmpty ? TimeRangeSet() : deleted.times(of: number)
+  }
+
+  /// The canonical labels of a series, or those of them that are kept.
   mutating func labels(_ place: SeriesGathering.Place) throws(SeriesDamage) -> [UInt8] {
     let number = Int(place.number)
     if isHead(Int(place.source)) {
-      var labels = ByteWriter(reserving: 256)
-      heads[Int(place.source)].records.appendLabels(number, to: &labels)
+      var labels = ByteWriter(reserving: kept == nil ? 256 : 32)
+      heads[Int(place.source)].records.appendLabels(number, keeping: kept, to: &labels)
       return labels.bytes
     }
     return try parts[Int(place.source) - heads.count].series.labels(of: number)
@@ -83,7 +92,7 @@ struct SourceReaders: Sendable {
     guard record.histogramRuns == 0, record.summaryCount > 0 else { return [] }
     var rows: [SummaryRow] = []
     try parts[part].summaries.read(record.summaries, count: record.summaryCount, into: &rows)
-    let deleted = try parts[part].deletedTimes(of: Int(place.number))
+    let deleted = try deletedTimes(part, of: Int(place.number))
     return rows.filter { row in
       let (first, last) = (row.summary.firstTime, row.summary.lastTime)
       return first >= start && first <= last && last <= end && !deleted.overlaps(first, last)
@@ -106,7 +115,7 @@ struct SourceReaders: Sendable {
       return
     }
     let part = Int(place.source) - heads.count
-    let deleted = try parts[part].deletedTimes(of: number)
+    let deleted = try deletedTimes(part, of: number)
     let before = columns.count
     let record = try parts[part].series.record(number)
     found.start = max(found.start, record.startTimestamp)

@@ -18,8 +18,11 @@ final class MemorySeries: SeriesSource {
 
   private let state: Mutex<State>
   private let chunkSize: Int
+  /// Whether labels that a query does not need are told all the same.
+  private let tellsAllLabels: Bool
 
-  init(_ series: [LabelSet: [Point]], chunkSize: Int = 3) {
+  init(_ series: [LabelSet: [Point]], chunkSize: Int = 3, tellsAllLabels: Bool = false) {
+    self.tellsAllLabels = tellsAllLabels
     state = Mutex(State(series: series.mapValues(Self.settled)))
     self.chunkSize = chunkSize
   }
@@ -61,7 +64,7 @@ final class MemorySeries: SeriesSource {
           chunk.append(timestamp: point.time, value: point.value)
         }
       }
-      chunk.finishSeries(labels)
+      chunk.finishSeries(told(labels, selection.hints.labels))
       if chunk.count >= chunkSize {
         chunks.append(chunk)
         chunk = SeriesColumns()
@@ -69,6 +72,11 @@ final class MemorySeries: SeriesSource {
     }
     chunks.append(chunk)
     return MemoryCursor(chunks)
+  }
+
+  private func told(_ labels: LabelSet, _ needed: [String]?) -> LabelSet {
+    guard let needed, !tellsAllLabels else { return labels }
+    return LabelSet(labels.labels.filter { needed.contains($0.name) })
   }
 
   func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> {

@@ -6,6 +6,10 @@ struct PartSeriesReader: Sendable {
   private static let dictionaryMax = 256
 
   let index: PartIndex
+  /// The only labels that are told; nil for all.
+  private let kept: [String]?
+  /// The numbers of the values of the kept labels, once they were needed.
+  private var keptValues: [Range<Int>]?
   private var series: (number: Int, block: SeriesBlock)?
   private var labels: (number: Int, block: LabelBlock)?
   private var dictionary: [Int: DictionaryBlock] = [:]
@@ -16,7 +20,11 @@ struct PartSeriesReader: Sendable {
   private var ends: [Int] = []
   private var names: NamesBlock?
 
-  init(_ index: PartIndex) { self.index = index }
+  /// A reader that tells of each series all labels, or only some.
+  init(_ index: PartIndex, keeping kept: [String]? = nil) {
+    self.index = index
+    self.kept = kept
+  }
 
   /// The block of a series' record; `number & (SeriesBlock.seriesMax - 1)` is its index there.
   @inline(__always) mutating func block(of number: Int) throws(SeriesDamage) -> SeriesBlock {
@@ -38,7 +46,7 @@ struct PartSeriesReader: Sendable {
     try block(of: number).id(number % SeriesBlock.seriesMax)
   }
 
-  /// The canonical bytes of a series' labels.
+  /// The canonical bytes of a series' labels, or of those of them that are kept.
   ///
   /// What it shares with the series that was read before is not put together again.
   mutating func labels(of number: Int) throws(SeriesDamage) -> [UInt8] {
@@ -47,7 +55,9 @@ struct PartSeriesReader: Sendable {
   }
 
   private mutating func assemble(_ number: Int) throws(SeriesDamage) {
-    let wanted = try numbers(of: number)
+    if let kept, kept.isEmpty { return }
+    let names = try allNames()
+    let wanted = try wantedNumbers(of: number, names)
     var shared = 0
     while shared < wanted.count, shared < numbers.count,
       wanted[wanted.startIndex + shared] == numbers[numbers.startIndex + shared]
@@ -56,13 +66,6 @@ struct PartSeriesReader: Sendable {
     numbers = []
     ends.removeLast(ends.count - shared)
     bytes.removeLast(bytes.count - (ends.last ?? 0))
-    let names: NamesBlock
-    if let kept = self.names {
-      names = kept
-    } else {
-      names = try index.names()
-      self.names = names
-    }
     for value in wanted.dropFirst(shared) {
       let name = names.name(ofValue: Int(value))
       guard name < names.names.count else {
@@ -74,6 +77,30 @@ struct PartSeriesReader: Sendable {
       ends.append(bytes.count)
     }
     numbers = wanted
+  }
+
+  private mutating func allNames() throws(SeriesDamage) -> NamesBlock {
+    if let names { return names }
+    let names = try index.names()
+    self.names = names
+    return names
+  }
+
+  /// The numbers of a series' values, of kept labels only.
+  private mutating func wantedNumbers(of number: Int, _ names: NamesBlock) throws(SeriesDamage) -> ArraySlice<UInt32> {
+    let all = try numbers(of: number)
+    guard let kept else { return all }
+    let ranges: [Range<Int>]
+    if let keptValues {
+      ranges = keptValues
+    } else {
+      let texts = kept.map { Array($0.utf8) }
+      ranges = names.names.filter { name in
+        names.withName(name) { text in texts.contains { $0.elementsEqual(text) } }
+      }.map(\.values)
+      keptValues = ranges
+    }
+    return all.filter { number in ranges.contains { $0.contains(Int(number)) } }[...]
   }
 
   private mutating func append(_ text: UnsafeRawBufferPointer) {
