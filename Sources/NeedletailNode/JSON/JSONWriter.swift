@@ -134,13 +134,23 @@ struct JSONWriter {
   private mutating func string(utf8 text: UnsafeRawBufferPointer) {
     separate(next: UInt8(ascii: "\""))
     var start = 0
-    for (index, byte) in text.enumerated() where byte < 32 || byte == 0x22 || byte == 0x5c || byte == 0x7f {
-      bytes.append(contentsOf: text[start..<index])
-      escape(byte)
-      start = index + 1
+    var index = 0
+    while index < text.count {
+      let byte = text[index]
+      if byte < 32 || byte == 0x22 || byte == 0x5c || byte == 0x7f {
+        append(text, start..<index)
+        escape(byte)
+        start = index + 1
+      }
+      index += 1
     }
-    bytes.append(contentsOf: text[start...])
+    append(text, start..<text.count)
     bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// A slice of the buffer would be copied byte by byte.
+  private mutating func append(_ text: UnsafeRawBufferPointer, _ range: Range<Int>) {
+    bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: text[range]))
   }
 
   private mutating func escape(_ byte: UInt8) {

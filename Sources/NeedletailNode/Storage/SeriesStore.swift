@@ -31,14 +31,22 @@ struct SeriesStore: SeriesSource, ExemplarSource {
   }
 
   func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet> {
-    var found = Set<LabelSet>()
+    var found: [LabelSet] = []
+    // What the first selector found is in order, and has nothing twice.
+    var known: Set<LabelSet>?
     let coverage = try Self.eachSelector(of: scope) { matchers throws(SeriesQueryError) in
       let answer = try engine.series(tenant: scope.tenant, matchers, scope.range, limit: limit)
-      for labels in answer.elements where found.count < limit { found.insert(labels) }
+      if found.isEmpty {
+        found = answer.elements
+      } else {
+        if known == nil { known = Set(found) }
+        for labels in answer.elements where found.count < limit && known?.insert(labels).inserted == true {
+          found.append(labels)
+        }
+      }
       return answer.damages
     }
-    return Listing(
-      found.sorted { $0.canonicalBytes.lexicographicallyPrecedes($1.canonicalBytes) }, coverage: coverage)
+    return Listing(found, coverage: coverage)
   }
 
   var changeMark: UInt64? { engine.changeMark }
