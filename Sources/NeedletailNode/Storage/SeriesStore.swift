@@ -46,6 +46,7 @@ struct SeriesStore: SeriesSource, ExemplarSource {
       }
       return answer.damages
     }
+    if known != nil { found.sort(by: SeriesOrder.precedes) }
     return Listing(found, coverage: coverage)
   }
 

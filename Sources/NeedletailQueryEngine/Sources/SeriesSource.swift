@@ -189,7 +189,7 @@ package protocol SeriesSource: Sendable {
   func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String>
   /// The values of a label among matching series, sorted, at most `limit`.
   func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> Listing<String>
-  /// Label sets of matching series, each once, at most `limit` of them: one selector's behind the other's.
+  /// Label sets of matching series, each once, at most `limit` of them, sorted by metric name and then by labels.
   func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet>
   /// What is known of a metric, or of all if `metric` is nil, at most `limit` metrics.
   func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata]

@@ -7,7 +7,12 @@ import NeedletailTelemetry
 /// its name, then by that of its value, as unsigned bytes; a set that is a prefix of another precedes it. Where the
 /// labels of one tenant are numbered in the order of (name, value), series therefore compare as the arrays of their
 /// labels' numbers, once the metric's names are equal.
-enum SeriesOrder {
+package enum SeriesOrder {
+  /// Whether one label set comes before another.
+  package static func precedes(_ left: LabelSet, _ right: LabelSet) -> Bool {
+    left.withUnsafeBytes { left in right.withUnsafeBytes { precedes(left, $0) } }
+  }
+
   static func precedes(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
     compare(left, right) < 0
   }
