@@ -10,7 +10,7 @@ struct MergeInput {
   private(set) var record: PartSeriesRecord?
   private var labels: [UInt8]?
   var samples: SampleScan
-  private var histograms: PartScan
+  private var histograms: HistogramScan
   private var exemplars: ExemplarScan
   private let deletedSeries: DeletedSeries
   /// The instants at which nothing is left of the current series.
@@ -29,7 +29,7 @@ struct MergeInput {
     deletedSeries = try index.deleted()
     reader = PartSeriesReader(index)
     samples = SampleScan(part)
-    histograms = PartScan(part, kind: PartBlockKind.histograms)
+    histograms = HistogramScan(part)
     exemplars = ExemplarScan(part)
     summaries = SummaryReader(part)
   }
@@ -93,13 +93,7 @@ struct MergeInput {
   /// Adds the current series' histograms, those that are deleted included.
   mutating func readHistograms(into all: inout [StoredHistogram]) throws(SeriesDamage) {
     guard let record else { return }
-    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
-    while try histograms.next(
-      &runs,
-      { (reader) throws(MalformedBytes) in
-        try HistogramRun.decode(&reader, from: .min, to: .max, into: &all)
-      })
-    {}
+    try histograms.read(record, from: .min, to: .max, into: &all)
   }
 
   /// Adds the current series' exemplars, those that are deleted included.
