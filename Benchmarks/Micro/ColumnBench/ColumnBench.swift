@@ -26,7 +26,7 @@ import NeedletailTelemetry
     if !shapes.isEmpty { for run in runs where run > 0 { try bench.table(shapes, run: run) } }
     guard shapes.isEmpty || only.isEmpty else { return }
     let histograms = HistogramBench(passes: bench.passes)
-    for run in arguments.count > 3 ? runs : [240, 8] where run > 0 {
+    for run in arguments.count > 3 ? runs : [480, 240, 8] where run > 0 {
       try histograms.table(run: run, only: only == "histograms" ? "" : only, text: bench.text)
     }
   }

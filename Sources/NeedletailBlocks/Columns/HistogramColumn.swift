@@ -105,15 +105,28 @@ package enum HistogramColumn {
     }
   }
 
-  /// The numbers, with no histogram where none is within the range; nil where a list follows.
-  private static func content(
-    _ reader: inout ByteReader, from start: Int64, to end: Int64
-  ) throws(MalformedBytes) -> HistogramContent? {
+  /// The times of the histograms of a column; nil where it is a list, of which nothing is known.
+  package static func times(_ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) -> [Int64]? {
+    var reader = ByteReader(bytes)
+    return try times(&reader)?.times
+  }
+
+  private static func times(
+    _ reader: inout ByteReader
+  ) throws(MalformedBytes) -> (times: [Int64], isInteger: Bool)? {
     guard let form = Form(rawValue: try reader.read(UInt8.self)) else { throw .invalid("unknown form") }
     guard form != .list else { return nil }
     var times: [Int64] = []
     try TimestampColumn.decode(&reader, countMax: countMax, to: &times)
+    return (times, form == .integers)
+  }
+
+  /// The numbers, with no histogram where none is within the range; nil where a list follows.
+  private static func content(
+    _ reader: inout ByteReader, from start: Int64, to end: Int64
+  ) throws(MalformedBytes) -> HistogramContent? {
+    guard let (times, isInteger) = try times(&reader) else { return nil }
     guard times.contains(where: { $0 >= start && $0 <= end }) else { return HistogramContent() }
-    return try HistogramContent(decoding: &reader, times, isInteger: form == .integers)
+    return try HistogramContent(decoding: &reader, times, isInteger: isInteger)
   }
 }

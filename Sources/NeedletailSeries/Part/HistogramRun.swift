@@ -9,6 +9,9 @@ enum HistogramRun {
   /// it for a busy series (Benchmarks/RESULTS.md: runs of 240 and 480).
   static let countMax = 480
 
+  /// Histograms that a merge leaves in a run of their own: joining longer ones would cost more than it saves.
+  static let countMin = countMax / 2
+
   /// How many of the first histograms make the next run: of evenly long ones, as many as a column may have.
   static func count(_ histograms: ArraySlice<StoredHistogram>) -> Int {
     let runs = (histograms.count + countMax - 1) / countMax
@@ -61,30 +64,5 @@ enum HistogramRun {
       let histogram = try Histogram(timestamp: time, bytes: bytes)
       if time >= start, time <= end { histograms.append(histogram) }
     }
-  }
-}
-
-/// Reads the histograms of a part's series.
-struct HistogramScan: Sendable {
-  private var scan: PartScan
-  private let isList: Bool
-
-  init(_ part: SeriesPart) {
-    scan = PartScan(part, kind: PartBlockKind.histograms)
-    isList = part.hasHistogramLists
-  }
-
-  /// Appends a series' histograms within the range, in ms, run after run; where it throws, some have been appended.
-  mutating func read<Histogram: HistogramAtTime>(
-    _ record: PartSeriesRecord, from start: Int64, to end: Int64, into histograms: inout [Histogram]
-  ) throws(SeriesDamage) {
-    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
-    let isList = isList
-    while try scan.next(
-      &runs,
-      { (reader) throws(MalformedBytes) in
-        try HistogramRun.decode(&reader, isList: isList, from: start, to: end, into: &histograms)
-      })
-    {}
   }
 }

@@ -56,10 +56,7 @@ struct MergeInput {
     while let run = try samples.next(&runs) {
       if run.times.contains(where: { !deleted.contains($0) }) { return true }
     }
-    var found: [StoredHistogram] = []
-    try readHistograms(into: &found)
-    found.remove(deleted, from: 0)
-    if !found.isEmpty { return true }
+    for run in try histogramRuns() where run.times.contains(where: { !deleted.contains($0) }) { return true }
     var scan = exemplars
     while let exemplar = try scan.next(of: number) { if !deleted.contains(exemplar.timestamp) { return true } }
     return false
@@ -90,10 +87,13 @@ struct MergeInput {
     return summaryRows?.first { $0.run == run.number }?.summary
   }
 
-  /// Adds the current series' histograms, those that are deleted included.
-  mutating func readHistograms(into all: inout [StoredHistogram]) throws(SeriesDamage) {
-    guard let record else { return }
-    try histograms.read(record, from: .min, to: .max, into: &all)
+  /// The current series' runs of histograms, with what is deleted of them.
+  mutating func histogramRuns() throws(SeriesDamage) -> [HistogramScan.Run] {
+    guard let record else { return [] }
+    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
+    var result: [HistogramScan.Run] = []
+    while let run = try histograms.next(&runs) { result.append(run) }
+    return result
   }
 
   /// Adds the current series' exemplars, those that are deleted included.

@@ -150,6 +150,18 @@ final class SeriesPartBuilder {
     }
   }
 
+  /// Adds a run of histograms as it is: a column, and the times that it has.
+  func append(column: [UInt8], times: [Int64]) throws(BlockError) {
+    guard let first = times.first, let last = times.last else { return }
+    try histograms.append { bytes in
+      bytes.appendVarint(UInt64(column.count))
+      bytes.append(contentsOf: column)
+    }
+    record?.histogramRuns += 1
+    widen(first, last)
+    rows += UInt64(times.count)
+  }
+
   /// Adds exemplars of the series, each once; whatever their `series` says.
   func append(_ all: [StoredExemplar]) throws(BlockError) {
     for exemplar in all {
