@@ -23,7 +23,7 @@ package enum HistogramColumn {
   /// So many histograms have as many bytes.
   static let countMax = bytesMax / histogramBytesMin
 
-  /// Appends the column to `output`; never more than 30 bytes a histogram beyond their byte form.
+  /// Appends the column to `output`: at most 13 bytes a histogram beyond their byte form, and 12.
   ///
   /// O(bytes); where each histogram has a layout of its own, O(histograms^2) beyond that.
   package static func encode(_ rows: HistogramRows, to output: inout [UInt8]) {
@@ -63,11 +63,12 @@ package enum HistogramColumn {
   ) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
     guard let content = try content(&reader, from: start, to: end) else {
-      return try HistogramList.forEach(&reader) { (time, bytes) throws(MalformedBytes) in
+      try HistogramList.forEach(&reader) { (time, bytes) throws(MalformedBytes) in
         guard time >= start, time <= end else { return }
         var reader = ByteReader(bytes)
         body(time, try NativeHistogram(decoding: &reader))
       }
+      return try reader.expectEnd()
     }
     content.forEach(from: start, to: end) { index, layout, numbers in
       var histogram = content.layouts.all[layout].prototype
@@ -89,12 +90,13 @@ package enum HistogramColumn {
   ) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
     guard let content = try content(&reader, from: start, to: end) else {
-      return try HistogramList.forEach(&reader) { (time, bytes) throws(MalformedBytes) in
+      try HistogramList.forEach(&reader) { (time, bytes) throws(MalformedBytes) in
         guard time >= start, time <= end else { return }
         var reader = ByteReader(bytes)
         _ = try NativeHistogram(decoding: &reader)
         body(time, bytes)
       }
+      return try reader.expectEnd()
     }
     var templates = content.layouts.all.map { $0.template() }
     content.forEach(from: start, to: end) { index, layout, numbers in
