@@ -139,7 +139,7 @@ let testRooms: [Target] = [
     [
       "NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
       "NeedletailStorageSimulation", "NeedletailTestSupport",
-    ]),
+    ], data: ["Fixtures"]),
   tests(
     "NeedletailEventsTests",
     [

@@ -80,8 +80,10 @@ struct SeriesDamageTests {
         var one = ByteReader(bytes)
         if let header = try? SampleRun.header(&one) { #expect(header.values.upperBound <= bytes.count) }
         try? SampleRun.decode(bytes, count: 3, into: &values)
-        var other = ByteReader(bytes)
-        try? HistogramRun.decode(&other, from: .min, to: .max, into: &histograms)
+        for isList in [false, true] {
+          var other = ByteReader(bytes)
+          try? HistogramRun.decode(&other, isList: isList, from: .min, to: .max, into: &histograms)
+        }
         var third = ByteReader(bytes)
         if let exemplar = try? StoredExemplar(decoding: &third, seriesCount: 5) { #expect(exemplar.series < 5) }
       }

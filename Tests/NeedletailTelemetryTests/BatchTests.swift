@@ -170,6 +170,7 @@ struct BatchTests {
     var writer = ByteWriter()
     histogram.encode(to: &writer)
     let bytes = writer.bytes
+    #expect(histogram.byteCount == bytes.count)
     try bytes.withUnsafeBytes { bytes in
       var reader = ByteReader(bytes)
       var again = ByteWriter()

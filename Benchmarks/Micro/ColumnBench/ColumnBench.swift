@@ -1,5 +1,5 @@
 // The columns of NeedletailBlocks beside raw doubles under zstd and a plain Gorilla, on the same data: bytes a value,
-// and CPU time a value both ways.
+// and CPU time a value both ways; and its columns of histograms beside lists of them.
 
 import NeedletailBlocks
 import NeedletailTelemetry
@@ -23,7 +23,12 @@ import NeedletailTelemetry
     let only = arguments.count > 2 ? arguments[2] : ""
     let runs = arguments.count > 3 ? arguments[3].split(separator: ",").compactMap { Int($0) } : [240, 2048]
     let shapes = Shape.all(count: count).filter { only.isEmpty || $0.name == only }
-    for run in runs where run > 0 { try bench.table(shapes, run: run) }
+    if !shapes.isEmpty { for run in runs where run > 0 { try bench.table(shapes, run: run) } }
+    guard shapes.isEmpty || only.isEmpty else { return }
+    let histograms = HistogramBench(passes: bench.passes)
+    for run in arguments.count > 3 ? runs : [480, 240, 8] where run > 0 {
+      try histograms.table(run: run, only: only == "histograms" ? "" : only, text: bench.text)
+    }
   }
 
   private func table(_ shapes: [Shape], run: Int) throws {

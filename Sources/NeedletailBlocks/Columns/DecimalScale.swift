@@ -56,6 +56,19 @@ struct DecimalScale {
     }
   }
 
+  /// The integer within 2^51 that a float is; where it is none, `wrong` is not 0 afterwards.
+  @inline(__always) static func integer(_ value: Double, wrong: inout UInt64) -> Int64 {
+    let raised = value + rounding
+    let bits = Int64(bitPattern: raised.bitPattern)
+    wrong |= (raised - rounding).bitPattern ^ value.bitPattern | UInt64(bitPattern: bits ^ roundedTop) &>> 52
+    return bits &- roundingBits
+  }
+
+  /// The float that an integer within 2^51 is; any other gives some float.
+  @inline(__always) static func float(_ integer: Int64) -> Double {
+    Double(bitPattern: UInt64(bitPattern: integer &+ roundingBits)) - rounding
+  }
+
   /// The integer that gives back the bits, if there is one.
   @inline(__always) private static func exact(_ value: Double, power: Double) -> Int64? {
     if power == 1 {

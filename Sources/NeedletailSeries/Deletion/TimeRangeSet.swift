@@ -76,7 +76,7 @@ extension SampleColumns {
   }
 }
 
-extension [StoredHistogram] {
+extension Array where Element: HistogramAtTime {
   /// Takes out those from index `first` on whose time is in the set.
   mutating func remove(_ times: TimeRangeSet, from first: Int) {
     guard !times.isEmpty, count > first else { return }

@@ -67,7 +67,7 @@ struct DigestWalk {
         return
       }
       columns.removeAll()
-      var found = SourceReaders.Found()
+      var found = SourceReaders.Found<StoredHistogram>()
       let id = try readers.id(gathering.first(of: entry))
       let slot = slots.slot(of: id)
       let places = gathering.range(of: entry)

@@ -13,7 +13,9 @@ import Synchronization
 /// Stores samples of all tenants, durably, and finds them again.
 package final class SeriesEngine: JournalParticipant {
   /// The version of the part format (docs/formats/series-part.md).
-  package static let partFormat: UInt32 = 4
+  package static let partFormat: UInt32 = 5
+  /// Those that are read; in 4 the runs of histograms are lists.
+  static let partFormats: ClosedRange<UInt32> = 4...5
   static let definitionsKind = LogRecordKind.series(1)
   static let batchKind = LogRecordKind.series(2)
   static let boundedBatchKind = LogRecordKind.series(3)

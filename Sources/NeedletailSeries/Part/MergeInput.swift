@@ -10,7 +10,7 @@ struct MergeInput {
   private(set) var record: PartSeriesRecord?
   private var labels: [UInt8]?
   var samples: SampleScan
-  private var histograms: PartScan
+  private var histograms: HistogramScan
   private var exemplars: ExemplarScan
   private let deletedSeries: DeletedSeries
   /// The instants at which nothing is left of the current series.
@@ -29,7 +29,7 @@ struct MergeInput {
     deletedSeries = try index.deleted()
     reader = PartSeriesReader(index)
     samples = SampleScan(part)
-    histograms = PartScan(part, kind: PartBlockKind.histograms)
+    histograms = HistogramScan(part)
     exemplars = ExemplarScan(part)
     summaries = SummaryReader(part)
   }
@@ -56,10 +56,7 @@ struct MergeInput {
     while let run = try samples.next(&runs) {
       if run.times.contains(where: { !deleted.contains($0) }) { return true }
     }
-    var found: [StoredHistogram] = []
-    try readHistograms(into: &found)
-    found.remove(deleted, from: 0)
-    if !found.isEmpty { return true }
+    for run in try histogramRuns() where run.times.contains(where: { !deleted.contains($0) }) { return true }
     var scan = exemplars
     while let exemplar = try scan.next(of: number) { if !deleted.contains(exemplar.timestamp) { return true } }
     return false
@@ -90,16 +87,13 @@ struct MergeInput {
     return summaryRows?.first { $0.run == run.number }?.summary
   }
 
-  /// Adds the current series' histograms, those that are deleted included.
-  mutating func readHistograms(into all: inout [StoredHistogram]) throws(SeriesDamage) {
-    guard let record else { return }
+  /// The current series' runs of histograms, with what is deleted of them.
+  mutating func histogramRuns() throws(SeriesDamage) -> [HistogramScan.Run] {
+    guard let record else { return [] }
     var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
-    while try histograms.next(
-      &runs,
-      { (reader) throws(MalformedBytes) in
-        try HistogramRun.decode(&reader, from: .min, to: .max, into: &all)
-      })
-    {}
+    var result: [HistogramScan.Run] = []
+    while let run = try histograms.next(&runs) { result.append(run) }
+    return result
   }
 
   /// Adds the current series' exemplars, those that are deleted included.

@@ -52,32 +52,3 @@ enum SampleRun {
     try reader.expectEnd()
   }
 }
-
-/// The bytes of one run of a series' histograms: a count, then for each its time and `NativeHistogram`'s byte form.
-enum HistogramRun {
-  static func encode(_ histograms: ArraySlice<StoredHistogram>, to bytes: inout [UInt8]) {
-    bytes.appendVarint(UInt64(histograms.count))
-    var previous: Int64 = 0
-    for histogram in histograms {
-      bytes.appendVarint(ZigZag.encode(histogram.timestamp &- previous))
-      bytes.appendVarint(UInt64(histogram.bytes.count))
-      bytes.append(contentsOf: histogram.bytes)
-      previous = histogram.timestamp
-    }
-  }
-
-  static func decode(
-    _ reader: inout ByteReader, from start: Int64, to end: Int64, into histograms: inout [StoredHistogram]
-  ) throws(MalformedBytes) {
-    var previous: Int64 = 0
-    for _ in 0..<(try reader.readVarint()) {
-      let time = previous &+ (try reader.readSignedVarint())
-      let bytes = try reader.readPrefixed()
-      // Checked here, where damage can still be told, so that later decoding cannot fail.
-      var check = ByteReader(bytes)
-      _ = try NativeHistogram(decoding: &check)
-      if time >= start, time <= end { histograms.append(StoredHistogram(timestamp: time, bytes: Array(bytes))) }
-      previous = time
-    }
-  }
-}

@@ -15,7 +15,7 @@ final class SeriesPart: Sendable {
     do throws(BlockError) {
       reader = try folder.open(record)
       let file = try reader.file(PartFileName.content)
-      guard record.summary.format == SeriesEngine.partFormat else {
+      guard SeriesEngine.partFormats.contains(record.summary.format) else {
         throw .damaged(path: file.path, offset: 0, .version)
       }
       guard let length = UInt32(exactly: file.size) else { throw .damaged(path: file.path, offset: 0, .length) }
@@ -71,6 +71,9 @@ final class SeriesPart: Sendable {
     damage.reason = reason
     return damage
   }
+
+  /// Whether its runs of histograms are lists, as before format 5.
+  var hasHistogramLists: Bool { record.summary.format < 5 }
 
   /// Whether the part may hold something within the range.
   func overlaps(_ range: TimeRange) -> Bool { record.summary.overlaps(range) }

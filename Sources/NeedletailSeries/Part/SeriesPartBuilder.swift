@@ -7,8 +7,6 @@ import NeedletailTelemetry
 /// then what the series has, each kind sorted by time, then `end`. What it keeps in memory are a block of each kind and
 /// what the index is made from; no sample that was added.
 final class SeriesPartBuilder {
-  private static let histogramRunBytes = 64 << 10
-
   private let day: Int64
   private let level: UInt32
   private let writer: PartWriter
@@ -145,16 +143,23 @@ final class SeriesPartBuilder {
     rows += UInt64(all.count)
     var start = all.startIndex
     while start < all.endIndex {
-      var end = start
-      var bytes = 0
-      while end < all.endIndex, end == start || bytes < Self.histogramRunBytes {
-        bytes += all[end].bytes.count + 16
-        end += 1
-      }
-      try histograms.append { HistogramRun.encode(all[start..<end], to: &$0) }
+      let end = start + HistogramRun.count(all[start...])
+      try histograms.append { HistogramRun.encode(all[start..<end], scratch: &scratch, to: &$0) }
       record?.histogramRuns += 1
       start = end
     }
+  }
+
+  /// Adds a run of histograms as it is: a column, and the times that it has.
+  func append(column: [UInt8], times: [Int64]) throws(BlockError) {
+    guard let first = times.first, let last = times.last else { return }
+    try histograms.append { bytes in
+      bytes.appendVarint(UInt64(column.count))
+      bytes.append(contentsOf: column)
+    }
+    record?.histogramRuns += 1
+    widen(first, last)
+    rows += UInt64(times.count)
   }
 
   /// Adds exemplars of the series, each once; whatever their `series` says.

@@ -7,7 +7,7 @@ package enum SeriesPartCheck {
   /// Reads its table of contents.
   package static func damage(_ record: PartRecord, in folder: PartsFolder) -> StorageDamage? {
     do throws(BlockError) {
-      guard record.summary.format == SeriesEngine.partFormat else {
+      guard SeriesEngine.partFormats.contains(record.summary.format) else {
         throw .damaged(path: folder.path(of: record.id), offset: 0, .version)
       }
       let file = try folder.open(record).file(PartFileName.content)

@@ -10,6 +10,7 @@ struct SeriesPartMerge {
   private let tenants: [TenantID: Int]
   private let builder: SeriesPartBuilder
   private var join = SampleJoin()
+  private var histogramJoin = HistogramJoin()
   private var members: [Int] = []
 
   /// Writes everything that is in the parts and not deleted, each sample once, as one part; nil where nothing is left.
@@ -137,26 +138,21 @@ struct SeriesPartMerge {
       }
     }
     try join.join(members, of: &inputs, id, to: builder)
-    var histograms: [StoredHistogram] = []
+    try histogramJoin.join(members, of: &inputs, id, to: builder)
     var exemplars: [StoredExemplar] = []
     try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in
       for member in members {
-        let known = (histograms.count, exemplars.count)
-        try inputs[member].readHistograms(into: &histograms)
+        let known = exemplars.count
         try inputs[member].readExemplars(into: &exemplars)
-        for one in histograms[known.0...] { builder.digests.remove(.histogram(id, one), of: id, at: one.timestamp) }
-        for one in exemplars[known.1...] { builder.digests.remove(.exemplar(id, one), of: id, at: one.timestamp) }
-        histograms.remove(inputs[member].deleted, from: known.0)
-        exemplars.remove(inputs[member].deleted, from: known.1)
+        for one in exemplars[known...] { builder.digests.remove(.exemplar(id, one), of: id, at: one.timestamp) }
+        exemplars.remove(inputs[member].deleted, from: known)
       }
     }
     // The number of a series is another one in each part, and must not tell equal exemplars apart.
     for index in exemplars.indices { exemplars[index].series = 0 }
-    let (settled, distinct) = (HistogramRule.settled(histograms), exemplars.sortedSet())
-    for one in settled { builder.digests.add(.histogram(id, one), of: id, at: one.timestamp) }
+    let distinct = exemplars.sortedSet()
     for one in distinct { builder.digests.add(.exemplar(id, one), of: id, at: one.timestamp) }
     try SeriesMaintenanceError.wrapping { () throws(BlockError) in
-      if !settled.isEmpty { try builder.append(settled[...]) }
       if !distinct.isEmpty { try builder.append(distinct) }
     }
   }

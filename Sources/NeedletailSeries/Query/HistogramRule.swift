@@ -6,12 +6,16 @@ import NeedletailTelemetry
 /// Against a float sample at the same time a histogram wins.
 enum HistogramRule {
   /// Sorted by time, one for each time.
-  static func settled(_ histograms: [StoredHistogram]) -> [StoredHistogram] {
-    var result: [StoredHistogram] = []
+  static func settled<Histogram: HistogramAtTime>(_ histograms: [Histogram]) -> [Histogram] {
+    let isSettled = (1..<max(1, histograms.count)).allSatisfy {
+      histograms[$0 - 1].timestamp < histograms[$0].timestamp
+    }
+    if isSettled { return histograms }
+    var result: [Histogram] = []
     for index in RowSort.order(histograms.count, by: { histograms[$0].timestamp < histograms[$1].timestamp }) {
       let histogram = histograms[index]
       if let last = result.last, last.timestamp == histogram.timestamp {
-        if loses(last.bytes, to: histogram.bytes) { result[result.count - 1] = histogram }
+        if loses(last, to: histogram) { result[result.count - 1] = histogram }
       } else {
         result.append(histogram)
       }
@@ -26,8 +30,8 @@ enum HistogramRule {
     }
   }
 
-  private static func loses(_ left: [UInt8], to right: [UInt8]) -> Bool {
-    let (one, other) = (decoded(left)?.isStale ?? true, decoded(right)?.isStale ?? true)
-    return one == other ? left.lexicographicallyPrecedes(right) : one
+  private static func loses<Histogram: HistogramAtTime>(_ left: Histogram, to right: Histogram) -> Bool {
+    let (one, other) = (left.isStale, right.isStale)
+    return one == other ? left.byteForm.lexicographicallyPrecedes(right.byteForm) : one
   }
 }

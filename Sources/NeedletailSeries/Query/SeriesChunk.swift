@@ -66,16 +66,16 @@ package struct SeriesChunk: Sendable {
   ///
   /// `isSettled` tells that they come from one source, which has none twice.
   mutating func endSeries(
-    _ id: SeriesID, labels: UnsafeRawBufferPointer, start: Int64, histograms found: [StoredHistogram], isSettled: Bool
+    _ id: SeriesID, labels: UnsafeRawBufferPointer, start: Int64, histograms found: [TimedHistogram], isSettled: Bool
   ) {
     let first = sampleEnds.last ?? 0
     if !isSettled { columns.settle(from: first) }
     let settled = found.isEmpty ? [] : HistogramRule.settled(found)
     if !settled.isEmpty { columns.remove(at: settled.map(\.timestamp), from: first) }
     guard hasPending || !settled.isEmpty else { return }
-    for stored in settled {
-      guard let histogram = HistogramRule.decoded(stored.bytes) else { continue }
-      histograms.append(HistogramSample(series: ids.count, timestamp: stored.timestamp, histogram: histogram))
+    for found in settled {
+      histograms.append(
+        HistogramSample(series: ids.count, timestamp: found.timestamp, histogram: found.histogram))
     }
     ids.append(id)
     labelBytes.append(labels)

@@ -102,7 +102,7 @@ package struct SeriesCursor: Sendable {
   private mutating func read(
     _ entry: Int, _ range: TimeRange, without passed: [SummaryRow], _ chunk: inout SeriesChunk
   ) {
-    var found = SourceReaders.Found()
+    var found = SourceReaders.Found<TimedHistogram>()
     let places = gathering.range(of: entry)
     for index in places {
       do throws(SeriesDamage) {

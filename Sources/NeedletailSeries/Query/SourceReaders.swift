@@ -5,22 +5,22 @@ struct SourceReaders: Sendable {
   private struct PartReaders: Sendable {
     var series: PartSeriesReader
     var samples: SampleScan
-    var histograms: PartScan
+    var histograms: HistogramScan
     var summaries: SummaryReader
 
     init(_ part: SeriesPart, _ index: PartIndex, keeping kept: [String]?) {
       series = PartSeriesReader(index, keeping: kept)
       samples = SampleScan(part, cache: index.cache)
-      histograms = PartScan(part, kind: PartBlockKind.histograms, cache: index.cache)
+      histograms = HistogramScan(part, cache: index.cache)
       summaries = SummaryReader(part)
     }
   }
 
   /// What a series has beside its float samples.
-  struct Found {
+  struct Found<Histogram: HistogramAtTime> {
     /// When its count began, in ms; 0 where nobody told.
     var start: Int64 = 0
-    var histograms: [StoredHistogram] = []
+    var histograms: [Histogram] = []
   }
 
   /// A head, and the records of its directory, which are read without a lock.
@@ -101,17 +101,18 @@ struct SourceReaders: Sendable {
   }
 
   /// Appends a series' samples within the range, in ms, but for those of the runs of these summaries.
-  mutating func read(
+  mutating func read<Histogram: HistogramAtTime>(
     _ place: SeriesGathering.Place, from start: Int64, to end: Int64, without passed: [SummaryRow],
-    into columns: inout SampleColumns, _ found: inout Found
+    into columns: inout SampleColumns, _ found: inout Found<Histogram>
   ) throws(SeriesDamage) {
     let number = Int(place.number)
     if isHead(Int(place.source)) {
-      heads[Int(place.source)].head.withStorage { storage in
+      let histograms = heads[Int(place.source)].head.withStorage { storage in
         storage.collect(number, from: start, to: end, into: &columns)
-        found.histograms += storage.histograms(number, from: start, to: end)
         found.start = max(found.start, storage.startTimestamp(number))
+        return storage.histograms(number, from: start, to: end)
       }
+      found.histograms += histograms.compactMap { Histogram($0) }
       return
     }
     let part = Int(place.source) - heads.count
@@ -125,14 +126,8 @@ struct SourceReaders: Sendable {
         into: &columns)
     }
     columns.remove(deleted, from: before)
-    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
     let known = found.histograms.count
-    while try parts[part].histograms.next(
-      &runs,
-      { (reader) throws(MalformedBytes) in
-        try HistogramRun.decode(&reader, from: start, to: end, into: &found.histograms)
-      })
-    {}
+    try parts[part].histograms.read(record, from: start, to: end, into: &found.histograms)
     found.histograms.remove(deleted, from: known)
   }
 }

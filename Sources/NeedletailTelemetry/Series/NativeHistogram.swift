@@ -57,6 +57,9 @@ package struct NativeHistogram: Hashable, Sendable {
     self.customBounds = customBounds
   }
 
+  /// Whether a histogram may have this schema.
+  package static func isKnown(schema: Int8) -> Bool { (-4...8).contains(schema) || schema == customBucketsSchema }
+
   /// Whether this is the marker that the series ended.
   package var isStale: Bool { StaleMarker.matches(sum) }
 }
@@ -81,6 +84,20 @@ extension NativeHistogram {
     Self.encode(customBounds, to: &writer)
   }
 
+  /// How many bytes `encode` appends; other bytes that mean the same are more.
+  package var byteCount: Int {
+    func varint(_ value: UInt64) -> Int { (63 - (value | 1).leadingZeroBitCount) / 7 + 1 }
+    var count = 3 + 4 * 8
+    for spans in [positiveSpans, negativeSpans] {
+      count += varint(UInt64(spans.count))
+      for span in spans { count += varint(ZigZag.encode(Int64(span.offset))) + varint(UInt64(span.length)) }
+    }
+    for values in [positiveBuckets, negativeBuckets, customBounds] {
+      count += varint(UInt64(values.count)) + values.count * 8
+    }
+    return count
+  }
+
   private static func encode(_ values: [Double], to writer: inout ByteWriter) {
     writer.appendVarint(UInt64(values.count))
     for value in values { writer.append(value.bitPattern) }
@@ -90,9 +107,7 @@ extension NativeHistogram {
   package init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     guard try reader.read(UInt8.self) == Self.formatVersion else { throw .invalid("unknown histogram version") }
     let schema = try reader.read(Int8.self)
-    guard (-4...8).contains(schema) || schema == Self.customBucketsSchema else {
-      throw .invalid("unknown histogram schema")
-    }
+    guard Self.isKnown(schema: schema) else { throw .invalid("unknown histogram schema") }
     guard let resetHint = ResetHint(rawValue: try reader.read(UInt8.self)) else {
       throw .invalid("unknown counter reset hint")
     }

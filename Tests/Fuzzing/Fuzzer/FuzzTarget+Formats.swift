@@ -55,6 +55,17 @@ extension FuzzTarget {
       checkRoundTrip(words)
       return 0
     },
+    FuzzTarget(name: "histogram-column") { data, count in
+      var size = 0
+      try? HistogramColumn.decodeBytes(fuzzBytes(data, count), from: -1000, to: .max) { size += $1.count }
+      precondition(size <= max(count, HistogramColumn.bytesMax), "more than a column may hold")
+      try? HistogramColumn.decode(fuzzBytes(data, count), from: .min, to: .max) { _, _ in }
+      return 0
+    },
+    FuzzTarget(name: "histogram-column-round-trip") { data, count in
+      checkHistograms(fuzzBytes(data, count))
+      return 0
+    },
     FuzzTarget(name: "part-header") { data, count in
       _ = try? PartHeader.decode(Array(fuzzBytes(data, count)))
       return 0
@@ -115,6 +126,35 @@ private func checkRoundTrip(_ words: [UInt64]) {
     try? DoubleColumn.decode(&reader, to: &decodedValues)
   }
   precondition(decodedValues.map(\.bitPattern) == words, "values changed")
+}
+
+/// A column of whatever histograms a list has must come back to the byte.
+private func checkHistograms(_ list: UnsafeRawBufferPointer) {
+  var reader = ByteReader(list)
+  var (times, bytes, ends): ([Int64], [UInt8], [Int]) = ([], [], [])
+  try? HistogramList.forEach(&reader) { (time, histogram) throws(MalformedBytes) in
+    var check = ByteReader(histogram)
+    _ = try NativeHistogram(decoding: &check)
+    times.append(time)
+    bytes += histogram
+    ends.append(bytes.count)
+  }
+  var column: [UInt8] = []
+  times.withUnsafeBufferPointer { times in
+    bytes.withUnsafeBytes { bytes in
+      ends.withUnsafeBufferPointer { ends in
+        HistogramColumn.encode(HistogramRows(times: times, bytes: bytes, ends: ends), to: &column)
+      }
+    }
+  }
+  var (decodedTimes, decoded): ([Int64], [UInt8]) = ([], [])
+  column.withUnsafeBytes { column in
+    try? HistogramColumn.decodeBytes(column, from: .min, to: .max) { time, histogram in
+      decodedTimes.append(time)
+      decoded += histogram
+    }
+  }
+  precondition(decodedTimes == times && decoded == bytes, "histograms changed")
 }
 
 /// Walks a segment of the log whose header is whole and whose rest is anything.
