@@ -39,13 +39,13 @@ package final class PartsFolder: Sendable {
   /// The folder of a part.
   package func path(of id: PartID) -> String { path + "/" + id.folderName }
 
-  /// Starts a new part with a number of its own.
-  package func makePart() throws(BlockError) -> PartWriter {
+  /// Starts a new part with a number of its own, written at a pace where one is given.
+  package func makePart(pace: PacedWork? = nil) throws(BlockError) -> PartWriter {
     let id = nextID.withLock { next in
       defer { next += 1 }
       return PartID(next)
     }
-    return try PartWriter(id: id, folder: self)
+    return try PartWriter(id: id, folder: self, pace: pace)
   }
 
   /// Opens a part that the catalog lists, and checks its header and its files' sizes against what is listed.

@@ -41,6 +41,13 @@ extension ServerConfiguration {
       return Self.assign(Self.span(text), to: &flushInterval, "write a duration of 1ms or more, for example 15m")
     case .flushBytes:
       return Self.assign(Self.size(text, in: (1 << 20)...(1 << 40)), to: &flushBytes, "write a size of 1MiB or more")
+    case .mergeBytesPerSecond:
+      if text == "off" { mergeBytesPerSecond = nil; return nil }
+      return Self.assign(
+        Self.size(text, in: (1 << 20)...(1 << 40)).map(Optional.some), to: &mergeBytesPerSecond,
+        "write a size of 1MiB or more, such as 64MiB, or off")
+    case .mergeCPUPercent:
+      return Self.assign(Self.count(text, max: 100), to: &mergeCPUPercent, "write a number from 1 to 100")
     case .selfInterval:
       if text == "off" { selfInterval = nil; return nil }
       return Self.assign(
@@ -79,6 +86,8 @@ extension ServerConfiguration {
     case .queryQueueMax: String(queryQueueMax)
     case .flushInterval: flushInterval.description
     case .flushBytes: ByteSize.text(flushBytes)
+    case .mergeBytesPerSecond: mergeBytesPerSecond.map { ByteSize.text($0) } ?? "off"
+    case .mergeCPUPercent: String(mergeCPUPercent)
     case .selfInterval: selfInterval?.description ?? "off"
     case .logLevel: logLevel
     }

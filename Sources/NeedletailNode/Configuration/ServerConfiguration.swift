@@ -57,6 +57,10 @@ package struct ServerConfiguration: Sendable {
   package var flushInterval = TimeSpan(seconds: 900)
   /// At how many bytes in memory it is written out earlier.
   package var flushBytes = 256 << 20
+  /// How many bytes merges in the background read and write in a second, nil for as many as they can.
+  package var mergeBytesPerSecond: Int? = 64 << 20
+  /// How much of the time the thread of these merges may be busy, in per cent.
+  package var mergeCPUPercent = 100
   /// How often the server stores its own metrics, nil for never.
   package var selfInterval: TimeSpan? = TimeSpan(seconds: 15)
   /// The least level that is logged: `trace` to `critical`.

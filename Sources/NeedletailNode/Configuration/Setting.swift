@@ -19,6 +19,8 @@ package enum Setting: String, CaseIterable, Sendable {
   case queryQueueMax = "query-queue-max"
   case flushInterval = "flush-interval"
   case flushBytes = "flush-bytes"
+  case mergeBytesPerSecond = "merge-bytes-per-second"
+  case mergeCPUPercent = "merge-cpu-percent"
   case selfInterval = "self-interval"
   case logLevel = "log-level"
 
@@ -46,6 +48,8 @@ package enum Setting: String, CaseIterable, Sendable {
     case .queryQueueMax: "64"
     case .flushInterval: "15m"
     case .flushBytes: "256MiB"
+    case .mergeBytesPerSecond: "64MiB"
+    case .mergeCPUPercent: "100"
     case .selfInterval: "15s"
     case .logLevel: "info"
     }
@@ -72,6 +76,8 @@ package enum Setting: String, CaseIterable, Sendable {
     case .queryQueueMax: "how many queries may wait for their turn"
     case .flushInterval: "how often memory is written out as parts"
     case .flushBytes: "at how many bytes in memory it is written out earlier"
+    case .mergeBytesPerSecond: "how much merges in the background read and write in a second, together, or off"
+    case .mergeCPUPercent: "how much of one core merges in the background take at most, in per cent"
     case .selfInterval: "how often the server stores its own metrics, or off"
     case .logLevel: "trace, debug, info, notice, warning, error or critical"
     }

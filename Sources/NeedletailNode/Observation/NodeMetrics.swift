@@ -110,6 +110,7 @@ struct NodeMetrics: Sendable {
     let series = storage.series.statistics
     let (logs, spans) = (storage.logs.statistics, storage.spans.statistics)
     let work = maintenance.snapshot
+    let merging = storage.mergePace.statistics
     func bySignal(_ values: (Double, Double, Double)) -> [MetricFamily.Point] {
       zip(["metrics", "logs", "spans"], [values.0, values.1, values.2]).map { signal, value in
         MetricFamily.Point(labels: [Label("signal", signal)], value: value)
@@ -141,6 +142,11 @@ struct NodeMetrics: Sendable {
       MetricFamily(
         .counter, "needletail_merge_seconds_total", "Time spent on passes that merged parts, in seconds.",
         Double(work.mergeNanoseconds) / 1e9),
+      MetricFamily(
+        .counter, "needletail_merge_bytes_total", "Bytes that merges read and wrote.", Double(merging.bytes)),
+      MetricFamily(
+        .counter, "needletail_merge_paused_seconds_total", "Time that merges paused for their limits, in seconds.",
+        Double(merging.pausedNanoseconds) / 1e9),
       MetricFamily(
         .counter, "needletail_maintenance_failures_total", "Flushes, retention passes and merges that failed.",
         Double(work.failures)),

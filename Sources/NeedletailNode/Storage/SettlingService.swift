@@ -69,7 +69,12 @@ struct SettlingService: Sendable {
   }
 
   /// Merges until a whole round finds nothing to merge and nobody merging; returns how many parts there are fewer.
+  ///
+  /// Somebody waits: meanwhile no merge pauses, those of the background included.
   private func merged() async throws -> Int {
+    let pace = storage.mergePace
+    pace.hurry()
+    defer { pace.relax() }
     // A thread of its own: the merges of the background and the flushes must not wait for these.
     let thread = ThreadExecutor(threads: 1)
     defer { Task { await thread.shutDown() } }
