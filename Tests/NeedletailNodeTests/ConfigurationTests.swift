@@ -69,6 +69,10 @@ struct ConfigurationTests {
     #expect(text.contains("listen = \"7070\" (flag --listen): write HOST:PORT"), "\(text)")
     #expect(text.contains("retention = \"soon\" (environment NEEDLETAIL_RETENTION)"), "\(text)")
     #expect(text.contains("durability = \"maybe\""), "\(text)")
+    for value in ["0", "59s", "none", "-1h"] {
+      let text = try problems(flags: ["out-of-order-window": value])
+      #expect(text.contains("write a duration of 1m or more, such as 1h, or off"), "\(text)")
+    }
     for value in ["fast", "0", "1023KiB", "-1"] {
       let text = try problems(flags: ["merge-bytes-per-second": value])
       #expect(text.contains("write a size of 1MiB or more, such as 64MiB, or off"), "\(text)")
@@ -123,7 +127,8 @@ struct ConfigurationTests {
       flags: [
         "data": "/tmp/a \"quoted\" \\ folder # not a comment", "retention": "forever", "retention-bytes": "500GiB",
         "durability": "interval:5s",
-        "body-bytes-max": "32MiB", "merge-bytes-per-second": "off", "merge-cpu-percent": "50", "otlp-http": "off",
+        "body-bytes-max": "32MiB", "merge-bytes-per-second": "off", "merge-cpu-percent": "50",
+        "out-of-order-window": "90m", "otlp-http": "off",
         "flush-interval": "90s", "self-interval": "off",
       ])
     let printed = configuration.rendered()

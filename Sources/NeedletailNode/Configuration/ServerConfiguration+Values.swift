@@ -22,6 +22,11 @@ extension ServerConfiguration {
       return Self.assign(
         Self.size(text, in: (1 << 20)...(1 << 60)).map(Optional.some), to: &retentionBytes,
         "write a size of 1MiB or more, such as 500GiB, or off")
+    case .outOfOrderWindow:
+      if text == "off" { outOfOrderWindow = nil; return nil }
+      return Self.assign(
+        Self.span(text).flatMap { $0.milliseconds >= 60_000 ? .some(.some($0)) : nil }, to: &outOfOrderWindow,
+        "write a duration of 1m or more, such as 1h, or off for as old as is kept")
     case .durability:
       return Self.assign(Self.durability(text), to: &durability, "write fsync, interval, or interval:5s")
     case .insecure: return Self.assign(Self.flag(text), to: &isInsecure, "write true or false")
@@ -70,6 +75,7 @@ extension ServerConfiguration {
     case .otlpGRPC: otlpGRPC?.description ?? "off"
     case .retention: retention.description
     case .retentionBytes: retentionBytes.map { ByteSize.text($0) } ?? "off"
+    case .outOfOrderWindow: outOfOrderWindow?.description ?? "off"
     case .durability:
       switch durability {
       case .fsync: "fsync"

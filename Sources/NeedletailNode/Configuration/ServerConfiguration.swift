@@ -33,6 +33,8 @@ package struct ServerConfiguration: Sendable {
   package var retention = Retention.span(TimeSpan(seconds: 30 * 86_400))
   /// How many bytes all parts of metrics may take before the oldest days go, nil for as many as there are.
   package var retentionBytes: Int?
+  /// How much older than the newest sample of its tenant a sample of metrics may be, nil for as old as is kept.
+  package var outOfOrderWindow: TimeSpan?
   /// When a write is acknowledged.
   package var durability = Durability.fsync
   /// Whether addresses that other machines reach need neither TLS nor a token.

@@ -7,6 +7,7 @@ package enum Setting: String, CaseIterable, Sendable {
   case otlpGRPC = "otlp-grpc"
   case retention
   case retentionBytes = "retention-bytes"
+  case outOfOrderWindow = "out-of-order-window"
   case durability
   case insecure
   case tlsCertificate = "tls-certificate"
@@ -38,6 +39,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .otlpGRPC: "127.0.0.1:4317"
     case .retention: "30d"
     case .retentionBytes: "off"
+    case .outOfOrderWindow: "off"
     case .durability: "fsync"
     case .insecure: "false"
     case .tlsCertificate, .tlsKey, .tokenFile: ""
@@ -64,6 +66,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .otlpGRPC: "HOST:PORT of OTLP over gRPC, or off"
     case .retention: "how long data is kept: a duration such as 30d, or forever"
     case .retentionBytes: "how large all parts of metrics may be together before the oldest days go, or off"
+    case .outOfOrderWindow: "how much older than its tenant's newest a sample may be, or off: as old as is kept"
     case .durability: "when a write is acknowledged: fsync, interval or interval:SECONDSs"
     case .insecure: "true allows addresses that other machines reach without TLS and a token"
     case .tlsCertificate: "PEM file with the certificate chain"

@@ -67,6 +67,8 @@ struct NodeMetrics: Sendable {
           MetricFamily.Point(
             labels: [Label("reason", "out_of_retention")], value: Double(counted.samplesOutOfRetention)),
           MetricFamily.Point(
+            labels: [Label("reason", "out_of_order_window")], value: Double(counted.samplesOutOfWindow)),
+          MetricFamily.Point(
             labels: [Label("reason", "too_far_in_future")], value: Double(counted.samplesTooFarInFuture)),
         ]),
       MetricFamily(

@@ -47,7 +47,8 @@ final class NodeStorage: Sendable {
       let catalog = folder.catalog
       series = try SeriesEngine(
         options: SeriesEngineOptions(
-          retention: configuration.retention.series, retentionBytes: configuration.retentionBytes.map { UInt64($0) }),
+          retention: configuration.retention.series, retentionBytes: configuration.retentionBytes.map { UInt64($0) },
+          outOfOrderMilliseconds: configuration.outOfOrderWindow?.milliseconds),
         slots: slots, clock: clock,
         folder: folder.parts, catalog: catalog)
       let options = EventEngineOptions(
