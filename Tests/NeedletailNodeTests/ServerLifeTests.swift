@@ -55,7 +55,7 @@ struct ServerLifeTests {
   func window() async throws {
     let (folder, now) = (try TemporaryFolder(), now)
     let flags = ["out-of-order-window": "1h"]
-    func series(_ minutesAgo: Int64...) -> TestSeries {
+    @Sendable func series(_ minutesAgo: Int64...) -> TestSeries {
       TestSeries(labels: [("__name__", "m")], samples: minutesAgo.map { (now - $0 * 60_000, 1) })
     }
     try await RunningServer.run(folder: folder, flags: flags) { server async throws -> Void in
