@@ -24,9 +24,11 @@ package final class PartWriter {
 
   /// Starts a file of blocks.
   ///
-  /// `name` is plain: letters, digits, dots; not `header`, and not used twice.
+  /// `name` is plain: letters, digits, dots; not `header` or `deletions`, and not used twice.
   package func makeFile(_ name: String) throws(BlockError) -> BlockWriter {
-    precondition(name != PartHeader.fileName && !name.isEmpty && !name.contains("/"), "no name for a part's file")
+    precondition(
+      name != PartHeader.fileName && name != PartDeletionsFile.fileName && !name.isEmpty && !name.contains("/"),
+      "no name for a part's file")
     let writer = try BlockWriter(creating: path + "/" + name, on: folder.fileSystem, pace: pace)
     writers.append((name, writer))
     return writer
