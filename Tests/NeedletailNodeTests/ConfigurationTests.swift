@@ -80,7 +80,10 @@ struct ConfigurationTests {
     for value in ["0", "101", "50%"] {
       #expect(try problems(flags: ["merge-cpu-percent": value]).contains("write a number from 1 to 100"))
     }
-    #expect(try problems(flags: ["lisen": "x"]).contains("--listen"))
+    let unknown = try problems(flags: ["lisen": "x", "something-else": "x"])
+    #expect(unknown.contains("--set lisen: there is no setting of that name; did you mean listen?"), "\(unknown)")
+    #expect(unknown.contains("--set something-else: there is no setting of that name; --print-config"), "\(unknown)")
+    #expect(try problems(flags: ["flush-bytes": "x"]).contains("flush-bytes = \"x\" (--set flush-bytes): write"))
   }
 
   @Test("a port that is too large is told as such")
@@ -119,6 +122,27 @@ struct ConfigurationTests {
         "listen": "0.0.0.0:7070", "tls-certificate": "c.pem", "tls-key": "k.pem", "token-file": "t",
       ]) == "")
     #expect(try problems(flags: ["tls-certificate": "c.pem"]).contains("tls-key"))
+  }
+
+  @Test("an address whose host has none is told as such, not as one that others reach")
+  func unknownHost() throws {
+    func problems(_ listen: String, insecure: Bool = false) throws -> String {
+      do throws(ConfigurationError) {
+        _ = try ServerConfiguration.load(
+          flags: ["listen": listen, "insecure": "\(insecure)"], environment: [:], file: nil,
+          fileSystem: PosixFileSystem(),
+          hostProblem: { $0 == "nohost" ? "no such name" : nil })
+        return ""
+      } catch {
+        return error.description
+      }
+    }
+    let text = try problems("nohost:1")
+    #expect(text.contains("listen = nohost:1 (flag --listen): the host nohost is not known: no such name"), "\(text)")
+    #expect(!text.contains("other machines"))
+    #expect(try problems("somehost:1").contains("other machines"))
+    #expect(
+      HostName.problem("127.0.0.1") == nil && HostName.problem("::1") == nil && HostName.problem("0.0.0.0") == nil)
   }
 
   @Test("what is printed is read back as the same configuration")

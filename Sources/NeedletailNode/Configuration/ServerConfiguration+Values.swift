@@ -153,8 +153,8 @@ extension ServerConfiguration {
 }
 
 extension ServerConfiguration {
-  /// What does not fit together.
-  var contradictions: [String] {
+  /// What does not fit together; `hostProblem` tells why a host has no address.
+  func contradictions(_ hostProblem: (String) -> String?) -> [String] {
     var problems: [String] = []
     if (tlsCertificate == nil) != (tlsKey == nil) {
       let (present, missing): (Setting, Setting) =
@@ -167,6 +167,12 @@ extension ServerConfiguration {
     let listeners: [(Setting, ListenAddress?)] = [(.listen, listen), (.otlpHTTP, otlpHTTP), (.otlpGRPC, otlpGRPC)]
     for (setting, address) in listeners {
       guard let address, !address.isLoopback else { continue }
+      if let problem = hostProblem(address.host) {
+        problems.append(
+          "\(setting.rawValue) = \(address) (\(origin(of: setting))): the host \(address.host) is not known: \(problem)"
+        )
+        continue
+      }
       problems.append(
         "\(setting.rawValue) = \(address) (\(origin(of: setting))) lets other machines read and write all data; "
           + "set tls-certificate, tls-key and token-file, or use 127.0.0.1, or accept the risk with --insecure")

@@ -88,7 +88,8 @@ package struct ServerConfiguration: Sendable {
   }
 
   static func load(
-    flags: [String: String], environment: [String: String], file: String?, fileSystem: any FileSystem
+    flags: [String: String], environment: [String: String], file: String?, fileSystem: any FileSystem,
+    hostProblem: (String) -> String? = HostName.problem
   ) throws(ConfigurationError) -> ServerConfiguration {
     var configuration = ServerConfiguration()
     var problems: [String] = []
@@ -104,8 +105,10 @@ package struct ServerConfiguration: Sendable {
     }
     for (name, text) in flags {
       guard let setting = Setting(rawValue: name) else {
-        let hint = Setting.nearest(to: name).map { "; did you mean --\($0.rawValue)?" } ?? ""
-        problems.append("unknown flag --\(name)\(hint)")
+        // Options of other names the command line does not take.
+        let hint =
+          Setting.nearest(to: name).map { "; did you mean \($0.rawValue)?" } ?? "; --print-config lists them all"
+        problems.append("--set \(name): there is no setting of that name\(hint)")
         continue
       }
       values[setting] = (text, .flag(name))
@@ -118,7 +121,7 @@ package struct ServerConfiguration: Sendable {
       }
     }
     configuration.warnings = environment.keys.sorted().compactMap(unknownVariable)
-    problems += configuration.contradictions
+    problems += configuration.contradictions(hostProblem)
     guard problems.isEmpty else { throw ConfigurationError(problems.sorted()) }
     return configuration
   }

@@ -30,6 +30,15 @@ package enum Setting: String, CaseIterable, Sendable {
     "NEEDLETAIL_" + rawValue.uppercased().split(separator: "-").joined(separator: "_")
   }
 
+  /// Whether the command line has an option of this name; the others are given to `--set`.
+  var hasFlag: Bool {
+    switch self {
+    case .data, .listen, .otlpHTTP, .otlpGRPC, .retention, .durability, .insecure, .tlsCertificate, .tlsKey, .tokenFile:
+      true
+    default: false
+    }
+  }
+
   /// What holds where nothing else is said; the empty text for "none".
   package var defaultValue: String {
     switch self {
@@ -123,7 +132,7 @@ package enum SettingOrigin: Hashable, Sendable, CustomStringConvertible {
   /// As shown beside the value.
   package var description: String {
     switch self {
-    case .flag(let name): "flag --\(name)"
+    case .flag(let name): Setting(rawValue: name)?.hasFlag == false ? "--set \(name)" : "flag --\(name)"
     case .environment(let name): "environment \(name)"
     case .file(let path, let line): "\(path) line \(line)"
     case .builtIn: "default"

@@ -38,6 +38,8 @@ struct SettlingService: Sendable {
           json.key("seconds")
           json.number(Double(clock.monotonicNanoseconds() - started) / 1e9)
         }
+        let warnings = storage.unreadableParts.warnings("a part cannot be read and stays as it is")
+        PrometheusEnvelope.appendRemarks("warnings", warnings, to: &json)
       }
       return Response(json: json)
     } catch {
@@ -55,7 +57,8 @@ struct SettlingService: Sendable {
         if !skipsHead { _ = try storage.flush() }
         return try storage.snapshot()
       }
-      return PrometheusEnvelope.success { json in
+      let warnings = storage.unreadableParts.warnings("the snapshot has a part that cannot be read")
+      return PrometheusEnvelope.success(warnings: warnings) { json in
         json.object { json in
           json.key("name")
           json.string(name)

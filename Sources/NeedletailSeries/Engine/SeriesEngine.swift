@@ -108,6 +108,9 @@ package final class SeriesEngine: JournalParticipant {
   /// Why parts could not be opened: every answer about their time is incomplete.
   package var unreadableParts: [SeriesDamage] { state.withLock { $0.unreadable.map(\.damage) } }
 
+  /// Parts of which something is deleted that they still hold.
+  package var partsWithDeletions: Set<PartID> { state.withLock { Set($0.deletions.keys) } }
+
   /// What the engine counts and holds.
   ///
   /// Cheap enough for every scrape.
