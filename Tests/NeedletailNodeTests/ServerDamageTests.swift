@@ -51,6 +51,27 @@ struct ServerDamageTests {
     return json?["warnings"] as? [String] ?? []
   }
 
+  @Test("serves the logs that can be read, and says that some are missing and where")
+  func damagedLogs() async throws {
+    let folder = try TemporaryFolder()
+    try await makeParts(folder)
+    let part = try damage(folder, "data", beside: "directory", at: 60)
+    let now = now
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
+      let times = "start=\(now - 60_000)000000&end=\(now + 60_000)000000"
+      let selector = "%7Bservice_name%3D%22s%22%7D"
+      let lines = try await server.get("/loki/api/v1/query_range?query=\(selector)&\(times)")
+      #expect(lines.status == 200 && lines.text.contains("line 1") && !lines.text.contains("line 0"), "\(lines.text)")
+      let count = try await server.get(
+        "/api/v1/query?query=sum(count_over_time(logs\(selector)%5B1m%5D))&time=\(now / 1000 + 1)")
+      #expect(count.status == 200 && count.text.contains("\"1\"]"), "\(count.text)")
+      for answer in [lines, count] {
+        let found = try warnings(answer)
+        #expect(found.count == 1 && found[0].contains("incomplete") && found[0].contains(part + "/data"), "\(found)")
+      }
+    }
+  }
+
   @Test("names one that cannot be opened in its log at the start, and in the answers of whoever looks after the data")
   func unreadable() async throws {
     let folder = try TemporaryFolder()

@@ -116,9 +116,24 @@ package struct StorageInspector {
         survey.leftovers.append(name)
       }
     }
+    try readDeletions(&survey)
+    survey.parts.sort {
+      ($0.summary.kind, $0.summary.partition, $0.id) < ($1.summary.kind, $1.summary.partition, $1.id)
+    }
+  }
+
+  private func readDeletions(_ survey: inout StorageSurvey) throws(FileError) {
     for id in survey.parts.map(\.id) {
       let file = PartDeletionsFile(fileSystem: fileSystem, folder: path + "/parts/" + id.folderName)
-      guard let noted = try file.read(of: id) else {
+      let noted: NotedDeletions?
+      do throws(FileError) {
+        noted = try file.read(of: id)
+      } catch {
+        // A part may go while it is looked at.
+        guard isInUse, error.code == .notFound else { throw error }
+        continue
+      }
+      guard let noted else {
         survey.damagedDeletions.append(id)
         continue
       }
@@ -126,9 +141,6 @@ package struct StorageInspector {
       guard survey.catalogProblem != nil, !noted.contents.isEmpty else { continue }
       survey.deletions[id] = noted.contents
       survey.flushedThrough = max(survey.flushedThrough ?? 0, noted.flushedThrough)
-    }
-    survey.parts.sort {
-      ($0.summary.kind, $0.summary.partition, $0.id) < ($1.summary.kind, $1.summary.partition, $1.id)
     }
   }
 

@@ -2,17 +2,21 @@ import NeedletailBlocks
 import NeedletailTelemetry
 
 extension EventEngine {
-  /// The matching log records, as of now, page by page.
+  /// The matching log records, as of now, page by page; those that cannot be read are left out and named by the scan.
   package func selectLogs(_ query: EventQuery) throws(EventEngineError) -> EventScan<LogRecord> {
     guard !isSpans else { throw .wrongKind }
-    return try EventScan(self, query, snapshot: snapshot(query.range)) { row, _ throws(MalformedBytes) in try row.log()
+    let (snapshot, damages) = readable(query.range)
+    return try EventScan(self, query, snapshot: snapshot, damages: damages) { row, _ throws(MalformedBytes) in
+      try row.log()
     }
   }
 
-  /// The matching spans, as of now, page by page.
+  /// The matching spans, as of now, page by page; those that cannot be read are left out and named by the scan.
   package func selectSpans(_ query: EventQuery) throws(EventEngineError) -> EventScan<SpanRecord> {
     guard isSpans else { throw .wrongKind }
-    return try EventScan(self, query, snapshot: snapshot(query.range)) { row, _ throws(MalformedBytes) in try row.span()
+    let (snapshot, damages) = readable(query.range)
+    return try EventScan(self, query, snapshot: snapshot, damages: damages) { row, _ throws(MalformedBytes) in
+      try row.span()
     }
   }
 
