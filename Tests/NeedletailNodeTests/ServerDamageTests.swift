@@ -65,7 +65,9 @@ struct ServerDamageTests {
       let count = try await server.get(
         "/api/v1/query?query=sum(count_over_time(logs\(selector)%5B1m%5D))&time=\(now / 1000 + 1)")
       #expect(count.status == 200 && count.text.contains("\"1\"]"), "\(count.text)")
-      for answer in [lines, count] {
+      let levels = try await server.get("/loki/api/v1/label/level/values?\(times)")
+      #expect(levels.text.contains("\"error\""), "\(levels.text)")
+      for answer in [lines, count, levels] {
         let found = try warnings(answer)
         #expect(found.count == 1 && found[0].contains("incomplete") && found[0].contains(part + "/data"), "\(found)")
       }

@@ -37,6 +37,9 @@ struct ServerSettlingTests {
       // Eight parts of one size are merged; the ninth waits for others.
       let metrics = try await server.get("/metrics").text
       #expect(metrics.contains(#"needletail_merged_parts_total{signal="logs"} 8"#), "\(metrics)")
+      #expect(
+        metrics.contains("needletail_merge_bytes_total ") && !metrics.contains("needletail_merge_bytes_total 0\n"))
+      #expect(metrics.contains("needletail_merge_paused_seconds_total "))
       let idle = try await flush(server)
       #expect(idle["partsWritten"] as? Int == 0 && idle["partsMergedAway"] as? Int == 0, "\(idle)")
       #expect(try await server.instant("count_over_time(m[1m])", at: now) == ["": "9"])
