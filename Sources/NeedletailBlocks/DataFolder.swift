@@ -116,12 +116,15 @@ package final class DataFolder: Sendable {
       throw .file(error)
     }
     var listed = Set<PartID>()
+    let (tombstones, flushed): ([PartTombstone], UInt64)
     do throws(CatalogError) {
+      (tombstones, flushed) = (try catalog.tombstones(), try catalog.flushedThroughGeneration() ?? 0)
       for kind in PartKind.allCases { for record in try catalog.list(kind) { listed.insert(record.id) } }
     } catch {
       throw .catalog(error)
     }
     do throws(FileError) { folders = try parts.removeLeftovers(keeping: listed) } catch { throw .file(error) }
+    parts.noteAll(tombstones, of: listed, flushedThrough: flushed)
     opened = true
     return DataFolder(
       path: path, fileSystem: fileSystem, catalog: catalog, parts: parts, slotCount: settings.slots, id: settings.id,
@@ -153,12 +156,19 @@ package final class DataFolder: Sendable {
     return parts.isEmpty ? "." : parts
   }
 
+  /// Says that the folder was laid out by another version of this program.
+  static func unknownLayout(_ version: String) -> CatalogError {
+    CatalogError(
+      "the data folder has layout version \(version), this program knows version \(layoutVersion)",
+      isOfOtherVersion: true)
+  }
+
   private static func settings(
     of catalog: any PartCatalog, random: any RandomSource, slotCount: Int
   ) throws(CatalogError) -> (id: String, slots: Int) {
     let version = try catalog.setting(.layoutVersion)
     if let version, version != layoutVersion {
-      throw CatalogError("the data folder has layout version \(version), this program knows version \(layoutVersion)")
+      throw unknownLayout(version)
     }
     if version == nil {
       var id = ""

@@ -12,6 +12,10 @@ package enum SinkError: Error, Equatable, Sendable {
   ///
   /// It is not to be sent again.
   case outOfRetention(reason: String)
+  /// All of the batch is refused for its age, and some of it is older than the out-of-order window takes.
+  ///
+  /// It is not to be sent again.
+  case outOfWindow(reason: String)
   /// It will never take the batch.
   case refused(reason: String)
 }
@@ -20,11 +24,14 @@ package enum SinkError: Error, Equatable, Sendable {
 package struct SinkOutcome: Equatable, Sendable {
   /// Samples (histograms included), log records or spans that are older than what is kept: not stored.
   package var tooOld = 0
+  /// Of these, those that would be kept, but are older than the out-of-order window.
+  package var outOfWindow = 0
   /// Those too far in the future: not stored.
   package var tooNew = 0
 
-  package init(tooOld: Int = 0, tooNew: Int = 0) {
+  package init(tooOld: Int = 0, outOfWindow: Int = 0, tooNew: Int = 0) {
     self.tooOld = tooOld
+    self.outOfWindow = outOfWindow
     self.tooNew = tooNew
   }
 }
@@ -33,8 +40,8 @@ package struct SinkOutcome: Equatable, Sendable {
 ///
 /// An `append` returns once the batch is as safe as the sink promises. Appending the same batch again does no harm.
 package protocol BatchSink: Sendable {
-  /// The times of samples that it takes when it is `now`, both in ms since 1970: what lies outside is refused.
-  func acceptedTimes(at now: Int64) -> ClosedRange<Int64>
+  /// The times of a tenant's samples that it takes when it is `now`, both in ms since 1970: what lies outside is refused.
+  func acceptedTimes(at now: Int64, tenant: TenantID) -> ClosedRange<Int64>
   /// Appends samples.
   ///
   /// `definitions` come first, where there are any.

@@ -31,8 +31,10 @@ package struct Distributor: Sendable {
 
   package init(sink: any BatchSink) { self.sink = sink }
 
-  /// The times of samples that are taken when it is `now`, both in ms since 1970.
-  func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { sink.acceptedTimes(at: now) }
+  /// The times of a tenant's samples that are taken when it is `now`, both in ms since 1970.
+  func acceptedTimes(at now: Int64, tenant: TenantID) -> ClosedRange<Int64> {
+    sink.acceptedTimes(at: now, tenant: tenant)
+  }
 
   /// Hands on the batches of a request, definitions first.
   ///
@@ -115,6 +117,7 @@ package struct Distributor: Sendable {
   private static func refusal(_ error: SinkError) throws(SinkError) -> (RejectionReason, String) {
     switch error {
     case .outOfRetention(let detail): (.outOfRetention, detail)
+    case .outOfWindow(let detail): (.outOfOrderWindow, detail)
     case .refused(let detail): (.refusedByStore, detail)
     case .unknownSeries, .overloaded, .unavailable: throw error
     }

@@ -18,6 +18,7 @@ package enum RejectionReason: String, CaseIterable, Sendable {
   case recordTooLarge = "record_too_large"
   case requestLimit = "request_limit"
   case outOfRetention = "out_of_retention"
+  case outOfOrderWindow = "out_of_order_window"
   case tooFarInFuture = "too_far_in_future"
   /// The store will never take it.
   case refusedByStore = "refused_by_store"

@@ -90,6 +90,30 @@ struct CommandLineTests {
     #expect(server.stop() == 0)
   }
 
+  @Test("warns of parts that cannot be read: of what it lists, and of a snapshot")
+  func damage() async throws {
+    let server = try ServerUnderTest()
+    try await server.start()
+    let body = Array(NumberedTelemetry.metrics(0, base: Int(Date().timeIntervalSince1970 * 1000)).utf8)
+    #expect(try await server.client.post("/v1/metrics", body, type: "application/json").status == 200)
+    #expect(server.stop() == 0)
+    let parts = server.folder.path + "/parts"
+    for part in try FileManager.default.contentsOfDirectory(atPath: parts) {
+      let file = try FileHandle(forWritingTo: URL(filePath: "\(parts)/\(part)/header"))
+      try file.truncate(atOffset: 30)
+      try file.close()
+    }
+    try await server.start()
+    let address = ["--server", "http://127.0.0.1:\(server.port)"]
+    for command in [
+      ["labels"], ["labels", "job"], ["series", "kill_sample"], ["query", "kill_sample"], ["storage", "snapshot"],
+    ] {
+      let (status, output) = try needletail(command + address)
+      #expect(status == 0 && output.contains("warning: ") && output.contains("/header"), "\(command): \(output)")
+    }
+    #expect(server.stop() == 0)
+  }
+
   @Test("inspects, verifies and repairs a data folder, also reads one that is in use, and has snapshots made")
   func storage() async throws {
     let server = try ServerUnderTest()
@@ -121,6 +145,7 @@ struct CommandLineTests {
     #expect(verified.status == 0, "\(verified.output)")
     try await server.start()
     #expect(server.stop() == 0)
+    #expect(try needletail(["storage", "verify", "/tmp"]).status == 2)
     let nothing = try needletail(["storage", "inspect", "/tmp"])
     #expect(nothing.status == 1 && nothing.output.contains("no data folder"), "\(nothing.output)")
   }

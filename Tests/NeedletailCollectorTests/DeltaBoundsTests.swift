@@ -198,11 +198,17 @@ struct DeltaBoundsTests {
     }
     #expect(add(2_000_001, 100).rejections.counts == [.tooFarInFuture: 1])
     #expect(add(999_999, 100).rejections.counts == [.outOfRetention: 1])
-    // What is about to leave the bounds may be outside once the store sees it.
-    #expect(add(1_000_001, 100).rejections.counts == [.outOfRetention: 1])
     #expect(accumulator.count == 0)
     #expect(add(1_500_000, 1).rows.map(\.total) == [.number(1)])
     #expect(add(2_000_000, 2).rows.map(\.total) == [.number(3)])
+  }
+
+  @Test("what is about to leave the retention is refused: it may be outside once the store sees it") func margin() {
+    let retention = { (now: Int64) in (now - 1_000_000)...(now + 600_000) }
+    #expect(DeltaTotals.takeable(retention, now: 5_000_000) == 4_060_000...5_600_000)
+    #expect(DeltaTotals.takeable({ _ in 3...4 }, now: 5_000_000) == 3...4, "a window does not move on by itself")
+    #expect(DeltaTotals.takeable({ _ in .min ... .max }, now: .max) == .min ... .max)
+    #expect(DeltaTotals.takeable({ $0...$0 }, now: 5) == 60_005...60_005)
   }
 
   @Test("memory is reserved ahead of the rows, and where there is none no total moves") func memory() {

@@ -37,7 +37,7 @@ private final class Store: BatchSink {
 
   /// Samples at other times, in ms, are refused.
   func keep(_ times: ClosedRange<Int64>) { state.withLock { $0.times = times } }
-  func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { state.withLock { $0.times } }
+  func acceptedTimes(at now: Int64, tenant: TenantID) -> ClosedRange<Int64> { state.withLock { $0.times } }
   func failNext(_ failures: [SinkError?]) { state.withLock { $0.failures = failures } }
 
   func forgetSeries() { state.withLock { $0.known = [] } }

@@ -36,7 +36,7 @@ import Testing
     let directory = try reader.file("directory")
     let raw = try directory.read(BlockLocation(offset: 0, length: UInt32(directory.size))).bytes.count
     #expect(raw < 4096)
-    #expect(try machine.logs.labelNames(tenant: .default).contains("short"))
+    #expect(machine.logs.labelNames(tenant: .default).elements.contains("short"))
   }
 
   @Test("A head that no flush empties refuses appends, and takes them again after the flush")

@@ -69,7 +69,21 @@ struct ConfigurationTests {
     #expect(text.contains("listen = \"7070\" (flag --listen): write HOST:PORT"), "\(text)")
     #expect(text.contains("retention = \"soon\" (environment NEEDLETAIL_RETENTION)"), "\(text)")
     #expect(text.contains("durability = \"maybe\""), "\(text)")
-    #expect(try problems(flags: ["lisen": "x"]).contains("--listen"))
+    for value in ["0", "59s", "none", "-1h"] {
+      let text = try problems(flags: ["out-of-order-window": value])
+      #expect(text.contains("write a duration of 1m or more, such as 1h, or off"), "\(text)")
+    }
+    for value in ["fast", "0", "1023KiB", "-1"] {
+      let text = try problems(flags: ["merge-bytes-per-second": value])
+      #expect(text.contains("write a size of 1MiB or more, such as 64MiB, or off"), "\(text)")
+    }
+    for value in ["0", "101", "50%"] {
+      #expect(try problems(flags: ["merge-cpu-percent": value]).contains("write a number from 1 to 100"))
+    }
+    let unknown = try problems(flags: ["lisen": "x", "something-else": "x"])
+    #expect(unknown.contains("--set lisen: there is no setting of that name; did you mean listen?"), "\(unknown)")
+    #expect(unknown.contains("--set something-else: there is no setting of that name; --print-config"), "\(unknown)")
+    #expect(try problems(flags: ["flush-bytes": "x"]).contains("flush-bytes = \"x\" (--set flush-bytes): write"))
   }
 
   @Test("a port that is too large is told as such")
@@ -110,13 +124,36 @@ struct ConfigurationTests {
     #expect(try problems(flags: ["tls-certificate": "c.pem"]).contains("tls-key"))
   }
 
+  @Test("an address whose host has none is told as such, not as one that others reach")
+  func unknownHost() throws {
+    func problems(_ listen: String, insecure: Bool = false) throws -> String {
+      do throws(ConfigurationError) {
+        _ = try ServerConfiguration.load(
+          flags: ["listen": listen, "insecure": "\(insecure)"], environment: [:], file: nil,
+          fileSystem: PosixFileSystem(),
+          hostProblem: { $0 == "nohost" ? "no such name" : nil })
+        return ""
+      } catch {
+        return error.description
+      }
+    }
+    let text = try problems("nohost:1")
+    #expect(text.contains("listen = nohost:1 (flag --listen): the host nohost is not known: no such name"), "\(text)")
+    #expect(!text.contains("other machines"))
+    #expect(try problems("somehost:1").contains("other machines"))
+    #expect(
+      HostName.problem("127.0.0.1") == nil && HostName.problem("::1") == nil && HostName.problem("0.0.0.0") == nil)
+  }
+
   @Test("what is printed is read back as the same configuration")
   func roundTrip() throws {
     let configuration = try load(
       flags: [
         "data": "/tmp/a \"quoted\" \\ folder # not a comment", "retention": "forever", "retention-bytes": "500GiB",
         "durability": "interval:5s",
-        "body-bytes-max": "32MiB", "otlp-http": "off", "flush-interval": "90s", "self-interval": "off",
+        "body-bytes-max": "32MiB", "merge-bytes-per-second": "off", "merge-cpu-percent": "50",
+        "out-of-order-window": "90m", "otlp-http": "off",
+        "flush-interval": "90s", "self-interval": "off",
       ])
     let printed = configuration.rendered()
     let again = try load(yaml: printed)

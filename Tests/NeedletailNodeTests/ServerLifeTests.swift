@@ -51,6 +51,34 @@ struct ServerLifeTests {
     }
   }
 
+  @Test("a sample that is older than the out-of-order window is refused and counted, also after a new start")
+  func window() async throws {
+    let (folder, now) = (try TemporaryFolder(), now)
+    let flags = ["out-of-order-window": "1h"]
+    @Sendable func series(_ minutesAgo: Int64...) -> TestSeries {
+      TestSeries(labels: [("__name__", "m")], samples: minutesAgo.map { (now - $0 * 60_000, 1) })
+    }
+    try await RunningServer.run(folder: folder, flags: flags) { server async throws -> Void in
+      #expect(try await server.remoteWrite([series(90, 0)]).status == 204)
+      let late = try await server.remoteWrite([series(62, 61, 59)])
+      #expect(late.status == 400 && late.text.contains("rejected 2 (out_of_order_window=2)"), "\(late.text)")
+    }
+    try await RunningServer.run(folder: folder, flags: flags) { server async throws -> Void in
+      let late = try await server.remoteWrite([series(61)])
+      #expect(late.status == 400 && late.text.contains("all 1 samples are older"), "\(late.text)")
+      let gauge = OTLPBodies.gauge("g", service: "s", value: 1, at: (now - 3_660_000) * 1_000_000)
+      let json = ["Content-Type": "application/json"]
+      let partial = try await server.request("POST", "/v1/metrics", headers: json, body: gauge)
+      #expect(partial.status == 200 && partial.text.contains("rejectedDataPoints"), "\(partial.text)")
+      #expect(try await server.instant("count_over_time(m[2h])", at: now) == ["": "3"])
+      let counted = #"needletail_samples_refused_total{reason="out_of_order_window"} 2"#
+      #expect(try await server.get("/metrics").text.contains(counted + "\n"))
+    }
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
+      #expect(try await server.remoteWrite([series(61)]).status == 204)
+    }
+  }
+
   @Test("at a stop only as much is flushed as there is time for, by the pace of the flush before")
   func stopTime() {
     let clock = ManualClock()

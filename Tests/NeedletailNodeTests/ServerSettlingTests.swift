@@ -1,4 +1,7 @@
 import Foundation
+import NeedletailEnvironment
+import NeedletailSimulation
+import NeedletailTelemetry
 import Synchronization
 import Testing
 
@@ -34,6 +37,9 @@ struct ServerSettlingTests {
       // Eight parts of one size are merged; the ninth waits for others.
       let metrics = try await server.get("/metrics").text
       #expect(metrics.contains(#"needletail_merged_parts_total{signal="logs"} 8"#), "\(metrics)")
+      #expect(
+        metrics.contains("needletail_merge_bytes_total ") && !metrics.contains("needletail_merge_bytes_total 0\n"))
+      #expect(metrics.contains("needletail_merge_paused_seconds_total "))
       let idle = try await flush(server)
       #expect(idle["partsWritten"] as? Int == 0 && idle["partsMergedAway"] as? Int == 0, "\(idle)")
       #expect(try await server.instant("count_over_time(m[1m])", at: now) == ["": "9"])
@@ -69,6 +75,38 @@ struct ServerSettlingTests {
     }
     #expect(try outer.get?.merge() == 1)
     #expect(try outer.get?.merge() == 1)
+  }
+
+  @Test("without waiting for the pauses of a merge that is under way in the background")
+  func hurries() async throws {
+    let folder = try TemporaryFolder()
+    // A clock that stands still: a pause that has begun ends only where the merge is hurried.
+    let clock = ManualClock(wall: now * 1_000_000)
+    let configuration = try ServerConfiguration.load(
+      flags: ["data": folder.path + "/data", "merge-bytes-per-second": "1MiB"], environment: [:], file: nil)
+    let storage = try NodeStorage(
+      configuration, fileSystem: PosixFileSystem(), clock: clock, random: SystemRandomSource())
+    defer { storage.close() }
+    for number in 0..<8 as Range<Int64> {
+      var builder = EventBatchBuilder(kind: .logs, tenant: .default)
+      let stream = builder.stream(EventStream(resource: []))
+      for row in 0..<50 as Range<Int64> {
+        builder.append(
+          LogRecord(timeNanoseconds: now * 1_000_000 - number * 50 - row, body: .string("line \(row)")), stream: stream)
+      }
+      let batch = builder.build(batchID: Hash128(high: 0, low: UInt64(number)))
+      _ = try await storage.logs.append(try #require(batch))
+      _ = try storage.flush()
+    }
+    let background = try #require(OwnThread { for merger in storage.mergers { _ = try? merger.merge() } })
+    while storage.mergePace.statistics.bytes == 0 {}
+    let executor = ThreadExecutor(threads: 1)
+    let settling = SettlingService(
+      storage: storage, executor: executor, clock: clock, counters: MaintenanceCounters())
+    #expect(try await settling.flush().status == .ok)
+    background.join()
+    #expect(storage.logs.statistics.parts == 1 && storage.logs.statistics.mergedParts == 8)
+    await executor.shutDown()
   }
 
   /// Lets a merger's body ask for the merger that runs it.

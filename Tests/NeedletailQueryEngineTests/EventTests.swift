@@ -62,11 +62,15 @@ final class MemoryEvents: EventSource {
     EventColumns()
   }
 
-  func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [String] { [] }
-  func fieldValues(_ signal: EventSignal, field: String, _ scope: EventScope, limit: Int) async throws -> [String] {
-    []
+  func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> Listing<String> {
+    Listing([])
   }
-  func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [LabelSet] { [] }
+  func fieldValues(
+    _ signal: EventSignal, field: String, _ scope: EventScope, limit: Int
+  ) async throws -> Listing<String> { Listing([]) }
+  func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> Listing<LabelSet> {
+    Listing([])
+  }
 }
 
 final class MemoryEventCursor<Record: Sendable>: EventCursor {

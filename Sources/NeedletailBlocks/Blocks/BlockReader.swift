@@ -19,14 +19,25 @@ package final class BlockReader: Sendable {
   private let files: OpenFiles
   /// Keeps the file from being removed.
   private let hold: PartHold
+  /// Told of what is read; nil where nobody asks.
+  private let pace: PacedWork?
 
   /// A file of a part; it is open only while it is used often enough.
   init(_ path: String, through files: OpenFiles, hold: PartHold) throws(BlockError) {
     self.path = path
     self.files = files
     self.hold = hold
+    pace = nil
     do throws(FileError) { size = try files.file(path).size() } catch { throw .file(error) }
   }
+
+  private init(_ reader: BlockReader, _ pace: PacedWork) {
+    (path, size, files, hold) = (reader.path, reader.size, reader.files, reader.hold)
+    self.pace = pace
+  }
+
+  /// The same file for a reader that keeps to a pace.
+  package func paced(by pace: PacedWork) -> BlockReader { BlockReader(self, pace) }
 
   /// The block at `location`.
   ///
@@ -59,6 +70,7 @@ package final class BlockReader: Sendable {
     }
     if let failure { throw .file(failure) }
     guard bytes.count == count else { throw damage(.truncated, offset) }
+    pace?.did(bytes: count)
     return bytes
   }
 

@@ -47,10 +47,18 @@ package final class BlockWriter {
   private var written: UInt64 = 0
   private var checksum = RunningChecksum()
   private let bufferBytes = 1 << 20
+  private let pace: PacedWork?
+  private var unsyncedBytes = 0
+  /// How much a paced writer leaves to the system before it has it brought to disk: what the system gathers for half a
+  /// minute would otherwise go out at once, at the sync in the end, and the log's syncs would wait for it.
+  private static let unsyncedBytesMax = 8 << 20
 
-  /// Creates the file, which must not exist.
-  package init(creating path: String, on fileSystem: any FileSystem) throws(BlockError) {
+  /// Creates the file, which must not exist; writes to it at a pace where one is given.
+  package init(
+    creating path: String, on fileSystem: any FileSystem, pace: PacedWork? = nil
+  ) throws(BlockError) {
     self.path = path
+    self.pace = pace
     do throws(FileError) { file = try fileSystem.open(path, .create) } catch { throw .file(error) }
   }
 
@@ -131,7 +139,18 @@ package final class BlockWriter {
     do throws(FileError) { try file.write(buffer, at: written) } catch { throw .file(error) }
     buffer.withUnsafeBytes { checksum.add($0) }
     written += UInt64(buffer.count)
+    try keepPace(buffer.count)
     buffer.removeAll(keepingCapacity: true)
+  }
+
+  private func keepPace(_ bytes: Int) throws(BlockError) {
+    guard let pace else { return }
+    unsyncedBytes += bytes
+    if unsyncedBytes >= Self.unsyncedBytesMax {
+      unsyncedBytes = 0
+      do throws(FileError) { try file.sync() } catch { throw .file(error) }
+    }
+    pace.did(bytes: bytes)
   }
 }
 

@@ -6,9 +6,14 @@
 package struct CatalogError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What was tried, and the cause.
   package var message: String
+  /// Whether the catalog is whole, and another version of this program wrote it.
+  package var isOfOtherVersion: Bool
 
   /// An error with these words.
-  package init(_ message: String) { self.message = message }
+  package init(_ message: String, isOfOtherVersion: Bool = false) {
+    self.message = message
+    self.isOfOtherVersion = isOfOtherVersion
+  }
 
   package var description: String { message }
 }

@@ -53,7 +53,12 @@ package final class SQLiteCatalog: PartCatalog {
     do throws(SQLiteError) {
       var database = try SQLiteDatabase(path: path, isReadOnly: true)
       let found = try database.rows("PRAGMA user_version") { (row) throws(SQLiteError) in try row.integer(0) }.first
-      guard found == Self.version else { throw .unexpected("its tables have version \(found ?? 0)") }
+      guard found == Self.version else {
+        // What has no version has no tables either: it is no catalog, or nothing was ever committed to it.
+        guard let found, found > 0 else { throw .unexpected("it has no tables") }
+        let hint = found < Self.version ? "; a start of the server brings them to version \(Self.version)" : ""
+        throw .otherVersion("its tables have version \(found), this program reads version \(Self.version)\(hint)")
+      }
       self.database = Mutex(database)
     } catch {
       throw Self.wrap("read", path, error)
@@ -87,7 +92,7 @@ package final class SQLiteCatalog: PartCatalog {
   private static func migrate(_ database: inout SQLiteDatabase) throws(SQLiteError) {
     let found = try database.rows("PRAGMA user_version") { (row) throws(SQLiteError) in try row.integer(0) }.first ?? 0
     guard found <= version else {
-      throw .unexpected("its tables have version \(found), this program knows up to \(version)")
+      throw .otherVersion("its tables have version \(found), this program knows up to \(version)")
     }
     if found < 1 {
       for table in tables { try database.run(table) }
@@ -98,7 +103,9 @@ package final class SQLiteCatalog: PartCatalog {
   }
 
   private static func wrap(_ verb: String, _ path: String, _ error: SQLiteError) -> CatalogError {
-    CatalogError("cannot \(verb) the catalog \(path): \(error)")
+    var isOfOtherVersion = false
+    if case .otherVersion = error { isOfOtherVersion = true }
+    return CatalogError("cannot \(verb) the catalog \(path): \(error)", isOfOtherVersion: isOfOtherVersion)
   }
 
   /// Opens another connection in place of one that could not roll back, so that one bad moment of the disk does not

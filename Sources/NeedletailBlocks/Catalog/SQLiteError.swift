@@ -8,13 +8,15 @@ enum SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
   case refused(code: Int32, message: String, statement: String)
   /// Something stands in the database that cannot be there, or a statement was not one.
   case unexpected(String)
+  /// Another version of this program made the tables.
+  case otherVersion(String)
   /// A transaction failed, and so did its end: whether the connection can be used again is unknown.
   indirect case notRolledBack(SQLiteError, because: SQLiteError)
 
   var description: String {
     switch self {
     case .refused(let code, let message, let statement): "SQLite error \(code): \(message), in `\(statement)`"
-    case .unexpected(let what): what
+    case .unexpected(let what), .otherVersion(let what): what
     case .notRolledBack(let first, let second): "\(first); and it was not rolled back: \(second)"
     }
   }

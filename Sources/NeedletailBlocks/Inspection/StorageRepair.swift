@@ -64,8 +64,8 @@ package struct StorageRepair {
   /// What a step does to files.
   private func run(_ step: StorageRepairStep) throws(FileError) {
     switch step {
-    case .rebuildCatalog(_, let identity, let parts):
-      try makeCatalog(identity, parts)
+    case .rebuildCatalog(_, let identity, let parts, let tombstones, let flushedThrough):
+      try makeCatalog(identity, parts, tombstones, flushedThrough)
       try identity.write(to: path, on: fileSystem)
       for companion in Self.companions { try setAside(StorageInspector.catalogName + companion, from: "") }
       try fileSystem.rename(
@@ -73,6 +73,11 @@ package struct StorageRepair {
       try fileSystem.syncDirectory(path)
     case .writeIdentity(let identity):
       try identity.write(to: path, on: fileSystem)
+    case .writeDeletions(let id, let noted):
+      let folder = "parts/" + id.folderName
+      try setAside(PartDeletionsFile.fileName, from: folder)
+      try PartDeletionsFile(fileSystem: fileSystem, folder: path + "/" + folder)
+        .write(noted, of: id)
     case .quarantinePart(let id, _):
       try setAside(id.folderName, from: "parts")
     case .quarantineLog(let segments):
@@ -91,7 +96,10 @@ package struct StorageRepair {
   }
 
   /// Makes a catalog that lists these parts, whole and synced, under a name of its own.
-  private func makeCatalog(_ identity: FolderIdentity, _ parts: [PartRecord]) throws(FileError) {
+  private func makeCatalog(
+    _ identity: FolderIdentity, _ parts: [PartRecord], _ tombstones: [PartTombstone],
+    _ flushedThrough: UInt64?
+  ) throws(FileError) {
     let fresh = path + "/" + Self.rebuilt
     for companion in Self.companions where try fileSystem.status(fresh + companion) != nil {
       try fileSystem.remove(fresh + companion)
@@ -99,7 +107,7 @@ package struct StorageRepair {
     do throws(CatalogError) {
       // Closed, and with that in one file, when it goes at the end of this scope.
       let catalog = try openCatalog(fresh)
-      try catalog.commit(adding: parts, removing: [], flushedThroughGeneration: nil)
+      try catalog.commit(adding: parts, removing: [], flushedThroughGeneration: flushedThrough, tombstones: tombstones)
       try catalog.set(.folderID, to: identity.id)
       try catalog.set(.slotCount, to: String(identity.slotCount))
       try catalog.set(.layoutVersion, to: DataFolder.layoutVersion)

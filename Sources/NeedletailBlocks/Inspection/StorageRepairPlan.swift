@@ -1,7 +1,10 @@
 /// One thing that a repair does.
 package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
   /// A catalog that cannot be read is moved to `quarantine/` and one made of the parts' own headers takes its place.
-  case rebuildCatalog(reason: String, identity: FolderIdentity, parts: [PartRecord])
+  case rebuildCatalog(
+    reason: String, identity: FolderIdentity, parts: [PartRecord], tombstones: [PartTombstone], flushedThrough: UInt64?)
+  /// A damaged file of what is deleted of a part is moved to `quarantine/`, and written anew where the catalog knows it.
+  case writeDeletions(PartID, NotedDeletions)
   /// The identity is written beside the catalog, from which a lost catalog can be rebuilt.
   case writeIdentity(FolderIdentity)
   /// A part that cannot be opened is moved to `quarantine/` and taken out of the catalog.
@@ -13,13 +16,18 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .rebuildCatalog(let reason, let identity, let parts):
-      "catalog.sqlite (\(reason)): make it anew from the headers of \(parts.count) parts, identity \(identity.id), "
-        + "\(identity.slotCount) slots; what is left of the old one goes to quarantine/"
+    case .rebuildCatalog(let reason, let identity, let parts, let tombstones, _):
+      "catalog.sqlite (\(reason)): make it anew from the headers of " + Counted.text(parts.count, "part") + " and "
+        + Counted.text(tombstones.count, "deletion") + " beside them, identity \(identity.id), \(identity.slotCount) "
+        + "slots; what is left of the old one goes to quarantine/"
+    case .writeDeletions(let id, let noted):
+      "parts/\(id)/\(PartDeletionsFile.fileName): move it to quarantine/"
+        + (noted.contents.isEmpty ? "" : " and write it from the catalog")
     case .writeIdentity: "identity: write it from the catalog"
     case .quarantinePart(let id, let reason):
       "parts/\(id): move it to quarantine/ and take it out of the catalog (\(reason))"
-    case .quarantineLog(let segments): "log/: move its \(segments.count) files to quarantine/"
+    case .quarantineLog(let segments):
+      "log/: move its " + Counted.text(segments.count, "file") + " to quarantine/"
     case .removeLeftover(let name): "parts/\(name): remove it, no catalog lists it"
     }
   }
@@ -38,12 +46,26 @@ package struct StorageRepairPlan: Sendable, Equatable {
   package init(
     _ survey: StorageSurvey, _ verification: StorageVerification, freshID: String, removesLeftovers: Bool
   ) {
+    if survey.isOfOtherVersion {
+      remarks.append("this version of the program repairs nothing here: \(survey.catalogProblem ?? "")")
+      return
+    }
     var lost: [PartID: String] = [:]
     for damage in verification.damages where damage.losesPart {
       if let part = damage.part, lost[part] == nil { lost[part] = damage.description }
     }
     for (id, reason) in lost.sorted(by: { $0.key < $1.key }) { steps.append(.quarantinePart(id, reason: reason)) }
-    let partly = Set(verification.damages.compactMap(\.part)).subtracting(lost.keys).sorted()
+    for id in survey.damagedDeletions where lost[id] == nil {
+      var known = NotedDeletions()
+      if survey.catalogProblem == nil {
+        known = NotedDeletions(
+          contents: survey.deletions[id] ?? [], flushedThrough: survey.flushedThrough ?? 0)
+      }
+      steps.append(.writeDeletions(id, known))
+    }
+    let deletions = "/" + PartDeletionsFile.fileName
+    let partly = Set(verification.damages.filter { !$0.path.hasSuffix(deletions) }.compactMap(\.part))
+      .subtracting(lost.keys).sorted()
     if !partly.isEmpty {
       remarks.append(
         "these parts have damaged blocks and stay, because the rest of them is served: "
@@ -66,14 +88,25 @@ package struct StorageRepairPlan: Sendable, Equatable {
   ) {
     let identity = survey.identity ?? FolderIdentity(id: freshID, slotCount: Self.usualSlotCount)
     let parts = survey.parts.filter { !lost.contains($0.id) }
-    defer { steps.append(.rebuildCatalog(reason: problem, identity: identity, parts: parts)) }
+    let tombstones = Self.tombstones(survey, of: parts.map(\.id))
+    defer {
+      steps.append(
+        .rebuildCatalog(
+          reason: problem, identity: identity, parts: parts, tombstones: tombstones,
+          flushedThrough: survey.flushedThrough))
+    }
+    let known = survey.flushedThrough.map { " but for what a deletion noted, up to \($0)" } ?? ""
     remarks.append(
-      "which generations of the log are in parts is not known: all of it is read back, and what is there twice "
-        + "counts once")
+      "which generations of the log are in parts is not known\(known): all others are read back, and what is there "
+        + "twice counts once")
     remarks.append(
       "parts that a merge or the retention had removed from the catalog, and not yet from the disk, come back")
-    remarks.append(
-      "what was deleted, and not yet left out of its part, is there again: deletions stand in the catalog alone")
+    let unknown = survey.damagedDeletions.filter { !lost.contains($0) }
+    if !unknown.isEmpty {
+      remarks.append(
+        "what was deleted from these parts, and not yet left out of them, is there again: "
+          + unknown.map(\.folderName).joined(separator: ", "))
+    }
     guard survey.identity == nil else { return }
     remarks.append(
       "the folder's identity is lost, a new one takes its place; its number of slots is taken to be "
@@ -81,6 +114,13 @@ package struct StorageRepairPlan: Sendable, Equatable {
     if !survey.log.segments.isEmpty {
       steps.append(.quarantineLog(segments: survey.log.segments.map(\.segment)))
       remarks.append("what was acknowledged and is in no part yet cannot be read without the old identity")
+    }
+  }
+
+  private static func tombstones(_ survey: StorageSurvey, of parts: [PartID]) -> [PartTombstone] {
+    parts.flatMap { id in
+      (survey.deletions[id] ?? []).map { PartTombstone(part: id, content: $0) }
+        .sorted { $0.content.lexicographicallyPrecedes($1.content) }
     }
   }
 

@@ -10,10 +10,17 @@ package struct StorageSurvey: Sendable {
   package var hasIdentityFile = false
   /// Why there is no catalog to be read; nil where there is one.
   package var catalogProblem: String?
+  /// Whether the problem is that another version of this program wrote the catalog: then nothing is wrong with it, and
+  /// neither verification nor repair is for this version to do.
+  package var isOfOtherVersion = false
   /// The last generation of the log whose records are all in parts.
   package var flushedThrough: UInt64?
   /// The parts that the catalog lists or, without one, those whose headers are whole.
   package var parts: [PartRecord] = []
+  /// What is deleted of a part: by the catalog or, without one, by the file beside the part.
+  package var deletions: [PartID: Set<[UInt8]>] = [:]
+  /// Parts whose file of deletions is damaged.
+  package var damagedDeletions: [PartID] = []
   /// Names in `parts/` that no catalog lists.
   package var leftovers: [String] = []
   /// The log.
@@ -63,7 +70,9 @@ package struct StorageInspector {
     if try fileSystem.status(path + "/" + Self.catalogName)?.kind == .file {
       do throws(CatalogError) { try read(&survey) } catch {
         survey.catalogProblem = "\(error)"
+        survey.isOfOtherVersion = error.isOfOtherVersion
         survey.parts = []
+        survey.deletions = [:]
         survey.flushedThrough = nil
       }
     } else {
@@ -82,10 +91,14 @@ package struct StorageInspector {
 
   private func read(_ survey: inout StorageSurvey) throws(CatalogError) {
     let catalog = try openCatalog(path + "/" + Self.catalogName)
-    guard try catalog.setting(.layoutVersion) != nil else { throw CatalogError("it is blank") }
+    guard let layout = try catalog.setting(.layoutVersion) else { throw CatalogError("it is blank") }
+    guard layout == DataFolder.layoutVersion else { throw DataFolder.unknownLayout(layout) }
     guard let id = try catalog.setting(.folderID), let slots = Int(try catalog.setting(.slotCount) ?? ""), slots > 0
     else { throw CatalogError("it does not tell the folder's identity or slots") }
     for kind in PartKind.allCases { survey.parts += try catalog.list(kind) }
+    for tombstone in try catalog.tombstones() {
+      survey.deletions[tombstone.part, default: []].insert(tombstone.content)
+    }
     survey.flushedThrough = try catalog.flushedThroughGeneration()
     survey.notedDamages = try catalog.damages()
     survey.identity = FolderIdentity(id: id, slotCount: slots)
@@ -103,8 +116,31 @@ package struct StorageInspector {
         survey.leftovers.append(name)
       }
     }
+    try readDeletions(&survey)
     survey.parts.sort {
       ($0.summary.kind, $0.summary.partition, $0.id) < ($1.summary.kind, $1.summary.partition, $1.id)
+    }
+  }
+
+  private func readDeletions(_ survey: inout StorageSurvey) throws(FileError) {
+    for id in survey.parts.map(\.id) {
+      let file = PartDeletionsFile(fileSystem: fileSystem, folder: path + "/parts/" + id.folderName)
+      let noted: NotedDeletions?
+      do throws(FileError) {
+        noted = try file.read(of: id)
+      } catch {
+        // A part may go while it is looked at.
+        guard isInUse, error.code == .notFound else { throw error }
+        continue
+      }
+      guard let noted else {
+        survey.damagedDeletions.append(id)
+        continue
+      }
+      // Where there is a catalog it is right, and the next start of a server writes the file anew.
+      guard survey.catalogProblem != nil, !noted.contents.isEmpty else { continue }
+      survey.deletions[id] = noted.contents
+      survey.flushedThrough = max(survey.flushedThrough ?? 0, noted.flushedThrough)
     }
   }
 

@@ -10,6 +10,9 @@ package struct StorageVerification: Sendable {
   package var blocks = 0
   /// How many records of the log are as they were written.
   package var records: UInt64 = 0
+
+  /// Nothing was read yet.
+  package init() {}
 }
 
 /// What only an engine knows of its parts: why one cannot be opened, nil where it can.
@@ -28,6 +31,12 @@ extension StorageInspector {
     if !survey.hasIdentityFile, try fileSystem.status(path + "/" + FolderIdentity.fileName) != nil {
       result.damages.append(
         StorageDamage(path: FolderIdentity.fileName, reason: "it is damaged, or belongs to another folder"))
+    }
+    for id in survey.damagedDeletions {
+      result.damages.append(
+        StorageDamage(
+          path: "parts/\(id.folderName)/\(PartDeletionsFile.fileName)", offset: 0,
+          reason: "what is deleted of the part cannot be read", part: id))
     }
     let folder = PartsFolder(path: path + "/parts", fileSystem: fileSystem, nextID: PartID(.max))
     for record in survey.parts {

@@ -41,6 +41,14 @@ package final class PartReader: Sendable {
     self.readers = readers
   }
 
+  private init(_ reader: PartReader, _ pace: PacedWork) {
+    (record, header) = (reader.record, reader.header)
+    readers = reader.readers.mapValues { $0.paced(by: pace) }
+  }
+
+  /// The same part for a reader that keeps to a pace.
+  package func paced(by pace: PacedWork) -> PartReader { PartReader(self, pace) }
+
   /// The blocks of one of the part's files.
   package func file(_ name: String) throws(BlockError) -> BlockReader {
     guard let reader = readers[name] else {

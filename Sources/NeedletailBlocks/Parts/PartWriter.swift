@@ -11,10 +11,12 @@ package final class PartWriter {
   package let id: PartID
   private let folder: PartsFolder
   private let path: String
+  private let pace: PacedWork?
   private var writers: [(name: String, writer: BlockWriter)] = []
 
-  init(id: PartID, folder: PartsFolder) throws(BlockError) {
+  init(id: PartID, folder: PartsFolder, pace: PacedWork?) throws(BlockError) {
     self.id = id
+    self.pace = pace
     self.folder = folder
     path = folder.path(of: id)
     do throws(FileError) { try folder.fileSystem.createDirectory(path) } catch { throw .file(error) }
@@ -22,10 +24,12 @@ package final class PartWriter {
 
   /// Starts a file of blocks.
   ///
-  /// `name` is plain: letters, digits, dots; not `header`, and not used twice.
+  /// `name` is plain: letters, digits, dots; not `header` or `deletions`, and not used twice.
   package func makeFile(_ name: String) throws(BlockError) -> BlockWriter {
-    precondition(name != PartHeader.fileName && !name.isEmpty && !name.contains("/"), "no name for a part's file")
-    let writer = try BlockWriter(creating: path + "/" + name, on: folder.fileSystem)
+    precondition(
+      name != PartHeader.fileName && name != PartDeletionsFile.fileName && !name.isEmpty && !name.contains("/"),
+      "no name for a part's file")
+    let writer = try BlockWriter(creating: path + "/" + name, on: folder.fileSystem, pace: pace)
     writers.append((name, writer))
     return writer
   }

@@ -39,13 +39,13 @@ package final class PartsFolder: Sendable {
   /// The folder of a part.
   package func path(of id: PartID) -> String { path + "/" + id.folderName }
 
-  /// Starts a new part with a number of its own.
-  package func makePart() throws(BlockError) -> PartWriter {
+  /// Starts a new part with a number of its own, written at a pace where one is given.
+  package func makePart(pace: PacedWork? = nil) throws(BlockError) -> PartWriter {
     let id = nextID.withLock { next in
       defer { next += 1 }
       return PartID(next)
     }
-    return try PartWriter(id: id, folder: self)
+    return try PartWriter(id: id, folder: self, pace: pace)
   }
 
   /// Opens a part that the catalog lists, and checks its header and its files' sizes against what is listed.
@@ -85,17 +85,56 @@ package final class PartsFolder: Sendable {
   /// Commits to the catalog; then removes the folders of parts whose commits had failed before.
   ///
   /// A commit that failed may have reached the catalog's own log, and come back when the process is killed; the next
-  /// one that succeeds stands in its place for good. Throws as `PartCatalog.commit` does.
+  /// one that succeeds stands in its place for good. Tombstones are first noted beside their parts, durably, for a
+  /// folder that loses its catalog. Throws as `PartCatalog.commit` does.
   package func commit(
     to catalog: any PartCatalog, adding: [PartRecord] = [], removing: [PartID] = [],
     flushedThroughGeneration: UInt64? = nil, tombstones: [PartTombstone] = []
   ) throws(CatalogError) {
     let before = doubtful.withLock { $0 }
+    try note(tombstones, beside: catalog)
     try catalog.commit(
       adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration, tombstones: tombstones)
     // One that cannot be removed now is a leftover that the next start removes.
     for id in before { try? remove(id) }
     doubtful.withLock { $0.subtract(before) }
+  }
+
+  private func deletions(of id: PartID) -> PartDeletionsFile {
+    PartDeletionsFile(fileSystem: fileSystem, folder: path(of: id))
+  }
+
+  /// Writes tombstones beside their parts, with those that the catalog has of them.
+  ///
+  /// Should the commit that follows fail, the next one of the part or the next start takes them out again.
+  private func note(_ tombstones: [PartTombstone], beside catalog: any PartCatalog) throws(CatalogError) {
+    guard !tombstones.isEmpty else { return }
+    let parts = Set(tombstones.map(\.part))
+    let all = Dictionary(grouping: try catalog.tombstones().filter { parts.contains($0.part) } + tombstones, by: \.part)
+    let flushedThrough = try catalog.flushedThroughGeneration() ?? 0
+    do throws(FileError) {
+      for (id, noted) in all.sorted(by: { $0.key < $1.key }) where try fileSystem.status(path(of: id)) != nil {
+        let noted = NotedDeletions(contents: Set(noted.map(\.content)), flushedThrough: flushedThrough)
+        try deletions(of: id).write(noted, of: id)
+      }
+    } catch {
+      throw CatalogError("a deletion cannot be noted beside its part: \(error)")
+    }
+  }
+
+  /// Brings what stands beside the listed parts to what the catalog says: where a crash, a failed commit or another
+  /// version left something else.
+  ///
+  /// What cannot be written now is written at a later start: the catalog has it all.
+  func noteAll(_ tombstones: [PartTombstone], of listed: Set<PartID>, flushedThrough: UInt64) {
+    let wanted = Dictionary(grouping: tombstones, by: \.part).mapValues { Set($0.map(\.content)) }
+    for id in listed {
+      let (file, contents) = (deletions(of: id), wanted[id] ?? [])
+      guard (try? fileSystem.status(path(of: id))) != nil else { continue }
+      let found = (try? file.read(of: id)) ?? nil
+      guard found?.contents != contents else { continue }
+      try? file.write(NotedDeletions(contents: contents, flushedThrough: flushedThrough), of: id)
+    }
   }
 
   /// Keeps the folders of parts whose commit failed until a later one succeeds.

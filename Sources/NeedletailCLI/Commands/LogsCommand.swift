@@ -58,6 +58,9 @@ struct LogsCommand: AsyncParsableCommand {
     if output == .json { return Console.printExactly(body) }
     let found = try Answers.logs(body, path: "/loki/api/v1/query_range").sorted { $0.time < $1.time }
     let logs = Array(oldest ? found.prefix(limit) : found.suffix(limit))
+    for warning in try Answers.warnings(body, path: "/loki/api/v1/query_range") {
+      Console.complain(warning, prefix: "warning: ")
+    }
     if logs.isEmpty { Console.complain("nothing matches", prefix: "") }
     if found.count > limit {
       let which = oldest ? "oldest" : "newest"

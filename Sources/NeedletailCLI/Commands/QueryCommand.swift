@@ -92,6 +92,7 @@ struct QueryCommand: AsyncParsableCommand {
         throw CommandFailure(message: "log records have no graph; count them: count_over_time(logs{...}[5m])")
       }
       let logs = found.sorted { $0.time < $1.time }
+      for warning in try Answers.warnings(body, path: path) { Console.complain(warning, prefix: "warning: ") }
       if logs.isEmpty { Console.complain("nothing matches", prefix: "") }
       if output == .csv {
         Console.printExactly(EventOutput.csv(logs))

@@ -47,6 +47,17 @@ struct FolderAccess {
     try SQLiteCatalog(reading: path)
   }
 
+  /// What is in the folder, for a command that judges it.
+  ///
+  /// Throws `CommandFailure` where another version of this program is to judge it.
+  func survey() throws -> StorageSurvey {
+    let survey = try Self.failing { () throws(FileError) in try inspector.survey() }
+    guard survey.isOfOtherVersion else { return survey }
+    throw CommandFailure(
+      message: "\(path) is a data folder of another version of needletail, and is left as it is: "
+        + (survey.catalogProblem ?? ""))
+  }
+
   /// What the engines say of their parts.
   static func check(_ record: PartRecord, _ folder: PartsFolder) -> StorageDamage? {
     switch record.summary.kind {

@@ -34,11 +34,10 @@ struct StorageRepairCommand: AsyncParsableCommand {
     PrivateFiles.enforce()
     let access = try FolderAccess(folder, holder: "needletail storage repair", writes: true)
     defer { access.close() }
+    let survey = try access.survey()
     let plan = try FolderAccess.failing { () throws(FileError) in
-      let inspector = access.inspector
-      let survey = try inspector.survey()
-      return StorageRepairPlan(
-        survey, try inspector.verify(survey, check: FolderAccess.check), freshID: Self.freshID(),
+      StorageRepairPlan(
+        survey, try access.inspector.verify(survey, check: FolderAccess.check), freshID: Self.freshID(),
         removesLeftovers: removeLeftovers)
     }
     if output == .json {

@@ -44,7 +44,7 @@ struct StorageReport {
     var lines = [
       Self.line("folder", survey.path + (isInUse ? " (another process has it open)" : "")),
       Self.line("identity", survey.identity.map { "\($0.id), \($0.slotCount) slots" } ?? "unknown"),
-      Self.line("catalog", survey.catalogProblem ?? "\(survey.parts.count) parts"),
+      Self.line("catalog", survey.catalogProblem ?? Counted.text(survey.parts.count, "part")),
     ]
     let rows = groups.map { group in
       [
@@ -77,7 +77,8 @@ struct StorageReport {
     var lines = [
       Self.line(
         "log",
-        "\(generations) generations, \(segments.count) files, \(records) records that are in no part, "
+        Counted.text(generations, "generation") + ", " + Counted.text(segments.count, "file") + ", "
+          + Counted.text(records, "record") + " in no part, "
           + Quantity.text(Double(bytes), .bytes))
     ]
     for damage in survey.log.damages {
@@ -120,11 +121,11 @@ struct StorageReport {
   /// The last line of a verification.
   static func conclusion(_ verification: StorageVerification) -> TerminalText {
     let read =
-      "\(verification.parts) parts with \(verification.blocks) whole blocks, \(verification.records) records "
-      + "of the log"
+      Counted.text(verification.parts, "part") + " with " + Counted.text(verification.blocks, "whole block") + ", "
+      + Counted.text(verification.records, "record") + " of the log"
     return TerminalText(
       verification.damages.isEmpty
-        ? "every checksum holds: \(read)" : "\(verification.damages.count) damages; read: \(read)")
+        ? "every checksum holds: \(read)" : Counted.text(verification.damages.count, "damage") + "; read: \(read)")
   }
 
   // MARK: For programs

@@ -26,5 +26,6 @@ struct StorageSnapshotCommand: AsyncParsableCommand {
     let body = try await connection.client().post(Self.path)
     if output == .json { return Console.printExactly(body) }
     Console.print(try Answers.snapshot(body, path: Self.path))
+    for warning in try Answers.warnings(body, path: Self.path) { Console.complain(warning, prefix: "warning: ") }
   }
 }

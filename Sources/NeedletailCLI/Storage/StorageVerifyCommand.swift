@@ -1,4 +1,5 @@
 import ArgumentParser
+import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailTerminal
 
@@ -14,7 +15,15 @@ struct StorageVerifyCommand: AsyncParsableCommand {
       EXAMPLES
         needletail storage verify ./needletail-data
         needletail storage verify ./needletail-data --output json
+
+      EXIT CODES
+        0  every checksum holds
+        1  something is damaged
+        2  there is no such data folder, or it cannot be read, or not by this version
       """)
+
+  /// The status where nothing is known of the folder, as of grep and cmp.
+  static let troubleCode: Int32 = 2
 
   @Argument(help: "The data folder.")
   var folder: String
@@ -23,11 +32,12 @@ struct StorageVerifyCommand: AsyncParsableCommand {
   var output: ReportFormat = .table
 
   func run() async throws {
-    let access = try FolderAccess(folder, holder: "needletail storage verify", writes: false)
-    defer { access.close() }
-    let verification = try FolderAccess.failing { () throws(FileError) in
-      let inspector = access.inspector
-      return try inspector.verify(try inspector.survey(), check: FolderAccess.check)
+    let verification: StorageVerification
+    do {
+      verification = try verify()
+    } catch var failure as CommandFailure {
+      failure.code = Self.troubleCode
+      throw failure
     }
     if output == .json {
       Console.print(StorageReport.json(verification).serialized)
@@ -37,5 +47,15 @@ struct StorageVerifyCommand: AsyncParsableCommand {
           + [StyledText(StorageReport.conclusion(verification))])
     }
     if !verification.damages.isEmpty { throw ExitCode(1) }
+  }
+
+  /// Throws `CommandFailure`.
+  private func verify() throws -> StorageVerification {
+    let access = try FolderAccess(folder, holder: "needletail storage verify", writes: false)
+    defer { access.close() }
+    let survey = try access.survey()
+    return try FolderAccess.failing { () throws(FileError) in
+      try access.inspector.verify(survey, check: FolderAccess.check)
+    }
   }
 }

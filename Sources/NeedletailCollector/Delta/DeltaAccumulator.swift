@@ -82,8 +82,6 @@ package final class DeltaAccumulator: Sendable {
   /// A series that was not seen for so long, in ms, makes room for a new one where there is none: 15 minutes, which
   /// no sender of changes is silent for, but one that is gone.
   static let idleMilliseconds: Int64 = 15 * 60_000
-  /// How long before the store would refuse a change as too old it is refused here, in ms: what lies between is far less.
-  private static let marginMilliseconds: Int64 = 60_000
   /// Room is looked for at most once in so long, in ms: it costs a walk over all series.
   private static let sweepMilliseconds: Int64 = 10_000
 
@@ -161,11 +159,9 @@ package final class DeltaAccumulator: Sendable {
         .tooFarInFuture, detail: "a point of delta temporality at \(point.time) ms lies too far in the future")
       return false
     }
-    // The bound moves on until the store sees the point, and then its total would have moved.
-    let (earliest, overflow) = times.lowerBound.addingReportingOverflow(Self.marginMilliseconds)
-    guard times.lowerBound == .min || !overflow && point.time >= earliest else {
+    guard point.time >= times.lowerBound else {
       applied.rejections.add(
-        .outOfRetention, detail: "a point of delta temporality at \(point.time) ms is older than what is kept")
+        .outOfRetention, detail: "a point of delta temporality at \(point.time) ms is older than what is taken")
       return false
     }
     return true

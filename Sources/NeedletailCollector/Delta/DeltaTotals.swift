@@ -27,7 +27,7 @@ struct DeltaTotals {
   ) throws(Overflow) {
     let changesBytes = decoded.deltaBytes + decoded.deltas.count * MemoryLayout<UInt32>.stride
     guard budget.reserve(changesBytes) else { throw Overflow(bytes: changesBytes) }
-    applied = accumulator.apply(decoded.takeDeltas(), now: now, within: times(now), budget: budget)
+    applied = accumulator.apply(decoded.takeDeltas(), now: now, within: Self.takeable(times, now: now), budget: budget)
     // The changes are gone; their batches come, each of which is built beside those before it.
     budget.release(changesBytes)
     let batchBytes = applied.byteCount + min(applied.byteCount, DeltaAccumulator.Applied.cutBytes)
@@ -44,6 +44,16 @@ struct DeltaTotals {
     let lost = decoded.deltaPointCount - rejections.total - pointCount
     if lost > 0 { rejections.add(.recordTooLarge, count: lost, detail: "totals do not fit into one batch") }
     self.rejections = rejections
+  }
+
+  /// How long before the store would refuse a change as too old it is refused here, in ms: what lies between is far less.
+  private static let marginMilliseconds: Int64 = 60_000
+
+  /// The times that the store will take also when it sees the totals: the retention moves on until then.
+  static func takeable(_ times: (Int64) -> ClosedRange<Int64>, now: Int64) -> ClosedRange<Int64> {
+    let (later, overflow) = now.addingReportingOverflow(marginMilliseconds)
+    let earliest = times(overflow ? .max : later).lowerBound
+    return earliest...max(earliest, times(now).upperBound)
   }
 
   /// Takes back the totals of the parts that are not stored; `fates` are of the first parts.

@@ -32,7 +32,8 @@ extension ReceiveOutcome {
     dropped = count
     switch error {
     case .overloaded(let seconds): failure = .overloaded(retryAfterSeconds: seconds)
-    case .unavailable(let reason), .refused(let reason), .outOfRetention(let reason): failure = .unavailable(reason)
+    case .unavailable(let reason), .refused(let reason), .outOfRetention(let reason), .outOfWindow(let reason):
+      failure = .unavailable(reason)
     case .unknownSeries: failure = .unavailable("the store does not know a series that was just defined")
     }
   }
@@ -44,11 +45,18 @@ extension ReceiveOutcome {
     case .stored(let outcome):
       let refused = counts.refused(outcome)
       guard refused > 0 else { return }
-      let all = outcome.tooOld + outcome.tooNew
-      let old = Int(exactly: (Double(refused) * Double(outcome.tooOld) / Double(all)).rounded()) ?? refused
-      reject(.outOfRetention, count: old, "some records are older than what is kept")
+      let old = Self.share(of: refused, outcome.tooOld, in: outcome.tooOld + outcome.tooNew)
+      let late = Self.share(of: old, outcome.outOfWindow, in: outcome.tooOld)
+      reject(.outOfRetention, count: old - late, "some records are older than what is kept")
+      reject(.outOfOrderWindow, count: late, "some records are older than the out-of-order window takes")
       reject(.tooFarInFuture, count: refused - old, "some records lie too far in the future")
     }
+  }
+
+  /// So many of the `count` as `part` is of `whole`.
+  private static func share(of count: Int, _ part: Int, in whole: Int) -> Int {
+    guard whole > 0 else { return 0 }
+    return Int(exactly: (Double(count) * Double(part) / Double(whole)).rounded()) ?? count
   }
 
   private mutating func reject(_ reason: RejectionReason, count: Int, _ detail: String) {

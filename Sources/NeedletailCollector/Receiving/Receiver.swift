@@ -195,7 +195,7 @@ package struct Receiver: Sendable {
     do throws(DeltaTotals.Overflow) {
       totals = try DeltaTotals(
         of: &decoded, accumulator, budget, tenant: tenant, batchID: batchID, now: clock.wallNanoseconds() / 1_000_000,
-        within: distributor.acceptedTimes)
+        within: { distributor.acceptedTimes(at: $0, tenant: tenant) })
     } catch {
       let refusal = overloaded(needing: reserved + error.bytes)
       guard case .overloaded = refusal.failure else { return refusal }

@@ -48,6 +48,13 @@ package final class OwnThread: Sendable {
     return nil
   }
 
+  /// Blocks the calling thread for so many nanoseconds, or less where a signal comes; no step of a clock makes it longer.
+  package static func sleep(nanoseconds: Int64) {
+    let left = max(0, nanoseconds)
+    var time = timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
+    nanosleep(&time, nil)
+  }
+
   /// Waits until the thread has ended.
   ///
   /// Call at most once, from another thread.

@@ -15,15 +15,17 @@ extension EventEngine {
   /// Blocks for as long as that takes. When its task is cancelled it ends at the next block, throws `.cancelled`, and
   /// leaves the parts of the merge under way as they were. After any other error it may be called again; where a part
   /// turned out to be damaged, the parts of that merge are left alone until the next start, so that one bad block does
-  /// not keep all other parts from being merged. Returns how many parts there are fewer.
-  package func mergeParts() throws(EventEngineError) -> Int {
+  /// not keep all other parts from being merged. Keeps to a pace where one is given; nobody else waits for its pauses.
+  /// Returns how many parts there are fewer.
+  package func mergeParts(at pace: PacedWork? = nil) throws(EventEngineError) -> Int {
     var merged = 0
+    pace?.begin()
     while true {
       if Task.isCancelled { throw .cancelled }
       let chosen = claimPartsToMerge()
       guard !chosen.isEmpty else { return merged }
       defer { release(chosen.map(\.record.id)) }
-      try replace(chosen)
+      try replace(chosen, pace)
       merged += chosen.count - 1
     }
   }
@@ -38,10 +40,10 @@ extension EventEngine {
 
   private func release(_ ids: some Sequence<PartID>) { state.withLock { $0.claimed.subtract(ids) } }
 
-  private func replace(_ old: [EventPart]) throws(EventEngineError) {
+  private func replace(_ old: [EventPart], _ pace: PacedWork?) throws(EventEngineError) {
     let new: EventPart
     do throws(EventEngineError) {
-      new = try open(try PartMerge.merge(old, isSpans: isSpans, slots: slots, to: folder))
+      new = try open(try PartMerge.merge(old, isSpans: isSpans, slots: slots, to: folder, pace: pace))
     } catch {
       if case .cancelled = error { throw error }
       note(failed: 1)

@@ -199,11 +199,20 @@ package final class EventEngine: Sendable {
     return snapshot
   }
 
+  /// The data as of now without the parts that cannot be read, and why those cannot that may have events of the range.
+  func readable(_ range: EventTimeRange) -> (snapshot: Snapshot, damages: [BlockError]) {
+    state.withLock { state in
+      let lost = state.unreadable.filter { $0.record.summary.overlaps(range) }.map(\.error)
+      state.statistics.failedReads += UInt64(lost.count)
+      let snapshot = Snapshot(
+        frozen: state.frozen?.batches ?? BatchList(), head: state.head.batches, parts: state.parts)
+      return (snapshot, lost)
+    }
+  }
+
   /// Why the range cannot be answered, if it cannot; counted as a failed read.
   static func problem(_ range: EventTimeRange, in state: inout State) -> BlockError? {
-    for part in state.unreadable {
-      let summary = part.record.summary
-      guard summary.minTime <= range.endNanoseconds, summary.maxTime >= range.startNanoseconds else { continue }
+    for part in state.unreadable where part.record.summary.overlaps(range) {
       state.statistics.failedReads += 1
       return part.error
     }
@@ -216,5 +225,11 @@ package final class EventEngine: Sendable {
       state.statistics.blocksSkipped += skipped
       state.statistics.failedReads += failed
     }
+  }
+}
+
+extension PartSummary {
+  fileprivate func overlaps(_ range: EventTimeRange) -> Bool {
+    minTime <= range.endNanoseconds && maxTime >= range.startNanoseconds
   }
 }

@@ -8,6 +8,8 @@ final class BlockColumns {
   let part: EventPart
   let entry: BlockEntry
   private(set) var loaded: Set<ColumnGroup> = []
+  /// Why a group could not be read: the disk is not asked again for each row.
+  private var failure: BlockError?
   private(set) var times: [Int64] = []
   private var seconds: [Int64] = []
   private var streamOf: [UInt32] = []
@@ -38,6 +40,14 @@ final class BlockColumns {
 
   /// Reads those of the groups that are not there yet.
   func load(_ groups: some Sequence<ColumnGroup>) throws(BlockError) {
+    if let failure { throw failure }
+    do throws(BlockError) { try read(groups) } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  private func read(_ groups: some Sequence<ColumnGroup>) throws(BlockError) {
     for group in groups where !loaded.contains(group) {
       let location = entry.locations[group.position]
       if location.length > 0 {

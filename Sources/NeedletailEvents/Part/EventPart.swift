@@ -38,6 +38,14 @@ final class EventPart: Sendable {
     self.streams = streams
   }
 
+  private init(_ part: EventPart, _ pace: PacedWork) {
+    (record, directory, streams) = (part.record, part.directory, part.streams)
+    data = part.data.paced(by: pace)
+  }
+
+  /// The same part for a merge that keeps to a pace.
+  func paced(by pace: PacedWork) -> EventPart { EventPart(self, pace) }
+
   private static func readStreams(
     _ bytes: UnsafeRawBufferPointer, _ table: StreamTable, into streams: inout [StreamEntry]
   ) throws(MalformedBytes) {

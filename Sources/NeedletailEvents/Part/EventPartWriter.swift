@@ -32,15 +32,15 @@ struct EventPartWriter {
   private var slotPairs: Set<KeyedBlocks.Pair> = []
 
   /// Sorts the references, which are all of one day, drops those that name the same record, and writes the rows as a
-  /// part; leaves nothing behind where the source or a file throws.
+  /// part, at a pace where one is given; leaves nothing behind where the source or a file throws.
   static func write(
     _ references: consuming [Reference], of source: some Source, streams: [StreamEntry], isSpans: Bool,
-    slots: SlotMap, level: UInt32, to parts: PartsFolder
+    slots: SlotMap, level: UInt32, to parts: PartsFolder, pace: PacedWork? = nil
   ) throws(EventEngineError) -> PartRecord {
     // In their place: those of a large merge take a hundred megabytes and more.
     var sorted = references
     sorted.sort { $0.stream != $1.stream ? $0.stream < $1.stream : $0.key < $1.key }
-    let part = try EventEngineError.wrapping { () throws(BlockError) in try parts.makePart() }
+    let part = try EventEngineError.wrapping { () throws(BlockError) in try parts.makePart(pace: pace) }
     do throws(EventEngineError) {
       return try write(
         sorted, of: source, streams: streams, isSpans: isSpans, slots: slots, level: level, as: part)

@@ -33,10 +33,12 @@ enum PartMerge {
 
   /// Writes the rows of parts of one day, each record once, as one part.
   ///
-  /// Ends at the next block when its task is cancelled, and then leaves nothing behind.
+  /// Keeps to a pace where one is given. Ends at the next block when its task is cancelled, and then leaves nothing
+  /// behind.
   static func merge(
-    _ parts: [EventPart], isSpans: Bool, slots: SlotMap, to folder: PartsFolder
+    _ parts: [EventPart], isSpans: Bool, slots: SlotMap, to folder: PartsFolder, pace: PacedWork? = nil
   ) throws(EventEngineError) -> PartRecord {
+    let parts = pace.map { pace in parts.map { $0.paced(by: pace) } } ?? parts
     var distinct: [Hash128: StreamEntry] = [:]
     for part in parts { for stream in part.streams { distinct[stream.identity] = stream } }
     let (streams, numbers) = StreamEntry.sorted(distinct)
@@ -57,7 +59,7 @@ enum PartMerge {
     let level = (parts.map(\.record.summary.level).max() ?? 0) + 1
     return try EventPartWriter.write(
       consume references, of: PartSource(parts), streams: streams, isSpans: isSpans, slots: slots, level: level,
-      to: folder)
+      to: folder, pace: pace)
   }
 
   /// A block with streams, times and keys, and these groups of columns; throws `.cancelled` where the task is.

@@ -1,3 +1,4 @@
+import NeedletailBlocks
 import NeedletailTelemetry
 
 /// An event with its stream.
@@ -18,16 +19,21 @@ package final class EventScan<Record: Sendable> {
   private var hits: HitReader
 
   /// `make` makes a record of a row; it sees the groups of columns that it asks for as `columns`.
+  ///
+  /// With `damages`, the snapshot's own, what is damaged is left out and told by `damages`; without, it is thrown.
   init(
-    _ engine: EventEngine, _ query: EventQuery, snapshot: EventEngine.Snapshot,
+    _ engine: EventEngine, _ query: EventQuery, snapshot: EventEngine.Snapshot, damages: [BlockError]? = nil,
     columns: [ColumnGroup] = ColumnGroup.allCases,
     make: @escaping (EventRow, StreamEntry) throws(MalformedBytes) -> Record
   ) throws(EventEngineError) {
     self.engine = engine
     self.columns = columns
     self.make = make
-    hits = try HitReader(engine, query, snapshot: snapshot)
+    hits = try HitReader(engine, query, snapshot: snapshot, damages: damages)
   }
+
+  /// What could not be read so far: where there is any, the answer may lack events; no more than a few are kept.
+  package var damages: [BlockError] { hits.damages ?? [] }
 
   /// The next events, at most `count`; none after the last.
   ///
@@ -36,14 +42,19 @@ package final class EventScan<Record: Sendable> {
     var page: [EventHit<Record>] = []
     var byteCount = 0
     while page.count < count, page.isEmpty || byteCount < bytesMax, let (unit, hit) = try hits.next() {
+      let made: EventHit<Record>
       do throws(EventEngineError) {
-        let hit = try unit.make(hit.row, columns, make)
-        byteCount += hit.byteCount
-        page.append(hit)
+        made = try unit.make(hit.row, columns, make)
       } catch {
-        engine.note(failed: 1)
-        throw error
+        guard case .block(let damage) = error else {
+          engine.note(failed: 1)
+          throw error
+        }
+        try hits.leaveOutLast(damage)
+        continue
       }
+      byteCount += made.byteCount
+      page.append(made)
       hits.remaining -= 1
     }
     return page

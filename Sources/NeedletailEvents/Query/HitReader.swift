@@ -18,9 +18,17 @@ struct HitReader {
   private var lastKey: EventKey?
   /// How many hits are still wanted; the caller counts down those that it returned.
   var remaining: Int
+  /// What could not be read; nil where that ends the reading instead.
+  private(set) var damages: [BlockError]?
+  /// How many damages are kept.
+  private static let damagesMax = 16
 
-  init(_ engine: EventEngine, _ query: EventQuery, snapshot: EventEngine.Snapshot) throws(EventEngineError) {
+  /// With `damages`, the snapshot's own, what is damaged is left out and added to them; without, it is thrown.
+  init(
+    _ engine: EventEngine, _ query: EventQuery, snapshot: EventEngine.Snapshot, damages: [BlockError]?
+  ) throws(EventEngineError) {
     self.engine = engine
+    self.damages = damages.map { Array($0.prefix(Self.damagesMax)) }
     filter = RowFilter(query, isSpans: engine.isSpans)
     isNewestFirst = query.direction == .newestFirst
     merge = HitMerge(isNewestFirst: isNewestFirst)
@@ -43,8 +51,8 @@ struct HitReader {
     var numbers = Array(part.directory.blocks.indices)
     if let traceID = filter.traceID {
       do throws(BlockError) { numbers = try part.blocks(of: traceID) } catch {
-        engine.note(failed: 1)
-        throw .block(error)
+        try leaveOut(error)
+        return
       }
     }
     for number in numbers {
@@ -55,6 +63,19 @@ struct HitReader {
       if filter.asksLevel, let levels = part.levels(of: entry), !filter.mayMatch(levels: levels) { continue }
       units.append(.block(part, entry))
     }
+  }
+
+  /// Notes that something cannot be read and is missing from the answer; throws where nothing may be missing.
+  private mutating func leaveOut(_ damage: BlockError) throws(EventEngineError) {
+    engine.note(failed: 1)
+    guard let known = damages else { throw .block(damage) }
+    if known.count < Self.damagesMax, !known.contains(damage) { damages?.append(damage) }
+  }
+
+  /// The hit that was returned last cannot be read: takes it for none, so that a copy of it elsewhere has its turn.
+  mutating func leaveOutLast(_ damage: BlockError) throws(EventEngineError) {
+    try leaveOut(damage)
+    lastKey = nil
   }
 
   /// The nearest hit that was not returned yet, and where it is; nil after the last.
@@ -91,8 +112,7 @@ struct HitReader {
       unit.forEachMatch(filter) { key, row in hits.append(Hit(key: key, row: row)) }
       merge.add(unit, hits, limit: remaining)
     } catch {
-      engine.note(failed: 1)
-      throw .block(error)
+      try leaveOut(error)
     }
   }
 

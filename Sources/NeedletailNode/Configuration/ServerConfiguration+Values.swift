@@ -22,6 +22,11 @@ extension ServerConfiguration {
       return Self.assign(
         Self.size(text, in: (1 << 20)...(1 << 60)).map(Optional.some), to: &retentionBytes,
         "write a size of 1MiB or more, such as 500GiB, or off")
+    case .outOfOrderWindow:
+      if text == "off" { outOfOrderWindow = nil; return nil }
+      return Self.assign(
+        Self.span(text).flatMap { $0.milliseconds >= 60_000 ? .some(.some($0)) : nil }, to: &outOfOrderWindow,
+        "write a duration of 1m or more, such as 1h, or off for as old as is kept")
     case .durability:
       return Self.assign(Self.durability(text), to: &durability, "write fsync, interval, or interval:5s")
     case .insecure: return Self.assign(Self.flag(text), to: &isInsecure, "write true or false")
@@ -41,6 +46,13 @@ extension ServerConfiguration {
       return Self.assign(Self.span(text), to: &flushInterval, "write a duration of 1ms or more, for example 15m")
     case .flushBytes:
       return Self.assign(Self.size(text, in: (1 << 20)...(1 << 40)), to: &flushBytes, "write a size of 1MiB or more")
+    case .mergeBytesPerSecond:
+      if text == "off" { mergeBytesPerSecond = nil; return nil }
+      return Self.assign(
+        Self.size(text, in: (1 << 20)...(1 << 40)).map(Optional.some), to: &mergeBytesPerSecond,
+        "write a size of 1MiB or more, such as 64MiB, or off")
+    case .mergeCPUPercent:
+      return Self.assign(Self.count(text, max: 100), to: &mergeCPUPercent, "write a number from 1 to 100")
     case .selfInterval:
       if text == "off" { selfInterval = nil; return nil }
       return Self.assign(
@@ -63,6 +75,7 @@ extension ServerConfiguration {
     case .otlpGRPC: otlpGRPC?.description ?? "off"
     case .retention: retention.description
     case .retentionBytes: retentionBytes.map { ByteSize.text($0) } ?? "off"
+    case .outOfOrderWindow: outOfOrderWindow?.description ?? "off"
     case .durability:
       switch durability {
       case .fsync: "fsync"
@@ -79,6 +92,8 @@ extension ServerConfiguration {
     case .queryQueueMax: String(queryQueueMax)
     case .flushInterval: flushInterval.description
     case .flushBytes: ByteSize.text(flushBytes)
+    case .mergeBytesPerSecond: mergeBytesPerSecond.map { ByteSize.text($0) } ?? "off"
+    case .mergeCPUPercent: String(mergeCPUPercent)
     case .selfInterval: selfInterval?.description ?? "off"
     case .logLevel: logLevel
     }
@@ -138,8 +153,8 @@ extension ServerConfiguration {
 }
 
 extension ServerConfiguration {
-  /// What does not fit together.
-  var contradictions: [String] {
+  /// What does not fit together; `hostProblem` tells why a host has no address.
+  func contradictions(_ hostProblem: (String) -> String?) -> [String] {
     var problems: [String] = []
     if (tlsCertificate == nil) != (tlsKey == nil) {
       let (present, missing): (Setting, Setting) =
@@ -152,6 +167,12 @@ extension ServerConfiguration {
     let listeners: [(Setting, ListenAddress?)] = [(.listen, listen), (.otlpHTTP, otlpHTTP), (.otlpGRPC, otlpGRPC)]
     for (setting, address) in listeners {
       guard let address, !address.isLoopback else { continue }
+      if let problem = hostProblem(address.host) {
+        problems.append(
+          "\(setting.rawValue) = \(address) (\(origin(of: setting))): the host \(address.host) is not known: \(problem)"
+        )
+        continue
+      }
       problems.append(
         "\(setting.rawValue) = \(address) (\(origin(of: setting))) lets other machines read and write all data; "
           + "set tls-certificate, tls-key and token-file, or use 127.0.0.1, or accept the risk with --insecure")

@@ -33,6 +33,8 @@ package struct ServerConfiguration: Sendable {
   package var retention = Retention.span(TimeSpan(seconds: 30 * 86_400))
   /// How many bytes all parts of metrics may take before the oldest days go, nil for as many as there are.
   package var retentionBytes: Int?
+  /// How much older than the newest sample of its tenant a sample of metrics may be, nil for as old as is kept.
+  package var outOfOrderWindow: TimeSpan?
   /// When a write is acknowledged.
   package var durability = Durability.fsync
   /// Whether addresses that other machines reach need neither TLS nor a token.
@@ -57,6 +59,10 @@ package struct ServerConfiguration: Sendable {
   package var flushInterval = TimeSpan(seconds: 900)
   /// At how many bytes in memory it is written out earlier.
   package var flushBytes = 256 << 20
+  /// How many bytes merges in the background read and write in a second, nil for as many as they can.
+  package var mergeBytesPerSecond: Int? = 64 << 20
+  /// How much of the time the thread of these merges may be busy, in per cent.
+  package var mergeCPUPercent = 100
   /// How often the server stores its own metrics, nil for never.
   package var selfInterval: TimeSpan? = TimeSpan(seconds: 15)
   /// The least level that is logged: `trace` to `critical`.
@@ -82,7 +88,8 @@ package struct ServerConfiguration: Sendable {
   }
 
   static func load(
-    flags: [String: String], environment: [String: String], file: String?, fileSystem: any FileSystem
+    flags: [String: String], environment: [String: String], file: String?, fileSystem: any FileSystem,
+    hostProblem: (String) -> String? = HostName.problem
   ) throws(ConfigurationError) -> ServerConfiguration {
     var configuration = ServerConfiguration()
     var problems: [String] = []
@@ -98,8 +105,10 @@ package struct ServerConfiguration: Sendable {
     }
     for (name, text) in flags {
       guard let setting = Setting(rawValue: name) else {
-        let hint = Setting.nearest(to: name).map { "; did you mean --\($0.rawValue)?" } ?? ""
-        problems.append("unknown flag --\(name)\(hint)")
+        // Options of other names the command line does not take.
+        let hint =
+          Setting.nearest(to: name).map { "; did you mean \($0.rawValue)?" } ?? "; --print-config lists them all"
+        problems.append("--set \(name): there is no setting of that name\(hint)")
         continue
       }
       values[setting] = (text, .flag(name))
@@ -112,7 +121,7 @@ package struct ServerConfiguration: Sendable {
       }
     }
     configuration.warnings = environment.keys.sorted().compactMap(unknownVariable)
-    problems += configuration.contradictions
+    problems += configuration.contradictions(hostProblem)
     guard problems.isEmpty else { throw ConfigurationError(problems.sorted()) }
     return configuration
   }

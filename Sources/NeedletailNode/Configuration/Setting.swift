@@ -7,6 +7,7 @@ package enum Setting: String, CaseIterable, Sendable {
   case otlpGRPC = "otlp-grpc"
   case retention
   case retentionBytes = "retention-bytes"
+  case outOfOrderWindow = "out-of-order-window"
   case durability
   case insecure
   case tlsCertificate = "tls-certificate"
@@ -19,12 +20,23 @@ package enum Setting: String, CaseIterable, Sendable {
   case queryQueueMax = "query-queue-max"
   case flushInterval = "flush-interval"
   case flushBytes = "flush-bytes"
+  case mergeBytesPerSecond = "merge-bytes-per-second"
+  case mergeCPUPercent = "merge-cpu-percent"
   case selfInterval = "self-interval"
   case logLevel = "log-level"
 
   /// The name of the setting's environment variable.
   package var environmentName: String {
     "NEEDLETAIL_" + rawValue.uppercased().split(separator: "-").joined(separator: "_")
+  }
+
+  /// Whether the command line has an option of this name; the others are given to `--set`.
+  var hasFlag: Bool {
+    switch self {
+    case .data, .listen, .otlpHTTP, .otlpGRPC, .retention, .durability, .insecure, .tlsCertificate, .tlsKey, .tokenFile:
+      true
+    default: false
+    }
   }
 
   /// What holds where nothing else is said; the empty text for "none".
@@ -36,6 +48,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .otlpGRPC: "127.0.0.1:4317"
     case .retention: "30d"
     case .retentionBytes: "off"
+    case .outOfOrderWindow: "off"
     case .durability: "fsync"
     case .insecure: "false"
     case .tlsCertificate, .tlsKey, .tokenFile: ""
@@ -46,6 +59,8 @@ package enum Setting: String, CaseIterable, Sendable {
     case .queryQueueMax: "64"
     case .flushInterval: "15m"
     case .flushBytes: "256MiB"
+    case .mergeBytesPerSecond: "64MiB"
+    case .mergeCPUPercent: "100"
     case .selfInterval: "15s"
     case .logLevel: "info"
     }
@@ -60,6 +75,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .otlpGRPC: "HOST:PORT of OTLP over gRPC, or off"
     case .retention: "how long data is kept: a duration such as 30d, or forever"
     case .retentionBytes: "how large all parts of metrics may be together before the oldest days go, or off"
+    case .outOfOrderWindow: "how much older than its tenant's newest a sample may be, or off: as old as is kept"
     case .durability: "when a write is acknowledged: fsync, interval or interval:SECONDSs"
     case .insecure: "true allows addresses that other machines reach without TLS and a token"
     case .tlsCertificate: "PEM file with the certificate chain"
@@ -72,6 +88,8 @@ package enum Setting: String, CaseIterable, Sendable {
     case .queryQueueMax: "how many queries may wait for their turn"
     case .flushInterval: "how often memory is written out as parts"
     case .flushBytes: "at how many bytes in memory it is written out earlier"
+    case .mergeBytesPerSecond: "how much merges in the background read and write in a second, together, or off"
+    case .mergeCPUPercent: "how much of one core merges in the background take at most, in per cent"
     case .selfInterval: "how often the server stores its own metrics, or off"
     case .logLevel: "trace, debug, info, notice, warning, error or critical"
     }
@@ -114,7 +132,7 @@ package enum SettingOrigin: Hashable, Sendable, CustomStringConvertible {
   /// As shown beside the value.
   package var description: String {
     switch self {
-    case .flag(let name): "flag --\(name)"
+    case .flag(let name): Setting(rawValue: name)?.hasFlag == false ? "--set \(name)" : "flag --\(name)"
     case .environment(let name): "environment \(name)"
     case .file(let path, let line): "\(path) line \(line)"
     case .builtIn: "default"

@@ -14,7 +14,9 @@ struct StorageSink: BatchSink {
   let logs: EventEngine
   let spans: EventEngine
 
-  func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { series.acceptedTimes(at: now) }
+  func acceptedTimes(at now: Int64, tenant: TenantID) -> ClosedRange<Int64> {
+    series.acceptedTimes(at: now, tenant: tenant)
+  }
 
   @discardableResult
   func append(series batch: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) -> SinkOutcome {
@@ -24,9 +26,18 @@ struct StorageSink: BatchSink {
     } catch {
       throw Self.sinkError(error)
     }
-    let refused = outcome.outOfRetention + outcome.tooFarInFuture
+    let old = outcome.outOfRetention + outcome.outOfWindow
+    let refused = old + outcome.tooFarInFuture
     guard refused > 0, outcome.accepted == 0 else {
-      return SinkOutcome(tooOld: outcome.outOfRetention, tooNew: outcome.tooFarInFuture)
+      return SinkOutcome(tooOld: old, outOfWindow: outcome.outOfWindow, tooNew: outcome.tooFarInFuture)
+    }
+    if outcome.outOfWindow == refused {
+      throw .outOfWindow(reason: "all \(refused) samples are older than the out-of-order window takes")
+    }
+    if outcome.outOfWindow > 0 {
+      throw .outOfWindow(
+        reason: "all \(refused) samples are older than what is kept or than the out-of-order window takes, or more "
+          + "than ten minutes in the future")
     }
     throw .outOfRetention(
       reason: "all \(refused) samples are older than what is kept or more than ten minutes in the future")

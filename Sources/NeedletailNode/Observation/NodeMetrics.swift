@@ -67,6 +67,8 @@ struct NodeMetrics: Sendable {
           MetricFamily.Point(
             labels: [Label("reason", "out_of_retention")], value: Double(counted.samplesOutOfRetention)),
           MetricFamily.Point(
+            labels: [Label("reason", "out_of_order_window")], value: Double(counted.samplesOutOfWindow)),
+          MetricFamily.Point(
             labels: [Label("reason", "too_far_in_future")], value: Double(counted.samplesTooFarInFuture)),
         ]),
       MetricFamily(
@@ -110,6 +112,7 @@ struct NodeMetrics: Sendable {
     let series = storage.series.statistics
     let (logs, spans) = (storage.logs.statistics, storage.spans.statistics)
     let work = maintenance.snapshot
+    let merging = storage.mergePace.statistics
     let steps = queries.cache.statistics
     func by(_ name: String, _ texts: [String], _ values: (Double, Double, Double)) -> [MetricFamily.Point] {
       zip(texts, [values.0, values.1, values.2]).map { text, value in
@@ -157,6 +160,11 @@ struct NodeMetrics: Sendable {
       MetricFamily(
         .counter, "needletail_merge_seconds_total", "Time spent on passes that merged parts, in seconds.",
         Double(work.mergeNanoseconds) / 1e9),
+      MetricFamily(
+        .counter, "needletail_merge_bytes_total", "Bytes that merges read and wrote.", Double(merging.bytes)),
+      MetricFamily(
+        .counter, "needletail_merge_paused_seconds_total", "Time that merges paused for their limits, in seconds.",
+        Double(merging.pausedNanoseconds) / 1e9),
       MetricFamily(
         .counter, "needletail_maintenance_failures_total", "Flushes, retention passes and merges that failed.",
         Double(work.failures)),

@@ -1,4 +1,5 @@
 import HummingbirdCore
+import NeedletailBlocks
 import NeedletailQueryEngine
 import NeedletailSeries
 import NeedletailTelemetry
@@ -17,10 +18,13 @@ struct DeletionService: Sendable {
       let scope = try PrometheusAPI.scope(parameters, tenant)
       guard !scope.selectors.isEmpty else { throw QueryError(.badData, "no match[] parameter provided") }
       let series = storage.series
+      var parts: Set<PartID> = []
       for selector in scope.selectors {
-        _ = try await executor.run { try series.delete(tenant: tenant, selector, scope.range) }
+        parts.formUnion(try await executor.run { try series.delete(tenant: tenant, selector, scope.range) })
       }
-      return Response(status: .noContent)
+      return Self.done(
+        storage.unreadableParts(among: parts),
+        "a part cannot be read and may hold some of it still; what is deleted is noted for it")
     } catch let error as QueryError {
       return PrometheusEnvelope.failure(error)
     } catch let error as SeriesEngineError {
@@ -34,6 +38,13 @@ struct DeletionService: Sendable {
     }
   }
 
+  /// Nothing, as Prometheus answers, or what is to be told of parts.
+  private static func done(_ parts: UnreadableParts, _ consequence: String) -> Response {
+    let warnings = parts.warnings(consequence)
+    guard !warnings.isEmpty else { return Response(status: .noContent) }
+    return PrometheusEnvelope.success(warnings: warnings) { json in json.object { _ in } }
+  }
+
   /// Rewrites the parts of which something is deleted, and answers when that is done.
   func clean() async throws -> Response {
     // A thread of its own: flushes and the merges of the background must not wait for it.
@@ -42,7 +53,8 @@ struct DeletionService: Sendable {
     do {
       let series = storage.series
       _ = try await withTaskExecutorPreference(thread) { try series.cleanTombstones() }
-      return Response(status: .noContent)
+      return Self.done(
+        storage.unreadableParts(among: series.partsWithDeletions), "a part cannot be read and was not rewritten")
     } catch {
       if Task.isCancelled { throw CancellationError() }
       counters.failed()

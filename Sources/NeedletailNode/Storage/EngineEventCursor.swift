@@ -17,7 +17,7 @@ final class EngineEventCursor<Record: Sendable & EventFields>: EventCursor {
     remaining = plan.selection.limit
   }
 
-  var coverage: Coverage { .complete }
+  var coverage: Coverage { Coverage(failures: scan.damages.map(\.description)) }
 
   func next() async throws -> EventColumns<Record>? {
     while remaining > 0 {

@@ -42,25 +42,31 @@ struct EventStore: EventSource, TraceSource {
     return columns
   }
 
-  func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [String] {
-    try Self.translating { () throws(EventEngineError) in
-      try engine(signal).labelNames(tenant: scope.tenant, range: scope.range, limit: limit)
-    }
+  func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> Listing<String> {
+    Self.listing(engine(signal).labelNames(tenant: scope.tenant, range: scope.range, limit: limit)) { $0 }
   }
 
-  func fieldValues(_ signal: EventSignal, field: String, _ scope: EventScope, limit: Int) async throws -> [String] {
-    try Self.translating { () throws(EventEngineError) in
+  func fieldValues(
+    _ signal: EventSignal, field: String, _ scope: EventScope, limit: Int
+  ) async throws -> Listing<String> {
+    let values = try Self.translating { () throws(EventEngineError) in
       try engine(signal).labelValues(
         field, tenant: scope.tenant, matchers: scope.matchers, range: scope.range, limit: limit)
     }
+    return Self.listing(values) { $0 }
   }
 
-  func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [LabelSet] {
-    let streams = try Self.translating { () throws(EventEngineError) in
-      try engine(signal).streams(
-        tenant: scope.tenant, matchers: scope.matchers, range: scope.range, limit: limit)
-    }
-    return streams.map(\.labels)
+  func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> Listing<LabelSet> {
+    let streams = engine(signal).streams(
+      tenant: scope.tenant, matchers: scope.matchers, range: scope.range, limit: limit)
+    return Self.listing(streams, \.labels)
+  }
+
+  private static func listing<Element, Result>(
+    _ listing: EventListing<Element>, _ result: (Element) -> Result
+  ) -> Listing<Result> {
+    Listing(
+      listing.elements.map(result), coverage: Coverage(failures: listing.damages.map(\.description)))
   }
 
   func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [(stream: EventStream, span: SpanRecord)] {

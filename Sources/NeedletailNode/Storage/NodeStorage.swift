@@ -17,6 +17,8 @@ final class NodeStorage: Sendable {
   let spans: EventEngine
   /// What merges the parts, signal by signal.
   let mergers: [SignalMerger]
+  /// What they keep to, all together.
+  let mergePace: PacedWork
   /// What the log held when it was opened.
   let replay: ReplayReport
   /// What the operator should know about the folder: others may use it, or what is in it.
@@ -33,6 +35,7 @@ final class NodeStorage: Sendable {
   ) throws {
     self.clock = clock
     self.random = random
+    mergePace = PacedWork(configuration.mergeLimits, clock: clock)
     folder = try DataFolder.open(
       configuration.dataFolder, on: fileSystem, random: random, holder: "needletail serve",
       openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
@@ -44,7 +47,8 @@ final class NodeStorage: Sendable {
       let catalog = folder.catalog
       series = try SeriesEngine(
         options: SeriesEngineOptions(
-          retention: configuration.retention.series, retentionBytes: configuration.retentionBytes.map { UInt64($0) }),
+          retention: configuration.retention.series, retentionBytes: configuration.retentionBytes.map { UInt64($0) },
+          outOfOrderMilliseconds: configuration.outOfOrderWindow?.milliseconds),
         slots: slots, clock: clock,
         folder: folder.parts, catalog: catalog)
       let options = EventEngineOptions(
@@ -54,9 +58,9 @@ final class NodeStorage: Sendable {
       spans = try EventEngine(
         kind: .spans, catalog: catalog, parts: folder.parts, slots: slots, options: options, clock: clock)
       mergers = [
-        SignalMerger("metrics") { [series] in try series.mergeParts() },
-        SignalMerger("logs") { [logs] in try logs.mergeParts() },
-        SignalMerger("spans") { [spans] in try spans.mergeParts() },
+        SignalMerger("metrics") { [series, mergePace] in try series.mergeParts(at: mergePace) },
+        SignalMerger("logs") { [logs, mergePace] in try logs.mergeParts(at: mergePace) },
+        SignalMerger("spans") { [spans, mergePace] in try spans.mergeParts(at: mergePace) },
       ]
       (journal, replay) = try folder.startJournal(
         participants: [series, logs, spans], clock: clock,
@@ -117,6 +121,12 @@ final class NodeStorage: Sendable {
   func close() {
     journal.close()
     folder.close()
+  }
+}
+
+extension ServerConfiguration {
+  fileprivate var mergeLimits: WorkLimits {
+    WorkLimits(bytesPerSecond: mergeBytesPerSecond.map { UInt64($0) }, busyPercent: mergeCPUPercent)
   }
 }
 

@@ -38,6 +38,8 @@ struct SettlingService: Sendable {
           json.key("seconds")
           json.number(Double(clock.monotonicNanoseconds() - started) / 1e9)
         }
+        let warnings = storage.unreadableParts.warnings("a part cannot be read and stays as it is")
+        PrometheusEnvelope.appendRemarks("warnings", warnings, to: &json)
       }
       return Response(json: json)
     } catch {
@@ -55,7 +57,8 @@ struct SettlingService: Sendable {
         if !skipsHead { _ = try storage.flush() }
         return try storage.snapshot()
       }
-      return PrometheusEnvelope.success { json in
+      let warnings = storage.unreadableParts.warnings("the snapshot has a part that cannot be read")
+      return PrometheusEnvelope.success(warnings: warnings) { json in
         json.object { json in
           json.key("name")
           json.string(name)
@@ -69,7 +72,12 @@ struct SettlingService: Sendable {
   }
 
   /// Merges until a whole round finds nothing to merge and nobody merging; returns how many parts there are fewer.
+  ///
+  /// Somebody waits: meanwhile no merge pauses, those of the background included.
   private func merged() async throws -> Int {
+    let pace = storage.mergePace
+    pace.hurry()
+    defer { pace.relax() }
     // A thread of its own: the merges of the background and the flushes must not wait for these.
     let thread = ThreadExecutor(threads: 1)
     defer { Task { await thread.shutDown() } }

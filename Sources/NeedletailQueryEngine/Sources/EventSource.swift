@@ -231,11 +231,13 @@ package protocol EventSource: Sendable {
   /// All spans of a trace in no particular order; empty where there is none.
   func trace(_ id: TraceID, tenant: TenantID, range: EventTimeRange?) async throws -> EventColumns<SpanRecord>
   /// The names of fields and stream labels, sorted, at most `limit`.
-  func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [String]
+  func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> Listing<String>
   /// The values of a field or stream label as text, sorted, at most `limit`.
-  func fieldValues(_ signal: EventSignal, field: String, _ scope: EventScope, limit: Int) async throws -> [String]
+  func fieldValues(
+    _ signal: EventSignal, field: String, _ scope: EventScope, limit: Int
+  ) async throws -> Listing<String>
   /// The label sets of matching streams, sorted by their bytes, at most `limit`.
-  func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> [LabelSet]
+  func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> Listing<LabelSet>
 }
 
 /// The events that a question about fields concerns.

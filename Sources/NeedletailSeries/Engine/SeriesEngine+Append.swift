@@ -11,7 +11,8 @@ extension SeriesEngine {
   /// `definitions` name the labels of series that the engine may not know, and may be for more series than the batch
   /// has.
   ///
-  /// Samples outside the retention, or too far in the future, are counted and not kept; the others are. Throws
+  /// Samples outside the retention or the out-of-order window, or too far in the future, are counted and not kept; the
+  /// others are. Throws
   /// `.unknownSeries`, `.malformed`, `.overloaded` (nothing was logged) or `.unavailable`.
   package func append(
     _ batch: SeriesBatch, definitions: SeriesDefinitions?
@@ -60,8 +61,9 @@ extension SeriesEngine {
   func logAndApply(
     _ batch: SeriesBatch, _ definitions: CheckedDefinitions, _ transaction: inout JournalTransaction
   ) throws -> SeriesAppendOutcome {
-    let (head, frozen, old) = state.withLock { ($0.head, $0.frozen, $0.old) }
-    let bounds = options.acceptedTimes(at: now)
+    let (head, frozen, old, newest) = state.withLock { ($0.head, $0.frozen, $0.old, $0.newest[batch.tenant]) }
+    let now = now
+    let bounds = options.acceptedTimes(at: now, newest: newest)
     try checkRoom(batch, head, frozen, old)
     var refused = 0
     let outcome = try batch.withRows { rows in
@@ -80,7 +82,9 @@ extension SeriesEngine {
         throw error
       }
       refused = plan.apply(to: head)
-      let outcome = head.withStorage { $0.apply(rows, numbers: plan.numbers, bounds: bounds) }
+      var outcome = head.withStorage { $0.apply(rows, numbers: plan.numbers, bounds: bounds) }
+      outcome.tellApart(rows, bounds, earliestKept: options.retention.earliest(now: now))
+      noteNewest(rows, bounds, of: batch.tenant)
       // Noted once it is there to be seen: an answer of before is then known not to have it.
       if let times, times.overlaps(bounds) { changes.withLock { $0.note(times.clamped(to: bounds)) } }
       return outcome
@@ -88,6 +92,13 @@ extension SeriesEngine {
     count(outcome, batch)
     keep(definitions.metrics, in: head, refused: refused)
     return outcome
+  }
+
+  /// Moves the tenant's out-of-order window on, where there is one, for the batches that follow.
+  func noteNewest(_ rows: SeriesRows, _ bounds: ClosedRange<Int64>, of tenant: TenantID) {
+    guard options.outOfOrderMilliseconds != nil else { return }
+    let latest = rows.latest(within: bounds)
+    state.withLock { $0.newest.note(latest, of: tenant) }
   }
 
   /// Throws `.overloaded` where the heads, and the directories that number their series, are full.
@@ -138,7 +149,17 @@ extension SeriesEngine {
       counters.samplesOutOfOrder += UInt64(outcome.outOfOrder)
       counters.samplesDuplicate += UInt64(outcome.duplicates)
       counters.samplesOutOfRetention += UInt64(outcome.outOfRetention)
+      counters.samplesOutOfWindow += UInt64(outcome.outOfWindow)
       counters.samplesTooFarInFuture += UInt64(outcome.tooFarInFuture)
     }
+  }
+}
+
+extension SeriesAppendOutcome {
+  /// Counts those that were too old, but not for the retention, as outside of the window.
+  fileprivate mutating func tellApart(_ rows: SeriesRows, _ bounds: ClosedRange<Int64>, earliestKept: Int64) {
+    guard outOfRetention > 0, earliestKept < bounds.lowerBound else { return }
+    outOfWindow = rows.count(from: earliestKept, upTo: bounds.lowerBound)
+    outOfRetention -= outOfWindow
   }
 }

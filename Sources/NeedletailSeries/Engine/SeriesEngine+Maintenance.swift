@@ -19,16 +19,18 @@ extension SeriesEngine {
   /// Blocks for as long as that takes. When its task is cancelled it ends soon, throws `.cancelled`, and leaves the
   /// parts of the merge under way as they were. After any other error it may be called again; where a part turned out
   /// to be damaged, it is left alone until the next start, so that one bad block does not keep all other parts from
-  /// being merged. A part of which much is deleted is rewritten by itself. Returns how many parts there are fewer.
-  package func mergeParts() throws(SeriesMaintenanceError) -> Int {
+  /// being merged. A part of which much is deleted is rewritten by itself. Keeps to a pace where one is given; nobody
+  /// else waits for its pauses. Returns how many parts there are fewer.
+  package func mergeParts(at pace: PacedWork? = nil) throws(SeriesMaintenanceError) -> Int {
     var merged = 0
+    pace?.begin()
     while true {
       if Task.isCancelled { throw .cancelled }
       var chosen = claimPartsToMerge()
       if chosen.isEmpty, let part = claimPartToRewrite() { chosen = [part] }
       guard !chosen.isEmpty else { return merged }
       defer { release(chosen.map(\.record.id)) }
-      merged += chosen.count - (try replace(chosen) == nil ? 0 : 1)
+      merged += chosen.count - (try replace(chosen, pace) == nil ? 0 : 1)
     }
   }
 
@@ -47,11 +49,12 @@ extension SeriesEngine {
 
   /// Puts a part with all that is left of some others in their place; nil where nothing is left.
   @discardableResult
-  func replace(_ old: [SeriesPart]) throws(SeriesMaintenanceError) -> SeriesPart? {
+  func replace(_ old: [SeriesPart], _ pace: PacedWork? = nil) throws(SeriesMaintenanceError) -> SeriesPart? {
     let deletions = state.withLock { $0.deletions }
     let new: SeriesPart?
     do throws(SeriesMaintenanceError) {
-      let record = try SeriesPartMerge.merge(old, deletions, options: options, slots: slots, to: folder)
+      let record = try SeriesPartMerge.merge(
+        old, deletions, options: options, slots: slots, to: folder, pace: pace)
       if let record { new = try open(record) } else { new = nil }
     } catch {
       if case .damage(let damage) = error { spare(damage.part, of: old) }

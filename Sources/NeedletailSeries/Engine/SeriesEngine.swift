@@ -37,6 +37,8 @@ package final class SeriesEngine: JournalParticipant {
     var spared: Set<PartID> = []
     /// When a flush added something to a UTC day, in ms since 1970.
     var lastAdded: [Int64: Int64] = [:]
+    /// Empty where there is no out-of-order window.
+    var newest = NewestTimes()
     /// What `metadata` answers: of the parts and the heads together.
     var metadata: MetricDescriptions
 
@@ -84,6 +86,7 @@ package final class SeriesEngine: JournalParticipant {
       }
     }
     state.metadata.add(of: [], state.parts.byAge)
+    if options.outOfOrderMilliseconds != nil { state.newest.note(state.parts) }
     state.add(try catalog.tombstones())
     self.state = Mutex(state)
   }
@@ -101,11 +104,16 @@ package final class SeriesEngine: JournalParticipant {
   /// The clock's time in ms.
   var now: Int64 { clock.wallNanoseconds() / 1_000_000 }
 
-  /// The times of samples that are taken when it is `now`, both in ms since 1970.
-  package func acceptedTimes(at now: Int64) -> ClosedRange<Int64> { options.acceptedTimes(at: now) }
+  /// The times of a tenant's samples that are taken when it is `now`, both in ms since 1970.
+  package func acceptedTimes(at now: Int64, tenant: TenantID) -> ClosedRange<Int64> {
+    options.acceptedTimes(at: now, newest: state.withLock { $0.newest[tenant] })
+  }
 
   /// Why parts could not be opened: every answer about their time is incomplete.
   package var unreadableParts: [SeriesDamage] { state.withLock { $0.unreadable.map(\.damage) } }
+
+  /// Parts of which something is deleted that they still hold.
+  package var partsWithDeletions: Set<PartID> { state.withLock { Set($0.deletions.keys) } }
 
   /// What the engine counts and holds.
   ///
@@ -201,6 +209,7 @@ package final class SeriesEngine: JournalParticipant {
         _ = storage.apply(rows, numbers: numbers, bounds: bounds)
       }
       head.directory.noteActive(fresh)
+      noteNewest(rows, bounds, of: batch.tenant)
       guard unknown == 0 else { throw MalformedBytes.invalid("a batch names series whose labels are not in the log") }
     }
   }

@@ -44,6 +44,8 @@ package struct SeriesAppendOutcome: Equatable, Sendable {
   package var accepted = 0
   /// Samples older than the retention: not kept.
   package var outOfRetention = 0
+  /// Samples within the retention and older than the out-of-order window: not kept.
+  package var outOfWindow = 0
   /// Samples too far ahead of the clock: not kept.
   package var tooFarInFuture = 0
   /// Accepted ones that came earlier than the last one of their series.

@@ -25,6 +25,10 @@ package struct SeriesEngineOptions: Sendable {
   package var retentionBytes: UInt64?
   /// How far ahead of the clock a sample may be, in ms.
   package var futureMilliseconds: Int64
+  /// How much older than the newest sample of its tenant a sample may be, in ms; nil: as old as the retention allows.
+  ///
+  /// A batch is held against what came before it.
+  package var outOfOrderMilliseconds: Int64?
   /// When the heads (active and frozen together) and the directory of their series hold this many bytes, appends are
   /// refused as `.overloaded`.
   package var headBytesMax: Int
@@ -47,7 +51,7 @@ package struct SeriesEngineOptions: Sendable {
 
   package init(
     retention: SeriesRetention = .milliseconds(15 * 86_400_000), retentionBytes: UInt64? = nil,
-    futureMilliseconds: Int64 = 600_000,
+    futureMilliseconds: Int64 = 600_000, outOfOrderMilliseconds: Int64? = nil,
     headBytesMax: Int = 4 << 30, blockBytes: Int = 128 << 10, indexCacheBytes: Int = 256 << 20,
     sampleCacheBytes: Int = 64 << 20, metadataBytesMax: Int = 16 << 20, mergeFanIn: Int = 8,
     mergedPartBytesMax: UInt64 = 4 << 30,
@@ -59,6 +63,7 @@ package struct SeriesEngineOptions: Sendable {
     self.mergedPartBytesMax = mergedPartBytesMax
     self.closedDayQuietMilliseconds = closedDayQuietMilliseconds
     self.futureMilliseconds = futureMilliseconds
+    self.outOfOrderMilliseconds = outOfOrderMilliseconds
     self.headBytesMax = headBytesMax
     self.blockBytes = blockBytes
     self.indexCacheBytes = indexCacheBytes
@@ -66,11 +71,18 @@ package struct SeriesEngineOptions: Sendable {
     self.metadataBytesMax = metadataBytesMax
   }
 
-  /// The times of samples that are taken when it is `now`, both in ms since 1970.
-  func acceptedTimes(at now: Int64) -> ClosedRange<Int64> {
-    let (latest, overflow) = now.addingReportingOverflow(futureMilliseconds)
-    let earliest = retention.earliest(now: now)
-    return earliest...max(earliest, overflow ? .max : latest)
+  /// The times of samples that are taken when it is `now` and the tenant's newest sample is `newest`, all in ms since
+  /// 1970.
+  func acceptedTimes(at now: Int64, newest: Int64?) -> ClosedRange<Int64> {
+    let (sum, overflow) = now.addingReportingOverflow(futureMilliseconds)
+    let latest = overflow ? .max : sum
+    var earliest = retention.earliest(now: now)
+    if let newest, let window = outOfOrderMilliseconds {
+      // A clock that was ahead and stepped back must not shut the window: the newest counts as no later than is taken.
+      let (edge, isBefore) = min(newest, latest).subtractingReportingOverflow(max(0, window))
+      if !isBefore { earliest = max(earliest, edge) }
+    }
+    return earliest...max(earliest, latest)
   }
 }
 
@@ -83,6 +95,7 @@ package struct SeriesStatistics: Equatable, Sendable {
   package var samplesOutOfOrder: UInt64 = 0
   package var samplesDuplicate: UInt64 = 0
   package var samplesOutOfRetention: UInt64 = 0
+  package var samplesOutOfWindow: UInt64 = 0
   package var samplesTooFarInFuture: UInt64 = 0
   package var batchesOfUnknownSeries: UInt64 = 0
   /// Descriptions of metrics that were not kept for want of room, each as often as it came.

@@ -29,6 +29,14 @@ final class SeriesPart: Sendable {
     }
   }
 
+  private init(_ part: SeriesPart, _ pace: PacedWork) {
+    (record, content) = (part.record, part.content)
+    reader = part.reader.paced(by: pace)
+  }
+
+  /// The same part for a merge that keeps to a pace.
+  func paced(by pace: PacedWork) -> SeriesPart { SeriesPart(self, pace) }
+
   /// Reads the blocks of a kind in the index file, one behind the other.
   func section(_ kind: UInt8) throws(SeriesDamage) -> [UInt8] {
     var bytes: [UInt8] = []

@@ -28,11 +28,14 @@ final class SeriesPartBuilder {
   private var minTime = Int64.max
   private var maxTime = Int64.min
 
-  init(day: Int64, level: UInt32, slots: SlotMap, blockBytes: Int, folder: PartsFolder) throws(BlockError) {
+  /// Written at a pace where one is given.
+  init(
+    day: Int64, level: UInt32, slots: SlotMap, blockBytes: Int, folder: PartsFolder, pace: PacedWork? = nil
+  ) throws(BlockError) {
     self.day = day
     digests = DigestTable(slots)
     self.level = level
-    let writer = try folder.makePart()
+    let writer = try folder.makePart(pace: pace)
     func blocks(_ kind: UInt8, _ name: String) throws(BlockError) -> RunBlocks {
       RunBlocks(kind: kind, blockBytes: blockBytes, file: try writer.makeFile(name))
     }

@@ -15,10 +15,11 @@ struct SeriesPartMerge {
 
   /// Writes everything that is in the parts and not deleted, each sample once, as one part; nil where nothing is left.
   ///
-  /// Ends soon when its task is cancelled, and then, as after any error, leaves nothing behind.
+  /// Keeps to a pace where one is given. Ends soon when its task is cancelled, and then, as after any error, leaves
+  /// nothing behind.
   static func merge(
     _ parts: [SeriesPart], _ deletions: [PartID: PartDeletions], options: SeriesEngineOptions, slots: SlotMap,
-    to folder: PartsFolder
+    to folder: PartsFolder, pace: PacedWork? = nil
   ) throws(SeriesMaintenanceError) -> PartRecord? {
     var metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
     metadata.add(of: [], parts.byAge)
@@ -28,11 +29,11 @@ struct SeriesPartMerge {
       builder = try SeriesPartBuilder(
         day: parts.first?.record.summary.partition ?? 0,
         level: (parts.map(\.record.summary.level).max() ?? 0) &+ 1, slots: slots, blockBytes: options.blockBytes,
-        folder: folder)
+        folder: folder, pace: pace)
     } catch { throw .block(error) }
     do throws(SeriesMaintenanceError) {
       var merge = SeriesPartMerge(parts, builder)
-      try merge.run(parts, deletions)
+      try merge.run(pace.map { pace in parts.map { $0.paced(by: pace) } } ?? parts, deletions)
       guard !builder.isEmpty else {
         builder.discard()
         return nil

@@ -26,8 +26,8 @@ import Testing
   @Test("Every flipped byte of every file of a part is found and named")
   func flippedBytes() throws {
     try withFolder { folder in
-      let part = try folder.part(1)
-      for name in ["header", "rows"] {
+      let part = try folder.part(0)
+      for name in ["header", "rows", "deletions"] {
         let path = part + "/" + name
         let size = try #require(try TestFolder.files.status(path)).size
         for offset in 0..<size {

@@ -8,7 +8,7 @@ import Testing
   /// What happens to a folder before it is repaired, and what a server finds afterwards.
   enum Harm: String, CaseIterable {
     case nothing, lostCatalog, damagedCatalog, lostIdentity, lostCatalogAndIdentity, damagedHeader, missingPart, cutFile
-    case damagedHeaderAndCatalog
+    case damagedHeaderAndCatalog, damagedDeletions, lostCatalogAndDeletions
 
     func strike(_ folder: TestFolder) throws {
       let files = TestFolder.files
@@ -29,10 +29,17 @@ import Testing
       case .damagedHeaderAndCatalog:
         try TestFolder.flip(try folder.part(1) + "/header", at: 30)
         try files.remove(folder.path + "/catalog.sqlite")
+      case .damagedDeletions: try TestFolder.flip(try folder.part(0) + "/deletions", at: 20)
+      case .lostCatalogAndDeletions:
+        try TestFolder.flip(try folder.part(0) + "/deletions", at: 20)
+        try files.remove(folder.path + "/catalog.sqlite")
       }
     }
 
     var losesPart: Bool { [.damagedHeader, .missingPart, .cutFile, .damagedHeaderAndCatalog].contains(self) }
+
+    /// What is deleted after the repair.
+    var deletions: [[UInt8]] { self == .lostCatalogAndDeletions ? [] : TestFolder.deletions }
 
     /// What a server finds after the repair.
     var left: [UInt64] {
@@ -61,6 +68,7 @@ import Testing
       #expect(left.isEmpty, "\(left)")
       #expect(try folder.repair().steps.isEmpty)
       #expect(try folder.numbers() == harm.left)
+      #expect(try folder.tombstones() == harm.deletions)
       let kept = try folder.survey().quarantined
       let keepsPart = harm.losesPart && harm != .missingPart
       #expect(kept.contains { PartID(folderName: $0) != nil } == keepsPart, "\(kept)")
@@ -83,6 +91,7 @@ import Testing
         try folder.repair()
         #expect(try folder.verify().damages.isEmpty, "after \(calls) calls")
         #expect(try folder.numbers() == harm.left, "after \(calls) calls")
+        #expect(try folder.tombstones() == harm.deletions, "after \(calls) calls")
         let parts = try folder.survey().parts.count
         let kept = try folder.survey().quarantined.filter { PartID(folderName: $0) != nil }.count
         #expect(parts + kept == (harm == .missingPart ? 2 : 3), "after \(calls) calls")
@@ -123,6 +132,45 @@ import Testing
       #expect(try folder.survey().leftovers == [name])
       #expect(try folder.repair(removesLeftovers: true).steps == [.removeLeftover(name: name)])
       #expect(try folder.survey().leftovers.isEmpty)
+    }
+  }
+
+  @Test("A catalog or folder of another version is nothing to repair, and stays as it is", arguments: [true, false])
+  func otherVersion(isNewer: Bool) throws {
+    try withFolder(.nothing) { folder in
+      let path = folder.path + "/catalog.sqlite"
+      do {
+        let catalog = try SQLiteCatalog(path: path)
+        if isNewer {
+          try catalog.database.withLock { database in try database.run("PRAGMA user_version = 99") }
+        } else {
+          try catalog.set(.layoutVersion, to: "7")
+        }
+      }
+      let survey = try folder.survey()
+      #expect(survey.isOfOtherVersion)
+      let problem = try #require(survey.catalogProblem)
+      #expect(problem.contains(isNewer ? "its tables have version 99" : "layout version 7"), "\(problem)")
+      let plan = try folder.repair()
+      #expect(plan.steps.isEmpty && plan.remarks.contains { $0.contains(problem) }, "\(plan)")
+      #expect(try folder.survey().quarantined.isEmpty && TestFolder.files.status(path) != nil)
+    }
+  }
+
+  @Test("Deletions that a start finds missing or wrong beside their parts are written as the catalog has them")
+  func startsWriteDeletions() throws {
+    try withFolder(.nothing) { folder in
+      let file = try folder.part(0) + "/deletions"
+      let bytes = try TestFolder.files.readAll(file, maxBytes: 1 << 20)
+      try TestFolder.files.remove(file)
+      // What a deletion leaves that was cut off before its commit.
+      let stray = PartDeletionsFile(fileSystem: TestFolder.files, folder: try folder.part(1))
+      let id = try #require(PartID(folderName: String(stray.folder.suffix(16))))
+      try stray.write(NotedDeletions(contents: [[9]], flushedThrough: 1), of: id)
+      #expect(try folder.verify().damages.isEmpty)
+      _ = try folder.numbers()
+      #expect(try TestFolder.files.readAll(file, maxBytes: 1 << 20) == bytes)
+      #expect(try TestFolder.files.status(stray.folder + "/deletions") == nil)
     }
   }
 

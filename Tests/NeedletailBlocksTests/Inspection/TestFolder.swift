@@ -13,7 +13,10 @@ struct TestFolder {
   /// What was acknowledged after that.
   static let logged: [UInt64] = [30, 31]
 
-  /// Makes the folder: three parts, and two records in the log.
+  /// What is deleted of the first part.
+  static let deletions: [[UInt8]] = [[7], [7, 7, 0]]
+
+  /// Makes the folder: three parts, of one of which something is deleted, and two records in the log.
   init(making path: String) throws {
     self.path = path
     let (folder, engine, journal) = try Self.open(path)
@@ -29,6 +32,10 @@ struct TestFolder {
     for numbers in Self.parts {
       try append(numbers)
       _ = try journal.flush()
+    }
+    let first = try folder.catalog.list(.series)[0].id
+    for content in Self.deletions {
+      try folder.parts.commit(to: folder.catalog, tombstones: [PartTombstone(part: first, content: content)])
     }
     try append(Self.logged)
     journal.close()
@@ -58,6 +65,11 @@ struct TestFolder {
       folder.close()
     }
     return engine.all
+  }
+
+  /// What the catalog says is deleted.
+  func tombstones() throws -> [[UInt8]] {
+    try SQLiteCatalog(reading: path + "/catalog.sqlite").tombstones().map(\.content)
   }
 
   static let everything = (parts.flatMap { $0 } + logged).sorted()

@@ -86,7 +86,7 @@ struct LokiAPI: Sendable {
     let names = try await queries.run(for: context) { _ in
       try await events.fieldNames(.logs, scope, limit: PrometheusAPI.listMax)
     }
-    return PrometheusEnvelope.success { json in json.array { json in for name in names { json.string(name) } } }
+    return Self.answer(names)
   }
 
   private func labelValues(
@@ -97,7 +97,13 @@ struct LokiAPI: Sendable {
     let values = try await queries.run(for: context) { _ in
       try await events.fieldValues(.logs, field: name, scope, limit: PrometheusAPI.listMax)
     }
-    return PrometheusEnvelope.success { json in json.array { json in for value in values { json.string(value) } } }
+    return Self.answer(values)
+  }
+
+  private static func answer(_ texts: Listing<String>) -> Response {
+    PrometheusEnvelope.success(warnings: PrometheusEnvelope.warnings(texts.coverage)) { json in
+      json.array { json in for text in texts.elements { json.string(text) } }
+    }
   }
 
   /// The labels of the streams that match any of the selectors in `match[]`; of all streams where there is none.
@@ -114,16 +120,19 @@ struct LokiAPI: Sendable {
     let found = try await queries.run(for: context) { [scope] _ in
       var scope = scope
       var seen: Set<LabelSet> = []
-      var found: [LabelSet] = []
+      var found = Listing<LabelSet>([])
       for matchers in selectors {
         scope.matchers = matchers
         let streams = try await events.streams(.logs, scope, limit: PrometheusAPI.listMax)
-        for labels in Self.narrowed(streams, to: matchers) where seen.insert(labels).inserted { found.append(labels) }
+        found.coverage.merge(streams.coverage)
+        for labels in Self.narrowed(streams.elements, to: matchers) where seen.insert(labels).inserted {
+          found.elements.append(labels)
+        }
       }
       return found
     }
-    return PrometheusEnvelope.success { json in
-      json.array { json in for labels in found { SeriesJSON.labels(labels, to: &json) } }
+    return PrometheusEnvelope.success(warnings: PrometheusEnvelope.warnings(found.coverage)) { json in
+      json.array { json in for labels in found.elements { SeriesJSON.labels(labels, to: &json) } }
     }
   }
 

@@ -1,0 +1,120 @@
+import NeedletailBlocks
+import NeedletailEnvironment
+import NeedletailSimulation
+import NeedletailStorageSimulation
+import NeedletailTelemetry
+import Testing
+
+@testable import NeedletailSeries
+
+@Suite("Deletions and a lost catalog")
+struct SeriesDeletionRepairTests {
+  private let m0 = [LabelMatcher("__name__", equals: "m0")]
+
+  private func append(_ machine: SeriesMachine, at time: Int64) async throws {
+    var builder = SeriesBatchBuilder()
+    var definitions = SeriesDefinitionsBuilder()
+    for index in 0..<4 {
+      let labels = LabelSet(["__name__": "m\(index % 2)", "i": "\(index)"])
+      let id = SeriesID(labels, tenant: .default)
+      definitions.append(id, labels: labels)
+      builder.beginSeries(id)
+      builder.append(timestamp: time, valueBits: 1)
+    }
+    let batch = builder.build(tenant: .default, batchID: Hash128(high: 1, low: UInt64(time)))
+    _ = try await machine.append(try #require(batch), definitions.build(tenant: .default))
+  }
+
+  /// The samples of each metric.
+  private func counts(_ machine: SeriesMachine) throws -> [String: Int] {
+    var cursor = try machine.engine.select(tenant: .default, [], .all)
+    let answer = try #require(try Answer(&cursor))
+    #expect(cursor.damages.isEmpty)
+    return answer.samples.reduce(into: [:]) { $0[$1.key["__name__"] ?? "", default: 0] += $1.value.count }
+  }
+
+  /// The machine after its catalog was lost and made anew, as a repair makes it.
+  private func repaired(_ disk: FaultyFileSystem, clock: ManualClock, options: SeriesEngineOptions) throws
+    -> SeriesMachine
+  {
+    let inspector = StorageInspector(
+      "/data", on: disk, isInUse: false, openCatalog: { _ throws(CatalogError) in MemoryCatalog() })
+    let survey = try inspector.survey()
+    let verification = try inspector.verify(survey, check: { SeriesPartCheck.damage($0, in: $1) })
+    let plan = StorageRepairPlan(survey, verification, freshID: "", removesLeftovers: false)
+    let catalog = MemoryCatalog()
+    for case .rebuildCatalog(_, let identity, let parts, let tombstones, let flushedThrough) in plan.steps {
+      try catalog.commit(
+        adding: parts, removing: [], flushedThroughGeneration: flushedThrough, tombstones: tombstones)
+      try catalog.set(.folderID, to: identity.id)
+      try catalog.set(.slotCount, to: String(identity.slotCount))
+      try catalog.set(.layoutVersion, to: "1")
+    }
+    return try SeriesMachine(disk, catalog, clock: clock, options: options)
+  }
+
+  /// Two parts of a day, and a head.
+  private func machine() async throws -> SeriesMachine {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: 1))
+    for second in 0..<3 as Range<Int64> {
+      try await append(machine, at: machine.nowMilliseconds - second * 1000)
+      if second < 2 { _ = try machine.journal.flush() }
+    }
+    return machine
+  }
+
+  @Test(
+    "what was deleted stays so, or was never acknowledged, wherever the power was cut and the catalog lost",
+    arguments: CrashSurvival.allCases)
+  func powerCut(survival: CrashSurvival) async throws {
+    let origin = try await machine()
+    origin.journal.close()
+    origin.engine.stop()
+    var call = 0
+    var isCut = true
+    while isCut {
+      let machine = try SeriesMachine(origin.disk.copy(seed: UInt64(call)), origin.catalog.copy())
+      machine.disk.powerOff(atCall: machine.disk.callCount + call)
+      isCut = (try? machine.engine.delete(tenant: .default, m0, .all)) == nil
+      machine.engine.stop()
+      let next = try repaired(machine.disk.crash(survival), clock: machine.clock, options: machine.engine.options)
+      let left = try counts(next)
+      #expect(left["m1"] == 6, "call \(call): \(left)")
+      // A deletion that was cut off may have reached some of the parts.
+      if isCut {
+        #expect((left["m0"] ?? 0) % 2 == 0, "call \(call)")
+      } else {
+        #expect(left["m0"] == nil, "call \(call)")
+      }
+      call += 1
+    }
+    #expect(call > 12)
+  }
+
+  @Test("a merge that was handed a deletion down keeps it beside the new part, and one that applied it needs none")
+  func merges() async throws {
+    let machine = try await machine()
+    _ = try machine.journal.flush()
+    let engine = machine.engine
+    let old = engine.state.withLock { $0.parts }
+    // What a merge does that was under way when the deletion came.
+    let record = try SeriesPartMerge.merge(old, [:], options: engine.options, slots: engine.slots, to: engine.folder)
+    try engine.delete(tenant: .default, m0, .all)
+    let new = try SeriesPart(try #require(record), in: engine.folder)
+    try engine.replacing.withLock { _ in try engine.commit(new, for: Set(old.map(\.record.id)), applied: [:]) }
+    for part in old { try engine.folder.remove(part.record.id) }
+    machine.journal.close()
+    engine.stop()
+    var next = try repaired(machine.disk.copy(seed: 2), clock: machine.clock, options: engine.options)
+    #expect(try counts(next) == ["m1": 6])
+    _ = try next.engine.cleanTombstones()
+    #expect(try next.catalog.tombstones().isEmpty)
+    let disk = next.disk
+    #expect(!disk.calls.isEmpty)
+    next.journal.close()
+    next.engine.stop()
+    next = try repaired(disk.copy(seed: 3), clock: machine.clock, options: engine.options)
+    #expect(try counts(next) == ["m1": 6])
+    #expect(try next.catalog.tombstones().isEmpty)
+  }
+}
