@@ -147,13 +147,12 @@ package final class SeriesEngine: JournalParticipant {
     case Self.definitionsKind:
       try replay(SeriesDefinitions(validating: Frame(logged: payload)), into: head)
     case Self.batchKind:
-      try replay(SeriesBatch(validating: Frame(logged: payload)), bounds: .min ... .max, into: head)
+      try replay(batch: payload, bounds: .min ... .max, into: head)
     case Self.boundedBatchKind:
       var reader = ByteReader(payload)
       let (earliest, latest) = (try reader.read(Int64.self), try reader.read(Int64.self))
       guard earliest <= latest else { throw MalformedBytes.invalid("bounds are the wrong way round") }
-      let frame = try Frame(logged: try reader.read(count: reader.remaining))
-      try replay(SeriesBatch(validating: frame), bounds: earliest...latest, into: head)
+      try replay(batch: try reader.read(count: reader.remaining), bounds: earliest...latest, into: head)
     default:
       throw MalformedBytes.invalid("a record of another kind")
     }
@@ -180,8 +179,10 @@ package final class SeriesEngine: JournalParticipant {
     }
   }
 
-  private func replay(_ batch: SeriesBatch, bounds: ClosedRange<Int64>, into head: SeriesHead) throws {
-    try batch.withRows { rows in
+  private func replay(
+    batch: UnsafeRawBufferPointer, bounds: ClosedRange<Int64>, into head: SeriesHead
+  ) throws {
+    try SeriesBatch.withRows(logged: batch) { rows in
       try rows.checkAttachments()
       var numbers = [UInt32](repeating: 0, count: rows.seriesCount)
       let unknown = head.directory.withContent { $0.findAll(rows, into: &numbers) }

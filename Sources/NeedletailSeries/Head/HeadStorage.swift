@@ -103,22 +103,42 @@ struct HeadStorage: Sendable {
   ) -> SeriesAppendOutcome {
     var outcome = SeriesAppendOutcome()
     numbers.withUnsafeBufferPointer { numbers in
-      for row in 0..<min(rows.seriesCount, numbers.count) where numbers[row] != UInt32.max {
-        let state = states.address(Int(numbers[row]))
-        if let start = rows.startTimestamp(row) { noteStart(start, of: state) }
-        for sample in rows.samples(of: row) {
-          let time = rows.timestamp(sample)
-          guard outcome.admit(time, bounds) else { continue }
-          switch samples.append(time, rows.valueBits(sample), to: &state.pointee.chain) {
-          case .inOrder: break
-          case .outOfOrder: outcome.outOfOrder += 1
-          case .duplicate: outcome.duplicates += 1
-          }
-        }
+      if rows.isOneEach {
+        applyOneEach(rows, numbers, bounds, &outcome)
+      } else {
+        applyRows(rows, numbers, bounds, &outcome)
       }
     }
     applyAttachments(rows, numbers: numbers, bounds: bounds, &outcome)
     return outcome
+  }
+
+  private mutating func applyRows(
+    _ rows: SeriesRows, _ numbers: UnsafeBufferPointer<UInt32>, _ bounds: ClosedRange<Int64>,
+    _ outcome: inout SeriesAppendOutcome
+  ) {
+    for row in 0..<min(rows.seriesCount, numbers.count) where numbers[row] != UInt32.max {
+      let state = states.address(Int(numbers[row]))
+      if let start = rows.startTimestamp(row) { noteStart(start, of: state) }
+      for sample in rows.samples(of: row) {
+        let time = rows.timestamp(sample)
+        guard outcome.admit(time, bounds) else { continue }
+        outcome.count(samples.append(time, rows.valueBits(sample), to: &state.pointee.chain))
+      }
+    }
+  }
+
+  /// `applyRows` where each row has one sample and no start: nearly all of what comes.
+  private mutating func applyOneEach(
+    _ rows: SeriesRows, _ numbers: UnsafeBufferPointer<UInt32>, _ bounds: ClosedRange<Int64>,
+    _ outcome: inout SeriesAppendOutcome
+  ) {
+    for row in 0..<min(rows.seriesCount, numbers.count) where numbers[row] != UInt32.max {
+      let time = rows.timestamp(row)
+      guard outcome.admit(time, bounds) else { continue }
+      let state = states.address(Int(numbers[row]))
+      outcome.count(samples.append(time, rows.valueBits(row), to: &state.pointee.chain))
+    }
   }
 
   private mutating func applyAttachments(
@@ -247,6 +267,14 @@ struct HeadStorage: Sendable {
 }
 
 extension SeriesAppendOutcome {
+  @inline(__always) fileprivate mutating func count(_ arrival: SampleArrival) {
+    switch arrival {
+    case .inOrder: break
+    case .outOfOrder: outOfOrder += 1
+    case .duplicate: duplicates += 1
+    }
+  }
+
   /// Counts a sample; false where it is not to be kept.
   @inline(__always) mutating func admit(_ time: Int64, _ bounds: ClosedRange<Int64>) -> Bool {
     if time < bounds.lowerBound {

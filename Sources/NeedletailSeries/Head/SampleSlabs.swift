@@ -25,7 +25,8 @@ enum SampleArrival {
 struct SampleSlabs: @unchecked Sendable {
   // The pages are written under the head's lock alone, and a copy is only made of a head that nobody writes any more.
 
-  private static let pageWordsLog2 = 17
+  /// Pages are huge ones (`PageOwner.hugeBytes`).
+  private static let pageWordsLog2 = 18
   private static let pageWords = 1 << pageWordsLog2
   private static let firstCapacity = 4
   private static let capacityMax = 64
