@@ -68,7 +68,8 @@ import Testing
     }
   }
 
-  @Test("What is handed over while a log is read is what all of it says, in order, whatever was torn, doubled or damaged")
+  @Test(
+    "What is handed over while a log is read is what all of it says, in order, whatever was torn, doubled or damaged")
   func agreesWithVerdict() throws {
     for seed in UInt64(1)...400 {
       var random = SeededGenerator(seed: seed)

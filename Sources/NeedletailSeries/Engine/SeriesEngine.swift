@@ -38,8 +38,8 @@ package final class SeriesEngine: JournalParticipant {
     /// What `metadata` answers: of the parts and the heads together.
     var metadata: MetricDescriptions
 
-    init(_ options: SeriesEngineOptions) {
-      head = SeriesHead(SeriesDirectory(), metadataBytesMax: options.metadataBytesMax)
+    init(_ options: SeriesEngineOptions, _ slots: SlotMap) {
+      head = SeriesHead(SeriesDirectory(), slots, metadataBytesMax: options.metadataBytesMax)
       metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
     }
   }
@@ -70,7 +70,7 @@ package final class SeriesEngine: JournalParticipant {
     self.folder = folder
     self.catalog = catalog
     indexBlocks = PartBlockCache(bytesMax: options.indexCacheBytes)
-    var state = State(options)
+    var state = State(options, slots)
     for record in try catalog.list(.series) {
       do throws(SeriesDamage) {
         let part = try SeriesPart(record, in: folder)
@@ -207,7 +207,7 @@ package final class SeriesEngine: JournalParticipant {
         state.old = directory
         directory = SeriesDirectory()
       }
-      state.head = SeriesHead(directory, metadataBytesMax: options.metadataBytesMax)
+      state.head = SeriesHead(directory, slots, metadataBytesMax: options.metadataBytesMax)
     }
   }
 

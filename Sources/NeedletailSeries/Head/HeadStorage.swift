@@ -39,6 +39,7 @@ struct HeadStorage: Sendable {
   }
 
   private(set) var samples = SampleSlabs()
+  private(set) var digests: HeadDigests
   private var states = SeriesStates()
   private var rarities = PagedArray<SeriesRarity>()
   private var histograms = PagedArray<HistogramRow>()
@@ -49,7 +50,10 @@ struct HeadStorage: Sendable {
   private(set) var activeCount = 0
 
   /// An empty head that keeps at most so many bytes of descriptions of metrics.
-  init(metadataBytesMax: Int) { metadata = MetricDescriptions(bytesMax: metadataBytesMax) }
+  init(_ slots: SlotMap, metadataBytesMax: Int) {
+    digests = HeadDigests(slots)
+    metadata = MetricDescriptions(bytesMax: metadataBytesMax)
+  }
 
   var isEmpty: Bool { activeCount == 0 && metadata.entries.isEmpty }
 
@@ -59,6 +63,7 @@ struct HeadStorage: Sendable {
   var byteCount: Int {
     states.byteCount + samples.byteCount + rarities.byteCount + histograms.byteCount
       + exemplars.count * MemoryLayout<ExemplarRow>.stride + attachments.byteCount + metadata.byteCount
+      + digests.byteCount
   }
 
   // MARK: - Adding
@@ -123,7 +128,7 @@ struct HeadStorage: Sendable {
       for sample in rows.samples(of: row) {
         let time = rows.timestamp(sample)
         guard outcome.admit(time, bounds) else { continue }
-        outcome.count(samples.append(time, rows.valueBits(sample), to: &state.pointee.chain))
+        add(rows.seriesID(row), time, rows.valueBits(sample), to: state, &outcome)
       }
     }
   }
@@ -137,8 +142,18 @@ struct HeadStorage: Sendable {
       let time = rows.timestamp(row)
       guard outcome.admit(time, bounds) else { continue }
       let state = states.address(Int(numbers[row]))
-      outcome.count(samples.append(time, rows.valueBits(row), to: &state.pointee.chain))
+      add(rows.seriesID(row), time, rows.valueBits(row), to: state, &outcome)
     }
+  }
+
+  @inline(__always) private mutating func add(
+    _ id: SeriesID, _ time: Int64, _ bits: UInt64, to state: UnsafeMutablePointer<SeriesState>,
+    _ outcome: inout SeriesAppendOutcome
+  ) {
+    let arrival = samples.append(time, bits, of: id, to: &state.pointee.chain, &digests)
+    if arrival == .newest { return }
+    outcome.count(arrival)
+    if arrival != .duplicate { digests.noteLate(id, time) }
   }
 
   private mutating func applyAttachments(
@@ -148,6 +163,13 @@ struct HeadStorage: Sendable {
       let histogram = rows.histogram(index)
       guard numbers[histogram.row] != UInt32.max, outcome.admit(histogram.timestamp, bounds) else { continue }
       let rarity = rarity(of: states.address(Int(numbers[histogram.row])))
+      let id = rows.seriesID(histogram.row)
+      if rarity.pointee.histogramTail == 0 || histogram.timestamp > rarity.pointee.histogramTime {
+        digests.add(id, histogram.timestamp, histogram: histogram.bytes)
+        rarity.pointee.histogramTime = histogram.timestamp
+      } else {
+        digests.noteLate(id, histogram.timestamp)
+      }
       histograms.append(
         HistogramRow(
           previous: rarity.pointee.histogramTail, timestamp: histogram.timestamp,
@@ -205,6 +227,11 @@ struct HeadStorage: Sendable {
     let first = columns.count
     samples.collect(state.chain, from: start, to: end, into: &columns)
     if state.chain.isUnordered { columns.settle(from: first) }
+  }
+
+  /// Lends those samples of a series that are not in `digests` yet: time and value, one behind the other.
+  func withUndigested<Result>(_ series: Int, _ body: (UnsafeBufferPointer<UInt64>) -> Result) -> Result {
+    samples.withNewest(states.find(series)?.chain ?? SampleChain(), body)
   }
 
   /// A series' histograms within the range, in no order.
@@ -269,7 +296,7 @@ struct HeadStorage: Sendable {
 extension SeriesAppendOutcome {
   @inline(__always) fileprivate mutating func count(_ arrival: SampleArrival) {
     switch arrival {
-    case .inOrder: break
+    case .newest, .inOrder: break
     case .outOfOrder: outOfOrder += 1
     case .duplicate: duplicates += 1
     }
