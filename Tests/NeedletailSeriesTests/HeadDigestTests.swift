@@ -1,6 +1,7 @@
 import NeedletailSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
+import Synchronization
 import Testing
 
 @testable import NeedletailSeries
@@ -195,5 +196,44 @@ struct HeadDigestTests {
     try check(machine.engine, elements, "in the head")
     _ = try machine.journal.flush()
     try check(machine.engine, elements, "flushed")
+  }
+
+  @Test("a digest that is asked for while samples come is that of all that came before, and maybe of some more")
+  func beside() async throws {
+    let machine = try machine(2)
+    let id = SeriesID(labels(1), tenant: .default)
+    let (slot, labels) = (Self.slots.slot(of: id), labels(1))
+    let start = SeriesEngine.day(of: machine.nowMilliseconds) * SeriesEngine.dayMilliseconds
+    let count = 700
+    var prefixes = [SeriesDigest()]
+    for index in 0..<count {
+      var next = prefixes[index]
+      next.add(.sample(id, start + Int64(index) * 1000, UInt64(index)))
+      prefixes.append(next)
+    }
+    let acknowledged = Mutex(0)
+    async let writing: Void = {
+      for index in 0..<count {
+        var builder = SeriesBatchBuilder()
+        var definitions = SeriesDefinitionsBuilder()
+        definitions.append(id, labels: labels)
+        builder.beginSeries(id)
+        builder.append(timestamp: start + Int64(index) * 1000, valueBits: UInt64(index))
+        let batch = builder.build(tenant: .default, batchID: Hash128(high: 1, low: UInt64(index)))
+        _ = try await machine.append(try #require(batch), definitions.build(tenant: .default))
+        acknowledged.withLock { $0 = index + 1 }
+      }
+    }()
+    var seen = 0
+    while seen < count {
+      let before = acknowledged.withLock { $0 }
+      let digest = try machine.engine.digest(slot: slot, window: SeriesWindow(of: start))
+      seen = Int(digest.count)
+      #expect(seen >= before)
+      #expect(digest == prefixes[min(seen, count)])
+      if seen < before { break }
+      await Task.yield()
+    }
+    try await writing
   }
 }

@@ -7,7 +7,7 @@
 /// Owns memory pages that never move, and gives them back when the last one that can see them is gone.
 ///
 /// Large ones come from the system itself and go back to it at once: what the allocator of the C library frees after a
-/// flush it mostly keeps. They take memory only as far as they are written to.
+/// flush it mostly keeps. They take memory only as far as they are written to; huge ones all at once.
 ///
 /// Sound across threads: only the one writer of a table adds pages, under the lock that guards the table; everyone else
 /// merely holds the owner, and `deinit` runs when nobody holds it any more.
