@@ -242,6 +242,7 @@ let benchmarks: [Target] =
     bench("HeadBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
     bench("DecodeBench", ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "CSnappy"]),
     bench("PartBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
+    bench("ReplayBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
   ]
 
 /// The names of the targets of this package, and of the packages, that a target stands on directly.

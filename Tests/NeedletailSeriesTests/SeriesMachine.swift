@@ -17,12 +17,15 @@ final class SeriesMachine: Sendable {
   let journal: Journal
   let report: ReplayReport
   private let folder: DataFolder
+  private let slots: SlotMap
 
   init(
     _ disk: FaultyFileSystem, _ catalog: MemoryCatalog = MemoryCatalog(), clock: ManualClock = ManualClock(),
     options: SeriesEngineOptions = SeriesEngineOptions(
-      retention: .forever, blockBytes: 2048, mergeFanIn: 3, closedDayQuietMilliseconds: 0)
+      retention: .forever, blockBytes: 2048, mergeFanIn: 3, closedDayQuietMilliseconds: 0),
+    slots: SlotMap = .standard
   ) throws {
+    self.slots = slots
     self.disk = disk
     self.catalog = catalog
     self.clock = clock
@@ -30,7 +33,7 @@ final class SeriesMachine: Sendable {
       "/data", on: disk, random: SeededRandomSource(seed: 5), holder: "a test",
       openCatalog: { (_) throws(CatalogError) in catalog })
     engine = try SeriesEngine(
-      options: options, slots: .standard, clock: clock, folder: folder.parts, catalog: catalog)
+      options: options, slots: slots, clock: clock, folder: folder.parts, catalog: catalog)
     (journal, report) = try folder.startJournal(
       participants: [engine], clock: clock,
       options: JournalOptions(segmentBytes: 16 << 10, commitsOnOwnThread: false))
@@ -58,14 +61,14 @@ final class SeriesMachine: Sendable {
   func crash(_ survival: CrashSurvival) throws -> SeriesMachine {
     engine.stop()
     let disk = disk.crash(survival)
-    return try SeriesMachine(disk, catalog, clock: clock, options: engine.options)
+    return try SeriesMachine(disk, catalog, clock: clock, options: engine.options, slots: slots)
   }
 
   /// Stops in order and starts again.
   func reopen() throws -> SeriesMachine {
     journal.close()
     engine.stop()
-    return try SeriesMachine(disk.copy(seed: 9), catalog, clock: clock, options: engine.options)
+    return try SeriesMachine(disk.copy(seed: 9), catalog, clock: clock, options: engine.options, slots: slots)
   }
 }
 

@@ -35,7 +35,8 @@ import NeedletailTelemetry
       try await run.append(rows: rows, order: .asCreated)
       try await run.append(rows: rows, order: .shuffled)
     }
-    try run.ask()
+    try run.ask("in the head")
+    try await run.append(rows: 2_000, order: .late)
     try await run.flush()
     run.close()
   }

@@ -14,6 +14,7 @@ struct HeadRun {
   enum Order: String {
     case asCreated = "as created"
     case shuffled
+    case late = "as created but each sample earlier than the last"
   }
 
   private static let control = LogRecordKind.series(9)
@@ -52,6 +53,7 @@ struct HeadRun {
     journal.close()
     controlJournal.close()
     engine.stop()
+    try? PosixFileSystem().removeTree(root)
   }
 
   // MARK: - Appending
@@ -122,6 +124,8 @@ struct HeadRun {
       var generator = SeededGenerator(seed: 1)
       series.shuffle(using: &generator)
     }
+    let now = time
+    if order == .late { time -= 20_000 }
     var builder = SeriesBatchBuilder()
     var total: Int64 = 0
     var best = (engine: Int64.max, log: Int64.max)
@@ -131,7 +135,7 @@ struct HeadRun {
       total += took.engine - took.log
       best = (min(best.engine, took.engine), min(best.log, took.log))
     }
-    time += 15_000
+    time = order == .late ? now : now + 15_000
     print(
       "known series, \(order.rawValue), \(rows) rows a batch: \(total / Int64(fleet.count)) ns a sample"
         + " (least batch \((best.engine - best.log) / Int64(rows)); the log alone \(best.log / Int64(rows)))")
@@ -150,7 +154,7 @@ struct HeadRun {
     print("\(name): \(Double(best / 1000) / 1000) ms, \(found) found")
   }
 
-  func ask() throws {
+  func ask(_ place: String) throws {
     let selectors: [(String, [LabelMatcher])] = [
       ("= of one metric", [LabelMatcher("__name__", equals: "container_resource_usage_metric_7_seconds_total")]),
       (
@@ -173,9 +177,21 @@ struct HeadRun {
           try LabelMatcher("namespace", .notEqual, "team-3"),
         ]
       ),
+      (
+        "!~ prefix.* beside =",
+        [
+          LabelMatcher("__name__", equals: "container_resource_usage_metric_7_seconds_total"),
+          try LabelMatcher("pod", .notMatches, "service-12-.*"),
+        ]
+      ),
       ("!= alone", [try LabelMatcher("namespace", .notEqual, "team-3")]),
+      (
+        "!~ of ten alternatives",
+        [try LabelMatcher("namespace", .notMatches, (0..<10).map { "team-\($0)" }.joined(separator: "|"))]
+      ),
       ("all, in order", []),
     ]
+    print("\(place):")
     for (name, matchers) in selectors {
       try measure("select \(name)") {
         try engine.select(tenant: .default, matchers, .all).matchedSeriesCount
@@ -185,6 +201,10 @@ struct HeadRun {
       try measure("values of \(label)") {
         try engine.labelValues(tenant: .default, name: label, [], .all).elements.count
       }
+    }
+    try measure("digests of an hour, all slots") {
+      let digests = try engine.digests(window: SeriesWindow(of: time - 15_000))
+      return digests.reduce(0) { $0 + Int($1.count) }
     }
     try measure("values of pod of one metric") {
       let matcher = LabelMatcher("__name__", equals: "container_resource_usage_metric_7_seconds_total")
@@ -197,6 +217,7 @@ struct HeadRun {
     let start = OneThread.cpu()
     _ = try journal.flush()
     print("flush: \((OneThread.cpu() - start) / Int64(fleet.count)) ns a series")
+    try ask("in a part")
     time += 15_000
     print("in the new generation:")
     try await append(rows: 2_000, order: .asCreated)

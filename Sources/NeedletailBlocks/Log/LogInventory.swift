@@ -31,9 +31,21 @@ struct LogInventory {
   /// Everything up to here was durable once.
   var durable: UInt64 = 0
 
-  /// Reads all segments after the flushed generations, which it removes where it is told to.
+  /// What is met in the files, as it is read.
+  enum Sight {
+    /// A segment begins; its header, when it is whole.
+    case segment(LogSegmentHeader?)
+    /// A whole record that is no marker, its place and its payload, which is valid only during the call.
+    case record(LogRecordHeader, LogSegmentID, Range<UInt64>, UnsafeRawBufferPointer)
+    /// Bytes that are no whole record.
+    case damage
+  }
+
+  /// Reads all segments after the flushed generations, which it removes where it is told to; `visit` is told what there
+  /// is, in the order of the files.
   static func read(
-    _ folder: String, flushedThrough: UInt64, _ seal: LogSeal, on fileSystem: any FileSystem, removingFlushed: Bool
+    _ folder: String, flushedThrough: UInt64, _ seal: LogSeal, on fileSystem: any FileSystem, removingFlushed: Bool,
+    visit: (Sight) -> Void = { _ in }
   ) throws(FileError) -> LogInventory {
     var inventory = LogInventory()
     for entry in try fileSystem.list(folder) {
@@ -48,7 +60,7 @@ struct LogInventory {
     for segment in inventory.segments {
       var scanner = try LogScanner(folder + "/" + segment.fileName, segment: segment, seal, on: fileSystem)
       defer { scanner.close() }
-      try inventory.read(&scanner, of: segment)
+      try inventory.read(&scanner, of: segment, visit)
     }
     return inventory
   }
@@ -59,15 +71,22 @@ struct LogInventory {
     durable = max(durable, sequence &- 1)
   }
 
-  private mutating func read(_ scanner: inout LogScanner, of segment: LogSegmentID) throws(FileError) {
+  private mutating func read(
+    _ scanner: inout LogScanner, of segment: LogSegmentID, _ visit: (Sight) -> Void
+  ) throws(FileError) {
+    visit(.segment(scanner.header))
     if let header = scanner.header { begin(header.firstSequence) }
     var run: LogRun?
     var hole: LogHole?
     reading: while true {
-      switch try scanner.next() {
+      let step = try scanner.next { header, range, payload in
+        if header.kind != LogFormat.marker { visit(.record(header, segment, range, payload)) }
+      }
+      switch step {
       case .end:
         break reading
       case .damage(let range):
+        visit(.damage)
         if let done = run { runs.append(done) }
         let before = run?.sequences.upperBound ?? hole?.before
         hole = LogHole(

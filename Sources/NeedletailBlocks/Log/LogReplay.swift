@@ -1,7 +1,11 @@
 import NeedletailEnvironment
 
-/// Replays a log: reads it all once to know what is there, cuts a torn tail, and hands every record over, once, in
-/// order.
+/// Replays a log: reads it all, cuts a torn tail, and hands every record over, once, in order.
+///
+/// What is to be done with a record can depend on any later byte: only when all is read is it known what was durable,
+/// what stands elsewhere once more, and where the torn tail begins. But not as long as number follows number from the
+/// start of the first file and nothing was damaged: what lies behind changes nothing about these records, and they are
+/// handed over at once. Mostly that is all of them, and the log is read once.
 struct LogReplay {
   private let fileSystem: any FileSystem
   private let folder: String
@@ -27,23 +31,51 @@ struct LogReplay {
     self.seal = seal
   }
 
+  /// Takes a record of a kind that it knows.
+  typealias Receiver = (LogRecordKind, UnsafeRawBufferPointer) throws -> Void
+
   /// Replays everything after the flushed generations.
   ///
   /// `deliver` may refuse a record; it is then reported as damaged, and the segment's file gets a second name, so that
   /// the record is not lost when the next flush removes the segment. Ends early at a record that is none of `kinds`.
   func run(
-    flushedThrough: UInt64, kinds: Set<LogRecordKind>, deliver: (LogRecordKind, UnsafeRawBufferPointer) throws -> Void
+    flushedThrough: UInt64, kinds: Set<LogRecordKind>, deliver: Receiver
   ) throws(FileError) -> Outcome {
+    var delivery = LogDelivery(kinds: kinds)
+    // The numbers that were handed over before all was read; nil while none can be.
+    var done: Range<UInt64>?
+    var isPlain = true
     let inventory = try LogInventory.read(
-      folder, flushedThrough: flushedThrough, seal, on: fileSystem, removingFlushed: true)
+      folder, flushedThrough: flushedThrough, seal, on: fileSystem, removingFlushed: true
+    ) { sight in
+      guard isPlain else { return }
+      switch sight {
+      case .segment(let header):
+        if done == nil { done = header.map { $0.firstSequence..<$0.firstSequence } }
+        isPlain = done != nil
+      case .record(let header, let segment, let range, let payload):
+        guard let numbers = done, header.sequence == numbers.upperBound, header.sequence < .max else {
+          isPlain = false
+          return
+        }
+        delivery.hand(header, segment, range, payload, to: deliver)
+        done = numbers.lowerBound..<header.sequence + 1
+        isPlain = delivery.unknownKind == nil
+      case .damage:
+        isPlain = false
+      }
+    }
     let verdict = LogVerdict(inventory)
     var outcome = Outcome(last: verdict.last, lastSegment: inventory.segments.last)
     outcome.report.damages = verdict.damages
     try cut(verdict, &outcome.report)
-    for step in verdict.steps where outcome.unknownKind == nil {
-      let refusals = try replay(step, kinds, &outcome, deliver)
-      if refusals > 0 { try keep(step.segment) }
+    for step in verdict.steps {
+      for step in step.without(done ?? 0..<0) where delivery.unknownKind == nil {
+        try replay(step, &delivery, deliver)
+      }
     }
+    for segment in delivery.refused.sorted() { try keep(segment) }
+    delivery.conclude(&outcome)
     return outcome
   }
 
@@ -70,47 +102,41 @@ struct LogReplay {
     }
   }
 
-  /// Replays one run; returns how many of its records were refused.
-  private func replay(
-    _ step: LogRun, _ kinds: Set<LogRecordKind>, _ outcome: inout Outcome,
-    _ deliver: (LogRecordKind, UnsafeRawBufferPointer) throws -> Void
-  ) throws(FileError) -> Int {
+  /// Reads one run again and hands it over.
+  private func replay(_ step: LogRun, _ delivery: inout LogDelivery, _ deliver: Receiver) throws(FileError) {
     var scanner = try LogScanner(folder + "/" + step.segment.fileName, segment: step.segment, seal, on: fileSystem)
     defer { scanner.close() }
     scanner.seek(to: step.range.lowerBound)
     var isDone = false
-    var refusals = 0
     while !isDone {
       let result = try scanner.next { header, range, payload in
         isDone = range.upperBound >= step.range.upperBound
         guard header.kind != LogFormat.marker, step.sequences.contains(header.sequence) else { return }
-        let kind = LogRecordKind(rawValue: header.kind)
-        guard kinds.contains(kind) else {
-          outcome.unknownKind = (step.segment, kind)
-          isDone = true
-          return
-        }
-        do {
-          try deliver(kind, payload)
-          outcome.report.records += 1
-          outcome.report.bytes += UInt64(payload.count)
-        } catch {
-          refusals += 1
-          outcome.report.damages.append(
-            LogDamage(segment: step.segment, range: range, sequences: header.sequence...header.sequence))
-          if outcome.report.refusals.count < 100 {
-            outcome.report.refusals.append("record \(header.sequence) in \(step.segment): \(error)")
-          }
-        }
+        delivery.hand(header, step.segment, range, payload, to: deliver)
+        if delivery.unknownKind != nil { isDone = true }
       }
       // The file was whole when it was read a moment ago; if that changed, the rest of the run is lost.
       guard case .record = result else {
         if case .damage(let range) = result {
-          outcome.report.damages.append(LogDamage(segment: step.segment, range: range, sequences: step.sequences))
+          delivery.damages.append(LogDamage(segment: step.segment, range: range, sequences: step.sequences))
         }
-        return refusals
+        return
       }
     }
-    return refusals
+  }
+}
+
+extension LogRun {
+  /// The run without these numbers; its range stays.
+  fileprivate func without(_ numbers: Range<UInt64>) -> [LogRun] {
+    guard !numbers.isEmpty, numbers.overlaps(sequences) else { return [self] }
+    var left: [LogRun] = []
+    if sequences.lowerBound < numbers.lowerBound {
+      left.append(LogRun(segment: segment, range: range, sequences: sequences.lowerBound...numbers.lowerBound - 1))
+    }
+    if sequences.upperBound >= numbers.upperBound {
+      left.append(LogRun(segment: segment, range: range, sequences: numbers.upperBound...sequences.upperBound))
+    }
+    return left
   }
 }

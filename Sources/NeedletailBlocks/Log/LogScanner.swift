@@ -2,7 +2,7 @@ import NeedletailEnvironment
 
 /// Walks through one segment, from record to record, and over what is none.
 ///
-/// Holds one record in memory at a time.
+/// Holds one record in memory at a time, or as many as half a MiB.
 struct LogScanner {
   /// What the next bytes are.
   enum Step: Equatable {
@@ -21,9 +21,14 @@ struct LogScanner {
   private let file: any File
   private let seed: UInt64
   private var offset: UInt64
+  /// A piece of the file, of which the first `loaded` bytes are there; it grows to the longest record.
+  ///
+  /// Small enough to stay in the processor's cache: what was copied into it is read again for its checksum, and by the
+  /// engine.
   private var window: [UInt8] = []
+  private var loaded = 0
   private var windowStart: UInt64 = 0
-  private let windowBytes = 1 << 18
+  private static let windowBytes = 1 << 19
 
   init(_ path: String, segment: LogSegmentID, _ seal: LogSeal, on fileSystem: any FileSystem) throws(FileError) {
     file = try fileSystem.open(path, .read)
@@ -31,7 +36,7 @@ struct LogScanner {
     seed = seal.seed(generation: segment.generation)
     offset = 0
     var start = [UInt8](repeating: 0, count: LogFormat.segmentHeaderBytes)
-    let count = try Self.read(file, into: &start, at: 0)
+    let count = try Self.read(file, into: &start, 0..<start.count, at: 0)
     start.removeLast(start.count - count)
     header = start.withUnsafeBytes { LogSegmentHeader.decode($0, of: segment, seal) }
     offset = min(size, UInt64(LogFormat.segmentHeaderBytes))
@@ -43,10 +48,13 @@ struct LogScanner {
   /// Closes the file.
   func close() { file.close() }
 
-  private static func read(_ file: any File, into bytes: inout [UInt8], at offset: UInt64) throws(FileError) -> Int {
+  private static func read(
+    _ file: any File, into bytes: inout [UInt8], _ range: Range<Int>, at offset: UInt64
+  ) throws(FileError) -> Int {
     var failure: FileError?
     let count = bytes.withUnsafeMutableBytes { buffer in
-      do throws(FileError) { return try file.read(into: buffer, at: offset) } catch { failure = error }
+      let target = UnsafeMutableRawBufferPointer(rebasing: buffer[range])
+      do throws(FileError) { return try file.read(into: target, at: offset) } catch { failure = error }
       return 0
     }
     if let failure { throw failure }
@@ -58,17 +66,34 @@ struct LogScanner {
   /// Returns where they lie.
   private mutating func load(_ count: Int, at position: UInt64) throws(FileError) -> Range<Int> {
     let wanted = Int(min(UInt64(count), size - min(size, position)))
-    let windowEnd = windowStart + UInt64(window.count)
+    let windowEnd = windowStart + UInt64(loaded)
     if position < windowStart || position + UInt64(wanted) > windowEnd {
-      let bytes = Int(min(UInt64(max(wanted, windowBytes)), size - min(size, position)))
-      if window.count < bytes { window = [UInt8](repeating: 0, count: bytes) }
-      window.removeLast(window.count - bytes)
-      let count = try Self.read(file, into: &window, at: position)
-      window.removeLast(window.count - count)
-      windowStart = position
+      try moveWindow(to: position, wanted)
     }
     let start = Int(position - windowStart)
-    return start..<min(window.count, start + wanted)
+    return start..<max(start, min(loaded, start + wanted))
+  }
+
+  /// Makes the window begin at `position` and fills it; what of that it has already is not read again.
+  private mutating func moveWindow(to position: UInt64, _ wanted: Int) throws(FileError) {
+    let windowEnd = windowStart + UInt64(loaded)
+    let kept = position >= windowStart && position < windowEnd ? Int(windowEnd - position) : 0
+    let bytes = Int(min(UInt64(max(wanted, Self.windowBytes)), size - min(size, position)))
+    let old = loaded - kept
+    if window.count < bytes {
+      var larger: [UInt8] = []
+      larger.reserveCapacity(bytes)
+      larger.append(contentsOf: window[old..<loaded])
+      larger.append(contentsOf: repeatElement(0, count: bytes - kept))
+      window = larger
+    } else if kept > 0, old > 0 {
+      window.withUnsafeMutableBytes { window in
+        let tail = UnsafeRawBufferPointer(rebasing: window[old..<old + kept])
+        UnsafeMutableRawBufferPointer(rebasing: window[..<kept]).copyMemory(from: tail)
+      }
+    }
+    (windowStart, loaded) = (position, kept)
+    loaded += try Self.read(file, into: &window, kept..<bytes, at: position + UInt64(kept))
   }
 
   private mutating func header(at position: UInt64) throws(FileError) -> LogRecordHeader? {
@@ -114,9 +139,9 @@ struct LogScanner {
     var position = start + 1
     while position < size {
       let start = try load(LogFormat.recordHeaderBytes, at: position).lowerBound
-      guard start < window.count else { return size }
-      guard let found = window[start...].firstIndex(of: first) else {
-        position += UInt64(window.count - start)
+      guard start < loaded else { return size }
+      guard let found = window[start..<loaded].firstIndex(of: first) else {
+        position += UInt64(loaded - start)
         continue
       }
       position += UInt64(found - start)

@@ -1,8 +1,9 @@
 import NeedletailTelemetry
 
-/// Puts the digests of one window together: out of what parts tell where that is exact, otherwise out of what is there.
+/// Puts the digests of one window together: out of what heads and parts tell where that is exact, otherwise out of what
+/// is there.
 ///
-/// What a part tells is of all that it holds. The sum over several sources is the digest of them together as long as
+/// What a part tells is of all that it holds, and so is what a head tells. The sum over several sources is the digest of them together as long as
 /// none of them can hold what another does: as long as their times within the slot and window are apart.
 struct DigestReading {
   /// What one source has of a slot.
@@ -45,26 +46,93 @@ struct DigestReading {
   /// Adds a head; heads come before parts.
   mutating func add(_ head: SeriesHead) {
     let records = head.directory.records
-    let range = range
+    if !addTold(head, records) { addUntold(head, records) }
+    sources.append(.head(head))
+  }
+
+  private func exemplars(of head: SeriesHead, _ records: DirectoryRecords) -> [StoredExemplar] {
+    head.withStorage { [range] storage in
+      storage.exemplars(from: range.lowerBound, to: range.upperBound) { $0 < records.count }
+    }.filter { isWanted(slots.slot(of: records.id($0.series))) }
+  }
+
+  /// Adds what a head tells: its sums, what is not in them yet, and its exemplars, each once.
+  ///
+  /// The lock is not held all the while. What is added to a sum meanwhile may be counted in both or in neither: then the
+  /// slot is read. False, and nothing was added, where nothing is told of the window.
+  private mutating func addTold(_ head: SeriesHead, _ records: DirectoryRecords) -> Bool {
+    func rows() -> [HeadDigestRow]? { head.withStorage { [window] storage in storage.digests.rows(window) } }
+    guard let before = rows() else { return false }
+    var found: [UInt16: DigestRow] = [:]
+    addUndigested(of: head, records, to: &found)
+    for exemplar in Set(exemplars(of: head, records)) {
+      let id = records.id(exemplar.series)
+      found[slots.slot(of: id), default: DigestRow()].add(
+        .exemplar(id, exemplar), exemplar.timestamp...exemplar.timestamp)
+    }
+    guard let after = rows() else { return false }
+    for (number, row) in after.enumerated() {
+      let slot = UInt16(truncatingIfNeeded: number)
+      guard isWanted(slot) else { continue }
+      var all = found[slot] ?? DigestRow()
+      if !row.isEmpty { all.add(row.digest, row.times(in: window)) }
+      guard all.first <= all.last else { continue }
+      let isTold = before[number] == row && !row.isLate
+      add(slot, all.first...all.last, told: isTold ? all.digest : nil)
+    }
+    return true
+  }
+
+  /// Adds the samples of a head that are in no sum yet.
+  private func addUndigested(
+    of head: SeriesHead, _ records: DirectoryRecords, to found: inout [UInt16: DigestRow]
+  ) {
+    let range = window.range
+    forEachWanted(of: head, records) { storage, number in
+      let id = records.id(number)
+      return storage.withUndigested(number) { words in
+        var row = DigestRow()
+        row.digest.add(words, of: id, in: range)
+        if row.digest.isEmpty { return nil }
+        for index in Swift.stride(from: 0, to: words.count, by: 2) {
+          let time = Int64(bitPattern: words[index])
+          if range.contains(time) { row.widen(time, time) }
+        }
+        return (slots.slot(of: id), row)
+      }
+    } body: { (slot: UInt16, row: DigestRow) in
+      found[slot, default: DigestRow()].add(row.digest, row.first...row.last)
+    }
+  }
+
+  /// Asks a head for something of each of its series that are of a wanted slot; the lock is given back now and then.
+  private func forEachWanted<Found: Sendable>(
+    of head: SeriesHead, _ records: DirectoryRecords, _ find: (borrowing HeadStorage, Int) -> Found?,
+    body: (Found) -> Void
+  ) {
     // Series may have come since the records were taken.
     let active = head.withStorage { $0.activeSeries }.filter {
       Int($0) < records.count && isWanted(slots.slot(of: records.id(Int($0))))
     }
     for start in stride(from: 0, to: active.count, by: 16_384) {
       let some = active[start..<min(start + 16_384, active.count)]
-      let found = head.withStorage { storage in
-        some.compactMap { number in storage.bounds(Int(number), in: range).map { (Int(number), $0) } }
-      }
-      for (number, times) in found { add(slots.slot(of: records.id(number)), times, told: nil) }
+      for found in head.withStorage({ storage in some.compactMap { find(storage, Int($0)) } }) { body(found) }
     }
-    let exemplars = head.withStorage { storage in
-      storage.exemplars(from: range.lowerBound, to: range.upperBound) { $0 < records.count }
+  }
+
+  /// Adds what a head has, where it tells nothing of it.
+  private mutating func addUntold(_ head: SeriesHead, _ records: DirectoryRecords) {
+    let range = range
+    var found: [(Int, ClosedRange<Int64>)] = []
+    forEachWanted(of: head, records) { storage, number in
+      storage.bounds(number, in: range).map { (number, $0) }
+    } body: {
+      found.append($0)
     }
-    for exemplar in exemplars {
-      let slot = slots.slot(of: records.id(exemplar.series))
-      if isWanted(slot) { add(slot, exemplar.timestamp...exemplar.timestamp, told: nil) }
+    for (number, times) in found { add(slots.slot(of: records.id(number)), times, told: nil) }
+    for exemplar in exemplars(of: head, records) {
+      add(slots.slot(of: records.id(exemplar.series)), exemplar.timestamp...exemplar.timestamp, told: nil)
     }
-    sources.append(.head(head))
   }
 
   /// Adds a part; `isTold` says that nothing of the window is deleted of it.

@@ -11,6 +11,12 @@ struct DigestRow: Equatable, Sendable {
     self.first = min(self.first, first)
     self.last = max(self.last, last)
   }
+
+  /// Adds the digest of elements between these times.
+  mutating func add(_ digest: SeriesDigest, _ times: ClosedRange<Int64>) {
+    self.digest.add(digest)
+    widen(times.lowerBound, times.upperBound)
+  }
 }
 
 /// The digests of a part in the making, by window and slot.
@@ -20,6 +26,8 @@ struct DigestRow: Equatable, Sendable {
 struct DigestTable: Sendable {
   private let slots: SlotMap
   private var windows: [SeriesWindow: [DigestRow]] = [:]
+  /// Which slots' samples and histograms are in already, of the windows of which a head told.
+  private var told: [SeriesWindow: [Bool]] = [:]
 
   init(_ slots: SlotMap) { self.slots = slots }
 
@@ -28,23 +36,58 @@ struct DigestTable: Sendable {
     body(&windows[window, default: [DigestRow](repeating: DigestRow(), count: slots.count)][Int(slot)])
   }
 
-  /// Adds samples of one series, sorted by time.
-  mutating func add(_ id: SeriesID, _ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>) {
+  /// Adds what a head tells of a day: what is in its sums is not hashed again.
+  mutating func take(_ head: HeadDigests, day: Int64) {
+    for window in head.windows where window.day == day {
+      guard let rows = head.rows(window) else { continue }
+      told[window] = rows.map { !$0.isLate }
+      for (slot, row) in rows.enumerated() where !row.isLate && !row.isEmpty {
+        let times = row.times(in: window)
+        change(UInt16(truncatingIfNeeded: slot), at: times.lowerBound) { mine in
+          mine.digest.add(row.digest)
+          mine.widen(times.lowerBound, times.upperBound)
+        }
+      }
+    }
+  }
+
+  @inline(__always) private func isTold(_ slot: UInt16, _ window: SeriesWindow) -> Bool {
+    !told.isEmpty && told[window]?[Int(slot)] == true
+  }
+
+  /// Adds samples of one series, sorted by time; of a head that told also those of them that are not in its sums: time
+  /// and value, one behind the other.
+  mutating func add(
+    _ id: SeriesID, _ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>,
+    undigested: UnsafeBufferPointer<UInt64> = UnsafeBufferPointer(start: nil, count: 0)
+  ) {
     let slot = slots.slot(of: id)
     var start = 0
     while start < times.count {
-      let end = SeriesWindow(of: times[start]).range.endMilliseconds
+      let window = SeriesWindow(of: times[start])
+      let end = window.range.endMilliseconds
       var digest = SeriesDigest()
       let first = start
-      while start < times.count, times[start] <= end {
-        digest.add(SeriesDigest.sample(id, times[start], values[start].bitPattern))
-        start += 1
+      if isTold(slot, window) {
+        start = times.firstIndex(after: end, from: start)
+        digest.add(undigested, of: id, in: window.range)
+      } else {
+        while start < times.count, times[start] <= end {
+          digest.add(SeriesDigest.sample(id, times[start], values[start].bitPattern))
+          start += 1
+        }
       }
       change(slot, at: times[first]) { row in
         row.digest.add(digest)
         row.widen(times[first], times[start - 1])
       }
     }
+  }
+
+  /// Adds a histogram of a series.
+  mutating func add(_ histogram: StoredHistogram, of id: SeriesID) {
+    if isTold(slots.slot(of: id), SeriesWindow(of: histogram.timestamp)) { return }
+    add(.histogram(id, histogram), of: id, at: histogram.timestamp)
   }
 
   /// Adds one element of a series.
@@ -94,6 +137,19 @@ struct DigestTable: Sendable {
       }
       return (UInt64(clamping: window.hour), writer.bytes)
     }
+  }
+}
+
+extension UnsafeBufferPointer<Int64> {
+  /// The index of the first of these ascending times that is later than `time`; `count` where none is.
+  fileprivate func firstIndex(after time: Int64, from start: Int) -> Int {
+    guard count > 0, self[count - 1] > time else { return count }
+    var (low, high) = (start, count)
+    while low < high {
+      let middle = low + (high - low) / 2
+      if self[middle] > time { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 }
 

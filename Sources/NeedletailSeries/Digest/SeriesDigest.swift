@@ -59,12 +59,25 @@ extension SeriesDigest {
     return SeriesDigest(high: two.high ^ one.low, low: two.low ^ one.high, count: 1)
   }
 
+  /// Adds those samples of a series that are within the range; time and value stand one behind the other.
+  mutating func add(_ words: UnsafeBufferPointer<UInt64>, of id: SeriesID, in range: TimeRange) {
+    for index in stride(from: 0, to: words.count, by: 2) {
+      let time = Int64(bitPattern: words[index])
+      if range.contains(time) { add(.sample(id, time, words[index + 1])) }
+    }
+  }
+
   /// That of a native histogram, by its bytes as they are stored.
   static func histogram(_ id: SeriesID, _ histogram: StoredHistogram) -> SeriesDigest {
-    var writer = ByteWriter(reserving: histogram.bytes.count + 24)
+    histogram.bytes.withUnsafeBytes { Self.histogram(id, histogram.timestamp, $0) }
+  }
+
+  /// That of a native histogram at this time with these bytes.
+  static func histogram(_ id: SeriesID, _ time: Int64, _ bytes: UnsafeRawBufferPointer) -> SeriesDigest {
+    var writer = ByteWriter(reserving: bytes.count + 24)
     writer.append(id.hash)
-    writer.append(histogram.timestamp)
-    writer.append(histogram.bytes)
+    writer.append(time)
+    writer.append(bytes)
     return of(writer.bytes, seed: histogramSeed)
   }
 

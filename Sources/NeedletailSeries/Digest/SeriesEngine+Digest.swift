@@ -9,10 +9,10 @@ import NeedletailTelemetry
 extension SeriesEngine {
   /// The digest of what the engine holds of a slot in a window; of nothing where the map has no such slot.
   ///
-  /// Exact always. Where the window lies in one part, or in parts that follow each other in time, and nothing of it is
-  /// deleted, a block of each part tells; otherwise, and of the heads always, the slot's series are read in that window,
-  /// for which every series that a head has something of is looked at. What is appended meanwhile may be in it or not.
-  /// Blocks.
+  /// Exact always. Where the window lies in one head or part, or in several that follow each other in time, and nothing
+  /// of it is deleted, a block of each part tells, and the sums that a head keeps up; of a head not where something came
+  /// late, or into too many windows. Otherwise the slot's series are read in that window, for which every series that a
+  /// head has something of is looked at. What is appended meanwhile may be in it or not. Blocks.
   package func digest(slot: UInt16, window: SeriesWindow) throws(SeriesDigestError) -> SeriesDigest {
     guard Int(slot) < slots.count else { return SeriesDigest() }
     return try digestReading(window, only: slot).run()[Int(slot)]

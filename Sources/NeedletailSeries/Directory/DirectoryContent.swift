@@ -53,33 +53,62 @@ struct DirectoryContent: Sendable {
 
   /// Finds the series of all rows; `numbers[row]` becomes `UInt32.max` where a series is not known.
   ///
-  /// Returns how many rows are of unknown series. Two short loops over a group of rows let the processor wait for the
-  /// memory of many rows at once.
+  /// Returns how many rows are of unknown series. A sender mostly names series in the order in which it named them first:
+  /// as long as it does, each row is looked for behind the one before.
   func findAll(_ rows: SeriesRows, into numbers: inout [UInt32]) -> Int {
     var unknown = 0
     numbers.withUnsafeMutableBufferPointer { numbers in
       var start = 0
       while start < numbers.count {
+        start = follow(rows, from: start, numbers)
         let end = min(start + 64, numbers.count)
-        for row in start..<end { numbers[row] = seriesSlots.first(rows.seriesID(row).hash.low) }
-        for row in start..<end {
-          let candidate = numbers[row]
-          let id = rows.seriesID(row)
-          if candidate != 0 {
-            let entry = records.entries.address(Int(candidate) - 1)
-            if entry.pointee.low == id.hash.low, entry.pointee.high == id.hash.high {
-              numbers[row] = candidate - 1
-              continue
-            }
-          }
-          if candidate != 0, let number = find(id) {
-            numbers[row] = UInt32(truncatingIfNeeded: number)
-          } else {
-            numbers[row] = .max
-            unknown += 1
-          }
-        }
+        unknown += probe(rows, start..<end, numbers)
         start = end
+      }
+    }
+    return unknown
+  }
+
+  /// Finds the rows from `start` on that follow each other; returns the first one that does not.
+  private func follow(_ rows: SeriesRows, from start: Int, _ numbers: UnsafeMutableBufferPointer<UInt32>) -> Int {
+    guard start > 0, numbers[start - 1] != .max else { return start }
+    var next = Int(numbers[start - 1]) + 1
+    var row = start
+    let count = records.entries.count
+    while row < numbers.count, next < count {
+      let id = rows.seriesID(row)
+      let entry = records.entries.address(next)
+      guard entry.pointee.low == id.hash.low, entry.pointee.high == id.hash.high else { break }
+      numbers[row] = UInt32(truncatingIfNeeded: next)
+      row += 1
+      next += 1
+    }
+    return row
+  }
+
+  /// Finds a group of rows; returns how many are of unknown series.
+  ///
+  /// Two short loops over the group let the processor wait for the memory of many rows at once.
+  private func probe(
+    _ rows: SeriesRows, _ group: Range<Int>, _ numbers: UnsafeMutableBufferPointer<UInt32>
+  ) -> Int {
+    var unknown = 0
+    for row in group { numbers[row] = seriesSlots.first(rows.seriesID(row).hash.low) }
+    for row in group {
+      let candidate = numbers[row]
+      let id = rows.seriesID(row)
+      if candidate != 0 {
+        let entry = records.entries.address(Int(candidate) - 1)
+        if entry.pointee.low == id.hash.low, entry.pointee.high == id.hash.high {
+          numbers[row] = candidate - 1
+          continue
+        }
+      }
+      if candidate != 0, let number = find(id) {
+        numbers[row] = UInt32(truncatingIfNeeded: number)
+      } else {
+        numbers[row] = .max
+        unknown += 1
       }
     }
     return unknown

@@ -42,8 +42,8 @@ package final class SeriesEngine: JournalParticipant {
     /// What `metadata` answers: of the parts and the heads together.
     var metadata: MetricDescriptions
 
-    init(_ options: SeriesEngineOptions) {
-      head = SeriesHead(SeriesDirectory(), metadataBytesMax: options.metadataBytesMax)
+    init(_ options: SeriesEngineOptions, _ slots: SlotMap) {
+      head = SeriesHead(SeriesDirectory(), slots, metadataBytesMax: options.metadataBytesMax)
       metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
     }
   }
@@ -76,7 +76,7 @@ package final class SeriesEngine: JournalParticipant {
     self.folder = folder
     self.catalog = catalog
     blocks = PartBlockCache(indexBytesMax: options.indexCacheBytes, sampleBytesMax: options.sampleCacheBytes)
-    var state = State(options)
+    var state = State(options, slots)
     for record in try catalog.list(.series) {
       do throws(SeriesDamage) {
         let part = try SeriesPart(record, in: folder)
@@ -165,13 +165,12 @@ package final class SeriesEngine: JournalParticipant {
     case Self.definitionsKind:
       try replay(SeriesDefinitions(validating: Frame(logged: payload)), into: head)
     case Self.batchKind:
-      try replay(SeriesBatch(validating: Frame(logged: payload)), bounds: .min ... .max, into: head)
+      try replay(batch: payload, bounds: .min ... .max, into: head)
     case Self.boundedBatchKind:
       var reader = ByteReader(payload)
       let (earliest, latest) = (try reader.read(Int64.self), try reader.read(Int64.self))
       guard earliest <= latest else { throw MalformedBytes.invalid("bounds are the wrong way round") }
-      let frame = try Frame(logged: try reader.read(count: reader.remaining))
-      try replay(SeriesBatch(validating: frame), bounds: earliest...latest, into: head)
+      try replay(batch: try reader.read(count: reader.remaining), bounds: earliest...latest, into: head)
     default:
       throw MalformedBytes.invalid("a record of another kind")
     }
@@ -198,8 +197,10 @@ package final class SeriesEngine: JournalParticipant {
     }
   }
 
-  private func replay(_ batch: SeriesBatch, bounds: ClosedRange<Int64>, into head: SeriesHead) throws {
-    try batch.withRows { rows in
+  private func replay(
+    batch: UnsafeRawBufferPointer, bounds: ClosedRange<Int64>, into head: SeriesHead
+  ) throws {
+    try SeriesBatch.withRows(logged: batch) { rows in
       try rows.checkAttachments()
       var numbers = [UInt32](repeating: 0, count: rows.seriesCount)
       let unknown = head.directory.withContent { $0.findAll(rows, into: &numbers) }
@@ -225,7 +226,7 @@ package final class SeriesEngine: JournalParticipant {
         state.old = directory
         directory = SeriesDirectory()
       }
-      state.head = SeriesHead(directory, metadataBytesMax: options.metadataBytesMax)
+      state.head = SeriesHead(directory, slots, metadataBytesMax: options.metadataBytesMax)
     }
   }
 

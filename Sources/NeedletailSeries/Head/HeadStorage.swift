@@ -39,6 +39,7 @@ struct HeadStorage: Sendable {
   }
 
   private(set) var samples = SampleSlabs()
+  private(set) var digests: HeadDigests
   private var states = SeriesStates()
   private var rarities = PagedArray<SeriesRarity>()
   private var histograms = PagedArray<HistogramRow>()
@@ -49,7 +50,10 @@ struct HeadStorage: Sendable {
   private(set) var activeCount = 0
 
   /// An empty head that keeps at most so many bytes of descriptions of metrics.
-  init(metadataBytesMax: Int) { metadata = MetricDescriptions(bytesMax: metadataBytesMax) }
+  init(_ slots: SlotMap, metadataBytesMax: Int) {
+    digests = HeadDigests(slots)
+    metadata = MetricDescriptions(bytesMax: metadataBytesMax)
+  }
 
   var isEmpty: Bool { activeCount == 0 && metadata.entries.isEmpty }
 
@@ -59,6 +63,7 @@ struct HeadStorage: Sendable {
   var byteCount: Int {
     states.byteCount + samples.byteCount + rarities.byteCount + histograms.byteCount
       + exemplars.count * MemoryLayout<ExemplarRow>.stride + attachments.byteCount + metadata.byteCount
+      + digests.byteCount
   }
 
   // MARK: - Adding
@@ -103,22 +108,52 @@ struct HeadStorage: Sendable {
   ) -> SeriesAppendOutcome {
     var outcome = SeriesAppendOutcome()
     numbers.withUnsafeBufferPointer { numbers in
-      for row in 0..<min(rows.seriesCount, numbers.count) where numbers[row] != UInt32.max {
-        let state = states.address(Int(numbers[row]))
-        if let start = rows.startTimestamp(row) { noteStart(start, of: state) }
-        for sample in rows.samples(of: row) {
-          let time = rows.timestamp(sample)
-          guard outcome.admit(time, bounds) else { continue }
-          switch samples.append(time, rows.valueBits(sample), to: &state.pointee.chain) {
-          case .inOrder: break
-          case .outOfOrder: outcome.outOfOrder += 1
-          case .duplicate: outcome.duplicates += 1
-          }
-        }
+      if rows.isOneEach {
+        applyOneEach(rows, numbers, bounds, &outcome)
+      } else {
+        applyRows(rows, numbers, bounds, &outcome)
       }
     }
     applyAttachments(rows, numbers: numbers, bounds: bounds, &outcome)
     return outcome
+  }
+
+  private mutating func applyRows(
+    _ rows: SeriesRows, _ numbers: UnsafeBufferPointer<UInt32>, _ bounds: ClosedRange<Int64>,
+    _ outcome: inout SeriesAppendOutcome
+  ) {
+    for row in 0..<min(rows.seriesCount, numbers.count) where numbers[row] != UInt32.max {
+      let state = states.address(Int(numbers[row]))
+      if let start = rows.startTimestamp(row) { noteStart(start, of: state) }
+      for sample in rows.samples(of: row) {
+        let time = rows.timestamp(sample)
+        guard outcome.admit(time, bounds) else { continue }
+        add(rows.seriesID(row), time, rows.valueBits(sample), to: state, &outcome)
+      }
+    }
+  }
+
+  /// `applyRows` where each row has one sample and no start: nearly all of what comes.
+  private mutating func applyOneEach(
+    _ rows: SeriesRows, _ numbers: UnsafeBufferPointer<UInt32>, _ bounds: ClosedRange<Int64>,
+    _ outcome: inout SeriesAppendOutcome
+  ) {
+    for row in 0..<min(rows.seriesCount, numbers.count) where numbers[row] != UInt32.max {
+      let time = rows.timestamp(row)
+      guard outcome.admit(time, bounds) else { continue }
+      let state = states.address(Int(numbers[row]))
+      add(rows.seriesID(row), time, rows.valueBits(row), to: state, &outcome)
+    }
+  }
+
+  @inline(__always) private mutating func add(
+    _ id: SeriesID, _ time: Int64, _ bits: UInt64, to state: UnsafeMutablePointer<SeriesState>,
+    _ outcome: inout SeriesAppendOutcome
+  ) {
+    let arrival = samples.append(time, bits, of: id, to: &state.pointee.chain, &digests)
+    if arrival == .newest { return }
+    outcome.count(arrival)
+    if arrival != .duplicate { digests.noteLate(id, time) }
   }
 
   private mutating func applyAttachments(
@@ -128,6 +163,13 @@ struct HeadStorage: Sendable {
       let histogram = rows.histogram(index)
       guard numbers[histogram.row] != UInt32.max, outcome.admit(histogram.timestamp, bounds) else { continue }
       let rarity = rarity(of: states.address(Int(numbers[histogram.row])))
+      let id = rows.seriesID(histogram.row)
+      if rarity.pointee.histogramTail == 0 || histogram.timestamp > rarity.pointee.histogramTime {
+        digests.add(id, histogram.timestamp, histogram: histogram.bytes)
+        rarity.pointee.histogramTime = histogram.timestamp
+      } else {
+        digests.noteLate(id, histogram.timestamp)
+      }
       histograms.append(
         HistogramRow(
           previous: rarity.pointee.histogramTail, timestamp: histogram.timestamp,
@@ -185,6 +227,11 @@ struct HeadStorage: Sendable {
     let first = columns.count
     samples.collect(state.chain, from: start, to: end, into: &columns)
     if state.chain.isUnordered { columns.settle(from: first) }
+  }
+
+  /// Lends those samples of a series that are not in `digests` yet: time and value, one behind the other.
+  func withUndigested<Result>(_ series: Int, _ body: (UnsafeBufferPointer<UInt64>) -> Result) -> Result {
+    samples.withNewest(states.find(series)?.chain ?? SampleChain(), body)
   }
 
   /// A series' histograms within the range, in no order.
@@ -247,6 +294,14 @@ struct HeadStorage: Sendable {
 }
 
 extension SeriesAppendOutcome {
+  @inline(__always) fileprivate mutating func count(_ arrival: SampleArrival) {
+    switch arrival {
+    case .newest, .inOrder: break
+    case .outOfOrder: outOfOrder += 1
+    case .duplicate: duplicates += 1
+    }
+  }
+
   /// Counts a sample; false where it is not to be kept.
   @inline(__always) mutating func admit(_ time: Int64, _ bounds: ClosedRange<Int64>) -> Bool {
     if time < bounds.lowerBound {

@@ -1,3 +1,5 @@
+import NeedletailTelemetry
+
 // Float samples of a head: chains of chunks in large pages, raw, 16 bytes a sample. A series' first chunk is small and
 // each next one twice as large, up to a limit, so that a million series with few samples each stay small and a busy
 // series is read in long runs. Nothing is freed singly: the whole head goes at once.
@@ -19,13 +21,19 @@ struct SampleChain: BitwiseCopyable, Sendable {
 
 /// What became of a sample.
 enum SampleArrival {
-  case inOrder, outOfOrder, duplicate
+  /// It is later than all others.
+  case newest
+  /// It is later than the one that came before it, or not.
+  case inOrder, outOfOrder
+  /// It came with the time of the one that came before it, and settled with it.
+  case duplicate
 }
 
 struct SampleSlabs: @unchecked Sendable {
   // The pages are written under the head's lock alone, and a copy is only made of a head that nobody writes any more.
 
-  private static let pageWordsLog2 = 17
+  /// Pages are huge ones (`PageOwner.hugeBytes`).
+  private static let pageWordsLog2 = 18
   private static let pageWords = 1 << pageWordsLog2
   private static let firstCapacity = 4
   private static let capacityMax = 64
@@ -49,24 +57,28 @@ struct SampleSlabs: @unchecked Sendable {
     pages[word >> Self.pageWordsLog2] + (word & (Self.pageWords - 1))
   }
 
-  /// Adds a sample to a chain; one at the time of the last settles with it at once.
-  @inline(__always) mutating func append(_ time: Int64, _ bits: UInt64, to chain: inout SampleChain) -> SampleArrival {
+  /// Adds a sample to the chain of a series; one at the time of the last settles with it at once.
+  ///
+  /// A chunk that is full, and so will not change any more, is added to `digests`.
+  @inline(__always) mutating func append(
+    _ time: Int64, _ bits: UInt64, of id: SeriesID, to chain: inout SampleChain, _ digests: inout HeadDigests
+  ) -> SampleArrival {
     if chain.used == 0 {
       addChunk(&chain)
       (chain.minTime, chain.maxTime) = (time, time)
       store(time, bits, in: &chain)
-      return .inOrder
+      return .newest
     }
     if time > chain.maxTime {
       chain.maxTime = time
+      if chain.used == chain.capacity { closeChunk(&chain, of: id, &digests) }
       store(time, bits, in: &chain)
-      return .inOrder
+      return .newest
     }
-    return appendLate(time, bits, to: &chain)
+    return appendLate(time, bits, of: id, to: &chain, &digests)
   }
 
   @inline(__always) private mutating func store(_ time: Int64, _ bits: UInt64, in chain: inout SampleChain) {
-    if chain.used == chain.capacity { addChunk(&chain) }
     let place = address(Int(chain.tail) + 1 + Int(chain.used) * 2)
     place[0] = UInt64(bitPattern: time)
     place[1] = bits
@@ -75,7 +87,7 @@ struct SampleSlabs: @unchecked Sendable {
 
   /// A sample that is not later than all that are there.
   @inline(never) private mutating func appendLate(
-    _ time: Int64, _ bits: UInt64, to chain: inout SampleChain
+    _ time: Int64, _ bits: UInt64, of id: SeriesID, to chain: inout SampleChain, _ digests: inout HeadDigests
   ) -> SampleArrival {
     let last = address(Int(chain.tail) + Int(chain.used) * 2 - 1)
     let lastTime = Int64(bitPattern: last[0])
@@ -85,8 +97,24 @@ struct SampleSlabs: @unchecked Sendable {
     }
     chain.isUnordered = true
     chain.minTime = min(chain.minTime, time)
+    if chain.used == chain.capacity { closeChunk(&chain, of: id, &digests) }
     store(time, bits, in: &chain)
     return time < lastTime ? .outOfOrder : .inOrder
+  }
+
+  @inline(never) private mutating func closeChunk(
+    _ chain: inout SampleChain, of id: SeriesID, _ digests: inout HeadDigests
+  ) {
+    withNewest(chain) { digests.add(id, $0) }
+    addChunk(&chain)
+  }
+
+  /// Lends the samples of a chain's last chunk, which are in no digest yet: time and value, one behind the other.
+  func withNewest<Result>(_ chain: SampleChain, _ body: (UnsafeBufferPointer<UInt64>) -> Result) -> Result {
+    withExtendedLifetime(owner) {
+      let start = chain.isEmpty ? nil : UnsafePointer(address(Int(chain.tail)) + 1)
+      return body(UnsafeBufferPointer(start: start, count: 2 * Int(chain.used)))
+    }
   }
 
   private mutating func addChunk(_ chain: inout SampleChain) {

@@ -10,9 +10,9 @@ final class SeriesHead: Sendable {
   private let storage: Mutex<HeadStorage>
 
   /// An empty head that keeps at most so many bytes of descriptions of metrics.
-  init(_ directory: SeriesDirectory, metadataBytesMax: Int) {
+  init(_ directory: SeriesDirectory, _ slots: SlotMap, metadataBytesMax: Int) {
     self.directory = directory
-    storage = Mutex(HeadStorage(metadataBytesMax: metadataBytesMax))
+    storage = Mutex(HeadStorage(slots, metadataBytesMax: metadataBytesMax))
   }
 
   func withStorage<Result: Sendable, Failure: Error>(
@@ -34,6 +34,12 @@ struct FrozenHead: Sendable {
   let registry: DirectoryRecords
 
   var metadata: MetricDescriptions { storage.metadata }
+  var digests: HeadDigests { storage.digests }
+
+  /// Lends those samples of a series that are not in `digests` yet: time and value, one behind the other.
+  func withUndigested<Result>(_ series: Int, _ body: (UnsafeBufferPointer<UInt64>) -> Result) -> Result {
+    storage.withUndigested(series, body)
+  }
 
   /// The series that the head has something of, in the order of parts: by tenant, then as `SeriesOrder` has it.
   var sortedSeries: [UInt32] { registry.sorted(storage.activeSeries) }

@@ -15,6 +15,8 @@ struct SeriesRarity: BitwiseCopyable, Sendable {
   var histogramTail: UInt32 = 0
   /// The latest start of its count that a sender told, in ms; 0 where none did.
   var startTimestamp: Int64 = 0
+  /// The time of its latest histogram, in ms; meaningless while there is none.
+  var histogramTime: Int64 = 0
 }
 
 /// The states of a head's series by their numbers in the directory, in pages that are made when a first series of them

@@ -91,7 +91,7 @@ struct HeadFlush {
         let histograms = HistogramRule.settled(head.histograms(number, from: .min, to: .max))
         try forEachDay(histograms[...], \.timestamp, of: number) { (builder, part) throws(BlockError) in
           try builder.append(part)
-          for histogram in part { builder.digests.add(.histogram(id, histogram), of: id, at: histogram.timestamp) }
+          for histogram in part { builder.digests.add(histogram, of: id) }
         }
         guard let all = exemplars[number] else { continue }
         try forEachDay(all.sortedSet()[...], \.timestamp, of: number) { (builder, part) throws(BlockError) in
@@ -118,9 +118,11 @@ struct HeadFlush {
             do throws(BlockError) {
               try builder.append(
                 UnsafeBufferPointer(rebasing: times[start..<end]), UnsafeBufferPointer(rebasing: values[start..<end]))
-              builder.digests.add(
-                id, UnsafeBufferPointer(rebasing: times[start..<end]),
-                UnsafeBufferPointer(rebasing: values[start..<end]))
+              head.withUndigested(series) { undigested in
+                builder.digests.add(
+                  id, UnsafeBufferPointer(rebasing: times[start..<end]),
+                  UnsafeBufferPointer(rebasing: values[start..<end]), undigested: undigested)
+              }
             } catch { problem = error }
           }
           if let problem { throw problem }
@@ -154,6 +156,7 @@ struct HeadFlush {
           return nil
         }
         builder = try SeriesPartBuilder(day: day, level: 0, slots: slots, blockBytes: blockBytes, folder: folder)
+        builder.digests.take(head.digests, day: day)
         builders[day] = builder
       }
       if begun[day] != series {

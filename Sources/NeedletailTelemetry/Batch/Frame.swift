@@ -21,71 +21,31 @@ package struct Frame: Sendable {
 
   /// The whole frame.
   package let bytes: [UInt8]
-  package let kind: Kind
-  package let tenant: TenantID
+  let layout: FrameLayout
+
+  package var kind: Kind { layout.kind }
+  package var tenant: TenantID { layout.tenant }
   /// Series, definitions, log records or spans in the frame.
-  package let rowCount: Int
+  package var rowCount: Int { layout.rowCount }
   /// Names the batch, so that a retry is recognised.
-  package let batchID: Hash128
-  private let columns: [Column]
+  package var batchID: Hash128 { layout.batchID }
 
-  struct Column: Sendable {
-    var kind: UInt8
-    var offset: Int
-    var length: Int
-  }
-
-  init(
-    trusted bytes: [UInt8], kind: Kind, tenant: TenantID, rowCount: Int, batchID: Hash128, columns: [Column]
-  ) {
+  init(trusted bytes: [UInt8], _ layout: FrameLayout) {
     self.bytes = bytes
-    self.kind = kind
-    self.tenant = tenant
-    self.rowCount = rowCount
-    self.batchID = batchID
-    self.columns = columns
+    self.layout = layout
   }
 
   /// Reads a frame from the log or a peer: checks magic, version, lengths and the checksum of every byte.
   package init(validating source: UnsafeRawBufferPointer) throws(MalformedBytes) {
-    try self.init(source, isVerified: false)
+    layout = try FrameLayout(source, isVerified: false)
+    bytes = Array(source)
   }
 
   /// Reads a frame from a record of the log, whose own checksum over every byte of it was just found to hold: checks
   /// magic, version and lengths.
   package init(logged source: UnsafeRawBufferPointer) throws(MalformedBytes) {
-    try self.init(source, isVerified: true)
-  }
-
-  private init(_ source: UnsafeRawBufferPointer, isVerified: Bool) throws(MalformedBytes) {
-    guard source.count <= Self.bytesMax else { throw .invalid("frame larger than the limit") }
-    var reader = ByteReader(source)
-    guard try reader.read(UInt32.self) == Self.magic else { throw .invalid("not a frame") }
-    guard try reader.read(UInt8.self) == Self.version else { throw .invalid("unknown frame version") }
-    guard let kind = Kind(rawValue: try reader.read(UInt8.self)) else { throw .invalid("unknown frame kind") }
-    let tenantCount = Int(try reader.read(UInt8.self))
-    let columnCount = Int(try reader.read(UInt8.self))
-    guard Int(try reader.read(UInt32.self)) == source.count else { throw .truncated }
-    let rowCount = Int(try reader.read(UInt32.self))
-    let batchID = try reader.readHash()
-    let checksum = try reader.read(UInt64.self)
-    guard isVerified || checksum == Self.checksum(of: source) else { throw .invalid("frame checksum does not match") }
-    guard let tenant = TenantID(String(decoding: try reader.read(count: tenantCount), as: UTF8.self)) else {
-      throw .invalid("frame names no valid tenant")
-    }
-    _ = try reader.read(count: (8 - reader.offset % 8) % 8)
-    var columns: [Column] = []
-    for _ in 0..<columnCount {
-      let kind = try reader.read(UInt64.self)
-      let offset = Int(try reader.read(UInt32.self))
-      let length = Int(try reader.read(UInt32.self))
-      guard kind <= UInt64(UInt8.max), offset % 8 == 0, offset + length <= source.count else {
-        throw .invalid("frame column out of bounds")
-      }
-      columns.append(Column(kind: UInt8(truncatingIfNeeded: kind), offset: offset, length: length))
-    }
-    self.init(
-      trusted: Array(source), kind: kind, tenant: tenant, rowCount: rowCount, batchID: batchID, columns: columns)
+    layout = try FrameLayout(source, isVerified: true)
+    bytes = Array(source)
   }
 
   static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt64 {
@@ -96,10 +56,7 @@ package struct Frame: Sendable {
 
   /// The bytes of a column inside `frame`, which must be these bytes; empty where the frame has no such column.
   package func column(_ kind: UInt8, in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-    guard let column = columns.first(where: { $0.kind == kind }) else {
-      return UnsafeRawBufferPointer(start: nil, count: 0)
-    }
-    return UnsafeRawBufferPointer(rebasing: frame[column.offset..<(column.offset + column.length)])
+    layout.column(kind, in: frame)
   }
 }
 
@@ -144,9 +101,9 @@ package struct FrameBuilder {
   package func build(kind: Frame.Kind, tenant: TenantID, rowCount: Int, batchID: Hash128) -> Frame? {
     let tenantBytes = Array(tenant.description.utf8)
     var offset = aligned(Frame.headerBytes + tenantBytes.count) + columns.count * Frame.columnEntryBytes
-    var entries: [Frame.Column] = []
+    var entries: [FrameLayout.Column] = []
     for column in columns {
-      entries.append(Frame.Column(kind: column.kind, offset: offset, length: column.length))
+      entries.append(FrameLayout.Column(kind: column.kind, offset: offset, length: column.length))
       offset = aligned(offset + column.length)
     }
     guard offset <= Frame.bytesMax, let rows = UInt32(exactly: rowCount), columns.count <= 255 else { return nil }
@@ -168,12 +125,12 @@ package struct FrameBuilder {
       head.append(UInt32(truncatingIfNeeded: entry.length))
     }
     return Frame(
-      trusted: assembled(head.bytes, entries, byteCount: offset), kind: kind, tenant: tenant, rowCount: rowCount,
-      batchID: batchID, columns: entries)
+      trusted: assembled(head.bytes, entries, byteCount: offset),
+      FrameLayout(kind: kind, tenant: tenant, rowCount: rowCount, batchID: batchID, columns: entries))
   }
 
   /// Head and columns at their places in one buffer, zeros between them, and the checksum over all.
-  private func assembled(_ head: [UInt8], _ entries: [Frame.Column], byteCount: Int) -> [UInt8] {
+  private func assembled(_ head: [UInt8], _ entries: [FrameLayout.Column], byteCount: Int) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
       let target = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<byteCount])
       target.copyBytes(from: head)

@@ -27,21 +27,33 @@ package struct SeriesBatch: Sendable {
 
   /// Checks the columns' shapes against each other, so that reading rows cannot leave them.
   package init(validating frame: Frame) throws(MalformedBytes) {
-    guard frame.kind == .seriesSamples else { throw .invalid("not a batch of samples") }
     var problem: MalformedBytes?
     var counts = (samples: 0, histograms: 0, exemplars: 0)
     frame.bytes.withUnsafeBytes { bytes in
-      do throws(MalformedBytes) { counts = try Self.validate(frame, bytes) } catch { problem = error }
+      do throws(MalformedBytes) {
+        counts = try Self.validate(frame.layout, SeriesRows(frame.layout, bytes))
+      } catch { problem = error }
     }
     if let problem { throw problem }
     self.frame = frame
     (sampleCount, histogramCount, exemplarCount) = (counts.samples, counts.histograms, counts.exemplars)
   }
 
+  /// Reads the rows of a batch where it lies, in a record of the log whose checksum was just found to hold; checks what
+  /// the other ways to a batch check.
+  package static func withRows<Result>(
+    logged bytes: UnsafeRawBufferPointer, _ body: (SeriesRows) throws -> Result
+  ) throws -> Result {
+    let layout = try FrameLayout(bytes, isVerified: true)
+    let rows = SeriesRows(layout, bytes)
+    _ = try validate(layout, rows)
+    return try body(rows)
+  }
+
   private static func validate(
-    _ frame: Frame, _ bytes: UnsafeRawBufferPointer
+    _ frame: FrameLayout, _ rows: SeriesRows
   ) throws(MalformedBytes) -> (samples: Int, histograms: Int, exemplars: Int) {
-    let rows = SeriesRows(frame, bytes)
+    guard frame.kind == .seriesSamples else { throw .invalid("not a batch of samples") }
     guard rows.ids.count == frame.rowCount * Hash128.byteCount else { throw .invalid("series ids and rows disagree") }
     let samples = rows.values.count / 8
     guard rows.values.count % 8 == 0, rows.timestamps.count % 8 == 0 else { throw .invalid("sample columns are cut") }
@@ -84,7 +96,7 @@ package struct SeriesBatch: Sendable {
 
   /// Reads the rows in place.
   package func withRows<Result>(_ body: (SeriesRows) throws -> Result) rethrows -> Result {
-    try frame.bytes.withUnsafeBytes { try body(SeriesRows(frame, $0)) }
+    try frame.bytes.withUnsafeBytes { try body(SeriesRows(frame.layout, $0)) }
   }
 }
 
@@ -102,7 +114,7 @@ package struct SeriesBatch: Sendable {
   @usableFromInline package let seriesCount: Int
   @usableFromInline let hasOneTimestamp: Bool
 
-  init(_ frame: Frame, _ bytes: UnsafeRawBufferPointer) {
+  init(_ frame: FrameLayout, _ bytes: UnsafeRawBufferPointer) {
     typealias Kind = SeriesBatch.ColumnKind
     ids = frame.column(Kind.seriesIDs, in: bytes)
     ends = frame.column(Kind.sampleEnds, in: bytes)
@@ -116,6 +128,9 @@ package struct SeriesBatch: Sendable {
     seriesCount = frame.rowCount
     hasOneTimestamp = timestamps.count == 8 && values.count != 8
   }
+
+  /// Whether each row has one float sample, numbered as the row is, and none says when its count began: most batches.
+  @inlinable package var isOneEach: Bool { ends.isEmpty && starts.isEmpty && !values.isEmpty }
 
   @inlinable @inline(__always) package func seriesID(_ row: Int) -> SeriesID {
     let low = ids.loadUnaligned(fromByteOffset: row * 16, as: UInt64.self)
