@@ -2,7 +2,6 @@ import NeedletailEnvironment
 import NeedletailOTLP
 import NeedletailTelemetry
 import NeedletailWire
-import Synchronization
 import Testing
 
 @testable import NeedletailCollector
@@ -23,7 +22,7 @@ private final class Store: BatchSink {
     var failures: [SinkError?] = []
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   var failure: SinkError? {
     get { state.withLock { $0.failure } }

@@ -3,14 +3,13 @@ import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailStorageSimulation
 import NeedletailTelemetry
-import Synchronization
 import Testing
 
 @testable import NeedletailEvents
 
 /// A number that tasks share.
 private final class Counter: Sendable {
-  let value = Mutex(0)
+  let value = Lock(0)
 }
 
 @Suite("Events survive") struct DurabilityTests {

@@ -1,6 +1,5 @@
 import NeedletailEnvironment
 import NeedletailSimulation
-import Synchronization
 
 /// A disk that tells a test before each of its calls, on the thread that makes it: what the test does then happens in
 /// the middle of what is being tested.
@@ -13,7 +12,7 @@ final class WatchedFileSystem: FileSystem {
   typealias Watcher = @Sendable (Call) -> Void
 
   private let disk: FaultyFileSystem
-  private let watcher = Mutex<Watcher?>(nil)
+  private let watcher = Lock<Watcher?>(nil)
 
   init(_ disk: FaultyFileSystem) { self.disk = disk }
 

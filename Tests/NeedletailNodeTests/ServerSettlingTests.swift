@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import NeedletailEnvironment
 import Testing
 
 @testable import NeedletailNode
@@ -73,7 +73,7 @@ struct ServerSettlingTests {
 
   /// Lets a merger's body ask for the merger that runs it.
   private final class Held: Sendable {
-    let held = Mutex<SignalMerger?>(nil)
+    let held = Lock<SignalMerger?>(nil)
     var get: SignalMerger? { held.withLock { $0 } }
   }
 }

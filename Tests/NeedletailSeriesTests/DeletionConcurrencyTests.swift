@@ -1,8 +1,8 @@
+import NeedletailEnvironment
 import NeedletailBlocks
 import NeedletailSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
-import Synchronization
 import Testing
 
 @testable import NeedletailSeries
@@ -19,7 +19,7 @@ struct DeletionConcurrencyTests {
   }
 
   private final class Shared: Sendable {
-    private let progress = Mutex(Progress())
+    private let progress = Lock(Progress())
 
     func withLock<Result: Sendable>(_ body: (inout Progress) -> Result) -> Result {
       progress.withLock { body(&$0) }

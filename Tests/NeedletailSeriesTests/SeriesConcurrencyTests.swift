@@ -1,8 +1,8 @@
+import NeedletailEnvironment
 import NeedletailBlocks
 import NeedletailSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
-import Synchronization
 import Testing
 
 @testable import NeedletailSeries
@@ -11,8 +11,8 @@ import Testing
 struct SeriesConcurrencyTests {
   /// How far the writers have come.
   private final class Progress: Sendable {
-    let acknowledged = Mutex([Int](repeating: 0, count: writers))
-    private let done = Mutex(false)
+    let acknowledged = Lock([Int](repeating: 0, count: writers))
+    private let done = Lock(false)
 
     var isDone: Bool {
       get { done.withLock { $0 } }

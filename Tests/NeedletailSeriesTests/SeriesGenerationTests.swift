@@ -1,8 +1,8 @@
+import NeedletailEnvironment
 import NeedletailBlocks
 import NeedletailSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
-import Synchronization
 import Testing
 
 @testable import NeedletailSeries
@@ -11,7 +11,7 @@ import Testing
 struct SeriesGenerationTests {
   /// How far the writer has come.
   private final class Progress: Sendable {
-    private let state = Mutex((acknowledged: 0, isDone: false))
+    private let state = Lock((acknowledged: 0, isDone: false))
 
     var acknowledged: Int {
       get { state.withLock { $0.acknowledged } }

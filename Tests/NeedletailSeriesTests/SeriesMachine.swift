@@ -4,7 +4,6 @@ import NeedletailSimulation
 import NeedletailStorageSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
-import Synchronization
 
 @testable import NeedletailSeries
 
@@ -41,7 +40,7 @@ final class SeriesMachine: Sendable {
 
   /// Appends and commits until the append is answered.
   func append(_ batch: SeriesBatch, _ definitions: SeriesDefinitions?) async throws -> SeriesAppendOutcome {
-    let isDone = Mutex(false)
+    let isDone = Lock(false)
     let engine = engine
     async let outcome = {
       defer { isDone.withLock { $0 = true } }

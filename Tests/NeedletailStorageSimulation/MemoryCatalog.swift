@@ -1,5 +1,5 @@
+import NeedletailEnvironment
 import NeedletailBlocks
-import Synchronization
 
 /// A catalog without a disk: each call is atomic, and what it did stays for as long as the object lives.
 ///
@@ -45,7 +45,7 @@ package final class MemoryCatalog: PartCatalog {
     }
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   /// An empty catalog.
   package init() {}

@@ -1,11 +1,11 @@
+import NeedletailEnvironment
+
 // The catalog over SQLite in WAL mode with synchronous=FULL: a transaction that returned survives a power cut. One
 // connection, one transaction at a time; the tables are small (one row per part), so nothing here needs to be fast.
 
-import Synchronization
-
 /// The catalog of a real data folder.
 package final class SQLiteCatalog: PartCatalog {
-  let database: Mutex<SQLiteDatabase>
+  let database: Lock<SQLiteDatabase>
   private let path: String
 
   /// The version of the tables, kept in SQLite's `user_version`.
@@ -39,7 +39,7 @@ package final class SQLiteCatalog: PartCatalog {
     do throws(SQLiteError) {
       var database = try SQLiteDatabase(path: path)
       try Self.prepare(&database)
-      self.database = Mutex(database)
+      self.database = Lock(database)
     } catch {
       throw Self.wrap("open", path, error)
     }
@@ -54,7 +54,7 @@ package final class SQLiteCatalog: PartCatalog {
       var database = try SQLiteDatabase(path: path, isReadOnly: true)
       let found = try database.rows("PRAGMA user_version") { (row) throws(SQLiteError) in try row.integer(0) }.first
       guard found == Self.version else { throw .unexpected("its tables have version \(found ?? 0)") }
-      self.database = Mutex(database)
+      self.database = Lock(database)
     } catch {
       throw Self.wrap("read", path, error)
     }

@@ -7,7 +7,6 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 /// The engine of one kind of events: a node has one for logs and one for spans.
 package final class EventEngine: Sendable {
@@ -47,7 +46,7 @@ package final class EventEngine: Sendable {
   let clock: any WallClock
   let slots: SlotMap
   let streams = StreamTable()
-  let state = Mutex(State())
+  let state = Lock(State())
   let catalog: any PartCatalog
   let folder: PartsFolder
 

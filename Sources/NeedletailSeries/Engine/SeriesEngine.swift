@@ -1,7 +1,6 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 // The time-series engine: a head in memory, the parts that it was flushed to, and how a query sees both as one.
 //
@@ -50,12 +49,12 @@ package final class SeriesEngine: JournalParticipant {
   let catalog: any PartCatalog
   let folder: PartsFolder
   let indexBlocks: PartBlockCache
-  let state: Mutex<State>
+  let state: Lock<State>
   /// Held, ahead of the state's lock and across a commit, by whatever replaces or removes parts and by a deletion, so
   /// that the parts which a deletion names are those that there are.
-  let replacing = Mutex<Void>(())
-  let counters = Mutex(SeriesStatistics())
-  private let journal = Mutex<Journal?>(nil)
+  let replacing = Lock<Void>(())
+  let counters = Lock(SeriesStatistics())
+  private let journal = Lock<Journal?>(nil)
 
   /// Opens the parts that the catalog lists.
   ///
@@ -81,7 +80,7 @@ package final class SeriesEngine: JournalParticipant {
     }
     state.metadata.add(of: [], state.parts.byAge)
     state.add(try catalog.tombstones())
-    self.state = Mutex(state)
+    self.state = Lock(state)
   }
 
   /// Takes the journal that appends go through.

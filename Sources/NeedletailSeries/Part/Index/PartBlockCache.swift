@@ -1,5 +1,5 @@
 import NeedletailBlocks
-import Synchronization
+import NeedletailEnvironment
 
 /// A block of a part's index, decoded.
 enum PartBlock: Sendable {
@@ -47,7 +47,7 @@ final class PartBlockCache: Sendable {
   private static let entryBytes = 128
 
   private let bytesMax: Int
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(bytesMax: Int) { self.bytesMax = bytesMax }
 
