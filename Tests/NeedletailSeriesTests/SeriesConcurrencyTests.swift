@@ -95,35 +95,55 @@ struct SeriesConcurrencyTests {
     #expect(answer.samples.count == Self.writers)
   }
 
-  /// A stress: the instant between a list and its readers is short, so that it rarely meets a reader that is too old.
+  /// As many series that nobody has seen before, more than a page of the directory holds.
+  private static func fresh(_ round: Int, now: Int64) throws -> (SeriesBatch, SeriesDefinitions) {
+    var builder = SeriesBatchBuilder()
+    var definitions = SeriesDefinitionsBuilder()
+    for index in 0..<2500 {
+      let labels = LabelSet(["__name__": "m", "round": "\(round)", "series": "\(index)"])
+      let id = SeriesID(labels, tenant: .default)
+      builder.beginSeries(id)
+      builder.append(timestamp: now - 1000, valueBits: 0)
+      definitions.append(id, labels: labels)
+    }
+    let batch = builder.build(tenant: .default, batchID: Hash128(high: 7, low: UInt64(round)))
+    let built = definitions.build(tenant: .default)
+    return (try #require(batch), try #require(built))
+  }
+
+  @Test("series that come at the instant before a query lists its series are among them, and can be read")
+  func newSeriesBeforeListing() async throws {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: 3))
+    let (first, labels) = try Self.fresh(0, now: machine.nowMilliseconds)
+    _ = try await machine.append(first, labels)
+    // With a part beside the head, identities and labels of both are compared.
+    _ = try machine.journal.flush()
+    let (late, lateLabels) = try Self.fresh(1, now: machine.nowMilliseconds)
+    var snapshot = machine.engine.snapshot(.default, .all)
+    var outcome: SeriesAppendOutcome?
+    let gathering = try snapshot.gather([], limit: .max) {
+      outcome = try? machine.engine.appendInMemory(late, lateLabels, to: machine.journal).result
+    }
+    #expect(outcome?.accepted == 2500)
+    #expect(gathering.count == 5000 && snapshot.damages.isEmpty)
+    var readers = SourceReaders(snapshot.sources)
+    for entry in 0..<gathering.count { _ = try readers.labels(gathering.first(of: entry)) }
+  }
+
+  /// A stress; the test above meets the instant for certain.
   @Test("series that come while a query looks for some do not upset it, page after page")
   func newSeries() async throws {
     let machine = try SeriesMachine(FaultyFileSystem(seed: 2))
     let engine = machine.engine
     let now = machine.nowMilliseconds
-    /// As many series that nobody has seen before, more than a page of the directory holds.
-    func fresh(_ round: Int) throws -> (SeriesBatch, SeriesDefinitions) {
-      var builder = SeriesBatchBuilder()
-      var definitions = SeriesDefinitionsBuilder()
-      for index in 0..<2500 {
-        let labels = LabelSet(["__name__": "m", "round": "\(round)", "series": "\(index)"])
-        let id = SeriesID(labels, tenant: .default)
-        builder.beginSeries(id)
-        builder.append(timestamp: now - 1000, valueBits: 0)
-        definitions.append(id, labels: labels)
-      }
-      let batch = builder.build(tenant: .default, batchID: Hash128(high: 7, low: UInt64(round)))
-      let built = definitions.build(tenant: .default)
-      return (try #require(batch), try #require(built))
-    }
-    let first = try fresh(0)
+    let first = try Self.fresh(0, now: now)
     _ = try await machine.append(first.0, first.1)
     _ = try machine.journal.flush()
     let progress = Progress()
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         for round in 1..<12 {
-          let next = try fresh(round)
+          let next = try Self.fresh(round, now: now)
           _ = try await machine.append(next.0, next.1)
         }
         progress.isDone = true

@@ -94,6 +94,17 @@ package final class EventEngine: Sendable {
   package func append(_ batch: EventBatch) async throws(EventEngineError) -> EventAppendOutcome {
     guard batch.isSpans == isSpans else { throw .wrongKind }
     guard let journal = state.withLock({ $0.journal }) else { throw .notAttached }
+    let (outcome, position) = try appendInMemory(batch, to: journal)
+    guard let position else { return outcome }
+    do throws(JournalError) { try await journal.awaitDurable(position) } catch { throw .journal(error) }
+    return outcome
+  }
+
+  /// Stores a batch; what the journal has up to the position must be durable before it is acknowledged. No position:
+  /// nothing was kept.
+  func appendInMemory(
+    _ batch: EventBatch, to journal: Journal
+  ) throws(EventEngineError) -> (result: EventAppendOutcome, position: LogPosition?) {
     let bounds = acceptedTimes()
     let prepared: PreparedBatch
     do throws(MalformedBytes) {
@@ -102,20 +113,18 @@ package final class EventEngine: Sendable {
       throw .malformed(error)
     }
     guard !prepared.rows.isEmpty else {
-      return state.withLock { state in
+      let outcome = state.withLock { state in
         count(EventAppendOutcome(tooOld: prepared.tooOld, tooNew: prepared.tooNew), in: &state)
       }
+      return (outcome, nil)
     }
-    let appended: (result: EventAppendOutcome, position: LogPosition)
     do {
-      appended = try journal.append { transaction in try self.log(prepared, bounds: bounds, in: &transaction) }
+      return try journal.append { transaction in try self.log(prepared, bounds: bounds, in: &transaction) }
     } catch let error as JournalError {
       throw .journal(error)
     } catch {
       throw .notAttached
     }
-    do throws(JournalError) { try await journal.awaitDurable(appended.position) } catch { throw .journal(error) }
-    return appended.result
   }
 
   /// The times that are accepted now.
