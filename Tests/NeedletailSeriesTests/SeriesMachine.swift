@@ -20,13 +20,14 @@ final class SeriesMachine: Sendable {
   init(
     _ disk: FaultyFileSystem, _ catalog: MemoryCatalog = MemoryCatalog(), clock: ManualClock = ManualClock(),
     options: SeriesEngineOptions = SeriesEngineOptions(
-      retention: .forever, blockBytes: 2048, mergeFanIn: 3, closedDayQuietMilliseconds: 0)
+      retention: .forever, blockBytes: 2048, mergeFanIn: 3, closedDayQuietMilliseconds: 0),
+    watched: WatchedFileSystem? = nil
   ) throws {
     self.disk = disk
     self.catalog = catalog
     self.clock = clock
     folder = try DataFolder.open(
-      "/data", on: disk, random: SeededRandomSource(seed: 5), holder: "a test",
+      "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
       openCatalog: { (_) throws(CatalogError) in catalog })
     engine = try SeriesEngine(
       options: options, slots: .standard, clock: clock, folder: folder.parts, catalog: catalog)
