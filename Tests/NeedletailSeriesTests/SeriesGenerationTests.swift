@@ -1,4 +1,3 @@
-import NeedletailEnvironment
 import NeedletailBlocks
 import NeedletailSimulation
 import NeedletailTelemetry
@@ -9,27 +8,12 @@ import Testing
 
 @Suite("The directory over flushes")
 struct SeriesGenerationTests {
-  /// How far the writer has come.
-  private final class Progress: Sendable {
-    private let state = Lock((acknowledged: 0, isDone: false))
-
-    var acknowledged: Int {
-      get { state.withLock { $0.acknowledged } }
-      set { state.withLock { $0.acknowledged = newValue } }
-    }
-
-    var isDone: Bool {
-      get { state.withLock { $0.isDone } }
-      set { state.withLock { $0.isDone = newValue } }
-    }
-  }
-
-  private static func labels(_ number: Int) -> LabelSet {
+  static func labels(_ number: Int) -> LabelSet {
     LabelSet(["__name__": "m", "pod": "pod-\(number)", "zone": "\(number % 3)"])
   }
 
   /// One sample of each of some series.
-  private static func batch(_ numbers: Range<Int>, time: Int64) throws -> (SeriesBatch, SeriesDefinitions) {
+  static func batch(_ numbers: Range<Int>, time: Int64) throws -> (SeriesBatch, SeriesDefinitions) {
     var builder = SeriesBatchBuilder()
     var definitions = SeriesDefinitionsBuilder()
     for number in numbers {
@@ -144,52 +128,5 @@ struct SeriesGenerationTests {
     _ = try machine.journal.flush()
     #expect(try counts(machine) == [3, 4, 2, 1])
     #expect(machine.engine.state.withLock { $0.old == nil })
-  }
-
-  @Test("queries beside freezes and fresh directories see every acknowledged series, once")
-  func concurrency() async throws {
-    let machine = try SeriesMachine(FaultyFileSystem(seed: 5))
-    let engine = machine.engine
-    let now = machine.nowMilliseconds
-    let progress = Progress()
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask {
-        while !progress.isDone {
-          machine.journal.commitPending()
-          await Task.yield()
-        }
-      }
-      group.addTask {
-        while !progress.isDone {
-          _ = try machine.journal.flush()
-          await Task.yield()
-        }
-      }
-      group.addTask {
-        defer { progress.isDone = true }
-        for round in 0..<60 {
-          // Every round brings new series and lets older ones go.
-          let (batch, definitions) = try Self.batch(round * 20..<round * 20 + 30, time: now + Int64(round))
-          _ = try await engine.append(batch, definitions: definitions)
-          progress.acknowledged = round * 20 + 30
-        }
-      }
-      for _ in 0..<2 {
-        group.addTask {
-          while !progress.isDone {
-            let before = progress.acknowledged
-            var cursor = try engine.select(tenant: .default, [try LabelMatcher("pod", .matches, "pod-.*")], .all)
-            await Task.yield()
-            let found = try Answer(&cursor)
-            let answer = try #require(found)
-            #expect((0..<before).allSatisfy { answer.samples[Self.labels($0)] != nil })
-            let values = try engine.labelValues(tenant: .default, name: "pod", [], .all).elements
-            #expect(Set(values).count == values.count && values.count >= before)
-          }
-        }
-      }
-      try await group.waitForAll()
-    }
-    #expect(try answer(machine).samples.count == 1210)
   }
 }
