@@ -1,5 +1,5 @@
-import NeedletailEnvironment
 import NeedletailBlocks
+import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
@@ -32,16 +32,10 @@ struct DeletionConcurrencyTests {
 
   /// One sample of the series that stays and of the one that is deleted from.
   private static func write(_ round: Int, _ engine: SeriesEngine, base: Int64) async throws {
-    var builder = SeriesBatchBuilder()
-    var definitions = SeriesDefinitionsBuilder()
-    for name in ["kept", "gone"] {
-      let id = SeriesID(labels(name), tenant: .default)
-      definitions.append(id, labels: labels(name))
-      builder.beginSeries(id)
+    let new = try DefinedBatch([labels("kept"), labels("gone")], id: UInt64(round)) { _, builder in
       builder.append(timestamp: base + Int64(round), valueBits: UInt64(round))
     }
-    let batch = builder.build(tenant: .default, batchID: Hash128(high: 1, low: UInt64(round)))
-    _ = try await engine.append(try #require(batch), definitions: definitions.build(tenant: .default))
+    _ = try await engine.append(new.batch, definitions: new.definitions)
   }
 
   private static func check(_ engine: SeriesEngine, _ progress: Shared, base: Int64) async throws {

@@ -13,35 +13,19 @@ struct SeriesGenerationTests {
   }
 
   /// One sample of each of some series.
-  static func batch(_ numbers: Range<Int>, time: Int64) throws -> (SeriesBatch, SeriesDefinitions) {
-    var builder = SeriesBatchBuilder()
-    var definitions = SeriesDefinitionsBuilder()
-    for number in numbers {
-      let id = SeriesID(labels(number), tenant: .default)
-      builder.beginSeries(id)
-      builder.append(timestamp: time, valueBits: UInt64(number))
-      definitions.append(id, labels: labels(number))
-    }
-    let built = builder.build(tenant: .default, batchID: Hash128(high: 1, low: UInt64(bitPattern: time)))
-    let defined = definitions.build(tenant: .default)
-    return (try #require(built), try #require(defined))
+  static func batch(_ numbers: Range<Int>, time: Int64) throws -> DefinedBatch {
+    try DefinedBatch(numbers.map(labels), time: time)
   }
 
   private func append(
     _ numbers: Range<Int>, to machine: SeriesMachine, time: Int64, withDefinitions: Bool = true
   ) async throws {
-    let (batch, definitions) = try Self.batch(numbers, time: time)
-    _ = try await machine.append(batch, withDefinitions ? definitions : nil)
+    let new = try Self.batch(numbers, time: time)
+    _ = try await machine.append(new.batch, withDefinitions ? new.definitions : nil)
   }
 
   private func directory(_ machine: SeriesMachine) -> SeriesDirectory {
     machine.engine.state.withLock { $0.head.directory }
-  }
-
-  private func answer(_ machine: SeriesMachine) throws -> Answer {
-    var cursor = try machine.engine.select(tenant: .default, [], .all)
-    let answer = try Answer(&cursor)
-    return try #require(answer)
   }
 
   @Test("flushes keep the directory: the same numbers, labels and postings")
@@ -97,9 +81,9 @@ struct SeriesGenerationTests {
     }
     #expect(directories >= 4)
     #expect(most <= 500, "two generations are at least half, or the directory is fresh within one more")
-    #expect(try answer(machine).samples.count == 2400)
+    #expect(try read(machine).samples.count == 2400)
     machine = try machine.crash(.syncedOnly)
-    #expect(try answer(machine).samples.count == 2400)
+    #expect(try read(machine).samples.count == 2400)
   }
 
   @Test("while a frozen head waits for its flush, the labels of the directory before are known, and logged anew")
@@ -118,7 +102,7 @@ struct SeriesGenerationTests {
     try await append(10..<30, to: machine, time: now + 9, withDefinitions: false)
     #expect(directory(machine).records.count == 20)
     func counts(_ machine: SeriesMachine) throws -> [Int] {
-      let answer = try answer(machine)
+      let answer = try read(machine)
       return [0, 15, 25, 250].map { answer.samples[Self.labels($0)]?.count ?? 0 }
     }
     #expect(try counts(machine) == [3, 4, 2, 1])

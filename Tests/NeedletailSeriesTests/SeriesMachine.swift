@@ -4,6 +4,7 @@ import NeedletailSimulation
 import NeedletailStorageSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
+import Testing
 
 @testable import NeedletailSeries
 
@@ -95,6 +96,14 @@ struct Answer: Equatable {
   }
 
   init() {}
+}
+
+/// All that a query of a tenant finds, none of it damaged.
+func read(_ machine: SeriesMachine, _ tenant: TenantID = .default, _ range: TimeRange = .all) throws -> Answer {
+  var cursor = try machine.engine.select(tenant: tenant, [], range)
+  let answer = try #require(try Answer(&cursor))
+  #expect(cursor.damages.isEmpty)
+  return answer
 }
 
 extension NativeHistogram {
