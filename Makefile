@@ -9,7 +9,7 @@ RELEASE = NEEDLETAIL_ONLY=release $(BUILD) -c release --static-swift-stdlib -Xcc
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release demo test test-one fuzz lint format bench bench-peers bench-columns docs clean
+.PHONY: help setup build release demo test test-one tsan fuzz lint format bench bench-peers bench-columns docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,15 @@ test: setup ## Build and run every test.
 
 test-one: setup ## Build and test one target alone: make test-one TARGET=NeedletailSeries [FILTER=name]
 	NEEDLETAIL_ONLY=$(TARGET) $(SWIFT) test --no-color-diagnostics $(if $(FILTER),--filter '$(FILTER)')
+
+# The rooms whose tests do several things at once and build without a web server.
+TSAN_ROOMS = NeedletailEnvironment,NeedletailBlocks,NeedletailSeries,NeedletailEvents,NeedletailCollector
+
+tsan: setup ## Run the tests that do several things at once under ThreadSanitizer: make tsan [FILTER=name]
+	NEEDLETAIL_TSAN=1 NEEDLETAIL_ONLY=$(TSAN_ROOMS) SWIFT_BACKTRACE=enable=no \
+	  TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 suppressions=$(CURDIR)/Tests/thread-sanitizer.supp" \
+	  $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --no-color-diagnostics \
+	  --filter '$(or $(FILTER),ConcurrencyTests)'
 
 # NEEDLETAIL_FUZZ names libFuzzer's library, which the toolchain has for programs with a main of their own.
 FUZZ = NEEDLETAIL_FUZZ="$$(echo "$$(dirname "$$(command -v $(SWIFT))")"/../lib/clang/*/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a)" \

@@ -10,8 +10,12 @@ import PackageDescription
 /// them. These flags bar a package from being a dependency, so they are there only then.
 let fuzzing = ProcessInfo.processInfo.environment["NEEDLETAIL_FUZZ"] != nil
 
+/// `make tsan` builds with locks that tell ThreadSanitizer of themselves (`Lock` in NeedletailEnvironment).
+let watchingThreads = ProcessInfo.processInfo.environment["NEEDLETAIL_TSAN"] != nil
+
 let settings: [SwiftSetting] =
   [.enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error)]
+  + (watchingThreads ? [.define("NEEDLETAIL_TSAN")] : [])
   + (fuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])] : [])
 
 /// A room: its sources in Sources/NAME, its tests in Tests/NAMETests.
@@ -57,20 +61,24 @@ let libraries: [Target] = [
   .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
 ]
 
+let sanitizers: [Target] = watchingThreads ? [.systemLibrary(name: "CThreadSanitizer")] : []
+
 let rooms: [Target] = [
   // Floor 1
-  room("NeedletailEnvironment", []),
+  room("NeedletailEnvironment", watchingThreads ? ["CThreadSanitizer"] : []),
   room("NeedletailTelemetry", ["CXXHash", "CRE2"]),
   room("NeedletailOTLP", []),
   // Floor 2
-  room("NeedletailWire", ["NeedletailTelemetry", "NeedletailOTLP", "CSnappy", "CZstd", "CZlib", "CXXHash"]),
+  room(
+    "NeedletailWire",
+    ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "CSnappy", "CZstd", "CZlib", "CXXHash"]),
   room("NeedletailBlocks", ["NeedletailEnvironment", "NeedletailTelemetry", "CZstd", "CXXHash", "CSQLite"]),
   room("NeedletailQueryLanguage", ["NeedletailTelemetry"]),
   room("NeedletailCluster", ["NeedletailEnvironment", "NeedletailTelemetry"]),
   // Floor 3
   room("NeedletailSeries", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailBlocks"]),
   room("NeedletailEvents", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailBlocks"]),
-  room("NeedletailQueryEngine", ["NeedletailTelemetry", "NeedletailQueryLanguage"]),
+  room("NeedletailQueryEngine", ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailQueryLanguage"]),
   // Floor 4
   room(
     "NeedletailCollector",
@@ -114,7 +122,7 @@ let testRooms: [Target] = [
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailSimulation", swiftSettings: settings),
   .target(
-    name: "NeedletailStorageSimulation", dependencies: ["NeedletailBlocks"],
+    name: "NeedletailStorageSimulation", dependencies: ["NeedletailEnvironment", "NeedletailBlocks"],
     path: "Tests/NeedletailStorageSimulation", swiftSettings: settings),
   .target(
     name: "OTLPOracle", dependencies: [protobuf], path: "Tests/OTLPOracle", exclude: ["Protos", "README.md"]),
@@ -275,7 +283,7 @@ func selection(_ all: [Target], only: String?) -> [Target] {
 }
 
 let only = ProcessInfo.processInfo.environment["NEEDLETAIL_ONLY"]
-let targets = selection(libraries + rooms + testRooms + benchmarks + (fuzzing ? fuzzers : []), only: only)
+let targets = selection(libraries + sanitizers + rooms + testRooms + benchmarks + (fuzzing ? fuzzers : []), only: only)
 let names = Set(targets.map(\.name))
 let neededPackages = Set(targets.flatMap { standsOn($0).packages })
 

@@ -9,7 +9,6 @@
 //   quarantine/     what a repair took out of the way
 
 import NeedletailEnvironment
-import Synchronization
 
 /// A data folder that cannot be opened.
 package enum DataFolderError: Error, Sendable, CustomStringConvertible {
@@ -50,7 +49,7 @@ package final class DataFolder: Sendable {
   private let lock: any FileLock
   private let leftoverParts: Int
   /// Held while a snapshot is made.
-  let snapshotting = Mutex<Void>(())
+  let snapshotting = Lock<Void>(())
 
   private init(
     path: String, fileSystem: any FileSystem, catalog: any PartCatalog, parts: PartsFolder, slotCount: Int, id: String,

@@ -1,4 +1,4 @@
-import Synchronization
+import NeedletailEnvironment
 
 /// The bytes of undecoded and decoded bodies that may be in memory at one time.
 ///
@@ -6,7 +6,7 @@ import Synchronization
 package final class IngestBudget: Sendable {
   /// All that there is, in bytes.
   package let bytesMax: Int
-  private let used = Mutex(0)
+  private let used = Lock(0)
 
   package init(bytesMax: Int) { self.bytesMax = bytesMax }
 

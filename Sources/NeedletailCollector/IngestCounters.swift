@@ -1,6 +1,6 @@
+import NeedletailEnvironment
 import NeedletailOTLP
 import NeedletailWire
-import Synchronization
 
 /// The ledger of what came in: every sample, span and log record that was received is in one of accepted, rejected
 /// and dropped.
@@ -27,7 +27,7 @@ package final class IngestCounters: Sendable {
     }
   }
 
-  private let ledgers = Mutex<[OTLPSignal: Ledger]>([:])
+  private let ledgers = Lock<[OTLPSignal: Ledger]>([:])
 
   package init() {}
 

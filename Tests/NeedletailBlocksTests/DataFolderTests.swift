@@ -6,67 +6,15 @@ import Testing
 
 /// The real disk, the real catalog, the real thread.
 @Suite struct DataFolderTests {
-  private func withFolder(_ body: (String) async throws -> Void) async throws {
-    let path = "/tmp/needletail-blocks-" + PartID(SystemRandomSource().next()).folderName
-    let disk = PosixFileSystem()
-    try disk.createDirectory(path)
-    defer { try? disk.removeTree(path) }
-    try await body(path)
-  }
-
-  private func open(_ path: String) throws -> DataFolder {
+  func open(_ path: String) throws -> DataFolder {
     try DataFolder.open(
       path + "/data", on: PosixFileSystem(), random: SystemRandomSource(), holder: "process 7 of a test",
       openCatalog: { (path) throws(CatalogError) in try SQLiteCatalog(path: path) })
   }
 
-  @Test(
-    "Many tasks append at once; all that was awaited is there after a restart, through log and parts",
-    arguments: [
-      Durability.fsync, .interval(seconds: 1),
-    ])
-  func concurrentAppends(durability: Durability) async throws {
-    try await withFolder { path in
-      let folder = try open(path)
-      let engine = try TestEngine(folder)
-      let options = JournalOptions(durability: durability, segmentBytes: 16_384)
-      let (journal, _) = try folder.startJournal(participants: [engine], clock: SystemClock(), options: options)
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        for task in UInt64(0)..<8 {
-          group.addTask {
-            for step in UInt64(0)..<25 {
-              let number = task * 1000 + step
-              let position = try journal.append { transaction in
-                try transaction.log(.series(1), TestRecord.bytes(number))
-                engine.state.withLock { $0.head.append(number) }
-              }.position
-              try await journal.awaitDurable(position)
-            }
-          }
-        }
-        group.addTask { _ = try journal.flush() }
-        try await group.waitForAll()
-      }
-      #expect(engine.all.count == 200)
-      #expect(journal.pendingBytes == 0 || durability != .fsync)
-      journal.close()
-      #expect(throws: JournalError.closed) { try journal.append { _ in } }
-      folder.close()
-      let again = try open(path)
-      let restarted = try TestEngine(again)
-      let (second, report) = try again.startJournal(participants: [restarted], clock: SystemClock())
-      #expect(restarted.all == engine.all)
-      #expect(report.damages.isEmpty && report.tornTail == nil)
-      _ = try second.flush()
-      #expect(try PosixFileSystem().list(path + "/data/log").isEmpty)
-      second.close()
-      again.close()
-    }
-  }
-
   @Test("A second opening is refused and told who holds the folder; slots and identity stay")
-  func lockAndSettings() async throws {
-    try await withFolder { path in
+  func lockAndSettings() throws {
+    try withScratchFolder { path in
       let folder = try open(path)
       let error = #expect(throws: DataFolderError.self) { try open(path) }
       #expect("\(try #require(error))".contains("process 7 of a test"))
@@ -81,8 +29,8 @@ import Testing
   }
 
   @Test("The SQLite catalog does what the one in memory does, and remembers it")
-  func catalogs() async throws {
-    try await withFolder { path in
+  func catalogs() throws {
+    try withScratchFolder { path in
       let memory = MemoryCatalog()
       var sqlite = try SQLiteCatalog(path: path + "/catalog.sqlite")
       var random = SeededGenerator(seed: 1)

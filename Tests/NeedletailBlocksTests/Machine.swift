@@ -3,7 +3,6 @@ import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailStorageSimulation
 import NeedletailTelemetry
-import Synchronization
 
 /// A record of the tests: its number decides all of its bytes, so a reader can tell what was sent from what was not.
 enum TestRecord {
@@ -41,7 +40,7 @@ final class TestEngine: JournalParticipant {
 
   struct PublishFailure: Error {}
 
-  let state = Mutex(State())
+  let state = Lock(State())
   let recordKinds = [LogRecordKind.series(1)]
   private let folder: PartsFolder
 

@@ -6,7 +6,7 @@ import Testing
 
 /// What the catalog makes of a full disk, a damaged file, a second opening and a folder of an older program.
 @Suite struct SQLiteCatalogTests {
-  private func record(_ number: UInt64) -> PartRecord {
+  func record(_ number: UInt64) -> PartRecord {
     PartRecord(
       id: PartID(number),
       summary: PartSummary(
@@ -200,45 +200,6 @@ import Testing
       #expect(try other.setting(.slotCount) == "2")
       try other.set(.slotCount, to: "3")
       #expect(try catalog.setting(.slotCount) == "3")
-    }
-  }
-
-  @Test("Of two connections and several tasks that commit at once every commit that returned is there, whole")
-  func contention() async throws {
-    let folder = "/tmp/needletail-blocks-" + PartID(SystemRandomSource().next()).folderName
-    try PosixFileSystem().createDirectory(folder)
-    defer { try? PosixFileSystem().removeTree(folder) }
-    let path = folder + "/catalog.sqlite"
-    let catalogs = [try SQLiteCatalog(path: path), try SQLiteCatalog(path: path)]
-    let refusals = try await withThrowingTaskGroup(of: Int.self) { group in
-      for task in 0..<4 as Range<UInt64> {
-        group.addTask {
-          let catalog = catalogs[Int(task % 2)]
-          var refusals = 0
-          for step in 0..<25 as Range<UInt64> {
-            let first = task * 100 + step * 2 + 1
-            let pair = [self.record(first), self.record(first + 1)]
-            while true {
-              do throws(CatalogError) {
-                try catalog.commit(adding: pair, removing: [], flushedThroughGeneration: first)
-                break
-              } catch {
-                guard error.message.contains("database is locked") else { throw error }
-                refusals += 1
-                await Task.yield()
-              }
-            }
-          }
-          return refusals
-        }
-      }
-      return try await group.reduce(0, +)
-    }
-    let expected = (0..<4 as Range<UInt64>).flatMap { task in (1...50).map { record(task * 100 + $0) } }
-    for catalog in catalogs + [try SQLiteCatalog(path: path)] {
-      #expect(try catalog.list(.logs) == expected, "\(refusals) refusals")
-      #expect(try catalog.nextPartID() == PartID(351))
-      #expect(try catalog.flushedThroughGeneration() == 349)
     }
   }
 

@@ -12,6 +12,15 @@ func withScratchFolder(_ body: (String) throws -> Void) throws {
   try body(path)
 }
 
+/// The same for a body that suspends.
+func withScratchFolder(_ body: (String) async throws -> Void) async throws {
+  let path = "/tmp/needletail-blocks-" + PartID(SystemRandomSource().next()).folderName
+  let disk = PosixFileSystem()
+  try disk.createDirectory(path)
+  defer { try? disk.removeTree(path) }
+  try await body(path)
+}
+
 /// SQLite itself, through the few calls that the catalog makes.
 @Suite struct SQLiteDatabaseTests {
   private func withDatabase(_ body: (inout SQLiteDatabase) throws -> Void) throws {

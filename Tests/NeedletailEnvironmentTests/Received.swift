@@ -1,8 +1,8 @@
-import Synchronization
+import NeedletailEnvironment
 
 /// Collects what handlers are given.
 final class Received: Sendable {
-  private let collected = Mutex<[UInt8]>([])
+  private let collected = Lock<[UInt8]>([])
 
   func add(_ message: [UInt8]) { collected.withLock { $0 += message } }
 

@@ -2,7 +2,6 @@ import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailStorageSimulation
 import NeedletailTelemetry
-import Synchronization
 import Testing
 
 @testable import NeedletailEvents
@@ -69,7 +68,7 @@ import Testing
     }
     let (spans, id) = (machine.spans, id)
     let skipped = searches ? 1 : 0
-    let read = Mutex<[String]>([])
+    let read = Lock<[String]>([])
     // A search reads a block for the span that matches, and then begins to look up its trace.
     watched.watch { call in
       guard call.operation == .read else { return }

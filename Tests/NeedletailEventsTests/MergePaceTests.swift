@@ -1,6 +1,6 @@
 import NeedletailBlocks
+import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 import Testing
 
 @testable import NeedletailEvents
@@ -29,7 +29,7 @@ import Testing
     let (logs, journal, clock) = (machine.logs, machine.journal, machine.clock)
     let fresh = [(EventStream(), LogRecord(timeNanoseconds: now + 1, body: .string("newest")))]
     _ = try await logs.append(try makeBatch(fresh, id: 99))
-    let isDone = Mutex(false)
+    let isDone = Lock(false)
     let pace = PacedWork(WorkLimits(bytesPerSecond: 1000), clock: clock) { slice in
       clock.advance(nanoseconds: slice)
       let isFirst = isDone.withLock { isDone in

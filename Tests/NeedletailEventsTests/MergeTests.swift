@@ -3,7 +3,6 @@ import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailStorageSimulation
 import NeedletailTelemetry
-import Synchronization
 import Testing
 
 @testable import NeedletailEvents
@@ -95,7 +94,7 @@ import Testing
     machine.clock.advance(nanoseconds: 3 * day)
     let newest = [(EventStream(), LogRecord(timeNanoseconds: later, body: .string("newest")))]
     _ = try await machine.logs.append(try makeBatch(newest))
-    let dropped = Mutex<Int?>(nil)
+    let dropped = Lock<Int?>(nil)
     let (logs, journal) = (machine.logs, machine.journal)
     watched.once(before: { $0.operation == .createDirectory }) {
       // On the thread of the merge: a lock that it holds would never be given to these.
@@ -122,7 +121,7 @@ import Testing
     try await makeParts(8, on: machine)
     let expected = try bodies(machine)
     let logs = machine.logs
-    let filesRead = Mutex<Set<String>>([])
+    let filesRead = Lock<Set<String>>([])
     watched.once(before: { $0.operation == operation }) {
       withUnsafeCurrentTask { $0?.cancel() }
       watched.watch { call in if call.operation == .read { filesRead.withLock { _ = $0.insert(call.path) } } }

@@ -1,7 +1,7 @@
 import Logging
+import NeedletailEnvironment
 import NeedletailSimulation
 import ServiceLifecycle
-import Synchronization
 import Testing
 
 @testable import NeedletailNode
@@ -44,8 +44,8 @@ struct MergeLoopTests {
   @Test("after a failure there is a long pause, the other signals have their turn, and merges are counted")
   func failure() async {
     let counters = MaintenanceCounters()
-    let calls = Mutex(0)
-    let pauses = Mutex<[Duration]>([])
+    let calls = Lock(0)
+    let pauses = Lock<[Duration]>([])
     let failing: MergeLoop.Merge = {
       let call = calls.withLock { calls in
         calls += 1

@@ -1,5 +1,5 @@
+import NeedletailEnvironment
 import NeedletailSimulation
-import Synchronization
 import Testing
 
 @testable import NeedletailNode
@@ -9,7 +9,7 @@ struct QueryDeadlinesTests {
   @Test("what is beyond its time is ended once, what was forgotten or has time left is not")
   func sweeping() {
     let deadlines = QueryDeadlines(clock: ManualClock())
-    let ended = Mutex<[String]>([])
+    let ended = Lock<[String]>([])
     func add(_ name: String, _ deadline: Int64) -> UInt64 {
       deadlines.add(deadline) { ended.withLock { $0.append(name) } }
     }

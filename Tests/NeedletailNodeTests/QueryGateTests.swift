@@ -1,5 +1,5 @@
+import NeedletailEnvironment
 import NeedletailQueryEngine
-import Synchronization
 import Testing
 
 @testable import NeedletailNode
@@ -8,7 +8,7 @@ import Testing
 struct QueryGateTests {
   /// Holds a task until it is let go.
   private final class Latch: Sendable {
-    private let state = Mutex<(isOpen: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
+    private let state = Lock<(isOpen: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
 
     func wait() async {
       await withCheckedContinuation { continuation in

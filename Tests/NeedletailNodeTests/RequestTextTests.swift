@@ -1,6 +1,6 @@
 import Logging
+import NeedletailEnvironment
 import NeedletailOTLP
-import Synchronization
 import Testing
 
 @testable import NeedletailNode
@@ -73,7 +73,7 @@ struct RequestTextTests {
 
   @Test("a log line is one line whatever is logged")
   func logLines() {
-    let lines = Mutex<[UInt8]>([])
+    let lines = Lock<[UInt8]>([])
     var logger = Logger(
       label: "test", factory: { LogfmtHandler(label: $0) { line in lines.withLock { $0 += line } } })
     logger[metadataKey: "bad key\n"] = "a\u{1b}[31m\nlevel=forged"

@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import Synchronization
+import NeedletailEnvironment
 import Testing
 
 @testable import NeedletailNode
@@ -79,7 +79,7 @@ struct ServerDamageTests {
     let folder = try TemporaryFolder()
     try await makeParts(folder)
     let part = try damage(folder, "header", beside: "samples", at: 30)
-    let lines = Mutex<[String]>([])
+    let lines = Lock<[String]>([])
     let collected = LineCollector(lines: { line in lines.withLock { $0.append(line) } })
     let now = now
     try await RunningServer.run(folder: folder, logger: collected.logger) { server async throws -> Void in

@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import Synchronization
+import NeedletailEnvironment
 import Testing
 
 @testable import NeedletailNode
@@ -9,7 +9,7 @@ import Testing
 struct ServerLogTests {
   /// Takes log lines.
   private final class Lines: Sendable {
-    private let lines = Mutex<[String]>([])
+    private let lines = Lock<[String]>([])
     func logger(_ level: Logger.Level) -> Logger {
       Logger(
         label: "needletail",

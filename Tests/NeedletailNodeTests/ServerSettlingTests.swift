@@ -2,7 +2,6 @@ import Foundation
 import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailTelemetry
-import Synchronization
 import Testing
 
 @testable import NeedletailNode
@@ -111,7 +110,7 @@ struct ServerSettlingTests {
 
   /// Lets a merger's body ask for the merger that runs it.
   private final class Held: Sendable {
-    let held = Mutex<SignalMerger?>(nil)
+    let held = Lock<SignalMerger?>(nil)
     var get: SignalMerger? { held.withLock { $0 } }
   }
 }

@@ -1,8 +1,8 @@
 import NeedletailBlocks
+import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
-import Synchronization
 import Testing
 
 @testable import NeedletailSeries
@@ -19,7 +19,7 @@ struct DeletionConcurrencyTests {
   }
 
   private final class Shared: Sendable {
-    private let progress = Mutex(Progress())
+    private let progress = Lock(Progress())
 
     func withLock<Result: Sendable>(_ body: (inout Progress) -> Result) -> Result {
       progress.withLock { body(&$0) }
@@ -32,16 +32,10 @@ struct DeletionConcurrencyTests {
 
   /// One sample of the series that stays and of the one that is deleted from.
   private static func write(_ round: Int, _ engine: SeriesEngine, base: Int64) async throws {
-    var builder = SeriesBatchBuilder()
-    var definitions = SeriesDefinitionsBuilder()
-    for name in ["kept", "gone"] {
-      let id = SeriesID(labels(name), tenant: .default)
-      definitions.append(id, labels: labels(name))
-      builder.beginSeries(id)
+    let new = try DefinedBatch([labels("kept"), labels("gone")], id: UInt64(round)) { _, builder in
       builder.append(timestamp: base + Int64(round), valueBits: UInt64(round))
     }
-    let batch = builder.build(tenant: .default, batchID: Hash128(high: 1, low: UInt64(round)))
-    _ = try await engine.append(try #require(batch), definitions: definitions.build(tenant: .default))
+    _ = try await engine.append(new.batch, definitions: new.definitions)
   }
 
   private static func check(_ engine: SeriesEngine, _ progress: Shared, base: Int64) async throws {

@@ -1,7 +1,7 @@
+import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
-import Synchronization
 import Testing
 
 @testable import NeedletailSeries
@@ -211,7 +211,7 @@ struct HeadDigestTests {
       next.add(.sample(id, start + Int64(index) * 1000, UInt64(index)))
       prefixes.append(next)
     }
-    let acknowledged = Mutex(0)
+    let acknowledged = Lock(0)
     async let writing: Void = {
       for index in 0..<count {
         var builder = SeriesBatchBuilder()

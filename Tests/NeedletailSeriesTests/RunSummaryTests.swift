@@ -67,17 +67,14 @@ struct RunSummaryTests {
     let day = SeriesEngine.day(of: machine.nowMilliseconds) * SeriesEngine.dayMilliseconds
     var all: [(time: Int64, value: Double)] = []
     for round in 0..<3 {
-      var builder = SeriesBatchBuilder()
-      var definitions = SeriesDefinitionsBuilder()
-      definitions.append(SeriesID(up, tenant: .default), labels: up)
-      builder.beginSeries(SeriesID(up, tenant: .default))
-      for index in 0..<1500 {
-        let (time, value) = (day + Int64(round * 1500 + index) * 1000, Double(index % 400))
-        builder.append(timestamp: time, valueBits: value.bitPattern)
-        all.append((time, value))
+      let new = try DefinedBatch([up], id: UInt64(round)) { _, builder in
+        for index in 0..<1500 {
+          let (time, value) = (day + Int64(round * 1500 + index) * 1000, Double(index % 400))
+          builder.append(timestamp: time, valueBits: value.bitPattern)
+          all.append((time, value))
+        }
       }
-      let batch = builder.build(tenant: .default, batchID: Hash128(high: 1, low: UInt64(round)))
-      _ = try await machine.append(try #require(batch), definitions.build(tenant: .default))
+      _ = try await machine.append(new.batch, new.definitions)
       _ = try machine.journal.flush()
     }
     #expect(try machine.engine.mergeParts() == 2)

@@ -16,26 +16,13 @@ struct SeriesDeletionTests {
   private func append(
     _ machine: SeriesMachine, series: Range<Int>, times: [Int64], value: Double, tenant: TenantID = .default
   ) async throws {
-    var builder = SeriesBatchBuilder()
-    var definitions = SeriesDefinitionsBuilder()
-    for index in series {
-      let id = SeriesID(labels(index), tenant: tenant)
-      definitions.append(id, labels: labels(index))
-      builder.beginSeries(id)
+    let new = try DefinedBatch(series.map(labels), tenant: tenant, id: value.bitPattern) { _, builder in
       for time in times { builder.append(timestamp: time, valueBits: value.bitPattern) }
       for time in times.prefix(2) {
         builder.append(exemplar: Exemplar(timestampMilliseconds: time, value: value, labels: LabelSet(["t": "a"])))
       }
     }
-    let batch = builder.build(tenant: tenant, batchID: Hash128(high: 1, low: value.bitPattern))
-    _ = try await machine.append(try #require(batch), definitions.build(tenant: tenant))
-  }
-
-  private func read(_ machine: SeriesMachine, _ tenant: TenantID = .default) throws -> Answer {
-    var cursor = try machine.engine.select(tenant: tenant, [], .all)
-    let answer = try #require(try Answer(&cursor))
-    #expect(cursor.damages.isEmpty)
-    return answer
+    _ = try await machine.append(new.batch, new.definitions)
   }
 
   private func exemplars(_ machine: SeriesMachine, _ tenant: TenantID = .default) throws -> [Int64] {

@@ -178,13 +178,10 @@ struct SeriesDigestTests {
     let machine = try SeriesMachine(FaultyFileSystem(seed: 1), options: options)
     let id = SeriesID(labels(1), tenant: .default)
     let times = (0...2 as ClosedRange<Int64>).map { machine.nowMilliseconds - $0 * 86_400_000 - 1000 }
-    var builder = SeriesBatchBuilder()
-    var definitions = SeriesDefinitionsBuilder()
-    definitions.append(id, labels: labels(1))
-    builder.beginSeries(id)
-    for time in times.reversed() { builder.append(timestamp: time, valueBits: 1) }
-    let batch = builder.build(tenant: .default, batchID: Hash128(high: 1, low: 1))
-    _ = try await machine.append(try #require(batch), definitions.build(tenant: .default))
+    let new = try DefinedBatch([labels(1)]) { _, builder in
+      for time in times.reversed() { builder.append(timestamp: time, valueBits: 1) }
+    }
+    _ = try await machine.append(new.batch, new.definitions)
     let slot = SlotMap.standard.slot(of: id)
     func count() throws -> [UInt64] {
       try times.map { try machine.engine.digest(slot: slot, window: SeriesWindow(of: $0)).count }

@@ -25,11 +25,6 @@ private func definitions(_ sets: [LabelSet], metrics: [String: MetricMetadata] =
   return try #require(built)
 }
 
-private func answer(_ machine: SeriesMachine, _ matchers: [LabelMatcher] = []) throws -> Answer {
-  var cursor = try machine.engine.select(tenant: .default, matchers, .all)
-  return try #require(try Answer(&cursor))
-}
-
 @Suite("The series engine")
 struct SeriesEngineTests {
   let up = LabelSet(["__name__": "up", "job": "a"])
@@ -43,7 +38,7 @@ struct SeriesEngineTests {
     await #expect(throws: SeriesEngineError.unknownSeries([SeriesID(down, tenant: .default)])) {
       _ = try await machine.append(both, definitions([up]))
     }
-    #expect(try answer(machine) == Answer())
+    #expect(try read(machine) == Answer())
     #expect(machine.journal.pendingBytes == 0)
     #expect(try machine.engine.series(tenant: .default, [], .all).elements.isEmpty)
     #expect(machine.engine.statistics.batchesOfUnknownSeries == 1)
@@ -58,9 +53,9 @@ struct SeriesEngineTests {
     _ = try await machine.append(batch([(up, now + 1, 2)]), nil)
     machine = try machine.crash(.syncedOnly)
     #expect(machine.report.refusals.isEmpty)
-    #expect(try answer(machine).samples[up]?.count == 2)
+    #expect(try read(machine).samples[up]?.count == 2)
     _ = try await machine.append(batch([(up, now + 2, 3)]), nil)
-    #expect(try answer(machine).samples[up]?.count == 3)
+    #expect(try read(machine).samples[up]?.count == 3)
   }
 
   @Test("samples out of retention or too far in the future are counted, and the rest is kept")
@@ -74,12 +69,12 @@ struct SeriesEngineTests {
         (up, now + 600_001, 5), (up, .max, 6), (up, .min, 7),
       ]), definitions([up]))
     #expect(outcome == SeriesAppendOutcome(accepted: 3, outOfRetention: 2, tooFarInFuture: 2))
-    #expect(try answer(machine).samples[up]?.count == 3)
+    #expect(try read(machine).samples[up]?.count == 3)
     machine.clock.advance(nanoseconds: 1_200_000_000_000)
-    #expect(try answer(machine).samples[up]?.count == 2)
+    #expect(try read(machine).samples[up]?.count == 2)
     machine = try machine.crash(.syncedOnly)
-    #expect(try answer(machine).samples[up]?.count == 2, "a replay lets nothing in that was refused")
-    #expect(try answer(machine).samples[up]?[now + 600_001] == nil)
+    #expect(try read(machine).samples[up]?.count == 2, "a replay lets nothing in that was refused")
+    #expect(try read(machine).samples[up]?[now + 600_001] == nil)
   }
 
   @Test("retention removes the parts that are wholly outside, and only those")
@@ -94,14 +89,14 @@ struct SeriesEngineTests {
     #expect(machine.engine.statistics.parts == 3)
     #expect(try machine.engine.enforceRetention(now: now + 1000 * 86_400_000).isEmpty, "the clock is ahead of all")
     machine.clock.advance(nanoseconds: 2 * 86_400_000_000_000)
-    #expect(try answer(machine).samples[up]?.count == 2)
+    #expect(try read(machine).samples[up]?.count == 2)
     _ = try await machine.append(batch([(up, machine.nowMilliseconds, 1)]), definitions([up]))
     _ = try machine.journal.flush()
     machine.catalog.failNextCommit(.after)
     let removed = try machine.engine.enforceRetention(now: machine.nowMilliseconds)
     #expect(removed.count == 1)
     #expect(try machine.catalog.list(.series).count == 3)
-    #expect(try answer(machine).samples[up]?.count == 3)
+    #expect(try read(machine).samples[up]?.count == 3)
     #expect(try machine.reopen().engine.statistics.parts == 3)
   }
 
@@ -110,7 +105,7 @@ struct SeriesEngineTests {
     let machine = try SeriesMachine(FaultyFileSystem(seed: 5))
     _ = try await machine.append(batch([(up, 0, 1), (up, -1, 2), (up, .min, 3)]), definitions([up]))
     _ = try machine.journal.flush()
-    #expect(try answer(machine).samples[up]?.count == 3)
+    #expect(try read(machine).samples[up]?.count == 3)
     #expect(try machine.engine.enforceRetention(now: machine.nowMilliseconds).isEmpty)
   }
 
@@ -229,7 +224,7 @@ struct SeriesEngineTests {
     }
     _ = try machine.journal.flush()
     _ = try await machine.append(batch([(up, now + 1, 1)]), nil)
-    #expect(try answer(machine).samples[up]?.count == 2)
+    #expect(try read(machine).samples[up]?.count == 2)
   }
 
   @Test("a slot's series are listed in the part")

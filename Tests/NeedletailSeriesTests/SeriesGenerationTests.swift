@@ -2,62 +2,30 @@ import NeedletailBlocks
 import NeedletailSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
-import Synchronization
 import Testing
 
 @testable import NeedletailSeries
 
 @Suite("The directory over flushes")
 struct SeriesGenerationTests {
-  /// How far the writer has come.
-  private final class Progress: Sendable {
-    private let state = Mutex((acknowledged: 0, isDone: false))
-
-    var acknowledged: Int {
-      get { state.withLock { $0.acknowledged } }
-      set { state.withLock { $0.acknowledged = newValue } }
-    }
-
-    var isDone: Bool {
-      get { state.withLock { $0.isDone } }
-      set { state.withLock { $0.isDone = newValue } }
-    }
-  }
-
-  private static func labels(_ number: Int) -> LabelSet {
+  static func labels(_ number: Int) -> LabelSet {
     LabelSet(["__name__": "m", "pod": "pod-\(number)", "zone": "\(number % 3)"])
   }
 
   /// One sample of each of some series.
-  private static func batch(_ numbers: Range<Int>, time: Int64) throws -> (SeriesBatch, SeriesDefinitions) {
-    var builder = SeriesBatchBuilder()
-    var definitions = SeriesDefinitionsBuilder()
-    for number in numbers {
-      let id = SeriesID(labels(number), tenant: .default)
-      builder.beginSeries(id)
-      builder.append(timestamp: time, valueBits: UInt64(number))
-      definitions.append(id, labels: labels(number))
-    }
-    let built = builder.build(tenant: .default, batchID: Hash128(high: 1, low: UInt64(bitPattern: time)))
-    let defined = definitions.build(tenant: .default)
-    return (try #require(built), try #require(defined))
+  static func batch(_ numbers: Range<Int>, time: Int64) throws -> DefinedBatch {
+    try DefinedBatch(numbers.map(labels), time: time)
   }
 
   private func append(
     _ numbers: Range<Int>, to machine: SeriesMachine, time: Int64, withDefinitions: Bool = true
   ) async throws {
-    let (batch, definitions) = try Self.batch(numbers, time: time)
-    _ = try await machine.append(batch, withDefinitions ? definitions : nil)
+    let new = try Self.batch(numbers, time: time)
+    _ = try await machine.append(new.batch, withDefinitions ? new.definitions : nil)
   }
 
   private func directory(_ machine: SeriesMachine) -> SeriesDirectory {
     machine.engine.state.withLock { $0.head.directory }
-  }
-
-  private func answer(_ machine: SeriesMachine) throws -> Answer {
-    var cursor = try machine.engine.select(tenant: .default, [], .all)
-    let answer = try Answer(&cursor)
-    return try #require(answer)
   }
 
   @Test("flushes keep the directory: the same numbers, labels and postings")
@@ -113,9 +81,9 @@ struct SeriesGenerationTests {
     }
     #expect(directories >= 4)
     #expect(most <= 500, "two generations are at least half, or the directory is fresh within one more")
-    #expect(try answer(machine).samples.count == 2400)
+    #expect(try read(machine).samples.count == 2400)
     machine = try machine.crash(.syncedOnly)
-    #expect(try answer(machine).samples.count == 2400)
+    #expect(try read(machine).samples.count == 2400)
   }
 
   @Test("while a frozen head waits for its flush, the labels of the directory before are known, and logged anew")
@@ -134,7 +102,7 @@ struct SeriesGenerationTests {
     try await append(10..<30, to: machine, time: now + 9, withDefinitions: false)
     #expect(directory(machine).records.count == 20)
     func counts(_ machine: SeriesMachine) throws -> [Int] {
-      let answer = try answer(machine)
+      let answer = try read(machine)
       return [0, 15, 25, 250].map { answer.samples[Self.labels($0)]?.count ?? 0 }
     }
     #expect(try counts(machine) == [3, 4, 2, 1])
@@ -144,52 +112,5 @@ struct SeriesGenerationTests {
     _ = try machine.journal.flush()
     #expect(try counts(machine) == [3, 4, 2, 1])
     #expect(machine.engine.state.withLock { $0.old == nil })
-  }
-
-  @Test("queries beside freezes and fresh directories see every acknowledged series, once")
-  func concurrency() async throws {
-    let machine = try SeriesMachine(FaultyFileSystem(seed: 5))
-    let engine = machine.engine
-    let now = machine.nowMilliseconds
-    let progress = Progress()
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask {
-        while !progress.isDone {
-          machine.journal.commitPending()
-          await Task.yield()
-        }
-      }
-      group.addTask {
-        while !progress.isDone {
-          _ = try machine.journal.flush()
-          await Task.yield()
-        }
-      }
-      group.addTask {
-        defer { progress.isDone = true }
-        for round in 0..<60 {
-          // Every round brings new series and lets older ones go.
-          let (batch, definitions) = try Self.batch(round * 20..<round * 20 + 30, time: now + Int64(round))
-          _ = try await engine.append(batch, definitions: definitions)
-          progress.acknowledged = round * 20 + 30
-        }
-      }
-      for _ in 0..<2 {
-        group.addTask {
-          while !progress.isDone {
-            let before = progress.acknowledged
-            var cursor = try engine.select(tenant: .default, [try LabelMatcher("pod", .matches, "pod-.*")], .all)
-            await Task.yield()
-            let found = try Answer(&cursor)
-            let answer = try #require(found)
-            #expect((0..<before).allSatisfy { answer.samples[Self.labels($0)] != nil })
-            let values = try engine.labelValues(tenant: .default, name: "pod", [], .all).elements
-            #expect(Set(values).count == values.count && values.count >= before)
-          }
-        }
-      }
-      try await group.waitForAll()
-    }
-    #expect(try answer(machine).samples.count == 1210)
   }
 }

@@ -4,7 +4,7 @@ import NeedletailSimulation
 import NeedletailStorageSimulation
 import NeedletailTelemetry
 import NeedletailTestSupport
-import Synchronization
+import Testing
 
 @testable import NeedletailSeries
 
@@ -23,14 +23,14 @@ final class SeriesMachine: Sendable {
     _ disk: FaultyFileSystem, _ catalog: MemoryCatalog = MemoryCatalog(), clock: ManualClock = ManualClock(),
     options: SeriesEngineOptions = SeriesEngineOptions(
       retention: .forever, blockBytes: 2048, mergeFanIn: 3, closedDayQuietMilliseconds: 0),
-    slots: SlotMap = .standard
+    slots: SlotMap = .standard, watched: WatchedFileSystem? = nil
   ) throws {
     self.slots = slots
     self.disk = disk
     self.catalog = catalog
     self.clock = clock
     folder = try DataFolder.open(
-      "/data", on: disk, random: SeededRandomSource(seed: 5), holder: "a test",
+      "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
       openCatalog: { (_) throws(CatalogError) in catalog })
     engine = try SeriesEngine(
       options: options, slots: slots, clock: clock, folder: folder.parts, catalog: catalog)
@@ -44,7 +44,7 @@ final class SeriesMachine: Sendable {
 
   /// Appends and commits until the append is answered.
   func append(_ batch: SeriesBatch, _ definitions: SeriesDefinitions?) async throws -> SeriesAppendOutcome {
-    let isDone = Mutex(false)
+    let isDone = Lock(false)
     let engine = engine
     async let outcome = {
       defer { isDone.withLock { $0 = true } }
@@ -98,6 +98,14 @@ struct Answer: Equatable {
   }
 
   init() {}
+}
+
+/// All that a query of a tenant finds, none of it damaged.
+func read(_ machine: SeriesMachine, _ tenant: TenantID = .default, _ range: TimeRange = .all) throws -> Answer {
+  var cursor = try machine.engine.select(tenant: tenant, [], range)
+  let answer = try #require(try Answer(&cursor))
+  #expect(cursor.damages.isEmpty)
+  return answer
 }
 
 extension NativeHistogram {

@@ -18,12 +18,7 @@ struct SeriesMergeTests {
   private func flush(
     _ machine: SeriesMachine, series: some Sequence<Int>, times: [Int64], round: Int, exemplar: Bool = false
   ) async throws {
-    var builder = SeriesBatchBuilder()
-    var definitions = SeriesDefinitionsBuilder()
-    for index in series {
-      let id = SeriesID(labels(index), tenant: .default)
-      definitions.append(id, labels: labels(index))
-      builder.beginSeries(id)
+    let new = try DefinedBatch(series.map(labels)) { _, builder in
       for time in times {
         builder.append(timestamp: time, valueBits: Double(round * 1_000_000 + Int(time % 1000)).bitPattern)
       }
@@ -32,16 +27,8 @@ struct SeriesMergeTests {
           exemplar: Exemplar(timestampMilliseconds: time, value: 1, labels: LabelSet(["trace_id": "abc"])))
       }
     }
-    let batch = builder.build(tenant: .default, batchID: Hash128(high: 1, low: 2))
-    _ = try await machine.append(try #require(batch), definitions.build(tenant: .default))
+    _ = try await machine.append(new.batch, new.definitions)
     _ = try machine.journal.flush()
-  }
-
-  private func read(_ machine: SeriesMachine, _ range: TimeRange = .all) throws -> Answer {
-    var cursor = try machine.engine.select(tenant: .default, [], range)
-    let answer = try #require(try Answer(&cursor))
-    #expect(cursor.damages.isEmpty)
-    return answer
   }
 
   /// That no folder is there but those of the listed parts.
@@ -119,7 +106,7 @@ struct SeriesMergeTests {
     let middle = TimeRange(startMilliseconds: start + 40_000, endMilliseconds: start + 300_000)
     let range = try #require(middle)
     let expected = before.samples.mapValues { times in times.filter { range.contains($0.key) } }
-    #expect(try read(machine, range).samples == expected)
+    #expect(try read(machine, .default, range).samples == expected)
   }
 
   @Test("series of one scrape share their timestamps")

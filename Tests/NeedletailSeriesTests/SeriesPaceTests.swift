@@ -1,7 +1,7 @@
 import NeedletailBlocks
+import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailTelemetry
-import Synchronization
 import Testing
 
 @testable import NeedletailSeries
@@ -46,7 +46,7 @@ struct SeriesPaceTests {
     let machine = try await threeParts()
     let (engine, journal, clock) = (machine.engine, machine.journal, machine.clock)
     let (fresh, labels) = (try batch([machine.nowMilliseconds + 1]), try CheckedDefinitions(definitions()))
-    let isDone = Mutex(false)
+    let isDone = Lock(false)
     let pace = PacedWork(WorkLimits(bytesPerSecond: 10_000), clock: clock) { slice in
       clock.advance(nanoseconds: slice)
       let isFirst = isDone.withLock { isDone in
@@ -79,7 +79,7 @@ struct SeriesPaceTests {
   func stops() async throws {
     let machine = try await threeParts()
     let engine = machine.engine
-    let pauses = Mutex(0)
+    let pauses = Lock(0)
     // The clock stands still: the pause would never end.
     let pace = PacedWork(WorkLimits(bytesPerSecond: 1000), clock: machine.clock) { _ in
       pauses.withLock { $0 += 1 }

@@ -1,5 +1,4 @@
 import NeedletailEnvironment
-import Synchronization
 
 /// How much of what was not synced a power cut leaves.
 package enum CrashSurvival: Sendable, Equatable, CaseIterable {
@@ -44,7 +43,7 @@ package final class FaultyFileSystem: FileSystem {
     var number: Int32
   }
 
-  let state: Mutex<State>
+  let state: Lock<State>
   /// Changes whenever the power went: handles of before are dead.
   private let seed: UInt64
 
@@ -53,7 +52,7 @@ package final class FaultyFileSystem: FileSystem {
 
   private init(disk: SimulatedDisk, seed: UInt64) {
     self.seed = seed
-    state = Mutex(State(disk: disk, random: SeededGenerator(seed: seed)))
+    state = Lock(State(disk: disk, random: SeededGenerator(seed: seed)))
   }
 
   // MARK: Faults

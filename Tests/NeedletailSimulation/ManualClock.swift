@@ -1,13 +1,12 @@
 import NeedletailEnvironment
-import Synchronization
 
 /// A clock that moves when it is told to.
 package final class ManualClock: WallClock {
-  private let times: Mutex<(wall: Int64, monotonic: Int64)>
+  private let times: Lock<(wall: Int64, monotonic: Int64)>
 
   /// A clock at these times, in nanoseconds.
   package init(wall: Int64 = 1_700_000_000_000_000_000, monotonic: Int64 = 0) {
-    times = Mutex((wall, monotonic))
+    times = Lock((wall, monotonic))
   }
 
   package func wallNanoseconds() -> Int64 { times.withLock { $0.wall } }

@@ -39,10 +39,10 @@ package final class SimulatedNetwork: Sendable {
     var cut: Set<[PeerAddress]> = []
   }
 
-  private let state: Mutex<State>
+  private let state: Lock<State>
 
   /// A network without nodes.
-  package init(seed: UInt64) { state = Mutex(State(random: SeededGenerator(seed: seed))) }
+  package init(seed: UInt64) { state = Lock(State(random: SeededGenerator(seed: seed))) }
 
   /// A node's end of it.
   package func join(_ address: PeerAddress) -> any Network {

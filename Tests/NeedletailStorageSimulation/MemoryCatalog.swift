@@ -1,5 +1,5 @@
 import NeedletailBlocks
-import Synchronization
+import NeedletailEnvironment
 
 /// A catalog without a disk: each call is atomic, and what it did stays for as long as the object lives.
 ///
@@ -45,7 +45,8 @@ package final class MemoryCatalog: PartCatalog {
     }
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
+  private let watcher = Lock<(@Sendable () -> Void)?>(nil)
 
   /// An empty catalog.
   package init() {}
@@ -60,6 +61,10 @@ package final class MemoryCatalog: PartCatalog {
 
   /// Makes the next `commit` fail, once.
   package func failNextCommit(_ failure: Failure) { state.withLock { $0.failure = failure } }
+
+  /// Calls `watcher` in the middle of all commits from now on, while every other call to the catalog waits, as one to
+  /// SQLite does; nil calls nobody.
+  package func watchCommits(_ watcher: (@Sendable () -> Void)?) { self.watcher.withLock { $0 = watcher } }
 
   /// Does what a database does when it is opened again: a failed commit may come back.
   package func restart() {
@@ -76,7 +81,9 @@ package final class MemoryCatalog: PartCatalog {
   package func commit(
     adding: [PartRecord], removing: [PartID], flushedThroughGeneration: UInt64?, tombstones: [PartTombstone]
   ) throws(CatalogError) {
+    let watcher = watcher.withLock { $0 }
     let failure: CatalogError? = state.withLock { state in
+      watcher?()
       let failure = state.failure
       state.failure = nil
       let change = Change(

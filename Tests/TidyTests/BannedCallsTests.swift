@@ -45,6 +45,9 @@ private let bans: [Ban] = [
   Ban(
     pattern: #"^\s*print\("#, instead: "a logger; only the command line writes to standard output",
     targets: lowFloors.union(["NeedletailCollector", "NeedletailNode", "NeedletailDashboard", "Needletail"])),
+  Ban(
+    pattern: #"\bMutex\b"#, instead: "Lock: ThreadSanitizer is told of it (make tsan)",
+    targets: lowFloors.union(["NeedletailCollector", "NeedletailNode"]).subtracting(["NeedletailEnvironment"])),
   Ban(pattern: #"\bUnsafe\w*Pointer<.*>\(bitPattern:"#, instead: "a typed buffer"),
 ]
 
@@ -59,6 +62,21 @@ struct BannedCallsTests {
         let found = line.firstMatch(of: pattern) != nil
         #expect(!found, "\(file.path):\(number + 1): use \(ban.instead)")
       }
+    }
+  }
+
+  @Test("A test that does several things at once is in a file and a suite that `make tsan` runs")
+  func concurrentTestsAreWatched() throws {
+    let makefile = try #require(Repository.shared.file("Makefile"))
+    let rooms = try #require(makefile.lines.first { $0.hasPrefix("TSAN_ROOMS = ") }).dropFirst("TSAN_ROOMS = ".count)
+    let targets = rooms.split(separator: ",").map { "\($0)Tests" }
+    #expect(targets.count >= 5)
+    for file in Repository.shared.swift(in: "Tests") where targets.contains(file.target) {
+      let name = file.path.split(separator: "/").last?.dropLast(".swift".count) ?? ""
+      let isConcurrent = file.text.contains(#/\baddTask\b|\bOwnThread\b|\bStandstill\b/#)
+      guard isConcurrent || name.hasSuffix("ConcurrencyTests") else { continue }
+      #expect(name.hasSuffix("ConcurrencyTests"), "\(file.path): move it to a file called ...ConcurrencyTests.swift")
+      #expect(file.text.contains("struct \(name)"), "\(file.path): call its suite \(name)")
     }
   }
 

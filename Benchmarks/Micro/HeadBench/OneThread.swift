@@ -1,5 +1,4 @@
 import NeedletailEnvironment
-import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -9,7 +8,7 @@ import Synchronization
 
 /// Runs tasks on one thread, so that the CPU time of that thread is theirs and not the log's writer's.
 final class OneThread: TaskExecutor {
-  private let jobs = Mutex<[UnownedJob]>([])
+  private let jobs = Lock<[UnownedJob]>([])
   private let bell = WakeSignal()
 
   /// Runs a body on a thread of its own and returns what it threw.

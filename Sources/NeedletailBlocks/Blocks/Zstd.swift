@@ -3,7 +3,7 @@
 // than calls ever ran at once.
 
 import CZstd
-import Synchronization
+import NeedletailEnvironment
 
 /// Bytes that are no zstd frame of an acceptable size.
 package enum ZstdError: Error, Equatable, Sendable {
@@ -102,8 +102,8 @@ private final class DecompressionContext: @unchecked Sendable {
 }
 
 private final class ZstdPool: Sendable {
-  private let compressions = Mutex<[CompressionContext]>([])
-  private let decompressions = Mutex<[DecompressionContext]>([])
+  private let compressions = Lock<[CompressionContext]>([])
+  private let decompressions = Lock<[DecompressionContext]>([])
 
   func takeCompression() -> CompressionContext? {
     compressions.withLock { $0.popLast() } ?? CompressionContext()

@@ -1,11 +1,11 @@
+import NeedletailEnvironment
+
 // The catalog over SQLite in WAL mode with synchronous=FULL: a transaction that returned survives a power cut. One
 // connection, one transaction at a time; the tables are small (one row per part), so nothing here needs to be fast.
 
-import Synchronization
-
 /// The catalog of a real data folder.
 package final class SQLiteCatalog: PartCatalog {
-  let database: Mutex<SQLiteDatabase>
+  let database: Lock<SQLiteDatabase>
   private let path: String
 
   /// The version of the tables, kept in SQLite's `user_version`.
@@ -39,7 +39,7 @@ package final class SQLiteCatalog: PartCatalog {
     do throws(SQLiteError) {
       var database = try SQLiteDatabase(path: path)
       try Self.prepare(&database)
-      self.database = Mutex(database)
+      self.database = Lock(database)
     } catch {
       throw Self.wrap("open", path, error)
     }
@@ -59,7 +59,7 @@ package final class SQLiteCatalog: PartCatalog {
         let hint = found < Self.version ? "; a start of the server brings them to version \(Self.version)" : ""
         throw .otherVersion("its tables have version \(found), this program reads version \(Self.version)\(hint)")
       }
-      self.database = Mutex(database)
+      self.database = Lock(database)
     } catch {
       throw Self.wrap("read", path, error)
     }

@@ -3,7 +3,6 @@
 // says that their log generation counts no more.
 
 import NeedletailEnvironment
-import Synchronization
 
 /// How far the flush of the frozen heads has come.
 struct FlushProgress {

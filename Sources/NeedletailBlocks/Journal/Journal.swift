@@ -5,13 +5,12 @@
 // Two locks, always taken in this order: `committer` (held across disk calls), then `state` (memory only).
 
 import NeedletailEnvironment
-import Synchronization
 
 /// The heart that all engines of a node share: what is acknowledged went through here.
 package final class Journal: Sendable {
-  let state: Mutex<JournalState>
-  let committer: Mutex<JournalCommitter>
-  let flushing = Mutex(FlushProgress())
+  let state: Lock<JournalState>
+  let committer: Lock<JournalCommitter>
+  let flushing = Lock(FlushProgress())
   let participants: [any JournalParticipant]
   let parts: PartsFolder
   let catalog: any PartCatalog
@@ -19,7 +18,7 @@ package final class Journal: Sendable {
   private let clock: any WallClock
   private let seal: LogSeal
   private let bell = WakeSignal()
-  private let thread = Mutex<OwnThread?>(nil)
+  private let thread = Lock<OwnThread?>(nil)
 
   init(
     participants: [any JournalParticipant], parts: PartsFolder, catalog: any PartCatalog, clock: any WallClock,
@@ -32,8 +31,8 @@ package final class Journal: Sendable {
     self.options = options
     self.seal = seal
     // Replayed records are in the heads and in no part: the first flush has work even without an append.
-    state = Mutex(JournalState(generation: generation, sequence: sequence, frozen: 0))
-    committer = Mutex(
+    state = Lock(JournalState(generation: generation, sequence: sequence, frozen: 0))
+    committer = Lock(
       JournalCommitter(writer: writer, durable: sequence, removesUnsynced: options.durability == .fsync))
   }
 

@@ -1,5 +1,4 @@
 import NeedletailEnvironment
-import Synchronization
 
 /// Work in the background that keeps to a pace: whoever does it says what was read and written, and is held up where
 /// that was too much.
@@ -29,7 +28,7 @@ package final class PacedWork: Sendable {
 
   private let clock: any WallClock
   private let wait: @Sendable (Int64) -> Void
-  private let state: Mutex<State>
+  private let state: Lock<State>
 
   /// `wait` blocks the calling thread for about so many nanoseconds.
   package init(
@@ -38,7 +37,7 @@ package final class PacedWork: Sendable {
   ) {
     self.clock = clock
     self.wait = wait
-    state = Mutex(State(pace: WorkPace(limits), since: clock.monotonicNanoseconds()))
+    state = Lock(State(pace: WorkPace(limits), since: clock.monotonicNanoseconds()))
   }
 
   /// Work begins again: the time since the last of it was none.

@@ -1,5 +1,4 @@
 import NeedletailEnvironment
-import Synchronization
 
 /// The files of parts that are open for reading: a bounded number, however many parts there are.
 ///
@@ -18,7 +17,7 @@ final class OpenFiles: Sendable {
 
   private let fileSystem: any FileSystem
   private let countMax: Int
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   /// Keeps up to `countMax` files open.
   init(on fileSystem: any FileSystem, countMax: Int = 256) {

@@ -3,7 +3,6 @@
 // crash anywhere before leaves a folder that the catalog does not list; it is removed at the next start.
 
 import NeedletailEnvironment
-import Synchronization
 
 /// Who may read from which part.
 private struct Held {
@@ -21,18 +20,18 @@ package final class PartsFolder: Sendable {
   package let path: String
   /// The file system that it lies on.
   package let fileSystem: any FileSystem
-  private let nextID: Mutex<UInt64>
+  private let nextID: Lock<UInt64>
   /// The parts' files that are open.
   let openFiles: OpenFiles
-  private let held = Mutex(Held())
+  private let held = Lock(Held())
   /// Parts of commits that failed.
-  private let doubtful = Mutex<Set<PartID>>([])
+  private let doubtful = Lock<Set<PartID>>([])
 
   /// The folder at `path`, which exists, giving out part numbers from `nextID`.
   package init(path: String, fileSystem: any FileSystem, nextID: PartID) {
     self.path = path
     self.fileSystem = fileSystem
-    self.nextID = Mutex(nextID.rawValue)
+    self.nextID = Lock(nextID.rawValue)
     openFiles = OpenFiles(on: fileSystem)
   }
 

@@ -6,9 +6,9 @@
 // than the last is taken for a repetition and left out. And two nodes that receive changes of one series keep two
 // totals: senders of changes belong on one node.
 
+import NeedletailEnvironment
 import NeedletailTelemetry
 import NeedletailWire
-import Synchronization
 
 /// Turns changes into totals.
 ///
@@ -87,7 +87,7 @@ package final class DeltaAccumulator: Sendable {
 
   private let countMax: Int
   private let requestBytesMax: Int
-  private let states = Mutex(States())
+  private let states = Lock(States())
 
   /// Keeps the totals of at most `countMax` series, at about 64 bytes each; a histogram counts as several.
   ///

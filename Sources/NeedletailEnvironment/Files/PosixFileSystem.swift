@@ -7,8 +7,6 @@
   import Darwin
 #endif
 
-import Synchronization
-
 /// The machine's own file system.
 package struct PosixFileSystem: FileSystem {
   /// The one there is.
@@ -135,11 +133,11 @@ package struct PosixFileSystem: FileSystem {
 /// A lock that lives as long as its open file, or until it is given back.
 private final class PosixLock: FileLock {
   private let file: PosixFile
-  private let descriptor: Mutex<Int32?>
+  private let descriptor: Lock<Int32?>
 
   init(file: PosixFile, descriptor: Int32) {
     self.file = file
-    self.descriptor = Mutex(descriptor)
+    self.descriptor = Lock(descriptor)
   }
 
   func release() {

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The door to randomness.
 package protocol RandomSource: Sendable {
   /// 64 random bits. Safe to call from any thread.
@@ -55,10 +53,10 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
 
 /// A seeded stream that threads may share.
 package final class SeededRandomSource: RandomSource {
-  private let generator: Mutex<SeededGenerator>
+  private let generator: Lock<SeededGenerator>
 
   /// A source whose whole stream follows from `seed`.
-  package init(seed: UInt64) { generator = Mutex(SeededGenerator(seed: seed)) }
+  package init(seed: UInt64) { generator = Lock(SeededGenerator(seed: seed)) }
 
   package func next() -> UInt64 { generator.withLock { $0.next() } }
 }

@@ -7,7 +7,6 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 /// The engine of one kind of events: a node has one for logs and one for spans.
 package final class EventEngine: Sendable {
@@ -47,7 +46,7 @@ package final class EventEngine: Sendable {
   let clock: any WallClock
   let slots: SlotMap
   let streams = StreamTable()
-  let state = Mutex(State())
+  let state = Lock(State())
   let catalog: any PartCatalog
   let folder: PartsFolder
 
@@ -95,6 +94,17 @@ package final class EventEngine: Sendable {
   package func append(_ batch: EventBatch) async throws(EventEngineError) -> EventAppendOutcome {
     guard batch.isSpans == isSpans else { throw .wrongKind }
     guard let journal = state.withLock({ $0.journal }) else { throw .notAttached }
+    let (outcome, position) = try appendInMemory(batch, to: journal)
+    guard let position else { return outcome }
+    do throws(JournalError) { try await journal.awaitDurable(position) } catch { throw .journal(error) }
+    return outcome
+  }
+
+  /// Stores a batch; what the journal has up to the position must be durable before it is acknowledged. No position:
+  /// nothing was kept.
+  func appendInMemory(
+    _ batch: EventBatch, to journal: Journal
+  ) throws(EventEngineError) -> (result: EventAppendOutcome, position: LogPosition?) {
     let bounds = acceptedTimes()
     let prepared: PreparedBatch
     do throws(MalformedBytes) {
@@ -103,20 +113,18 @@ package final class EventEngine: Sendable {
       throw .malformed(error)
     }
     guard !prepared.rows.isEmpty else {
-      return state.withLock { state in
+      let outcome = state.withLock { state in
         count(EventAppendOutcome(tooOld: prepared.tooOld, tooNew: prepared.tooNew), in: &state)
       }
+      return (outcome, nil)
     }
-    let appended: (result: EventAppendOutcome, position: LogPosition)
     do {
-      appended = try journal.append { transaction in try self.log(prepared, bounds: bounds, in: &transaction) }
+      return try journal.append { transaction in try self.log(prepared, bounds: bounds, in: &transaction) }
     } catch let error as JournalError {
       throw .journal(error)
     } catch {
       throw .notAttached
     }
-    do throws(JournalError) { try await journal.awaitDurable(appended.position) } catch { throw .journal(error) }
-    return appended.result
   }
 
   /// The times that are accepted now.

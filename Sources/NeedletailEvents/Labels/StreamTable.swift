@@ -1,9 +1,9 @@
+import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 /// The streams that the engine knows, by identity, so that head and parts share one decoded copy of each.
 final class StreamTable: Sendable {
-  private let entries = Mutex<[Hash128: StreamEntry]>([:])
+  private let entries = Lock<[Hash128: StreamEntry]>([:])
 
   /// The entry of a stream given in its byte form; decoded on the first sight only.
   func entry(decoding bytes: UnsafeRawBufferPointer, tenant: TenantID) throws(MalformedBytes) -> StreamEntry {

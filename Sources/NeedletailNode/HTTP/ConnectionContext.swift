@@ -1,7 +1,7 @@
 import HummingbirdCore
 import NIOCore
 import NIOHTTPTypes
-import Synchronization
+import NeedletailEnvironment
 
 /// What a handler knows of a request and of the connection that it came on.
 struct ConnectionContext: Sendable {
@@ -70,7 +70,7 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
     var isReceiving = false
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let watches: ConnectionWatches
 
   init(_ watches: ConnectionWatches) { self.watches = watches }

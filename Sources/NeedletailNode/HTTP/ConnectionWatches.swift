@@ -1,10 +1,10 @@
 import NIOCore
-import Synchronization
+import NeedletailEnvironment
 
 /// The watch of each open connection, to be had from any thread: asking the pipeline for it would take a trip to the
 /// event loop for every request.
 final class ConnectionWatches: Sendable {
-  private let watches = Mutex<[ObjectIdentifier: ConnectionWatch]>([:])
+  private let watches = Lock<[ObjectIdentifier: ConnectionWatch]>([:])
 
   /// A watch that is to be found here while its handler is in a pipeline.
   func make() -> ConnectionWatch { ConnectionWatch(self) }

@@ -1,5 +1,4 @@
 import NeedletailEnvironment
-import Synchronization
 
 /// The value of the header `Date`, worked out once a second. Source: RFC 9110 section 5.6.7.
 final class HTTPDate: Sendable {
@@ -9,7 +8,7 @@ final class HTTPDate: Sendable {
   ]
 
   private let clock: any WallClock
-  private let last = Mutex<(second: Int64, text: String)>((.min, ""))
+  private let last = Lock<(second: Int64, text: String)>((.min, ""))
 
   init(clock: any WallClock) { self.clock = clock }
 

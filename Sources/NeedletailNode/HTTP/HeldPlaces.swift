@@ -1,7 +1,7 @@
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
-import Synchronization
+import NeedletailEnvironment
 
 /// The places at the gate that a request's queries took, until its answer is written.
 final class HeldPlaces: Sendable {
@@ -10,7 +10,7 @@ final class HeldPlaces: Sendable {
     var writingMax = Duration.zero
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   func add(_ place: QueryPlace, writingAtMost limit: Duration) {
     state.withLock { state in

@@ -1,4 +1,4 @@
-import Synchronization
+import NeedletailEnvironment
 
 /// Counts requests and their time, by what they ask for and how they were answered.
 final class RequestCounters: Sendable {
@@ -12,7 +12,7 @@ final class RequestCounters: Sendable {
     var nanoseconds: UInt64 = 0
   }
 
-  private let state = Mutex<[Key: Value]>([:])
+  private let state = Lock<[Key: Value]>([:])
 
   func finished(route: String, status: Int, nanoseconds: Int64) {
     state.withLock { values in

@@ -1,5 +1,5 @@
+import NeedletailEnvironment
 import NeedletailQueryEngine
-import Synchronization
 
 /// Counts queries and their time.
 final class QueryCounters: Sendable {
@@ -9,7 +9,7 @@ final class QueryCounters: Sendable {
     var failures: [QueryError.Kind: UInt64] = [:]
   }
 
-  private let state = Mutex(Snapshot())
+  private let state = Lock(Snapshot())
 
   func finished(nanoseconds: Int64, failure: QueryError.Kind?) {
     state.withLock { state in

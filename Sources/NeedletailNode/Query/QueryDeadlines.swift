@@ -1,5 +1,4 @@
 import NeedletailEnvironment
-import Synchronization
 
 /// Ends what runs beyond its time.
 ///
@@ -19,7 +18,7 @@ final class QueryDeadlines: Sendable {
   }
 
   private let clock: any WallClock
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(clock: any WallClock) { self.clock = clock }
 

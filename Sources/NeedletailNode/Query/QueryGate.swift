@@ -1,5 +1,5 @@
+import NeedletailEnvironment
 import NeedletailQueryEngine
-import Synchronization
 
 /// Lets a bounded number of queries run at once and a bounded number wait; whoever comes beyond that is refused at
 /// once.
@@ -17,7 +17,7 @@ final class QueryGate: Sendable {
 
   private let runningMax: Int
   private let waitingMax: Int
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(runningMax: Int, waitingMax: Int) {
     self.runningMax = runningMax

@@ -1,7 +1,6 @@
 import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailTelemetry
-import Synchronization
 
 /// Where every question passes: its turn at the gate, its deadline, the threads that may block, its end when the
 /// client leaves.
@@ -90,7 +89,7 @@ extension Duration {
 
 /// Where a query leaves its answer.
 private final class QueryAnswer<Value: Sendable>: Sendable {
-  private let given = Mutex<Value?>(nil)
+  private let given = Lock<Value?>(nil)
 
   func give(_ value: Value) { given.withLock { $0 = value } }
 

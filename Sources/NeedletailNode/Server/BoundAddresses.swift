@@ -1,4 +1,4 @@
-import Synchronization
+import NeedletailEnvironment
 
 /// Where a running server can be reached.
 package struct BoundAddresses: Hashable, Sendable {
@@ -28,12 +28,12 @@ final class StartupProgress: Sendable {
     }
   }
 
-  private let state: Mutex<State>
+  private let state: Lock<State>
   private let doors: AsyncStream<Never>
   private let doorsBound: AsyncStream<Never>.Continuation
 
   init(expecting settings: Set<Setting>) {
-    state = Mutex(State(expected: settings))
+    state = Lock(State(expected: settings))
     (doors, doorsBound) = AsyncStream.makeStream()
   }
 

@@ -1,6 +1,5 @@
 import Logging
 import NeedletailEnvironment
-import Synchronization
 
 #if canImport(Glibc)
   import Glibc

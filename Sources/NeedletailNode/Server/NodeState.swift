@@ -1,8 +1,8 @@
-import Synchronization
+import NeedletailEnvironment
 
 /// What the doors of a node lead to, from the moment that the storage is open until it is closed.
 final class NodeState: Sendable {
-  private let state = Mutex<NodeServices?>(nil)
+  private let state = Lock<NodeServices?>(nil)
 
   /// Nil while the node starts or stops.
   var services: NodeServices? { state.withLock { $0 } }

@@ -1,4 +1,4 @@
-import Synchronization
+import NeedletailEnvironment
 
 /// Counts the background work on the storage.
 final class MaintenanceCounters: Sendable {
@@ -12,7 +12,7 @@ final class MaintenanceCounters: Sendable {
     var failures: UInt64 = 0
   }
 
-  private let state = Mutex(Snapshot())
+  private let state = Lock(Snapshot())
 
   func flushed(nanoseconds: Int64) {
     state.withLock { state in

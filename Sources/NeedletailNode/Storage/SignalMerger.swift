@@ -1,4 +1,4 @@
-import Synchronization
+import NeedletailEnvironment
 
 /// Merges the parts of one signal, for one caller at a time.
 ///
@@ -8,7 +8,7 @@ final class SignalMerger: Sendable {
   /// What is merged: `logs`, `spans`, `metrics`.
   let signal: String
   private let body: MergeLoop.Merge
-  private let isBusy = Mutex(false)
+  private let isBusy = Lock(false)
 
   init(_ signal: String, _ body: @escaping MergeLoop.Merge) {
     self.signal = signal

@@ -1,5 +1,4 @@
 import NeedletailEnvironment
-import Synchronization
 
 /// How much time is left for what a stop would still like to do, and how much can be done in it.
 final class StopTime: Sendable {
@@ -18,7 +17,7 @@ final class StopTime: Sendable {
   private static let caution = 2.0
 
   private let clock: any WallClock
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(clock: any WallClock) { self.clock = clock }
 

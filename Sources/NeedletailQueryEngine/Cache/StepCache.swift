@@ -1,5 +1,5 @@
+import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 /// Keeps the finished steps of range queries, so that a dashboard which asks again a little later has only the new ones
 /// worked out.
@@ -42,7 +42,7 @@ package final class StepCache: Sendable {
   }
 
   private let bytesMax: Int
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   /// A cache of at most so many bytes.
   package init(bytesMax: Int) { self.bytesMax = bytesMax }

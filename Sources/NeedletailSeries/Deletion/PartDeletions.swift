@@ -1,6 +1,6 @@
 import NeedletailBlocks
+import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 /// The deletions that apply to one part, and once somebody asked, which of its series they name.
 ///
@@ -11,8 +11,8 @@ final class PartDeletions: Sendable {
   private let deletions: [SeriesDeletion]
   /// Why one of them cannot be read: nothing of the part can be believed then.
   private let problem: String?
-  private let found = Mutex<DeletedSeries?>(nil)
-  private let share = Mutex<Double?>(nil)
+  private let found = Lock<DeletedSeries?>(nil)
+  private let share = Lock<Double?>(nil)
 
   init(_ contents: [[UInt8]]) {
     self.contents = contents

@@ -1,5 +1,5 @@
+import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 /// Which series there are, and by which labels they are found: shared by the head and the frozen head, and kept over
 /// flushes.
@@ -7,7 +7,7 @@ import Synchronization
 /// Behind a lock of its own, which is taken after the journal's and the engine's and before a head's. What never
 /// changes is read without it, from a copy of the records.
 final class SeriesDirectory: Sendable {
-  private let content = Mutex(DirectoryContent())
+  private let content = Lock(DirectoryContent())
 
   func withContent<Result: Sendable, Failure: Error>(
     _ body: (inout DirectoryContent) throws(Failure) -> Result

@@ -18,18 +18,21 @@ extension SeriesEngine {
     _ batch: SeriesBatch, definitions: SeriesDefinitions?
   ) async throws(SeriesEngineError) -> SeriesAppendOutcome {
     guard let journal = currentJournal else { throw .unavailable(reason: "the engine was not started") }
+    let (outcome, position) = try appendInMemory(batch, definitions, to: journal)
+    do throws(JournalError) { try await journal.awaitDurable(position) } catch { throw SeriesEngineError(error) }
+    return outcome
+  }
+
+  /// Appends a batch; what the journal has up to the position must be durable before it is acknowledged.
+  func appendInMemory(
+    _ batch: SeriesBatch, _ definitions: SeriesDefinitions?, to journal: Journal
+  ) throws(SeriesEngineError) -> (result: SeriesAppendOutcome, position: LogPosition) {
     let checked = try check(batch, definitions)
-    let position: LogPosition
-    let outcome: SeriesAppendOutcome
     do {
-      (outcome, position) = try journal.append { transaction in
-        try self.logAndApply(batch, checked, &transaction)
-      }
+      return try journal.append { transaction in try self.logAndApply(batch, checked, &transaction) }
     } catch {
       throw translated(error)
     }
-    do throws(JournalError) { try await journal.awaitDurable(position) } catch { throw SeriesEngineError(error) }
-    return outcome
   }
 
   private func check(

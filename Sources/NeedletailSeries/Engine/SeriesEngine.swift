@@ -1,7 +1,6 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 // The time-series engine: a head in memory, the parts that it was flushed to, and how a query sees both as one.
 //
@@ -54,14 +53,14 @@ package final class SeriesEngine: JournalParticipant {
   let catalog: any PartCatalog
   let folder: PartsFolder
   let blocks: PartBlockCache
-  let state: Mutex<State>
+  let state: Lock<State>
   /// Held, ahead of the state's lock and across a commit, by whatever replaces or removes parts and by a deletion, so
   /// that the parts which a deletion names are those that there are.
-  let replacing = Mutex<Void>(())
-  let counters = Mutex(SeriesStatistics())
+  let replacing = Lock<Void>(())
+  let counters = Lock(SeriesStatistics())
   /// Which times changed since the start.
-  let changes = Mutex(ChangedTimes())
-  private let journal = Mutex<Journal?>(nil)
+  let changes = Lock(ChangedTimes())
+  private let journal = Lock<Journal?>(nil)
 
   /// Opens the parts that the catalog lists.
   ///
@@ -88,7 +87,7 @@ package final class SeriesEngine: JournalParticipant {
     state.metadata.add(of: [], state.parts.byAge)
     if options.outOfOrderMilliseconds != nil { state.newest.note(state.parts) }
     state.add(try catalog.tombstones())
-    self.state = Mutex(state)
+    self.state = Lock(state)
   }
 
   /// Takes the journal that appends go through.

@@ -1,5 +1,5 @@
+import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 /// A head behind its lock, and the directory that numbers its series.
 ///
@@ -7,12 +7,12 @@ import Synchronization
 /// out takes. Where a directory's lock is held too, that one is taken first.
 final class SeriesHead: Sendable {
   let directory: SeriesDirectory
-  private let storage: Mutex<HeadStorage>
+  private let storage: Lock<HeadStorage>
 
   /// An empty head that keeps at most so many bytes of descriptions of metrics.
   init(_ directory: SeriesDirectory, _ slots: SlotMap, metadataBytesMax: Int) {
     self.directory = directory
-    storage = Mutex(HeadStorage(slots, metadataBytesMax: metadataBytesMax))
+    storage = Lock(HeadStorage(slots, metadataBytesMax: metadataBytesMax))
   }
 
   func withStorage<Result: Sendable, Failure: Error>(

@@ -39,8 +39,13 @@ struct SeriesSnapshot: Sendable {
   mutating func note(_ damage: SeriesDamage) { damages.append(damage) }
 
   /// All series that satisfy the matchers and may have samples in the range.
-  mutating func gather(_ matchers: [LabelMatcher], limit: Int) throws(SeriesQueryError) -> SeriesGathering {
+  ///
+  /// `beforeListing` is for a test, which lets series come at that instant.
+  mutating func gather(
+    _ matchers: [LabelMatcher], limit: Int, beforeListing: () -> Void = {}
+  ) throws(SeriesQueryError) -> SeriesGathering {
     guard let range else { return SeriesGathering() }
+    beforeListing()
     var found: [(source: Int, numbers: [UInt32])] = []
     for (source, content) in sources.enumerated() {
       if Task.isCancelled { throw .cancelled }

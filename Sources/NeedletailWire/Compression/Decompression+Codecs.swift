@@ -1,7 +1,7 @@
 import CSnappy
 import CZlib
 import CZstd
-import Synchronization
+import NeedletailEnvironment
 
 extension Decompression {
   /// One snappy block: it declares its size, which is checked before memory is taken.
@@ -134,7 +134,7 @@ private final class ZstdContext: @unchecked Sendable {
 private final class ZstdContexts: Sendable {
   static let shared = ZstdContexts()
   private static let keptMax = 8
-  private let free = Mutex<[ZstdContext]>([])
+  private let free = Lock<[ZstdContext]>([])
 
   func take() -> ZstdContext? {
     guard let context = free.withLock({ $0.popLast() }) ?? ZstdContext(), context.reset() else { return nil }

@@ -1,8 +1,8 @@
 // From the bytes that name a series in a request to its identity, without parsing them: the same exporter encodes the
 // same labels in the same way every time, so the hash of the encoded bytes finds what was worked out the first time.
 
+import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 /// A bounded cache from the hash of encoded labels (kept apart by tenant) to the identity of the series.
 ///
@@ -12,10 +12,10 @@ import Synchronization
 /// alone. So a full table is simply emptied, and a miss costs a parse. The lock is held for a block of series of one
 /// request, some 5 ns for each: decoding them, outside of it, takes many times as long.
 package final class SeriesResolver: Sendable {
-  private let table: Mutex<SeriesTable>
+  private let table: Lock<SeriesTable>
 
   /// A cache of at most about `countMax` series, at 52 to 64 bytes each.
-  package init(countMax: Int = 4 << 20) { table = Mutex(SeriesTable(countMax: max(64, countMax))) }
+  package init(countMax: Int = 4 << 20) { table = Lock(SeriesTable(countMax: max(64, countMax))) }
 
   /// The identity that was found for `key` before.
   package func series(for key: Hash128) -> SeriesID? {

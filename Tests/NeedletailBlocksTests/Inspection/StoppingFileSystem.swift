@@ -1,13 +1,12 @@
 import NeedletailEnvironment
-import Synchronization
 
 /// The real file system of a process that is killed at a certain call: that one and all after it fail, and do nothing.
 final class StoppingFileSystem: FileSystem {
   private let inner = PosixFileSystem()
-  private let left: Mutex<Int>
+  private let left: Lock<Int>
 
   /// Lets so many calls pass that change something.
-  init(changes: Int) { left = Mutex(changes) }
+  init(changes: Int) { left = Lock(changes) }
 
   /// Changes that were made or tried.
   var isStopped: Bool { left.withLock { $0 < 0 } }

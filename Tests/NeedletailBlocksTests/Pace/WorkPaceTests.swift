@@ -2,7 +2,6 @@ import NeedletailBlocks
 import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailTestSupport
-import Synchronization
 import Testing
 
 @Suite("The pace of work in the background")
@@ -84,7 +83,7 @@ struct PacedWorkTests {
   @Test("waits in slices for as long as it must, and counts bytes and pauses")
   func waits() {
     let clock = clock
-    let slices = Mutex<[Int64]>([])
+    let slices = Lock<[Int64]>([])
     let work = PacedWork(WorkLimits(bytesPerSecond: 1_000_000), clock: clock) { slice in
       slices.withLock { $0.append(slice) }
       clock.advance(nanoseconds: slice)
@@ -99,7 +98,7 @@ struct PacedWorkTests {
   @Test("counts the time between one work and the next as none")
   func rests() {
     let clock = clock
-    let pauses = Mutex<Int64>(0)
+    let pauses = Lock<Int64>(0)
     let work = PacedWork(WorkLimits(busyPercent: 50), clock: clock) { slice in
       pauses.withLock { $0 += slice }
       clock.advance(nanoseconds: slice)
@@ -116,8 +115,8 @@ struct PacedWorkTests {
   @Test("a hurry ends a pause, there is none until all have taken it back, and nothing is owed for it")
   func hurries() {
     let clock = clock
-    let count = Mutex(0)
-    let holder = Mutex<PacedWork?>(nil)
+    let count = Lock(0)
+    let holder = Lock<PacedWork?>(nil)
     let work = PacedWork(WorkLimits(bytesPerSecond: 1_000_000), clock: clock) { _ in
       count.withLock { $0 += 1 }
       holder.withLock { $0 }?.hurry()
@@ -140,7 +139,7 @@ struct PacedWorkTests {
 
   @Test("a pause ends when the task is cancelled")
   func isCancelled() async {
-    let count = Mutex(0)
+    let count = Lock(0)
     let work = PacedWork(WorkLimits(bytesPerSecond: 1), clock: clock) { _ in
       count.withLock { $0 += 1 }
       withUnsafeCurrentTask { $0?.cancel() }

@@ -1,6 +1,6 @@
+import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailTelemetry
-import Synchronization
 
 /// A source of series that lie in memory; it answers in small chunks, so that the engine has to put them together.
 final class MemorySeries: SeriesSource {
@@ -16,14 +16,14 @@ final class MemorySeries: SeriesSource {
     var changes: [Int64] = []
   }
 
-  private let state: Mutex<State>
+  private let state: Lock<State>
   private let chunkSize: Int
   /// Whether labels that a query does not need are told all the same.
   private let tellsAllLabels: Bool
 
   init(_ series: [LabelSet: [Point]], chunkSize: Int = 3, tellsAllLabels: Bool = false) {
     self.tellsAllLabels = tellsAllLabels
-    state = Mutex(State(series: series.mapValues(Self.settled)))
+    state = Lock(State(series: series.mapValues(Self.settled)))
     self.chunkSize = chunkSize
   }
 

@@ -1,5 +1,5 @@
 import NeedletailBlocks
-import Synchronization
+import NeedletailEnvironment
 
 /// A block of a part: of its index, decoded, or any other's bytes, decompressed and verified.
 enum PartBlock: Sendable {
@@ -41,13 +41,13 @@ final class PartBlockCache: Sendable {
     var misses: UInt64 = 0
   }
 
-  private let indexes: Mutex<BlockShelf>
-  private let samples: Mutex<BlockShelf>
+  private let indexes: Lock<BlockShelf>
+  private let samples: Lock<BlockShelf>
 
   /// A cache that keeps so many bytes of indexes and of samples.
   init(indexBytesMax: Int, sampleBytesMax: Int) {
-    indexes = Mutex(BlockShelf(bytesMax: indexBytesMax))
-    samples = Mutex(BlockShelf(bytesMax: sampleBytesMax))
+    indexes = Lock(BlockShelf(bytesMax: indexBytesMax))
+    samples = Lock(BlockShelf(bytesMax: sampleBytesMax))
   }
 
   /// The block under a key, made by `read` where it is not kept; reading happens outside of the lock.

@@ -1,6 +1,6 @@
 import NeedletailBlocks
+import NeedletailEnvironment
 import NeedletailTelemetry
-import Synchronization
 
 /// A part's inverted index, of which only the blocks are read that a question needs.
 ///
@@ -10,7 +10,7 @@ final class PartIndex: Sendable {
   let part: SeriesPart
   let cache: PartBlockCache?
   private let deletions: PartDeletions?
-  private let noted = Mutex<SeriesDamage?>(nil)
+  private let noted = Lock<SeriesDamage?>(nil)
 
   /// Without a cache every block is read anew, as a merge does, which reads each once.
   ///

@@ -1,27 +1,30 @@
 import NeedletailEnvironment
-import NeedletailSimulation
-import Synchronization
 
 /// A disk that tells a test before each of its calls, on the thread that makes it: what the test does then happens in
 /// the middle of what is being tested.
-final class WatchedFileSystem: FileSystem {
-  struct Call: Sendable {
-    var operation: FileError.Operation
-    var path: String
+package final class WatchedFileSystem: FileSystem {
+  /// A call that the disk is asked for.
+  package struct Call: Sendable {
+    /// What is asked.
+    package var operation: FileError.Operation
+    /// Of which path.
+    package var path: String
   }
 
-  typealias Watcher = @Sendable (Call) -> Void
+  /// What is told of a call before it is made.
+  package typealias Watcher = @Sendable (Call) -> Void
 
   private let disk: FaultyFileSystem
-  private let watcher = Mutex<Watcher?>(nil)
+  private let watcher = Lock<Watcher?>(nil)
 
-  init(_ disk: FaultyFileSystem) { self.disk = disk }
+  /// Watches a disk; nobody is told yet.
+  package init(_ disk: FaultyFileSystem) { self.disk = disk }
 
   /// Tells `watcher` of all calls from now on; nil tells nobody.
-  func watch(_ watcher: Watcher?) { self.watcher.withLock { $0 = watcher } }
+  package func watch(_ watcher: Watcher?) { self.watcher.withLock { $0 = watcher } }
 
   /// Calls `body` before the first call that `isMeant`, and tells nobody from then on.
-  func once(before isMeant: @escaping @Sendable (Call) -> Bool, _ body: @escaping @Sendable () -> Void) {
+  package func once(before isMeant: @escaping @Sendable (Call) -> Bool, _ body: @escaping @Sendable () -> Void) {
     watch { [unowned self] call in
       guard isMeant(call) else { return }
       watch(nil)
@@ -33,52 +36,52 @@ final class WatchedFileSystem: FileSystem {
     watcher.withLock { $0 }?(Call(operation: operation, path: path))
   }
 
-  func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File {
+  package func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File {
     tell(.open, path)
     return WatchedFile(try disk.open(path, mode), of: self)
   }
 
-  func createDirectory(_ path: String) throws(FileError) {
+  package func createDirectory(_ path: String) throws(FileError) {
     tell(.createDirectory, path)
     try disk.createDirectory(path)
   }
 
-  func list(_ path: String) throws(FileError) -> [DirectoryEntry] {
+  package func list(_ path: String) throws(FileError) -> [DirectoryEntry] {
     tell(.list, path)
     return try disk.list(path)
   }
 
-  func status(_ path: String) throws(FileError) -> FileStatus? {
+  package func status(_ path: String) throws(FileError) -> FileStatus? {
     tell(.status, path)
     return try disk.status(path)
   }
 
-  func remove(_ path: String) throws(FileError) {
+  package func remove(_ path: String) throws(FileError) {
     tell(.remove, path)
     try disk.remove(path)
   }
 
-  func rename(_ path: String, to newPath: String) throws(FileError) {
+  package func rename(_ path: String, to newPath: String) throws(FileError) {
     tell(.rename, path)
     try disk.rename(path, to: newPath)
   }
 
-  func link(_ path: String, to newPath: String) throws(FileError) {
+  package func link(_ path: String, to newPath: String) throws(FileError) {
     tell(.link, path)
     try disk.link(path, to: newPath)
   }
 
-  func syncDirectory(_ path: String) throws(FileError) {
+  package func syncDirectory(_ path: String) throws(FileError) {
     tell(.syncDirectory, path)
     try disk.syncDirectory(path)
   }
 
-  func lock(_ path: String, holder: String) throws(FileError) -> any FileLock {
+  package func lock(_ path: String, holder: String) throws(FileError) -> any FileLock {
     tell(.lock, path)
     return try disk.lock(path, holder: holder)
   }
 
-  func freeBytes(_ path: String) throws(FileError) -> UInt64 {
+  package func freeBytes(_ path: String) throws(FileError) -> UInt64 {
     tell(.freeBytes, path)
     return try disk.freeBytes(path)
   }

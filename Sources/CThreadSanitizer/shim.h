@@ -1,0 +1,1 @@
+#include <sanitizer/tsan_interface.h>
