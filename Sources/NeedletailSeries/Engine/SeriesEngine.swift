@@ -199,7 +199,7 @@ package final class SeriesEngine: JournalParticipant {
   private func replay(
     batch: UnsafeRawBufferPointer, bounds: ClosedRange<Int64>, into head: SeriesHead
   ) throws {
-    try SeriesBatch.withRows(logged: batch) { rows in
+    try SeriesBatch.withRows(logged: batch) { tenant, rows in
       try rows.checkAttachments()
       var numbers = [UInt32](repeating: 0, count: rows.seriesCount)
       let unknown = head.directory.withContent { $0.findAll(rows, into: &numbers) }
@@ -209,7 +209,7 @@ package final class SeriesEngine: JournalParticipant {
         _ = storage.apply(rows, numbers: numbers, bounds: bounds)
       }
       head.directory.noteActive(fresh)
-      noteNewest(rows, bounds, of: batch.tenant)
+      noteNewest(rows, bounds, of: tenant)
       guard unknown == 0 else { throw MalformedBytes.invalid("a batch names series whose labels are not in the log") }
     }
   }

@@ -42,12 +42,12 @@ package struct SeriesBatch: Sendable {
   /// Reads the rows of a batch where it lies, in a record of the log whose checksum was just found to hold; checks what
   /// the other ways to a batch check.
   package static func withRows<Result>(
-    logged bytes: UnsafeRawBufferPointer, _ body: (SeriesRows) throws -> Result
+    logged bytes: UnsafeRawBufferPointer, _ body: (TenantID, SeriesRows) throws -> Result
   ) throws -> Result {
     let layout = try FrameLayout(bytes, isVerified: true)
     let rows = SeriesRows(layout, bytes)
     _ = try validate(layout, rows)
-    return try body(rows)
+    return try body(layout.tenant, rows)
   }
 
   private static func validate(
