@@ -33,6 +33,40 @@ struct JSONWriterTests {
     }
   }
 
+  @Test("numbers with few decimals are written as the standard library writes them, and so are their neighbours")
+  func decimals() {
+    let seed = UInt64.random(in: 0 ... .max)
+    var state = seed
+    for _ in 0..<40_000 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let scale = [1.0, 10, 100, 1_000, 10_000][Int(state >> 20) % 5]
+      let size = [1_000.0, 1e6, 1e9, 1e12, 1e15, 9e15][Int(state >> 30) % 6]
+      let number = (Double(state >> 11) / 9_007_199_254_740_992 * size).rounded() / scale
+      for value in [number, -number, number.nextUp, number.nextDown, number * 1.0000001] {
+        guard value.magnitude >= 1e-4, value.magnitude < 1e15 else { continue }
+        var text = value.description
+        if text.hasSuffix(".0") { text.removeLast(2) }
+        #expect(NumberText.text(value) == text, "seed \(seed)")
+      }
+    }
+  }
+
+  @Test("a sample is an array of its time and its value in quotes")
+  func points() {
+    var json = JSONWriter()
+    json.array { json in
+      json.point(0, 1)
+      json.point(1_435_781_430_781, -0.25)
+      json.point(-1_500, .nan)
+      json.point(.max, .greatestFiniteMagnitude)
+      json.point(.min, -.infinity)
+    }
+    #expect(
+      String(decoding: json.bytes, as: UTF8.self)
+        == #"[[0,"1"],[1435781430.781,"-0.25"],[-1.500,"NaN"],[9223372036854775.807,"1.7976931348623157e+308"],"#
+        + #"[-9223372036854775.808,"-Inf"]]"#)
+  }
+
   @Test("strings keep every scalar and escape what JSON, a terminal or a log could stumble over")
   func strings() throws {
     let text = "a\"b\\c\n\r\t\u{0}\u{1b}[2J\u{7f} é 漢 🐦"

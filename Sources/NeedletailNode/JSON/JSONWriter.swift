@@ -102,6 +102,31 @@ struct JSONWriter {
     bytes.append(UInt8(ascii: "\""))
   }
 
+  /// A sample as Prometheus writes it: the time, given in milliseconds, in seconds, and the value in quotes.
+  ///
+  /// Answers mostly consist of these.
+  mutating func point(_ time: Int64, _ value: Double) {
+    guard let milliseconds = UInt64(exactly: time) else {
+      beginArray()
+      seconds(fromMilliseconds: time)
+      quotedNumber(value)
+      return endArray()
+    }
+    DigitCursor.append(upTo: DigitCursor.fractionMax + 4, to: &bytes) { [needsComma] cursor in
+      if needsComma { cursor.character(",") }
+      cursor.character("[")
+      cursor.seconds(fromMilliseconds: milliseconds)
+      cursor.character(",")
+      cursor.character("\"")
+    }
+    NumberText.append(value, to: &bytes)
+    DigitCursor.append(upTo: 2, to: &bytes) { cursor in
+      cursor.character("\"")
+      cursor.character("]")
+    }
+    needsComma = true
+  }
+
   /// Milliseconds as seconds with up to three decimals.
   mutating func seconds(fromMilliseconds time: Int64) {
     separate()

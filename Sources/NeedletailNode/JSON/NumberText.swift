@@ -8,15 +8,27 @@ enum NumberText {
       bytes.append(contentsOf: (value.isNaN ? "NaN" : value < 0 ? "-Inf" : "+Inf").utf8)
       return
     }
-    if value.magnitude < 1e15, value == value.rounded(.towardZero), let whole = Int64(exactly: value) {
-      if value.sign == .minus { bytes.append(UInt8(ascii: "-")) }
-      append(whole.magnitude, to: &bytes)
+    if value.magnitude >= 1e-3 || value == 0, value.magnitude < 1e12 {
+      var isWritten = false
+      DigitCursor.append(upTo: DigitCursor.fractionMax + 1, to: &bytes) { cursor in
+        let isNegative = value.sign == .minus
+        if isNegative { cursor.character("-") }
+        isWritten = cursor.decimal(value.magnitude)
+        if !isWritten, isNegative { cursor.takeBack() }
+      }
+      if isWritten { return }
+    }
+    if value.magnitude >= 1e-4, value.magnitude < 1e15, value != value.rounded(.towardZero) {
+      // The standard library has the same digits in the same notation here.
+      var sink = DigitSink([])
+      swap(&sink.bytes, &bytes)
+      value.write(to: &sink)
+      swap(&sink.bytes, &bytes)
       return
     }
-    if value.magnitude >= 1e-4, value.magnitude < 1e15 {
-      // The standard library has the same digits in the same notation here.
-      var text = value.description
-      text.withUTF8 { bytes.append(contentsOf: $0) }
+    if value.magnitude < 1e15, let whole = Int64(exactly: value) {
+      if value.sign == .minus { bytes.append(UInt8(ascii: "-")) }
+      append(whole.magnitude, to: &bytes)
       return
     }
     if value.sign == .minus { bytes.append(UInt8(ascii: "-")) }
@@ -30,16 +42,7 @@ enum NumberText {
 
   /// Appends a whole number.
   static func append(_ value: UInt64, to bytes: inout [UInt8]) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
-      var rest = value
-      var place = digits.count
-      repeat {
-        place -= 1
-        digits[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
-        rest /= 10
-      } while rest > 0
-      bytes.append(contentsOf: digits[place..<20])
-    }
+    DigitCursor.append(upTo: DigitCursor.wholeMax, to: &bytes) { $0.whole(value) }
   }
 
   static func text(_ value: Double) -> String {

@@ -21,7 +21,7 @@ package struct SeriesCursor: Sendable {
   private static let chunkSamples = 65_536
   private static let chunkSeries = 4096
   /// Series that a share has at least: fewer are read faster than another task begins.
-  private static let shareSeriesMin = 256
+  private static let shareSeriesMin = 64
 
   /// What could not be read so far; while it is empty, nothing is missing.
   package private(set) var damages: [SeriesDamage]

@@ -42,7 +42,7 @@ enum SeriesJSON {
       histogram(columns.histograms[index], at: columns.timestamps[sample], to: &json)
     } else {
       json.key("value")
-      point(columns, sample, to: &json)
+      json.point(columns.timestamps[sample], columns.values[sample])
     }
   }
 
@@ -57,7 +57,7 @@ enum SeriesJSON {
         if next < histograms.upperBound, columns.histogramIndexes[next] == sample {
           next += 1
         } else {
-          point(columns, sample, to: &json)
+          json.point(columns.timestamps[sample], columns.values[sample])
         }
       }
       json.endArray()
@@ -68,13 +68,6 @@ enum SeriesJSON {
     for index in histograms {
       histogram(columns.histograms[index], at: columns.timestamps[columns.histogramIndexes[index]], to: &json)
     }
-    json.endArray()
-  }
-
-  private static func point(_ columns: SeriesColumns, _ sample: Int, to json: inout JSONWriter) {
-    json.beginArray()
-    json.seconds(fromMilliseconds: columns.timestamps[sample])
-    json.quotedNumber(columns.values[sample])
     json.endArray()
   }
 
