@@ -132,10 +132,61 @@ struct StepCacheTests {
     "an expression whose steps hang on each other, or on the query's ends, is never kept",
     arguments: [
       "m @ end()", "m @ start()", "m @ 600", "limitk(1, m)", "limit_ratio(0.5, m)", "vector(end())", "time()",
-      "m + on () group_left vector(step())", "max_over_time(m[5m] @ end())",
+      "m + on () group_left vector(step())", "max_over_time(m[5m] @ end())", "topk(1, sum by (a) (m))",
+      "sum(sum by (a) (m))", "bottomk(1, rate({a=\"0\"}[5m]))", "avg(m or h)", "stddev(-{a=\"0\"})", "sum(m * m)",
     ])
   func isNotKept(query: String) throws {
     #expect(StepReach(try Parser.parse(query), QueryOptions()) == nil)
+  }
+
+  @Test(
+    "an expression of the usual kinds is kept",
+    arguments: [
+      "m", "sum by (a) (rate(m[5m]))", "sum(rate(m[5m])) / sum(rate(h[5m]))", "topk(3, m)", "topk(3, (rate(m[1m])))",
+      "100 - avg by (a) (rate(m[5m])) * 100", "histogram_quantile(0.9, sum by (le) (rate(m[5m])))", "sum(-m)",
+      "max(sum by (a) (m))", "avg(1 - rate(m[5m]))", "sum(m > 5)", "count_values(\"v\", m)", "absent(m)",
+    ])
+  func isKept(query: String) throws {
+    #expect(StepReach(try Parser.parse(query), QueryOptions()) != nil)
+  }
+
+  @Test("texts that look alike and differ in their bytes are two questions")
+  func alikeTexts() async throws {
+    let spellings = ["Z\u{fc}rich", "Zu\u{308}rich"]
+    var series: [LabelSet: [MemorySeries.Point]] = [:]
+    for (index, city) in spellings.enumerated() {
+      series[LabelSet(["__name__": "m", "city": city])] = [.init(time: 0, value: Double(index))]
+    }
+    let engine = QueryEngine(series: MemorySeries(series), cache: StepCache(bytesMax: 1 << 20))
+    var answers: Set<String> = []
+    for city in spellings {
+      answers.insert(
+        Self.text(
+          try await engine.range("sum(m{city=\"\(city)\"})", tenant: .default, from: 0, to: 90_000, step: Self.step)))
+    }
+    #expect(answers.count == 2)
+  }
+
+  @Test("steps that are kept do not let more values be made than may be, nor do shares")
+  func limitsHold() async throws {
+    var series: [LabelSet: [MemorySeries.Point]] = [:]
+    for number in 0..<40 {
+      // Many series begin with the last step.
+      let points = (0...100).map { MemorySeries.Point(time: Int64($0) * Self.step, value: 1) }
+      series[LabelSet(["__name__": "m", "a": "\(number)"])] = number == 0 ? points : [points[100]]
+    }
+    for query in ["m", "max_over_time(m[20s])"] {
+      for parallelism in [1, 4] {
+        let engine = QueryEngine(
+          series: MemorySeries(series), limits: QueryLimits(samples: 3_000), parallelism: parallelism,
+          cache: StepCache(bytesMax: 1 << 20))
+        func steps(_ end: Int64) async throws -> QueryResult {
+          try await engine.range(query, tenant: .default, from: 0, to: end * Self.step, step: Self.step)
+        }
+        _ = try await steps(99)
+        await #expect(throws: QueryError.self) { try await steps(100) }
+      }
+    }
   }
 
   @Test(

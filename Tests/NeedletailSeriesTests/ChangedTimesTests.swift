@@ -70,6 +70,17 @@ struct ChangedTimesTests {
     #expect(changes.changed(since: mark, within: now - 500_000...now - 1).isEmpty)
   }
 
+  @Test("an edge that goes back changes all, one that goes on nothing")
+  func edge() {
+    var changes = ChangedTimes()
+    changes.moveEdge(to: 1_000)
+    let mark = changes.mark
+    changes.moveEdge(to: 2_000)
+    #expect(changes.changed(since: mark, within: 0...5_000).isEmpty)
+    changes.moveEdge(to: 1_500)
+    #expect(changes.changed(since: mark, within: 0...5_000) == [0...5_000])
+  }
+
   @Test("an append, a deletion and the retention tell what they change")
   func engineTells() async throws {
     let machine = try SeriesMachine(FaultyFileSystem(seed: 3))

@@ -68,6 +68,34 @@ struct SeriesDamageTests {
     #expect(damage.offset == 0)
   }
 
+  @Test("histograms that are deleted stay so where others of their series cannot be read")
+  func deletedHistograms() async throws {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: 6))
+    let now = machine.nowMilliseconds
+    let labels = LabelSet(["__name__": "h"])
+    var generator = TelemetryGenerator(seed: 61)
+    let counts = (0..<1_500).map { _ in Double(generator.int(0...1_000_000)) }
+    let defined = try DefinedBatch([labels]) { _, builder in
+      for (index, count) in counts.enumerated() {
+        var histogram = NativeHistogram(schema: 0, zeroThreshold: 0, zeroCount: 0, count: count, sum: count)
+        histogram.positiveSpans = [.init(offset: 0, length: 1)]
+        histogram.positiveBuckets = [count]
+        builder.append(timestamp: now - 1_500_000 + Int64(index) * 1000, histogram: histogram)
+      }
+    }
+    _ = try await machine.append(defined.batch, defined.definitions)
+    _ = try machine.journal.flush()
+    let deleted = try #require(TimeRange(startMilliseconds: now - 1_500_000, endMilliseconds: now - 1_400_000))
+    try machine.engine.delete(tenant: .default, [LabelMatcher("__name__", equals: "h")], deleted)
+    let record = try #require(try machine.catalog.list(.series).first)
+    let file = "/data/parts/\(record.id.folderName)/histograms"
+    machine.disk.flip(file, byte: Int(try machine.disk.status(file)?.size ?? 1) - 1, bit: 2)
+    var cursor = try machine.engine.select(tenant: .default, [], .all)
+    let times = Set(try #require(try Answer(&cursor)).histograms[labels]?.keys.map { $0 } ?? [])
+    #expect(!cursor.damages.isEmpty)
+    #expect(!times.isEmpty && times.allSatisfy { !deleted.contains($0) })
+  }
+
   @Test("random bytes never get past the decoders of a part", arguments: 1...40)
   func decoders(seed: Int) throws {
     var generator = TelemetryGenerator(seed: UInt64(seed))

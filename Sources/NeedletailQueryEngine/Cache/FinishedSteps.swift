@@ -10,7 +10,7 @@ struct FinishedSteps: Sendable {
 
   /// About what it takes, in bytes.
   var byteCount: Int {
-    grid.count * grid.width * (MemoryLayout<Double>.stride + MemoryLayout<Int32>.stride)
+    grid.values.capacity * MemoryLayout<Double>.stride + grid.marks.capacity * MemoryLayout<Int32>.stride
       + grid.labels.reduce(0) { $0 + $1.canonicalBytes.count + 64 }
   }
 
@@ -19,10 +19,15 @@ struct FinishedSteps: Sendable {
   func unchanged(_ changed: [ClosedRange<Int64>], _ reach: StepReach, for wanted: Steps) -> Steps? {
     var best: Range<Int>?
     var start: Int?
+    // What changed is in order, and what the steps look at moves on with them.
+    var next = changed.startIndex
     for index in 0...steps.count {
-      let holds =
-        index < steps.count
-        && !changed.contains { $0.overlaps(steps.time(index) + reach.earliest...steps.time(index) + reach.latest) }
+      var holds = index < steps.count
+      if holds {
+        let (earliest, latest) = (steps.time(index) + reach.earliest, steps.time(index) + reach.latest)
+        while next < changed.endIndex, changed[next].upperBound < earliest { next += 1 }
+        holds = next == changed.endIndex || changed[next].lowerBound > latest
+      }
       if holds {
         start = start ?? index
         continue
@@ -68,7 +73,11 @@ struct GridPatchwork {
   }
 
   /// Takes over those steps of a grid that are among the patchwork's and, where given, within `range`.
-  mutating func add(_ other: VectorGrid, _ theirs: Steps, within range: Steps? = nil) {
+  ///
+  /// Fails where the patchwork gets more rows than `evaluation` may make.
+  mutating func add(
+    _ other: VectorGrid, _ theirs: Steps, within range: Steps? = nil, for evaluation: Evaluation
+  ) throws {
     let start = max(steps.start, theirs.start, range?.start ?? .min)
     let end = min(steps.end, theirs.end, range?.end ?? .max)
     guard start <= end else { return }
@@ -78,8 +87,14 @@ struct GridPatchwork {
     for row in 0..<other.count {
       guard (from..<from + count).contains(where: { other.isPresent(row, $0) }) else { continue }
       let labels = other.labels[row]
-      let target = rows[labels] ?? grid.addRow(labels)
-      rows[labels] = target
+      let target: Int
+      if let known = rows[labels] {
+        target = known
+      } else {
+        try evaluation.reserve(rows: grid.count + 1, steps)
+        target = grid.addRow(labels)
+        rows[labels] = target
+      }
       for step in 0..<count where other.isPresent(row, from + step) {
         grid.set(target, to + step, other.cell(row, from + step))
       }

@@ -10,7 +10,8 @@ package final class StepCache: Sendable {
   /// What makes two range queries one, but for where they start and end.
   struct Key: Hashable, Sendable {
     var tenant: TenantID
-    var text: String
+    /// Bytes, as strings are equal where they look alike, and label values are not.
+    var text: [UInt8]
     var interval: Int64
     /// The start modulo the interval.
     var phase: Int64
@@ -41,11 +42,17 @@ package final class StepCache: Sendable {
     var statistics = Statistics()
   }
 
+  /// What an entry takes beside its grid and text, about; also what bounds their number.
+  private static let entryBytes = 1024
+
   private let bytesMax: Int
   private let state = Lock(State())
 
   /// A cache of at most so many bytes.
   package init(bytesMax: Int) { self.bytesMax = bytesMax }
+
+  /// The most bytes of one entry: a single answer may not push out all others.
+  var entryBytesMax: Int { bytesMax / 4 }
 
   /// What the cache holds and how it is used.
   package var statistics: Statistics { state.withLock { $0.statistics } }
@@ -67,17 +74,21 @@ package final class StepCache: Sendable {
 
   /// Keeps steps in place of those that were kept under the key.
   func keep(_ steps: FinishedSteps, _ key: Key) {
-    let bytes = steps.byteCount + key.text.utf8.count + 256
+    let bytes = steps.byteCount + key.text.count + Self.entryBytes
     state.withLock { state in
       if let old = state.entries.removeValue(forKey: key) { state.statistics.bytes -= old.bytes }
-      // A single answer may not push out all others.
-      guard bytes <= bytesMax / 4 else { return }
+      guard bytes <= entryBytesMax else { return }
       state.entries[key] = Entry(steps: steps, bytes: bytes, used: state.clock)
       state.statistics.bytes += bytes
-      while state.statistics.bytes > bytesMax, let oldest = state.entries.min(by: { $0.value.used < $1.value.used }) {
-        state.entries[oldest.key] = nil
-        state.statistics.bytes -= oldest.value.bytes
-      }
+      if state.statistics.bytes > bytesMax { Self.evict(&state, to: bytesMax - bytesMax / 8) }
+    }
+  }
+
+  /// Drops what was used longest ago; more of it than need be, so that sorting pays.
+  private static func evict(_ state: inout State, to bytes: Int) {
+    let sorted = state.entries.map { (key: $0.key, used: $0.value.used) }.sorted { $0.used < $1.used }
+    for entry in sorted where state.statistics.bytes > bytes {
+      if let old = state.entries.removeValue(forKey: entry.key) { state.statistics.bytes -= old.bytes }
     }
   }
 }

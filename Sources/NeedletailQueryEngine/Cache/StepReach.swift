@@ -40,8 +40,14 @@ struct StepReach: Hashable, Sendable {
       // These are about the whole query.
       if [.queryStart, .queryEnd, .queryRange, .queryStep].contains(call.function) { return false }
     case .aggregation(let aggregation):
+      switch aggregation.operation {
       // Which series these pick hangs on which others there are at other steps.
-      if aggregation.operation == .limitk || aggregation.operation == .limitRatio { return false }
+      case .limitk, .limitRatio: return false
+      // Ties, and the last bits of sums, hang on the order of rows.
+      case .topk, .bottomk, .sum, .avg, .stddev, .stdvar:
+        if !aggregation.expression.hasStableRows { return false }
+      case .min, .max, .count, .group, .quantile, .countValues: break
+      }
     default: break
     }
     return expression.children.allSatisfy { add($0, options, to: &reach) }

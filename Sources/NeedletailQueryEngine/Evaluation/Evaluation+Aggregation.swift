@@ -304,24 +304,6 @@ extension Aggregation {
   }
 }
 
-extension Expression {
-  /// Whether it selects series of one metric only.
-  fileprivate var isOfOneName: Bool {
-    guard case .selector(let selector) = withoutParentheses.node else { return false }
-    return selector.allMatchers(span: span).contains {
-      $0.name == LabelSet.nameLabel && $0.operation == .equal && !$0.value.isEmpty
-    }
-  }
-
-  /// What stands in parentheses and behind plus signs, neither of which changes a value.
-  fileprivate var withoutSigns: Expression {
-    switch node {
-    case .parenthesized(let inner), .positive(let inner): inner.withoutSigns
-    default: self
-    }
-  }
-}
-
 extension Optional {
   /// `map` with a body that waits.
   fileprivate func asyncMap<Result>(_ body: (Wrapped) async throws -> Result) async rethrows -> Result? {

@@ -11,7 +11,7 @@ extension Evaluation {
       let mark = engine.series.changeMark
     else { return try await vector(expression, steps) }
     let key = StepCache.Key(
-      tenant: tenant, text: text, interval: steps.interval,
+      tenant: tenant, text: Array(text.utf8), interval: steps.interval,
       phase: steps.start - steps.start.flooredQuotient(by: steps.interval) * steps.interval,
       lookback: options.lookback, subqueryResolution: options.subqueryResolution)
     let known = cache.find(key)
@@ -25,26 +25,37 @@ extension Evaluation {
       keep(FinishedSteps(steps: steps, grid: grid, mark: mark), key, in: cache)
       return grid
     }
-    var all = GridPatchwork(union(kept))
-    all.add(known.grid, known.steps, within: kept)
-    for missing in [steps.before(kept.start), steps.after(kept.end)] where missing.count > 0 {
-      all.add(try await vector(expression, missing), missing)
+    let missing = [steps.before(kept.start), steps.after(kept.end)].filter { $0.count > 0 }
+    let union = missing.isEmpty ? steps : union(kept, of: known, upTo: cache.entryBytesMax)
+    var all = GridPatchwork(union)
+    try all.add(known.grid, known.steps, within: kept, for: self)
+    for steps in missing { try all.add(try await vector(expression, steps), steps, for: self) }
+    try spend(all.grid.count * steps.count)
+    // What was there as a whole stays as it is.
+    if missing.isEmpty { return all.grid }
+    let finished = FinishedSteps(steps: union, grid: all.grid, mark: mark)
+    guard union != steps else {
+      keep(finished, key, in: cache)
+      return all.grid
     }
-    let finished = FinishedSteps(steps: union(kept), grid: all.grid, mark: mark)
-    keep(finished, key, in: cache)
-    guard finished.steps != steps else { return finished.grid }
     var wanted = GridPatchwork(steps)
-    wanted.add(finished.grid, finished.steps)
-    try spend(wanted.grid.count * steps.count)
+    try wanted.add(all.grid, union, for: self)
+    let fits = finished.byteCount <= cache.entryBytesMax
+    keep(fits ? finished : FinishedSteps(steps: steps, grid: wanted.grid, mark: mark), key, in: cache)
     return wanted.grid
   }
 
-  /// The query's steps with those that are kept beside them, at most as many again.
-  private func union(_ kept: Steps) -> Steps {
+  /// The query's steps and those that are kept, as long as all of them find room; otherwise the query's with at most as many
+  /// beside them on either side.
+  private func union(_ kept: Steps, of known: FinishedSteps, upTo bytes: Int) -> Steps {
+    let all = Steps(start: min(steps.start, kept.start), end: max(steps.end, kept.end), interval: steps.interval)
+    let cellBytes = MemoryLayout<Double>.stride + MemoryLayout<Int32>.stride
+    // Arrays that grow may be twice as large as what is in them.
+    let (cells, isTooMany) = all.count.multipliedReportingOverflow(by: known.grid.count)
+    if !isTooMany, cells <= bytes / 2 / cellBytes { return all }
     let more = Int64(steps.count) * steps.interval
     return Steps(
-      start: min(steps.start, max(kept.start, steps.start - more)),
-      end: max(steps.end, min(kept.end, steps.end + more)), interval: steps.interval)
+      start: max(all.start, steps.start - more), end: min(all.end, steps.end + more), interval: steps.interval)
   }
 
   /// Keeps what needs nothing said about it.

@@ -37,17 +37,16 @@ extension Evaluation {
   }
 
   /// The next chunk of a cursor, counted.
-  func nextChunk(_ cursor: any SeriesCursor, seriesSoFar: inout Int) async throws -> SeriesColumns? {
+  func nextChunk(_ cursor: any SeriesCursor, _ tally: SelectionTally) async throws -> SeriesColumns? {
+    // Whoever waits for a thread gets it between two chunks: a query may have all of them.
+    if tally.hasRead { await Task.yield() }
     guard let chunk = try await cursor.next() else {
       coverage.merge(cursor.coverage)
       return nil
     }
-    seriesSoFar += chunk.count
     statistics.seriesRead += chunk.count
     statistics.samplesRead += chunk.timestamps.count
-    guard seriesSoFar <= engine.limits.series else {
-      throw QueryError.execution("the query selects more than \(engine.limits.series) series")
-    }
+    try tally.add(series: chunk.count)
     try spend(chunk.timestamps.count)
     return chunk
   }
@@ -63,12 +62,13 @@ extension Evaluation {
     var hints = hints
     hints.step = steps.count > 1 ? steps.interval : 0
     let cursor = try await select(selector, span: span, from: first - options.lookback + 1, to: last, hints: hints)
-    return try await inShares(of: cursor) { evaluation, cursor in
+    return try await inShares(of: cursor) { evaluation, cursor, tally in
       var grid = VectorGrid(width: times.count)
-      var seriesCount = 0
-      while let chunk = try await evaluation.nextChunk(cursor, seriesSoFar: &seriesCount) {
-        try evaluation.reserve(rows: grid.count + chunk.count, steps)
+      while let chunk = try await evaluation.nextChunk(cursor, tally) {
+        try tally.reserve(rows: chunk.count, steps)
+        let before = grid.count
         evaluation.addNewest(of: chunk, at: times, wantsTimes: wantsTimes, to: &grid)
+        tally.giveBack(rows: chunk.count - (grid.count - before), steps)
       }
       return Portion(grid: grid)
     }.grid
@@ -145,8 +145,9 @@ extension Evaluation {
     let interval = max(1, subquery.resolution ?? options.subqueryResolution)
     let start = (first.start.flooredQuotient(by: interval) + 1) * interval
     guard last.end >= start else { return nothing }
-    guard (last.end - start) / interval < Int64(engine.limits.samples) else {
-      throw QueryError.execution("a subquery has more than \(engine.limits.samples) steps")
+    // Windows, rows and times of so many steps take some tens of bytes each.
+    guard (last.end - start) / interval < Int64(max(1, engine.limits.samples / 10)) else {
+      throw QueryError.execution("a subquery has more than \(max(1, engine.limits.samples / 10)) steps")
     }
     let inner = Steps(start: start, end: last.end, interval: interval)
     guard subquery.expression.type == .scalar else {

@@ -24,12 +24,14 @@ extension Evaluation {
 
   /// Runs `body` over all that a cursor finds: over the whole of it, or over its shares at once.
   ///
-  /// Each share has an evaluation of its own; this one takes over what those remark.
+  /// Each share has an evaluation of its own; this one takes over what those remark. What they find counts together.
   func inShares(
-    of cursor: any SeriesCursor, _ body: @escaping @Sendable (Evaluation, any SeriesCursor) async throws -> Portion
+    of cursor: any SeriesCursor,
+    _ body: @escaping @Sendable (Evaluation, any SeriesCursor, SelectionTally) async throws -> Portion
   ) async throws -> Portion {
+    let tally = tally()
     let shares = engine.parallelism > 1 ? cursor.shares(engine.parallelism) : []
-    guard let first = shares.first else { return try await body(self, cursor) }
+    guard let first = shares.first else { return try await body(self, cursor, tally) }
     var result = Portion(grid: VectorGrid(width: 0))
     var others: [Outcome] = []
     try await withThrowingTaskGroup(of: Outcome.self) { group in
@@ -38,13 +40,13 @@ extension Evaluation {
           let own = Evaluation(
             engine: engine, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options,
             budget: budget)
-          let portion = try await body(own, share.cursor())
+          let portion = try await body(own, share.cursor(), tally)
           return Outcome(
             place: place, portion: portion, annotations: own.annotations, coverage: own.coverage,
             statistics: own.statistics)
         }
       }
-      result = try await body(self, first.cursor())
+      result = try await body(self, first.cursor(), tally)
       for try await outcome in group { others.append(outcome) }
     }
     for outcome in others.sorted(by: { $0.place < $1.place }) {

@@ -43,6 +43,9 @@ final class Evaluation {
     guard !overflow, cells <= engine.limits.samples else { throw budget.tooManySamples }
   }
 
+  /// A count of what one selection finds.
+  func tally() -> SelectionTally { SelectionTally(engine.limits, budget) }
+
   func warn(_ message: String, at span: SourceSpan) {
     annotations.warn("PromQL warning: \(message) \(place(span))")
   }

@@ -11,7 +11,7 @@ final class RangeReader {
   private let evaluation: Evaluation
   /// Where series come from, until it has ended; nil for a subquery.
   private(set) var cursor: (any SeriesCursor)?
-  private var seriesCount = 0
+  private let tally: SelectionTally
   private var chunk = SeriesColumns()
   /// What a subquery gave, and the times of its steps.
   private var grid: VectorGrid?
@@ -20,9 +20,12 @@ final class RangeReader {
   private var position = 0
   private var histogram = 0
 
-  /// Reads what a selector found.
-  init(_ evaluation: Evaluation, windows: [RangeWindow], cursor: (any SeriesCursor)?) {
+  /// Reads what a selector found, or a share of it, in which case all shares count together.
+  init(
+    _ evaluation: Evaluation, windows: [RangeWindow], cursor: (any SeriesCursor)?, tally: SelectionTally? = nil
+  ) {
     self.evaluation = evaluation
+    self.tally = tally ?? evaluation.tally()
     self.windows = windows
     self.cursor = cursor
     gridSteps = evaluation.steps
@@ -31,6 +34,7 @@ final class RangeReader {
   /// Reads what a subquery gave at its steps.
   init(_ evaluation: Evaluation, windows: [RangeWindow], grid: VectorGrid, steps: Steps) {
     self.evaluation = evaluation
+    tally = evaluation.tally()
     self.windows = windows
     self.grid = grid
     gridSteps = steps
@@ -42,7 +46,7 @@ final class RangeReader {
     guard let cursor else { return false }
     position = 0
     histogram = 0
-    guard let next = try await evaluation.nextChunk(cursor, seriesSoFar: &seriesCount) else {
+    guard let next = try await evaluation.nextChunk(cursor, tally) else {
       self.cursor = nil
       return false
     }

@@ -23,11 +23,12 @@ extension Evaluation {
     let found: Portion
     if let cursor = reader.cursor {
       let windows = reader.windows
-      found = try await inShares(of: cursor) { evaluation, cursor in
-        try await evaluation.portion(task, RangeReader(evaluation, windows: windows, cursor: cursor))
+      found = try await inShares(of: cursor) { evaluation, cursor, tally in
+        let reader = RangeReader(evaluation, windows: windows, cursor: cursor, tally: tally)
+        return try await evaluation.portion(task, reader, tally)
       }
     } else {
-      found = try await portion(task, reader)
+      found = try await portion(task, reader, tally())
     }
     var grid = found.grid
     if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
@@ -47,16 +48,19 @@ extension Evaluation {
   }
 
   /// Makes a row of each series that a reader finds.
-  private func portion(_ task: RangeTask, _ reader: RangeReader) async throws -> Portion {
+  private func portion(
+    _ task: RangeTask, _ reader: RangeReader, _ tally: SelectionTally
+  ) async throws -> Portion {
     var portion = Portion(grid: VectorGrid(width: task.steps.count))
     var kernel = RangeKernel(function: task.function)
-    while try await reader.advance() { try evaluate(task, &kernel, over: reader, into: &portion) }
+    while try await reader.advance() { try evaluate(task, &kernel, over: reader, tally, into: &portion) }
     return portion
   }
 
   /// Adds a row for each series that has arrived.
   private func evaluate(
-    _ task: RangeTask, _ kernel: inout RangeKernel, over reader: RangeReader, into portion: inout Portion
+    _ task: RangeTask, _ kernel: inout RangeKernel, over reader: RangeReader, _ tally: SelectionTally,
+    into portion: inout Portion
   ) throws {
     let windows = reader.windows
     let looksForFalls = task.function == .rate || task.function == .increase
@@ -65,9 +69,12 @@ extension Evaluation {
       if looksForFalls { samples.findFalls() }
       let (name, rest) = labels.splitName()
       portion.names.see(name)
+      kernel.beginSeries()
+      try tally.reserve(rows: 1, task.steps)
       let row = portion.grid.addRow(task.keepsName ? labels : rest)
       var slider = RangeSlider()
       for step in windows.indices {
+        if step & 4095 == 4095 { try spend(0) }
         slider.slide(over: samples, to: windows[step])
         guard !slider.isEmpty else { continue }
         let values = task.parameters.map { $0[step] }
@@ -82,6 +89,7 @@ extension Evaluation {
         portion.grid.set(row, step, cell)
       }
       portion.grid.dropLastRowIfEmpty()
+      if portion.grid.count == row { tally.giveBack(rows: 1, task.steps) }
       try spend(0)
       report(&kernel, portion.names, portion.grid.count > row, at: task.span)
     }

@@ -19,6 +19,9 @@ struct RangeKernel {
 
   init(function: Function) { self.function = function }
 
+  /// Forgets what it saw of the series before.
+  mutating func beginSeries() { sawNumbers = false }
+
   /// The remarks since the last call, which are about one series.
   mutating func takeRemarks() -> [Remark] {
     guard !remarks.isEmpty else { return [] }

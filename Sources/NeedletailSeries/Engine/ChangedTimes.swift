@@ -14,6 +14,8 @@ struct ChangedTimes: Sendable {
   private var newest: Int64?
   /// The last change of any bucket that has left.
   private var older: UInt64 = 0
+  /// Where the retention's edge was last, in ms.
+  private var edge = Int64.min
   /// The last change that concerned all times.
   private var all: UInt64 = 0
 
@@ -36,6 +38,12 @@ struct ChangedTimes: Sendable {
   mutating func noteAll() {
     mark += 1
     all = mark
+  }
+
+  /// Notes where the retention's edge is now, in ms: where a clock was set back, what it hid is seen again.
+  mutating func moveEdge(to edge: Int64) {
+    if edge < self.edge { noteAll() }
+    self.edge = edge
   }
 
   /// The times within a range (ms, both ends included) of which something may have changed after `mark`, in order.

@@ -19,13 +19,22 @@ extension SeriesEngine {
   }
 
   /// A mark of what the engine holds now, for `changedTimes`; it means nothing after a restart.
-  package var changeMark: UInt64 { changes.withLock { $0.mark } }
+  package var changeMark: UInt64 {
+    let earliest = options.retention.earliest(now: now)
+    return changes.withLock { changes in
+      changes.moveEdge(to: earliest)
+      return changes.mark
+    }
+  }
 
   /// The times within a range, in ms, of which an answer may not be what it was when `changeMark` was `mark`: something
   /// was appended or deleted since, or has left the retention. In order.
   package func changedTimes(since mark: UInt64, within range: ClosedRange<Int64>) -> [ClosedRange<Int64>] {
     let earliest = options.retention.earliest(now: now)
-    var changed = changes.withLock { $0.changed(since: mark, within: range) }
+    var changed = changes.withLock { changes in
+      changes.moveEdge(to: earliest)
+      return changes.changed(since: mark, within: range)
+    }
     if range.lowerBound < earliest { changed.insert(range.lowerBound...min(range.upperBound, earliest - 1), at: 0) }
     return changed
   }

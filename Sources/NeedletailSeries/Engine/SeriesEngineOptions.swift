@@ -78,8 +78,8 @@ package struct SeriesEngineOptions: Sendable {
     let latest = overflow ? .max : sum
     var earliest = retention.earliest(now: now)
     if let newest, let window = outOfOrderMilliseconds {
-      // A clock that was ahead and stepped back must not shut the window: the newest counts as no later than is taken.
-      let (edge, isBefore) = min(newest, latest).subtractingReportingOverflow(max(0, window))
+      // The newest counts as no later than now: one sender whose clock is ahead must not shut the window to the others.
+      let (edge, isBefore) = min(newest, now).subtractingReportingOverflow(max(0, window))
       if !isBefore { earliest = max(earliest, edge) }
     }
     return earliest...max(earliest, latest)

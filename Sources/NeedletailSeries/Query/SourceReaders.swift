@@ -127,7 +127,8 @@ struct SourceReaders: Sendable {
     }
     columns.remove(deleted, from: before)
     let known = found.histograms.count
+    // Also where it throws: what was read before is served.
+    defer { found.histograms.remove(deleted, from: known) }
     try parts[part].histograms.read(record, from: start, to: end, into: &found.histograms)
-    found.histograms.remove(deleted, from: known)
   }
 }
