@@ -29,7 +29,8 @@ extension Evaluation {
     if projection.keepsNothing {
       groups.addToOne(count: grid.count)
     } else {
-      for labels in grid.labels { groups.add(labels, projection) }
+      let isProjected = node.labelsNeeded != nil
+      for labels in grid.labels { groups.add(labels, projection, isProjected: isProjected) }
     }
     switch node.operation {
     case .topk, .bottomk, .limitk, .limitRatio:
@@ -56,16 +57,17 @@ extension Evaluation {
     private(set) var labels: [LabelSet] = []
     private(set) var ofRow: [Int] = []
     private var known: [LabelSet: Int] = [:]
-    /// The row that was added last.
-    private var last: LabelSet?
+    /// The groups of labels that were seen before, where few differ.
+    private var seen: [LabelSet: Int] = [:]
 
-    /// Adds the next row, which is like the one before where the source told only the labels that make the groups.
-    mutating func add(_ labels: LabelSet, _ projection: LabelProjection) {
-      if let last, last == labels {
-        ofRow.append(ofRow[ofRow.count - 1])
+    /// Adds the next row; there are as few labels as groups where the source told no others.
+    mutating func add(_ labels: LabelSet, _ projection: LabelProjection, isProjected: Bool) {
+      guard isProjected else { return add(projection.apply(labels)) }
+      if let group = seen[labels] {
+        ofRow.append(group)
       } else {
         add(projection.apply(labels))
-        last = labels
+        seen[labels] = ofRow[ofRow.count - 1]
       }
     }
 
