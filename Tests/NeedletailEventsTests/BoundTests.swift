@@ -119,7 +119,7 @@ import Testing
         Hit(key: EventKey(time: (index * 1009 + unit * 31) % 4001, content: UInt64(unit)), row: 0)
       }
       expected += hits.map(\.key.time)
-      merge.add(.batch(head), hits, limit: 10)
+      merge.add(.batch(head), number: Int(unit), hits, limit: 10)
       #expect(merge.unitCount <= 130)
     }
     expected.sort(by: >)

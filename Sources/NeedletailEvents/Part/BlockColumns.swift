@@ -34,6 +34,9 @@ final class BlockColumns {
 
   var rowCount: Int { entry.rowCount }
 
+  /// Whether a group could not be read; then no further one can.
+  var isLost: Bool { failure != nil }
+
   func stream(of row: Int) -> StreamEntry { part.streams[Int(streamOf[row])] }
 
   func key(of row: Int) -> EventKey { EventKey(time: times[row], content: keys[row]) }

@@ -50,7 +50,7 @@ package final class EventScan<Record: Sendable> {
           engine.note(failed: 1)
           throw error
         }
-        try hits.leaveOutLast(damage)
+        try hits.leaveOutLast(damage, of: unit)
         continue
       }
       byteCount += made.byteCount

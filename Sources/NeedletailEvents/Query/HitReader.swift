@@ -1,6 +1,10 @@
 // A scan returns matching events in order of time while it reads as little as it can. Batches and blocks are taken in
 // the order of their nearest time; an event is returned as soon as no unread one can come before it, so that with a
 // limit what lies wholly behind the last one is never read.
+//
+// Some damage is found only when a hit's record is made. By then hits further behind may be dropped, as the nearer ones
+// seemed to be enough; where they are not, the units are read again from there on. Damage is rare: better to read twice
+// then than to read or keep more where there is none.
 
 import NeedletailBlocks
 import NeedletailTelemetry
@@ -12,16 +16,24 @@ struct HitReader {
   private let engine: EventEngine
   private let filter: RowFilter
   private let isNewestFirst: Bool
-  private var units: [ScanUnit] = []
+  /// In the order of their nearest time; nil are those in which no hit was found that can be read.
+  private var units: [ScanUnit?] = []
   private var nextUnit = 0
   private var merge: HitMerge
-  private var lastKey: EventKey?
+  /// The hit that was returned last, and the number of its unit.
+  private var last: (key: EventKey, unit: Int)?
+  /// Whether the last hit was left out, so that a copy of it elsewhere has its turn.
+  private var isLastLeftOut = false
+  /// How many hits the merge keeps beyond those that are wanted, in case that more are left out.
+  private var spare = 0
   /// How many hits are still wanted; the caller counts down those that it returned.
   var remaining: Int
   /// What could not be read; nil where that ends the reading instead.
   private(set) var damages: [BlockError]?
   /// How many damages are kept.
   private static let damagesMax = 16
+  /// The first `spare`, which doubles as long as it is too small.
+  private static let spareMin = 64
 
   /// With `damages`, the snapshot's own, what is damaged is left out and added to them; without, it is thrown.
   init(
@@ -33,17 +45,19 @@ struct HitReader {
     isNewestFirst = query.direction == .newestFirst
     merge = HitMerge(isNewestFirst: isNewestFirst)
     remaining = max(0, query.limit ?? .max)
+    var units: [ScanUnit] = []
     for batch in snapshot.batches where batch.timeMin <= query.range.endNanoseconds {
       if batch.timeMax >= query.range.startNanoseconds, batch.batch.tenant == query.tenant {
         units.append(.batch(batch))
       }
     }
-    for part in snapshot.parts { try addBlocks(of: part) }
+    for part in snapshot.parts { try addBlocks(of: part, to: &units) }
     let newestFirst = isNewestFirst
     units.sort { newestFirst ? $0.timeMax > $1.timeMax : $0.timeMin < $1.timeMin }
+    self.units = units
   }
 
-  private mutating func addBlocks(of part: EventPart) throws(EventEngineError) {
+  private mutating func addBlocks(of part: EventPart, to units: inout [ScanUnit]) throws(EventEngineError) {
     let range = filter.query.range
     guard part.range.min <= range.endNanoseconds, part.range.max >= range.startNanoseconds else { return }
     let isWanted = part.streams.map { filter.rest(of: $0) != nil }
@@ -72,46 +86,77 @@ struct HitReader {
     if known.count < Self.damagesMax, !known.contains(damage) { damages?.append(damage) }
   }
 
-  /// The hit that was returned last cannot be read: takes it for none, so that a copy of it elsewhere has its turn.
-  mutating func leaveOutLast(_ damage: BlockError) throws(EventEngineError) {
+  /// The hit that was returned last, of this unit, cannot be read: takes it for none, and where the unit is lost as a
+  /// whole, all others of it too.
+  mutating func leaveOutLast(_ damage: BlockError, of unit: LoadedUnit) throws(EventEngineError) {
     try leaveOut(damage)
-    lastKey = nil
+    isLastLeftOut = true
+    guard unit.isLost, let number = last?.unit else { return }
+    units[number] = nil
+    merge.remove(unit: number)
   }
 
   /// The nearest hit that was not returned yet, and where it is; nil after the last.
   mutating func next() throws(EventEngineError) -> (unit: LoadedUnit, hit: Hit)? {
     while remaining > 0 {
       try readAhead()
+      if merge.isSpent {
+        startAgain()
+        continue
+      }
       guard let found = merge.removeNearest() else { return nil }
-      guard found.hit.key != lastKey else { continue }
-      lastKey = found.hit.key
-      return found
+      guard found.hit.key != last?.key || isLastLeftOut else { continue }
+      last = (found.hit.key, found.number)
+      isLastLeftOut = false
+      return (found.unit, found.hit)
     }
     return nil
+  }
+
+  /// So many hits were left out that dropped ones are wanted after all: has the units read again for what is behind the
+  /// last hit.
+  ///
+  /// Every copy of that had its turn, as all hits up to the cutoff had; no unread unit reaches as near.
+  private mutating func startAgain() {
+    merge = HitMerge(isNewestFirst: isNewestFirst, after: last?.key)
+    nextUnit = 0
+    spare = min(max(Self.spareMin, spare * 2), HitMerge.hitsToPruneMin)
   }
 
   /// Reads units until the nearest hit cannot be preceded by an unread row.
   private mutating func readAhead() throws(EventEngineError) {
     while nextUnit < units.count {
-      let bound = isNewestFirst ? units[nextUnit].timeMax : units[nextUnit].timeMin
-      if let nearest = merge.nearest, isNewestFirst ? nearest.time > bound : nearest.time < bound { return }
-      try readUnit()
+      if let unit = units[nextUnit], !isPassed(unit) {
+        let bound = isNewestFirst ? unit.timeMax : unit.timeMin
+        if let front = merge.front, isNewestFirst ? front.time > bound : front.time < bound { return }
+        if Task.isCancelled { throw .cancelled }
+        nextUnit += 1
+        try read(unit, number: nextUnit - 1)
+      } else {
+        nextUnit += 1
+      }
     }
   }
 
-  private mutating func readUnit() throws(EventEngineError) {
-    if Task.isCancelled { throw .cancelled }
-    let number = nextUnit
-    nextUnit += 1
+  /// Whether all rows of the unit are nearer than the last hit.
+  private func isPassed(_ unit: ScanUnit) -> Bool {
+    guard let time = last?.key.time else { return false }
+    return isNewestFirst ? unit.timeMin > time : unit.timeMax < time
+  }
+
+  private mutating func read(_ unit: ScanUnit, number: Int) throws(EventEngineError) {
     do throws(BlockError) {
-      guard let unit = try load(units[number]) else {
-        engine.note(skipped: 1)
-        return
-      }
       var hits: [Hit] = []
-      unit.forEachMatch(filter) { key, row in hits.append(Hit(key: key, row: row)) }
-      merge.add(unit, hits, limit: remaining)
+      if let loaded = try load(unit) {
+        loaded.forEachMatch(filter) { key, row in hits.append(Hit(key: key, row: row)) }
+        let (limit, overflow) = remaining.addingReportingOverflow(spare)
+        merge.add(loaded, number: number, hits, limit: overflow ? .max : limit)
+      } else {
+        engine.note(skipped: 1)
+      }
+      if hits.isEmpty { units[number] = nil }
     } catch {
+      units[number] = nil
       try leaveOut(error)
     }
   }

@@ -26,6 +26,14 @@ enum LoadedUnit {
   case batch(HeadBatch)
   case columns(BlockColumns)
 
+  /// Whether a group of columns could not be read, so that no hit can be made any more.
+  var isLost: Bool {
+    switch self {
+    case .batch: false
+    case .columns(let columns): columns.isLost
+    }
+  }
+
   /// Makes a hit of a row as `body` makes its record, with these groups of columns there.
   func make<Record>(
     _ row: UInt32, _ groups: [ColumnGroup], _ body: (EventRow, StreamEntry) throws(MalformedBytes) -> Record
