@@ -6,12 +6,17 @@ import NeedletailTelemetry
 struct RangeSamples {
   /// The indexes of numbers that are less than the one before, ascending; see `findFalls`.
   private var falls: [Int] = []
+  /// Where the series' numbers lie among `times` and `values` where these are a whole chunk's, as they mostly are.
+  private var borrowed: Range<Int>?
   var times: [Int64] = []
   var values: [Double] = []
   var histogramTimes: [Int64] = []
   var histograms: [NativeHistogram] = []
 
-  var isEmpty: Bool { times.isEmpty && histogramTimes.isEmpty }
+  /// Where the numbers lie among `times` and `values`.
+  var numbers: Range<Int> { borrowed ?? times.indices }
+
+  var isEmpty: Bool { numbers.isEmpty && histogramTimes.isEmpty }
 
   /// Numbers and histograms, each with their times, of which nobody asks what a counter lost.
   init(
@@ -25,8 +30,13 @@ struct RangeSamples {
 
   mutating func removeAll() {
     falls.removeAll(keepingCapacity: true)
-    times.removeAll(keepingCapacity: true)
-    values.removeAll(keepingCapacity: true)
+    if borrowed == nil {
+      times.removeAll(keepingCapacity: true)
+      values.removeAll(keepingCapacity: true)
+    } else {
+      // The chunk has them too: to empty them would be to copy them.
+      (times, values, borrowed) = ([], [], nil)
+    }
     histogramTimes.removeAll(keepingCapacity: true)
     histograms.removeAll(keepingCapacity: true)
   }
@@ -61,8 +71,7 @@ struct RangeSamples {
     var hasStale = false
     for index in newValues.indices { hasStale = hasStale || StaleMarker.matches(newValues[index]) }
     guard hasStale else {
-      times.append(contentsOf: columns.timestamps[range])
-      values.append(contentsOf: columns.values[range])
+      (times, values, borrowed) = (columns.timestamps, columns.values, range)
       return
     }
     for index in newValues.indices where !StaleMarker.matches(newValues[index]) {
@@ -72,15 +81,12 @@ struct RangeSamples {
   }
 
   /// Looks where numbers fall: once for all windows, which overlap.
-  mutating func findFalls() {
+  mutating func findFalls() { falls = Self.falls(of: values.span, in: numbers) }
+
+  private static func falls(of values: Span<Double>, in range: Range<Int>) -> [Int] {
     var count = 0
-    var index = 1
-    while index < values.count {
-      count &+= values[index] < values[index - 1] ? 1 : 0
-      index += 1
-    }
-    guard count > 0 else { return }
-    falls = (1..<values.count).filter { values[$0] < values[$0 - 1] }
+    for index in range.dropFirst() { count &+= values[index] < values[index - 1] ? 1 : 0 }
+    return count == 0 ? [] : range.dropFirst().filter { values[$0] < values[$0 - 1] }
   }
 
   /// A counter's difference over some of the numbers with what it lost in resets among them added: the value right
@@ -125,13 +131,17 @@ struct RangeSlider {
   var isEmpty: Bool { numbers.isEmpty && histograms.isEmpty }
 
   mutating func slide(over samples: borrowing RangeSamples, to window: RangeWindow) {
-    numbers = Self.slide(numbers, samples.times, window)
-    histograms = Self.slide(histograms, samples.histogramTimes, window)
+    numbers = Self.slide(numbers, samples.times, samples.numbers, window)
+    histograms = Self.slide(histograms, samples.histogramTimes, samples.histogramTimes.indices, window)
   }
 
-  private static func slide(_ range: Range<Int>, _ times: [Int64], _ window: RangeWindow) -> Range<Int> {
-    let end = first(after: window.end, in: times, from: range.upperBound, to: times.count)
-    return first(after: window.start, in: times, from: min(range.lowerBound, end), to: end)..<end
+  /// Before the first window `range` lies ahead of the `bounds` of the series.
+  private static func slide(
+    _ range: Range<Int>, _ times: [Int64], _ bounds: Range<Int>, _ window: RangeWindow
+  ) -> Range<Int> {
+    let start = max(range.lowerBound, bounds.lowerBound)
+    let end = first(after: window.end, in: times, from: max(start, range.upperBound), to: bounds.upperBound)
+    return first(after: window.start, in: times, from: min(start, end), to: end)..<end
   }
 
   /// The first place within the bounds whose time is later.
