@@ -1,3 +1,6 @@
+import NeedletailEnvironment
+import NeedletailSimulation
+import NeedletailStorageSimulation
 import NeedletailTestSupport
 import Testing
 
@@ -23,5 +26,49 @@ import Testing
       #expect(PartDeletionsFile.decode(changed, of: PartID(5)) == nil, "seed \(seed) \(index)")
     }
     #expect(PartDeletionsFile.decode(bytes + [0], of: PartID(5)) == nil)
+  }
+
+  /// A part of which something is deleted, and which was taken out of the catalog.
+  private func removedPart(_ disk: FaultyFileSystem) throws -> (PartsFolder, PartID) {
+    try disk.createDirectory("/parts")
+    try disk.syncDirectory("/")
+    let folder = PartsFolder(path: "/parts", fileSystem: disk, nextID: PartID(1))
+    let catalog = MemoryCatalog()
+    let writer = try folder.makePart()
+    for name in ["content", "rows"] { _ = try writer.makeFile(name).append([1, 2, 3], kind: 1) }
+    let record = try writer.finish(
+      PartSummary(kind: .series, format: 1, partition: 0, level: 0, rows: 1, groups: 1, minTime: 0, maxTime: 0))
+    #expect(try disk.status(folder.path(of: record.id) + "/header") == nil)
+    try folder.commit(to: catalog, adding: [record])
+    try folder.commit(to: catalog, tombstones: [PartTombstone(part: record.id, content: [7])])
+    try folder.commit(to: catalog, removing: [record.id])
+    return (folder, record.id)
+  }
+
+  @Test(
+    "A part that is removed keeps its deletions for as long as its header, wherever the power is cut",
+    arguments: [false, true])
+  func removal(atStart: Bool) throws {
+    for seed in 0..<40 as Range<UInt64> {
+      var call = 0
+      var isCut = true
+      while isCut {
+        let disk = FaultyFileSystem(seed: seed)
+        let (folder, id) = try removedPart(disk)
+        disk.powerOff(atCall: disk.callCount + call)
+        do throws(FileError) {
+          if atStart { _ = try folder.removeLeftovers(keeping: []) } else { try folder.remove(id) }
+          isCut = false
+        } catch {}
+        let left = disk.crash(seed % 2 == 0 ? .some : .torn)
+        let file = PartDeletionsFile(fileSystem: left, folder: folder.path(of: id))
+        if try left.status(file.folder + "/header") != nil {
+          #expect(isCut, "seed \(seed), call \(call)")
+          #expect(try file.read(of: id)?.contents == [[7]], "seed \(seed), call \(call)")
+        }
+        call += 1
+      }
+      #expect(call > 5)
+    }
   }
 }

@@ -89,7 +89,7 @@ struct SeriesBoundTests {
     let times = (0..<40).map { now - Int64(($0 * 7) % 40) * 2 * day }
     try await append(to: machine, at: times, metrics: [("up", MetricMetadata(kind: .gauge))])
     let before = try read(machine)
-    machine.disk.fail(.open, onPathsEnding: "/header", skip: 20, number: 28)
+    machine.disk.fail(.open, onPathsEnding: "/header.new", skip: 20, number: 28)
     #expect(throws: (any Error).self) { _ = try machine.journal.flush() }
     #expect(try machine.disk.list("/data/parts").isEmpty, "a flush that failed half-way leaves nothing")
     #expect(try read(machine) == before)
@@ -112,7 +112,7 @@ struct SeriesBoundTests {
     var (open, most) = (0, 0)
     for call in calls where call.path.contains("/parts/") {
       if call.operation == .createDirectory { open += 1 }
-      if call.operation == .open, call.path.hasSuffix("/header") { open -= 1 }
+      if call.operation == .open, call.path.hasSuffix("/header.new") { open -= 1 }
       most = max(most, open)
     }
     return most

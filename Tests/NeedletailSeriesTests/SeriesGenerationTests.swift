@@ -96,7 +96,7 @@ struct SeriesGenerationTests {
       try await append(0..<20, to: machine, time: now + Int64(round), withDefinitions: false)
     }
     let before = directory(machine)
-    machine.disk.fail(.open, onPathsEnding: "/header", skip: 0, number: 28)
+    machine.disk.fail(.open, onPathsEnding: "/header.new", skip: 0, number: 28)
     #expect(throws: (any Error).self) { _ = try machine.journal.flush() }
     #expect(directory(machine) !== before && directory(machine).records.count == 0)
     try await append(10..<30, to: machine, time: now + 9, withDefinitions: false)

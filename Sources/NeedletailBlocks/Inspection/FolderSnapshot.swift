@@ -98,15 +98,31 @@ extension DataFolder {
 
   private static let attemptsMax = 10
 
+  /// Links all files of a part.
+  ///
+  /// The header last, under the name that it has before or after the part was replaced: where there still is one, nothing
+  /// of the part was removed by then. Where there is none this throws `.notFound`.
+  private func link(_ part: String, to target: String) throws(FileError) {
+    let headers = [PartHeader.fileName, PartHeader.draftName, PartHeader.replacedName]
+    for entry in try fileSystem.list(part)
+    where entry.kind == .file && !headers.contains(entry.name) && entry.name != PartDeletionsFile.freshName {
+      try fileSystem.link(part + "/" + entry.name, to: target + "/" + entry.name)
+    }
+    do throws(FileError) {
+      try fileSystem.link(part + "/" + PartHeader.fileName, to: target + "/" + PartHeader.fileName)
+    } catch {
+      guard error.code == .notFound else { throw error }
+      try fileSystem.link(part + "/" + PartHeader.replacedName, to: target + "/" + PartHeader.fileName)
+    }
+  }
+
   /// Links all files of these parts, and syncs all of the draft.
   private func link(_ listed: [PartID], into draft: String) throws(FileError) {
     for name in ["parts", "log"] { try fileSystem.createDirectory(draft + "/" + name) }
     for id in listed {
       let target = draft + "/parts/" + id.folderName
       try fileSystem.createDirectory(target)
-      for entry in try fileSystem.list(parts.path(of: id)) where entry.kind == .file {
-        try fileSystem.link(parts.path(of: id) + "/" + entry.name, to: target + "/" + entry.name)
-      }
+      try link(parts.path(of: id), to: target)
       try fileSystem.syncDirectory(target)
     }
     let catalog = try fileSystem.open(draft + "/" + StorageInspector.catalogName, .readWrite)

@@ -1,7 +1,8 @@
 // Carries out a plan, step by step, so that a crash between any two calls leaves a folder which is no worse than before
 // and which the next repair brings to the same end:
 //
-// - the catalog is rebuilt last: a server removes what a catalog does not list, and refuses a folder without one;
+// - the catalog is rebuilt after all else that it depends on: a server removes what a catalog does not list, and refuses
+//   a folder without one. Only damaged files of deletions go after it, as the next repair would not miss them;
 // - a part is moved first and unlisted then: in between the catalog lists a folder that is not there, which is damage
 //   that a repair knows, where the other order would leave a folder that the next start of a server removes;
 // - a catalog is made under another name, whole and synced; then what is left of the old one is moved away, its main
@@ -83,7 +84,7 @@ package struct StorageRepair {
     case .quarantineLog(let segments):
       for segment in segments { try setAside(segment.fileName, from: "log") }
     case .removeLeftover(let name):
-      try fileSystem.removeTree(path + "/parts/" + name)
+      try fileSystem.removePart(path + "/parts/" + name)
       try fileSystem.syncDirectory(path + "/parts")
     }
   }

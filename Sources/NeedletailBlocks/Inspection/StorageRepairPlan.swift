@@ -55,14 +55,6 @@ package struct StorageRepairPlan: Sendable, Equatable {
       if let part = damage.part, lost[part] == nil { lost[part] = damage.description }
     }
     for (id, reason) in lost.sorted(by: { $0.key < $1.key }) { steps.append(.quarantinePart(id, reason: reason)) }
-    for id in survey.damagedDeletions where lost[id] == nil {
-      var known = NotedDeletions()
-      if survey.catalogProblem == nil {
-        known = NotedDeletions(
-          contents: survey.deletions[id] ?? [], flushedThrough: survey.flushedThrough ?? 0)
-      }
-      steps.append(.writeDeletions(id, known))
-    }
     let deletions = "/" + PartDeletionsFile.fileName
     let partly = Set(verification.damages.filter { !$0.path.hasSuffix(deletions) }.compactMap(\.part))
       .subtracting(lost.keys).sorted()
@@ -75,12 +67,31 @@ package struct StorageRepairPlan: Sendable, Equatable {
       remarks.append("damaged ranges of the log cannot be repaired here; a server reads what is around them")
     }
     keepOrRemove(survey, removesLeftovers)
-    // Last, because the start of a server removes what a catalog does not list, and refuses a folder without one.
+    // After all that it depends on: the start of a server removes what a catalog does not list, and refuses a folder
+    // without one.
     if let problem = survey.catalogProblem {
       rebuild(survey, problem, freshID: freshID, lost: Set(lost.keys))
     } else if let identity = survey.identity, !survey.hasIdentityFile {
       steps.append(.writeIdentity(identity))
     }
+    // After the catalog is there: were they moved before, a repair that is begun again would not miss them.
+    mendDeletions(survey, of: survey.damagedDeletions.filter { lost[$0] == nil })
+  }
+
+  private mutating func mendDeletions(_ survey: StorageSurvey, of damaged: [PartID]) {
+    guard !damaged.isEmpty else { return }
+    let known = survey.catalogProblem == nil ? survey.deletions : [:]
+    for id in damaged {
+      let noted = NotedDeletions(contents: known[id] ?? [], flushedThrough: survey.flushedThrough ?? 0)
+      steps.append(.writeDeletions(id, noted.contents.isEmpty ? NotedDeletions() : noted))
+    }
+    let unknown = damaged.filter { known[$0] == nil }.map(\.folderName).joined(separator: ", ")
+    guard !unknown.isEmpty else { return }
+    remarks.append(
+      survey.catalogProblem == nil
+        ? "the catalog knows of nothing that is deleted from these parts; should a repair have made it, what was deleted "
+          + "from them is there again: \(unknown)"
+        : "what was deleted from these parts, and not yet left out of them, is there again: \(unknown)")
   }
 
   private mutating func rebuild(
@@ -100,13 +111,7 @@ package struct StorageRepairPlan: Sendable, Equatable {
       "which generations of the log are in parts is not known\(known): all others are read back, and what is there "
         + "twice counts once")
     remarks.append(
-      "parts that a merge or the retention had removed from the catalog, and not yet from the disk, come back")
-    let unknown = survey.damagedDeletions.filter { !lost.contains($0) }
-    if !unknown.isEmpty {
-      remarks.append(
-        "what was deleted from these parts, and not yet left out of them, is there again: "
-          + unknown.map(\.folderName).joined(separator: ", "))
-    }
+      "parts that a merge or the retention had removed from the catalog, and whose header is still there, come back")
     guard survey.identity == nil else { return }
     remarks.append(
       "the folder's identity is lost, a new one takes its place; its number of slots is taken to be "
@@ -129,7 +134,7 @@ package struct StorageRepairPlan: Sendable, Equatable {
     if survey.catalogProblem != nil {
       for name in survey.leftovers {
         guard let id = PartID(folderName: name) else { continue }
-        steps.append(.quarantinePart(id, reason: "its header cannot be read"))
+        steps.append(.quarantinePart(id, reason: "it has no header that can be read"))
       }
       return
     }

@@ -216,6 +216,15 @@ package final class Journal: Sendable {
 
   // MARK: Flushing
 
+  /// Sees to it that the log of what is in parts does not come back with the power, which only a catalog would know to
+  /// be in parts.
+  package func removeFlushedLog() throws {
+    let generation = try catalog.flushedThroughGeneration() ?? 0
+    try committer.withLock { (committer) throws(FileError) in
+      try committer.writer.removeForGood(through: generation)
+    }
+  }
+
   /// Notes that a generation is in parts: what of it was not written yet need not be.
   func dropLog(through generation: UInt64, lastSequence: UInt64) {
     committer.withLock { committer in

@@ -84,7 +84,7 @@ struct JournalCommitter {
     unsynced.removeFirst(count)
     written = max(0, written - count)
     durable = max(durable, lastSequence)
-    writer.remove(through: generation)
+    try? writer.remove(through: generation)
   }
 
   /// Bytes that are not durable.

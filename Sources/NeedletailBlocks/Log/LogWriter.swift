@@ -122,13 +122,20 @@ struct LogWriter {
   }
 
   /// Removes all files of generations up to this one, as far as that works: the catalog already says that they count
-  /// no more, and the next start tries again.
-  mutating func remove(through generation: UInt64) {
+  /// no more, and the next start tries again. Throws what did not work.
+  mutating func remove(through generation: UInt64) throws(FileError) {
     if let open, open.segment.generation <= generation { finish() }
-    guard let entries = try? fileSystem.list(folder) else { return }
-    for entry in entries {
+    var failure: FileError?
+    for entry in try fileSystem.list(folder) {
       guard let segment = LogSegmentID(fileName: entry.name), segment.generation <= generation else { continue }
-      try? fileSystem.remove(folder + "/" + entry.name)
+      do throws(FileError) { try fileSystem.remove(folder + "/" + entry.name) } catch { failure = error }
     }
+    if let failure { throw failure }
+  }
+
+  /// Sees to it that no file of generations up to this one is there, nor comes back with the power.
+  mutating func removeForGood(through generation: UInt64) throws(FileError) {
+    try remove(through: generation)
+    try fileSystem.syncDirectory(folder)
   }
 }

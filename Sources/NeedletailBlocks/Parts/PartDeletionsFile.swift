@@ -18,7 +18,7 @@ package struct NotedDeletions: Sendable, Equatable {
 /// The file `deletions` of a part.
 struct PartDeletionsFile {
   static let fileName = "deletions"
-  private static let freshName = "deletions.new"
+  static let freshName = "deletions.new"
   private static let magic: UInt64 = 0x314C_4544_544C_444E  // "NDLTDEL1"
   private static let version: UInt32 = 1
   /// Far above what an engine lets stand for one part.

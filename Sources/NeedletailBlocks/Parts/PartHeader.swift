@@ -1,5 +1,6 @@
-// The `header` file of a part (docs/formats/part.md): it is written last, so a folder without a whole header is no
-// part.
+// The `header` file of a part (docs/formats/part.md): it gets its name last, so a folder without a whole header is no
+// part. Without a catalog it alone tells which folders are parts: it has another name until all that is deleted of the
+// part is noted beside it, and loses its name as soon as the catalog does not list the part any more.
 
 import NeedletailTelemetry
 
@@ -23,6 +24,10 @@ package struct PartHeader: Hashable, Sendable {
   package var files: [PartFile]
 
   static let fileName = "header"
+  /// Its name in a part that no commit was tried with.
+  static let draftName = "header.new"
+  /// Its name in a part that the catalog does not list any more.
+  static let replacedName = "header.replaced"
   static let bytesMax = 1 << 20
   private static let magic: UInt64 = 0x3154_5250_544C_444E  // "NDLTPRT1"
   private static let version: UInt32 = 1

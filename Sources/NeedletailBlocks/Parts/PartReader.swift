@@ -14,13 +14,7 @@ package final class PartReader: Sendable {
   init(record: PartRecord, folder: PartsFolder) throws(BlockError) {
     self.record = record
     let path = folder.path(of: record.id)
-    let headerPath = path + "/" + PartHeader.fileName
-    let bytes: [UInt8]
-    do throws(FileError) {
-      bytes = try folder.fileSystem.readAll(headerPath, maxBytes: PartHeader.bytesMax)
-    } catch {
-      throw .file(error)
-    }
+    let (headerPath, bytes) = try Self.readHeader(path, on: folder.fileSystem)
     do throws(PartHeaderDamage) {
       header = try PartHeader.decode(bytes)
     } catch {
@@ -39,6 +33,23 @@ package final class PartReader: Sendable {
       readers[file.name] = reader
     }
     self.readers = readers
+  }
+
+  /// The bytes of a part's header, or of its draft where the part is not committed yet.
+  private static func readHeader(
+    _ path: String, on fileSystem: any FileSystem
+  ) throws(BlockError) -> (path: String, bytes: [UInt8]) {
+    let (header, draft) = (path + "/" + PartHeader.fileName, path + "/" + PartHeader.draftName)
+    do throws(FileError) {
+      do throws(FileError) {
+        return (header, try fileSystem.readAll(header, maxBytes: PartHeader.bytesMax))
+      } catch {
+        guard error.code == .notFound, try fileSystem.status(draft) != nil else { throw error }
+        return (draft, try fileSystem.readAll(draft, maxBytes: PartHeader.bytesMax))
+      }
+    } catch {
+      throw .file(error)
+    }
   }
 
   private init(_ reader: PartReader, _ pace: PacedWork) {

@@ -22,23 +22,27 @@ package final class PartWriter {
     do throws(FileError) { try folder.fileSystem.createDirectory(path) } catch { throw .file(error) }
   }
 
+  private static let ownNames = [
+    PartHeader.fileName, PartHeader.draftName, PartHeader.replacedName, PartDeletionsFile.fileName,
+    PartDeletionsFile.freshName,
+  ]
+
   /// Starts a file of blocks.
   ///
-  /// `name` is plain: letters, digits, dots; not `header` or `deletions`, and not used twice.
+  /// `name` is plain: letters, digits, dots; none of the folder's own, and not used twice.
   package func makeFile(_ name: String) throws(BlockError) -> BlockWriter {
     precondition(
-      name != PartHeader.fileName && name != PartDeletionsFile.fileName && !name.isEmpty && !name.contains("/"),
-      "no name for a part's file")
+      !Self.ownNames.contains(name) && !name.isEmpty && !name.contains("/"), "no name for a part's file")
     let writer = try BlockWriter(creating: path + "/" + name, on: folder.fileSystem, pace: pace)
     writers.append((name, writer))
     return writer
   }
 
-  /// Finishes all files, writes the header and syncs everything.
+  /// Finishes all files, writes the header under the name of a draft and syncs them.
   ///
-  /// The part exists once the catalog lists the record.
+  /// The part exists once the catalog lists the record; `PartsFolder.commit` gives the header its name before.
   ///
-  /// **Durability**: all of the part survives a power cut when it returns.
+  /// **Durability**: the bytes of all files survive a power cut when it returns, their names when they are committed.
   package func finish(_ summary: PartSummary) throws(BlockError) -> PartRecord {
     var files: [PartFile] = []
     for (name, writer) in writers {
@@ -48,12 +52,10 @@ package final class PartWriter {
     files.sort { $0.name < $1.name }
     let bytes = PartHeader(id: id, summary: summary, files: files).encoded()
     do throws(FileError) {
-      let file = try folder.fileSystem.open(path + "/" + PartHeader.fileName, .create)
+      let file = try folder.fileSystem.open(path + "/" + PartHeader.draftName, .create)
       try file.write(bytes, at: 0)
       try file.sync()
       file.close()
-      try folder.fileSystem.syncDirectory(path)
-      try folder.fileSystem.syncDirectory(folder.path)
     } catch {
       throw .file(error)
     }

@@ -1,6 +1,11 @@
-// The folder `parts/`: one sub-folder per part, named by its number. A part comes to be in this order: files written
-// and synced, header written and synced, folder synced, `parts/` synced, and only then the catalog's transaction. A
-// crash anywhere before leaves a folder that the catalog does not list; it is removed at the next start.
+// The folder `parts/`: one sub-folder per part, named by its number. A part comes to be in this order: files and header
+// written and synced, what is deleted of it noted, the header named, folder synced, `parts/` synced, and only then the
+// catalog's transaction. A crash anywhere before leaves a folder that the catalog does not list; it is removed at the
+// next start.
+//
+// A folder that has lost its catalog is repaired from the headers, and what is deleted must not come back by that. So a
+// deletion sees to it that no header is left of a part that holds what it names and does not have it noted: not of one
+// whose commit failed, nor of one that was replaced and is still there.
 
 import NeedletailEnvironment
 
@@ -10,6 +15,14 @@ private struct Held {
   var counts: [PartID: Int] = [:]
   /// Parts to be removed when nobody holds them any more.
   var doomed: Set<PartID> = []
+}
+
+/// Parts that the catalog does not list.
+private struct Unlisted {
+  /// Those of commits that failed, which may come back.
+  var doubtful: Set<PartID> = []
+  /// Those that are out of the catalog for good, and whose header may still be there.
+  var condemned: Set<PartID> = []
 }
 
 /// Makes, opens and removes the parts of a data folder.
@@ -24,8 +37,9 @@ package final class PartsFolder: Sendable {
   /// The parts' files that are open.
   let openFiles: OpenFiles
   private let held = Lock(Held())
-  /// Parts of commits that failed.
-  private let doubtful = Lock<Set<PartID>>([])
+  private let unlisted = Lock(Unlisted())
+  /// Held, ahead of the locks above and across calls to the disk, while headers of unlisted parts are taken away.
+  private let retiring = Lock<Void>(())
 
   /// The folder at `path`, which exists, giving out part numbers from `nextID`.
   package init(path: String, fileSystem: any FileSystem, nextID: PartID) {
@@ -54,8 +68,13 @@ package final class PartsFolder: Sendable {
 
   /// Removes a part's folder, or has it removed when the last one who may read from it is done.
   ///
-  /// Only for parts that the catalog does not list.
+  /// Only for parts that the catalog does not list. Its header goes at once, which those who read do not need.
   package func remove(_ id: PartID) throws(FileError) {
+    try retiring.withLock { (_) throws(FileError) in
+      let isCondemned = unlisted.withLock { $0.condemned.contains(id) }
+      let header = try fileSystem.status(path(of: id) + "/" + PartHeader.fileName)
+      if isCondemned || header != nil { try retire(id) }
+    }
     let isHeld = held.withLock { held in
       guard held.counts[id] != nil else { return false }
       held.doomed.insert(id)
@@ -66,7 +85,32 @@ package final class PartsFolder: Sendable {
 
   private func removeNow(_ id: PartID) throws(FileError) {
     openFiles.forget(below: path(of: id))
-    try fileSystem.removeTree(path(of: id))
+    try fileSystem.removePart(path(of: id))
+  }
+
+  /// Takes a part's header away for good; under `retiring`.
+  private func retire(_ id: PartID) throws(FileError) {
+    let folder = path(of: id)
+    if try fileSystem.status(folder) != nil {
+      try fileSystem.retirePart(folder)
+    } else {
+      try fileSystem.syncDirectory(path)
+    }
+    _ = unlisted.withLock { $0.condemned.remove(id) }
+  }
+
+  /// Notes that the catalog does not list these parts any more: no deletion is done before their headers are gone.
+  package func condemn(_ ids: some Sequence<PartID>) { unlisted.withLock { $0.condemned.formUnion(ids) } }
+
+  /// Takes away the headers of all parts that were condemned.
+  ///
+  /// **Durability**: survives a power cut when it returns.
+  package func retireCondemned() throws(FileError) {
+    try retiring.withLock { (_) throws(FileError) in try retireAll() }
+  }
+
+  private func retireAll() throws(FileError) {
+    for id in unlisted.withLock({ $0.condemned.sorted() }) { try retire(id) }
   }
 
   func hold(_ id: PartID) { held.withLock { $0.counts[id, default: 0] += 1 } }
@@ -85,25 +129,44 @@ package final class PartsFolder: Sendable {
   ///
   /// A commit that failed may have reached the catalog's own log, and come back when the process is killed; the next
   /// one that succeeds stands in its place for good. Tombstones are first noted beside their parts, durably, for a
-  /// folder that loses its catalog. Throws as `PartCatalog.commit` does.
+  /// folder that loses its catalog, and then the added parts' headers get their name. Throws as `PartCatalog.commit`
+  /// does.
   package func commit(
     to catalog: any PartCatalog, adding: [PartRecord] = [], removing: [PartID] = [],
     flushedThroughGeneration: UInt64? = nil, tombstones: [PartTombstone] = []
   ) throws(CatalogError) {
-    let before = doubtful.withLock { $0 }
+    let before = unlisted.withLock { $0.doubtful }
     try note(tombstones, beside: catalog)
+    do throws(FileError) { try publish(adding.map(\.id)) } catch {
+      throw CatalogError("a part cannot be given its header: \(error)")
+    }
     try catalog.commit(
       adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration, tombstones: tombstones)
+    unlisted.withLock { unlisted in
+      unlisted.condemned.formUnion(before)
+      unlisted.doubtful.subtract(before)
+    }
     // One that cannot be removed now is a leftover that the next start removes.
     for id in before { try? remove(id) }
-    doubtful.withLock { $0.subtract(before) }
+  }
+
+  /// Gives the headers of new parts their name, and makes all names of these parts durable.
+  private func publish(_ ids: [PartID]) throws(FileError) {
+    for id in ids {
+      let folder = path(of: id)
+      let draft = folder + "/" + PartHeader.draftName
+      if try fileSystem.status(draft) != nil { try fileSystem.rename(draft, to: folder + "/" + PartHeader.fileName) }
+      try fileSystem.syncDirectory(folder)
+    }
+    if !ids.isEmpty { try fileSystem.syncDirectory(path) }
   }
 
   private func deletions(of id: PartID) -> PartDeletionsFile {
     PartDeletionsFile(fileSystem: fileSystem, folder: path(of: id))
   }
 
-  /// Writes tombstones beside their parts, with those that the catalog has of them.
+  /// Writes tombstones beside their parts, with those that the catalog has of them, and beside parts whose commit
+  /// failed, which may hold what the named parts hold; takes the headers of all others that may away.
   ///
   /// Should the commit that follows fail, the next one of the part or the next start takes them out again.
   private func note(_ tombstones: [PartTombstone], beside catalog: any PartCatalog) throws(CatalogError) {
@@ -115,6 +178,17 @@ package final class PartsFolder: Sendable {
       for (id, noted) in all.sorted(by: { $0.key < $1.key }) where try fileSystem.status(path(of: id)) != nil {
         let noted = NotedDeletions(contents: Set(noted.map(\.content)), flushedThrough: flushedThrough)
         try deletions(of: id).write(noted, of: id)
+      }
+      // Under one lock: a part that is doubtful no more is condemned by then.
+      try retiring.withLock { (_) throws(FileError) in
+        for id in unlisted.withLock({ $0.doubtful.subtracting(parts).sorted() })
+        where try fileSystem.status(path(of: id)) != nil {
+          var noted = try deletions(of: id).read(of: id) ?? NotedDeletions()
+          noted.contents.formUnion(tombstones.map(\.content))
+          noted.flushedThrough = flushedThrough
+          try deletions(of: id).write(noted, of: id)
+        }
+        try retireAll()
       }
     } catch {
       throw CatalogError("a deletion cannot be noted beside its part: \(error)")
@@ -137,18 +211,19 @@ package final class PartsFolder: Sendable {
   }
 
   /// Keeps the folders of parts whose commit failed until a later one succeeds.
-  package func doubt(_ records: [PartRecord]) { doubtful.withLock { $0.formUnion(records.map(\.id)) } }
+  package func doubt(_ records: [PartRecord]) { unlisted.withLock { $0.doubtful.formUnion(records.map(\.id)) } }
 
   /// Removes everything that is no folder of a listed part: what a crash left.
   ///
-  /// Returns how many things were removed.
+  /// Returns how many things were removed. **Durability**: they do not come back with the power when it returns.
   package func removeLeftovers(keeping listed: Set<PartID>) throws(FileError) -> Int {
     var removed = 0
     for entry in try fileSystem.list(path) {
       if let id = PartID(folderName: entry.name), listed.contains(id) { continue }
-      try fileSystem.removeTree(path + "/" + entry.name)
+      try fileSystem.removePart(path + "/" + entry.name)
       removed += 1
     }
+    if removed > 0 { try fileSystem.syncDirectory(path) }
     return removed
   }
 }

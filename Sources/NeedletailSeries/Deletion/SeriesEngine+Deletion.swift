@@ -8,6 +8,7 @@
 // has read its parts already, all of which existed then: the deletion is handed down to the new part.
 
 import NeedletailBlocks
+import NeedletailEnvironment
 import NeedletailTelemetry
 
 extension SeriesEngine.State {
@@ -49,8 +50,13 @@ extension SeriesEngine {
     let deletion = SeriesDeletion(tenant: tenant, matchers: matchers, range: range)
     let content = deletion.encoded()
     guard content.count <= Self.tombstoneBytesMax else { throw .malformed("the matchers are too long") }
-    do { _ = try journal.flush() } catch { throw .unavailable(reason: "\(error)") }
+    do {
+      _ = try journal.flush()
+      try journal.removeFlushedLog()
+    } catch { throw .unavailable(reason: "\(error)") }
     return try replacing.withLock { (_) throws(SeriesEngineError) in
+      // What parts hold that were replaced or dropped must not come back either.
+      do throws(FileError) { try folder.retireCondemned() } catch { throw .unavailable(reason: "\(error)") }
       let parts = partsWith(deletion)
       guard !parts.isEmpty else { return [] }
       guard state.withLock({ $0.tombstoneCount }) + parts.count <= Self.tombstonesMax else {

@@ -92,6 +92,7 @@ extension SeriesEngine {
         throw .catalog(error)
       }
     }
+    folder.condemn(ids)
     let late = PartDeletions.adding(tombstones, to: [:])
     state.withLock { state in
       state.parts.removeAll { ids.contains($0.record.id) }
@@ -160,6 +161,7 @@ extension SeriesEngine {
       // The answer may have been lost after the commit was done: only the catalog can tell.
       guard try !catalog.list(.series).contains(where: { ids.contains($0.id) }) else { throw error }
     }
+    folder.condemn(ids)
     state.withLock { state in
       state.parts.removeAll { ids.contains($0.record.id) }
       state.unreadable.removeAll { ids.contains($0.record.id) }

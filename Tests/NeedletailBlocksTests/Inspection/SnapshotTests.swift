@@ -21,8 +21,10 @@ import Testing
   }
 
   /// Makes a snapshot; returns the catalog in it.
-  private func snapshot(_ machine: Machine, named name: String) throws -> MemoryCatalog {
-    let copy = machine.catalog.copy()
+  private func snapshot(
+    _ machine: Machine, named name: String, of catalog: MemoryCatalog? = nil
+  ) throws -> MemoryCatalog {
+    let copy = (catalog ?? machine.catalog).copy()
     try machine.folder.makeSnapshot(
       named: name,
       copyCatalog: { path throws(CatalogError) in
@@ -49,6 +51,23 @@ import Testing
       try machine.folder.parts.remove(record.id)
     }
     #expect(try machine.disk.list("/data/parts").isEmpty)
+    #expect(try numbers(machine.disk, "first", catalog) == [1, 2, 3, 4, 5])
+  }
+
+  @Test("It holds also what was replaced after the catalog was copied, as long as somebody keeps the files")
+  func replacedMeanwhile() throws {
+    let machine = try machine()
+    let before = machine.catalog.copy()
+    let records = try before.list(.series)
+    let holds = records.map { PartHold($0.id, in: machine.folder.parts) }
+    for record in records {
+      try machine.folder.parts.commit(to: machine.catalog, removing: [record.id])
+      try machine.folder.parts.remove(record.id)
+      let path = machine.folder.parts.path(of: record.id)
+      #expect(try machine.disk.status(path + "/header") == nil && machine.disk.status(path + "/rows") != nil)
+    }
+    let catalog = try snapshot(machine, named: "first", of: before)
+    withExtendedLifetime(holds) {}
     #expect(try numbers(machine.disk, "first", catalog) == [1, 2, 3, 4, 5])
   }
 
