@@ -94,6 +94,7 @@ package final class DataFolder: Sendable {
     } catch {
       throw .file(error)
     }
+    try refuseLoneWriteAheadLog(in: path, on: fileSystem)
     do throws(CatalogError) {
       catalog = try openCatalog(path + "/catalog.sqlite")
       isNew = try catalog.setting(.layoutVersion) == nil
@@ -128,6 +129,26 @@ package final class DataFolder: Sendable {
     return DataFolder(
       path: path, fileSystem: fileSystem, catalog: catalog, parts: parts, slotCount: settings.slots, id: settings.id,
       lock: lock, leftoverParts: folders)
+  }
+
+  /// Throws where the catalog's write-ahead log lies there without the catalog.
+  ///
+  /// Most of what was committed may stand in it alone, and SQLite removes it where it makes the catalog anew.
+  private static func refuseLoneWriteAheadLog(
+    in path: String, on fileSystem: any FileSystem
+  ) throws(DataFolderError) {
+    let (log, catalog): (FileStatus?, FileStatus?)
+    do throws(FileError) {
+      log = try fileSystem.status(path + "/catalog.sqlite-wal")
+      catalog = try fileSystem.status(path + "/catalog.sqlite")
+    } catch {
+      throw .file(error)
+    }
+    guard let log, log.size > 0, catalog.map({ $0.size == 0 }) ?? true else { return }
+    throw .unusable(
+      path: path,
+      reason: "catalog.sqlite is gone and its catalog.sqlite-wal is there, which holds what was committed last. Put "
+        + "catalog.sqlite back beside it, or make a new one from the parts with `needletail storage repair`")
   }
 
   /// Throws where parts or logs lie beside a new catalog.

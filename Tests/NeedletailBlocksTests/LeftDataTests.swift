@@ -38,6 +38,28 @@ import Testing
     #expect(try Machine(disk, catalog).engine.all == [1, 2, 3, 4, 5])
   }
 
+  @Test(
+    "A catalog's write-ahead log without the catalog is refused before a new one is made", arguments: [false, true])
+  func loneWriteAheadLog(isEmptied: Bool) throws {
+    let catalog = MemoryCatalog()
+    let disk = try Machine(FaultyFileSystem(seed: 1), catalog).disk.crash(.everything)
+    try disk.open("/data/catalog.sqlite-wal", .create).write([1, 2, 3], at: 0)
+    if isEmptied { _ = try disk.open("/data/catalog.sqlite", .create) }
+    var isAsked = false
+    let error = #expect(throws: DataFolderError.self) {
+      try DataFolder.open(
+        "/data", on: disk, random: SeededRandomSource(seed: 77), holder: "a test",
+        openCatalog: { (_) throws(CatalogError) in
+          isAsked = true
+          return catalog
+        })
+    }
+    #expect("\(try #require(error))".contains("catalog.sqlite-wal"))
+    #expect(!isAsked)
+    try disk.open("/data/catalog.sqlite", isEmptied ? .readWrite : .create).write([1], at: 0)
+    #expect(try Machine(disk, catalog).engine.all.isEmpty)
+  }
+
   @Test("A failed commit that comes back after a kill finds its parts; they go once a later commit succeeded")
   func commitComesBack() throws {
     let catalog = MemoryCatalog()

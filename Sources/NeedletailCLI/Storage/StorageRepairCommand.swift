@@ -55,7 +55,8 @@ struct StorageRepairCommand: AsyncParsableCommand {
   }
 
   private static func lines(_ plan: StorageRepairPlan, isDry: Bool) -> [StyledText] {
-    let title = plan.steps.isEmpty ? "nothing to repair" : isDry ? "a repair would do this" : "the repair does this"
+    let nothing = plan.remarks.isEmpty ? "nothing to repair" : "nothing that a repair can mend"
+    let title = plan.steps.isEmpty ? nothing : isDry ? "a repair would do this" : "the repair does this"
     return [StyledText(TerminalText(title), .heading)]
       + plan.steps.map { StyledText(TerminalText("- \($0)", limit: 4_000)) }
       + plan.remarks.map { StyledText(TerminalText("note: \($0)", limit: 4_000), .faint) }
