@@ -3,6 +3,7 @@
 //   lock            held by the process that has it open
 //   identity        the folder's identity and slots once more, for when the catalog is lost
 //   catalog.sqlite  which parts exist (and SQLite's own files beside it)
+//   catalog.mirror  the same once more, from which the catalog is made anew when something happens to it
 //   parts/<id>/     the parts
 //   log/            what was acknowledged and is in no part yet
 //   snapshots/      data folders of their own, whose parts are hard links
@@ -44,8 +45,12 @@ package final class DataFolder: Sendable {
   package let slotCount: Int
   /// The folder's identity, 32 hexadecimal digits.
   package let id: String
+  /// What was found wrong with the catalog at the opening, and set right; nil where nothing was.
+  package let remark: String?
   /// The version of the folder's layout.
   static let layoutVersion = "1"
+  /// Opens a catalog's file, or makes it.
+  let openStore: CatalogPlace.OpenStore
   private let lock: any FileLock
   private let leftoverParts: Int
   /// Held while a snapshot is made.
@@ -53,7 +58,7 @@ package final class DataFolder: Sendable {
 
   private init(
     path: String, fileSystem: any FileSystem, catalog: any PartCatalog, parts: PartsFolder, slotCount: Int, id: String,
-    lock: any FileLock, leftoverParts: Int
+    openStore: @escaping CatalogPlace.OpenStore, lock: any FileLock, leftoverParts: Int, remark: String?
   ) {
     self.path = path
     self.fileSystem = fileSystem
@@ -61,17 +66,19 @@ package final class DataFolder: Sendable {
     self.parts = parts
     self.slotCount = slotCount
     self.id = id
+    self.openStore = openStore
     self.lock = lock
     self.leftoverParts = leftoverParts
+    self.remark = remark
   }
 
   /// Opens the folder, or makes it when there is none (its parent must exist).
   ///
-  /// `openCatalog` is given the path of the catalog's file; `holder` is what another process is told while this one
-  /// holds the lock.
+  /// `openCatalog` opens the catalog's file at a path, or makes it; `holder` is what another process is told while this
+  /// one holds the lock.
   package static func open(
     _ path: String, on fileSystem: any FileSystem, random: any RandomSource, slotCount: Int = 1024, holder: String,
-    openCatalog: (_ path: String) throws(CatalogError) -> any PartCatalog
+    openCatalog: @escaping @Sendable (_ path: String) throws(CatalogError) -> any CatalogStore
   ) throws(DataFolderError) -> DataFolder {
     do throws(FileError) {
       try fileSystem.createDirectory(path)
@@ -82,11 +89,6 @@ package final class DataFolder: Sendable {
     do throws(FileError) { lock = try fileSystem.lock(path + "/lock", holder: holder) } catch { throw .file(error) }
     var opened = false
     defer { if !opened { lock.release() } }
-    let folders: Int
-    let catalog: any PartCatalog
-    let isNew: Bool
-    let settings: (id: String, slots: Int)
-    let parts: PartsFolder
     do throws(FileError) {
       for name in ["log", "parts"] { try fileSystem.createDirectory(path + "/" + name) }
       try fileSystem.syncDirectory(path)
@@ -94,17 +96,14 @@ package final class DataFolder: Sendable {
     } catch {
       throw .file(error)
     }
-    try refuseLoneWriteAheadLog(in: path, on: fileSystem)
-    do throws(CatalogError) {
-      catalog = try openCatalog(path + "/catalog.sqlite")
-      isNew = try catalog.setting(.layoutVersion) == nil
-    } catch {
-      throw .catalog(error)
-    }
-    if isNew { try refuseLeftData(in: path, on: fileSystem) }
+    let place = CatalogPlace(folder: path, fileSystem: fileSystem, openStore: openCatalog)
+    let (catalog, found, remark) = try place.open()
+    if found.settings[.layoutVersion] == nil { try refuseLeftData(in: path, on: fileSystem) }
+    let settings: (id: String, slots: Int)
+    let content: CatalogContent
     do throws(CatalogError) {
       settings = try Self.settings(of: catalog, random: random, slotCount: slotCount)
-      parts = PartsFolder(path: path + "/parts", fileSystem: fileSystem, nextID: try catalog.nextPartID())
+      content = try catalog.content()
     } catch {
       throw .catalog(error)
     }
@@ -115,40 +114,16 @@ package final class DataFolder: Sendable {
     } catch {
       throw .file(error)
     }
-    var listed = Set<PartID>()
-    let (tombstones, flushed): ([PartTombstone], UInt64)
-    do throws(CatalogError) {
-      (tombstones, flushed) = (try catalog.tombstones(), try catalog.flushedThroughGeneration() ?? 0)
-      for kind in PartKind.allCases { for record in try catalog.list(kind) { listed.insert(record.id) } }
-    } catch {
-      throw .catalog(error)
-    }
+    let parts = PartsFolder(path: path + "/parts", fileSystem: fileSystem, nextID: content.nextPartID)
+    let listed = Set(content.parts.keys)
+    let folders: Int
     do throws(FileError) { folders = try parts.removeLeftovers(keeping: listed) } catch { throw .file(error) }
-    parts.noteAll(tombstones, of: listed, flushedThrough: flushed)
+    parts.noteAll(
+      content.sortedTombstones, of: listed, flushedThrough: content.flushedThroughGeneration ?? 0)
     opened = true
     return DataFolder(
       path: path, fileSystem: fileSystem, catalog: catalog, parts: parts, slotCount: settings.slots, id: settings.id,
-      lock: lock, leftoverParts: folders)
-  }
-
-  /// Throws where the catalog's write-ahead log lies there without the catalog.
-  ///
-  /// Most of what was committed may stand in it alone, and SQLite removes it where it makes the catalog anew.
-  private static func refuseLoneWriteAheadLog(
-    in path: String, on fileSystem: any FileSystem
-  ) throws(DataFolderError) {
-    let (log, catalog): (FileStatus?, FileStatus?)
-    do throws(FileError) {
-      log = try fileSystem.status(path + "/catalog.sqlite-wal")
-      catalog = try fileSystem.status(path + "/catalog.sqlite")
-    } catch {
-      throw .file(error)
-    }
-    guard let log, log.size > 0, catalog.map({ $0.size == 0 }) ?? true else { return }
-    throw .unusable(
-      path: path,
-      reason: "catalog.sqlite is gone and its catalog.sqlite-wal is there, which holds what was committed last. Put "
-        + "catalog.sqlite back beside it, or make a new one from the parts with `needletail storage repair`")
+      openStore: openCatalog, lock: lock, leftoverParts: folders, remark: remark)
   }
 
   /// Throws where parts or logs lie beside a new catalog.
@@ -163,7 +138,7 @@ package final class DataFolder: Sendable {
         throw .unusable(
           path: path,
           reason: "its catalog.sqlite is new or blank, but \(name)/ holds data that only the old catalog knows. "
-            + "Put the old catalog.sqlite back (with its -wal file), or make a new one from the parts with "
+            + "Put the old catalog.mirror or catalog.sqlite (with its -wal file) back, or make a new one from the parts with "
             + "`needletail storage repair`; to begin anew, move parts/ and log/ away")
       }
     }
@@ -180,7 +155,7 @@ package final class DataFolder: Sendable {
   static func unknownLayout(_ version: String) -> CatalogError {
     CatalogError(
       "the data folder has layout version \(version), this program knows version \(layoutVersion)",
-      isOfOtherVersion: true)
+      cause: .otherVersion)
   }
 
   private static func settings(

@@ -45,7 +45,7 @@ import Testing
         let damage = LogDamage(
           segment: LogSegmentID(generation: UInt64(step), number: 0), range: 3..<9,
           sequences: step % 2 == 0 ? nil : 1...2)
-        for catalog in [memory, sqlite] as [any PartCatalog] {
+        for catalog in [memory, sqlite] as [any CatalogStore] {
           try catalog.commit(adding: [record], removing: removing, flushedThroughGeneration: UInt64(step / 4))
           try catalog.note([damage, damage])
           try catalog.set(.slotCount, to: String(step))

@@ -23,7 +23,8 @@ import Testing
       openCatalog: { (_) throws(CatalogError) in catalog })
   }
 
-  @Test("A new catalog beside parts or a log is refused, and nothing is touched", arguments: [false, true])
+  @Test(
+    "A new catalog beside parts or a log, and no mirror, is refused, and nothing is touched", arguments: [false, true])
   func lostCatalog(flushing: Bool) throws {
     let catalog = MemoryCatalog()
     let machine = try Machine(FaultyFileSystem(seed: 1), catalog)
@@ -31,6 +32,7 @@ import Testing
     machine.journal.commitPending()
     if flushing { _ = try machine.journal.flush() }
     let disk = machine.disk.crash(.syncedOnly)
+    try disk.remove("/data/catalog.mirror")
     let bytes = disk.usedBytes
     let error = #expect(throws: DataFolderError.self) { try open(disk, MemoryCatalog()) }
     #expect("\(try #require(error))".contains("catalog.sqlite"))
@@ -45,17 +47,18 @@ import Testing
     let disk = try Machine(FaultyFileSystem(seed: 1), catalog).disk.crash(.everything)
     try disk.open("/data/catalog.sqlite-wal", .create).write([1, 2, 3], at: 0)
     if isEmptied { _ = try disk.open("/data/catalog.sqlite", .create) }
-    var isAsked = false
+    try disk.remove("/data/catalog.mirror")
+    let isAsked = Lock(false)
     let error = #expect(throws: DataFolderError.self) {
       try DataFolder.open(
         "/data", on: disk, random: SeededRandomSource(seed: 77), holder: "a test",
         openCatalog: { (_) throws(CatalogError) in
-          isAsked = true
+          isAsked.withLock { $0 = true }
           return catalog
         })
     }
     #expect("\(try #require(error))".contains("catalog.sqlite-wal"))
-    #expect(!isAsked)
+    #expect(!isAsked.withLock { $0 })
     try disk.open("/data/catalog.sqlite", isEmptied ? .readWrite : .create).write([1], at: 0)
     #expect(try Machine(disk, catalog).engine.all.isEmpty)
   }

@@ -131,14 +131,17 @@ final class Machine {
   let clock: ManualClock
 
   init(
-    _ disk: FaultyFileSystem, _ catalog: MemoryCatalog, durability: Durability = .fsync, segmentBytes: UInt64 = 4096
+    _ disk: FaultyFileSystem, _ catalog: MemoryCatalog, durability: Durability = .fsync, segmentBytes: UInt64 = 4096,
+    watched: WatchedFileSystem? = nil
   ) throws {
     self.disk = disk
     self.catalog = catalog
     clock = ManualClock()
     folder = try DataFolder.open(
-      "/data", on: disk, random: SeededRandomSource(seed: 5), holder: "a test",
-      openCatalog: { (_) throws(CatalogError) in catalog })
+      "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
+      openCatalog: { (path) throws(CatalogError) in
+        if path == "/data/catalog.sqlite" { catalog } else { try FileCatalog(path: path, on: disk) }
+      })
     engine = try TestEngine(folder)
     let options = JournalOptions(durability: durability, segmentBytes: segmentBytes, commitsOnOwnThread: false)
     (journal, report) = try folder.startJournal(participants: [engine], clock: clock, options: options)

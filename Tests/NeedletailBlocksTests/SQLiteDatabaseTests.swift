@@ -4,9 +4,13 @@ import Testing
 @testable import NeedletailBlocks
 
 /// Runs `body` with a folder of its own on the real disk.
-func withScratchFolder(_ body: (String) throws -> Void) throws {
-  let path = "/tmp/needletail-blocks-" + PartID(SystemRandomSource().next()).folderName
+///
+/// In memory where the system has such a place and the test is not about a disk: what is synced thousands of times there
+/// holds nobody up.
+func withScratchFolder(inMemory: Bool = false, _ body: (String) throws -> Void) throws {
   let disk = PosixFileSystem()
+  let hasMemory = try inMemory && disk.status("/dev/shm")?.kind == .directory
+  let path = (hasMemory ? "/dev/shm" : "/tmp") + "/needletail-blocks-" + PartID(SystemRandomSource().next()).folderName
   try disk.createDirectory(path)
   defer { try? disk.removeTree(path) }
   try body(path)

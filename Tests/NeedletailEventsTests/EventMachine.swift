@@ -31,8 +31,8 @@ final class EventMachine {
     folder = try DataFolder.open(
       "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
       openCatalog: { (_) throws(CatalogError) in catalog })
-    logs = try EventEngine(kind: .logs, catalog: catalog, parts: folder.parts, options: options, clock: clock)
-    spans = try EventEngine(kind: .spans, catalog: catalog, parts: folder.parts, options: options, clock: clock)
+    logs = try EventEngine(kind: .logs, catalog: folder.catalog, parts: folder.parts, options: options, clock: clock)
+    spans = try EventEngine(kind: .spans, catalog: folder.catalog, parts: folder.parts, options: options, clock: clock)
     (journal, report) = try folder.startJournal(
       participants: [logs, spans], clock: clock, options: JournalOptions(commitsOnOwnThread: ownThread))
     logs.attach(journal)

@@ -35,14 +35,6 @@ import Testing
     #expect(try machine.disk.list(machine.folder.parts.path).map(\.name).sorted() == listed.sorted())
   }
 
-  private func copy(of catalog: MemoryCatalog) throws -> MemoryCatalog {
-    let copy = MemoryCatalog()
-    for name in CatalogSetting.allCases { if let value = try catalog.setting(name) { try copy.set(name, to: value) } }
-    try copy.commit(
-      adding: try catalog.list(.logs), removing: [], flushedThroughGeneration: try catalog.flushedThroughGeneration())
-    return copy
-  }
-
   @Test(
     "A power cut at any call of a merge loses nothing and doubles nothing, and the next merge ends it",
     arguments: CrashSurvival.allCases)
@@ -55,7 +47,7 @@ import Testing
     var call = 0
     var isCut = true
     while isCut {
-      var machine = try EventMachine(origin.disk.copy(seed: UInt64(call)), try copy(of: origin.catalog))
+      var machine = try EventMachine(origin.disk.copy(seed: UInt64(call)), origin.catalog.copy())
       machine.disk.powerOff(atCall: machine.disk.callCount + call)
       _ = try? machine.logs.mergeParts()
       isCut = (try? machine.disk.freeBytes("/data")) == nil

@@ -33,10 +33,11 @@ struct SeriesDeletionRepairTests {
     return answer.samples.reduce(into: [:]) { $0[$1.key["__name__"] ?? "", default: 0] += $1.value.count }
   }
 
-  /// The machine after its catalog was lost and made anew, as a repair makes it.
+  /// The machine after its catalog and its mirror were lost and made anew, as a repair makes it.
   private func repaired(_ disk: FaultyFileSystem, clock: ManualClock, options: SeriesEngineOptions) throws
     -> SeriesMachine
   {
+    if try disk.status("/data/catalog.mirror") != nil { try disk.remove("/data/catalog.mirror") }
     let inspector = StorageInspector(
       "/data", on: disk, isInUse: false, openCatalog: { _ throws(CatalogError) in MemoryCatalog() })
     let survey = try inspector.survey()

@@ -33,7 +33,7 @@ final class SeriesMachine: Sendable {
       "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
       openCatalog: { (_) throws(CatalogError) in catalog })
     engine = try SeriesEngine(
-      options: options, slots: slots, clock: clock, folder: folder.parts, catalog: catalog)
+      options: options, slots: slots, clock: clock, folder: folder.parts, catalog: folder.catalog)
     (journal, report) = try folder.startJournal(
       participants: [engine], clock: clock,
       options: JournalOptions(segmentBytes: 16 << 10, commitsOnOwnThread: false))

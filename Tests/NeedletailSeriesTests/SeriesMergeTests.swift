@@ -37,15 +37,6 @@ struct SeriesMergeTests {
     #expect(try machine.disk.list("/data/parts").map(\.name).sorted() == listed.sorted())
   }
 
-  private func copy(of catalog: MemoryCatalog) throws -> MemoryCatalog {
-    let copy = MemoryCatalog()
-    for name in CatalogSetting.allCases { if let value = try catalog.setting(name) { try copy.set(name, to: value) } }
-    try copy.commit(
-      adding: try catalog.list(.series), removing: [],
-      flushedThroughGeneration: try catalog.flushedThroughGeneration())
-    return copy
-  }
-
   /// A machine with three parts of one day that overlap in every way.
   private func threeParts(seed: UInt64 = 1) async throws -> SeriesMachine {
     let machine = try SeriesMachine(FaultyFileSystem(seed: seed))
@@ -134,7 +125,7 @@ struct SeriesMergeTests {
     var call = 0
     var isCut = true
     while isCut {
-      var machine = try SeriesMachine(origin.disk.copy(seed: UInt64(call)), try copy(of: origin.catalog))
+      var machine = try SeriesMachine(origin.disk.copy(seed: UInt64(call)), origin.catalog.copy())
       machine.disk.powerOff(atCall: machine.disk.callCount + call)
       isCut = (try? machine.engine.mergeParts()) == nil
       machine = try machine.crash(survival)
@@ -248,7 +239,7 @@ struct SeriesMergeTests {
     let records = try machine.catalog.list(.series).sorted { $0.summary.partition < $1.summary.partition }
     #expect(records.count == 4)
     options.retentionBytes = records.suffix(2).reduce(0) { $0 + $1.bytes }
-    let (disk, catalog, clock) = (machine.disk.copy(seed: 5), try copy(of: machine.catalog), machine.clock)
+    let (disk, catalog, clock) = (machine.disk.copy(seed: 5), machine.catalog.copy(), machine.clock)
     machine.journal.close()
     machine.engine.stop()
     machine = try SeriesMachine(disk, catalog, clock: clock, options: options)
@@ -257,7 +248,7 @@ struct SeriesMergeTests {
     #expect(try read(machine).samples.values.allSatisfy { $0.count == 2 })
     try checkFolders(machine)
     options.retentionBytes = 1
-    machine = try SeriesMachine(machine.disk.copy(seed: 6), try copy(of: catalog), clock: clock, options: options)
+    machine = try SeriesMachine(machine.disk.copy(seed: 6), catalog.copy(), clock: clock, options: options)
     #expect(try machine.engine.enforceRetention(now: now).map(\.id) == [records[2].id])
   }
 }

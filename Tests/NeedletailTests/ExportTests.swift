@@ -8,7 +8,7 @@ import Tracing
 
 @testable import Needletail
 
-@Suite("Export over OTLP/HTTP", .timeLimit(.minutes(1)))
+@Suite("Export over OTLP/HTTP", .timeLimit(.minutes(5)))
 struct ExportTests {
   @Test("All three signals arrive as protobuf, with the resource and the configured headers")
   func allSignalsArrive() async throws {

@@ -5,7 +5,7 @@ import Tracing
 
 @testable import Needletail
 
-@Suite("Tracing", .timeLimit(.minutes(1)))
+@Suite("Tracing", .timeLimit(.minutes(5)))
 struct TracingTests {
   private struct Broken: Error, CustomStringConvertible {
     var description: String { "it broke" }

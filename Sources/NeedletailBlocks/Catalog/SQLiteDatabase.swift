@@ -79,10 +79,12 @@ struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
   }
 
   /// Runs `body` in a transaction that nobody else writes in: when it throws, or the commit does, nothing was done.
+  ///
+  /// One that only reads sees one state, whoever writes meanwhile.
   mutating func transaction<Result>(
-    _ body: (inout SQLiteDatabase) throws(SQLiteError) -> Result
+    writing: Bool = true, _ body: (inout SQLiteDatabase) throws(SQLiteError) -> Result
   ) throws(SQLiteError) -> Result {
-    try run("BEGIN IMMEDIATE")
+    try run(writing ? "BEGIN IMMEDIATE" : "BEGIN")
     do throws(SQLiteError) {
       let result = try body(&self)
       try run("COMMIT")

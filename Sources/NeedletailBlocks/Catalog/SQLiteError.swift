@@ -8,6 +8,8 @@ enum SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
   case refused(code: Int32, message: String, statement: String)
   /// Something stands in the database that cannot be there, or a statement was not one.
   case unexpected(String)
+  /// SQLite cannot do here what the catalog needs.
+  case unfit(String)
   /// Another version of this program made the tables.
   case otherVersion(String)
   /// A transaction failed, and so did its end: whether the connection can be used again is unknown.
@@ -16,8 +18,25 @@ enum SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
   var description: String {
     switch self {
     case .refused(let code, let message, let statement): "SQLite error \(code): \(message), in `\(statement)`"
-    case .unexpected(let what), .otherVersion(let what): what
+    case .unexpected(let what), .unfit(let what), .otherVersion(let what): what
     case .notRolledBack(let first, let second): "\(first); and it was not rolled back: \(second)"
+    }
+  }
+
+  /// Whether it says something of the catalog, or only of this moment.
+  ///
+  /// A flipped bit also makes a file whose tables are not there, or that claims to be for reading alone.
+  var cause: CatalogError.Cause {
+    switch self {
+    case .refused(let code, _, _):
+      switch code & 0xff {
+      case SQLITE_ERROR, SQLITE_READONLY, SQLITE_CORRUPT, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_NOTADB: .damaged
+      default: .refused
+      }
+    case .unexpected: .damaged
+    case .unfit: .refused
+    case .otherVersion: .otherVersion
+    case .notRolledBack(let first, _): first.cause
     }
   }
 

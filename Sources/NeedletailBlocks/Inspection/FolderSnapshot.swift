@@ -1,4 +1,4 @@
-// A snapshot is a data folder by itself: a copy of the catalog at one instant, and hard links of the files of all parts
+// A snapshot is a data folder by itself: a catalog of what was there at one instant, and hard links of the files of all parts
 // that it lists. Parts never change, so a link costs nothing and stays what it is when a merge replaces the part. It is
 // made under a name that begins with a dot, and gets its own when all of it is on disk.
 
@@ -10,14 +10,10 @@ extension DataFolder {
 
   /// Makes `snapshots/<name>` out of the parts that the catalog lists now; what is in the log alone is not in it.
   ///
-  /// `copyCatalog` writes a copy of the catalog to a new file, `openCopy` opens that for reading. Blocks; one snapshot is
-  /// made at a time. Merges and retention go on meanwhile.
+  /// Blocks; one snapshot is made at a time. Merges and retention go on meanwhile.
   ///
   /// **Durability**: all of it survives a power cut when this returns; before that there is none of that name.
-  package func makeSnapshot(
-    named name: String, copyCatalog: (_ path: String) throws(CatalogError) -> Void,
-    openCopy: (_ path: String) throws(CatalogError) -> any PartCatalog
-  ) throws(DataFolderError) {
+  package func makeSnapshot(named name: String) throws(DataFolderError) {
     guard !name.isEmpty, name.utf8.allSatisfy(Self.isPlain) else {
       throw .unusable(path: path, reason: "'\(name)' is no name for a snapshot")
     }
@@ -33,7 +29,7 @@ extension DataFolder {
         } catch {
           throw .file(error)
         }
-        try fill(draft, copyCatalog, openCopy)
+        try fill(draft)
         do throws(FileError) {
           try fileSystem.rename(draft, to: folder + "/" + name)
           try fileSystem.syncDirectory(folder)
@@ -65,11 +61,8 @@ extension DataFolder {
     }
   }
 
-  private func fill(
-    _ draft: String, _ copyCatalog: (String) throws(CatalogError) -> Void,
-    _ openCopy: (String) throws(CatalogError) -> any PartCatalog
-  ) throws(DataFolderError) {
-    // A part may be replaced between the copy and the hold on it; the next copy does not list it any more.
+  private func fill(_ draft: String) throws(DataFolderError) {
+    // A part may be replaced between the look at the catalog and the hold on it; the next look does not list it any more.
     for attempt in 1...Self.attemptsMax {
       do throws(FileError) {
         try fileSystem.removeTree(draft)
@@ -77,18 +70,15 @@ extension DataFolder {
       } catch {
         throw .file(error)
       }
-      var listed: [PartID] = []
-      do throws(CatalogError) {
-        try copyCatalog(draft + "/" + StorageInspector.catalogName)
-        let copy = try openCopy(draft + "/" + StorageInspector.catalogName)
-        for kind in PartKind.allCases { listed += try copy.list(kind).map(\.id) }
-      } catch {
-        throw .catalog(error)
-      }
+      let content: CatalogContent
+      do throws(CatalogError) { content = try catalog.content() } catch { throw .catalog(error) }
+      let listed = content.parts.keys.sorted()
       let holds = listed.map { PartHold($0, in: parts) }
       defer { withExtendedLifetime(holds) {} }
       do throws(FileError) {
         try link(listed, into: draft)
+        try CatalogPlace(folder: draft, fileSystem: fileSystem, openStore: openStore).make(with: content)
+        for name in ["/parts", "/log", ""] { try fileSystem.syncDirectory(draft + name) }
         return
       } catch {
         guard error.code == .notFound, attempt < Self.attemptsMax else { throw .file(error) }
@@ -116,7 +106,7 @@ extension DataFolder {
     }
   }
 
-  /// Links all files of these parts, and syncs all of the draft.
+  /// Links all files of these parts.
   private func link(_ listed: [PartID], into draft: String) throws(FileError) {
     for name in ["parts", "log"] { try fileSystem.createDirectory(draft + "/" + name) }
     for id in listed {
@@ -125,10 +115,6 @@ extension DataFolder {
       try link(parts.path(of: id), to: target)
       try fileSystem.syncDirectory(target)
     }
-    let catalog = try fileSystem.open(draft + "/" + StorageInspector.catalogName, .readWrite)
-    defer { catalog.close() }
-    try catalog.sync()
     try FolderIdentity(id: id, slotCount: slotCount).write(to: draft, on: fileSystem)
-    for name in ["/parts", "/log", ""] { try fileSystem.syncDirectory(draft + name) }
   }
 }

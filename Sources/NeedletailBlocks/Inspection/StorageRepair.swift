@@ -5,9 +5,7 @@
 //   a folder without one. Only damaged files of deletions go after it, as the next repair would not miss them;
 // - a part is moved first and unlisted then: in between the catalog lists a folder that is not there, which is damage
 //   that a repair knows, where the other order would leave a folder that the next start of a server removes;
-// - a catalog is made under another name, whole and synced; then what is left of the old one is moved away, its main
-//   file first, because a database without its journal would be believed, and a journal without its database is not;
-//   then the new one gets the name.
+// - a catalog takes the place of another as CatalogPlace tells.
 
 import NeedletailEnvironment
 
@@ -28,11 +26,6 @@ package enum StorageRepairError: Error, Sendable, CustomStringConvertible {
 
 /// Repairs a data folder that nobody else uses: hold its lock.
 package struct StorageRepair {
-  private static let quarantine = "quarantine"
-  private static let rebuilt = "catalog.rebuilt.sqlite"
-  /// SQLite's own files beside a database.
-  private static let companions = ["", "-wal", "-shm", "-journal"]
-
   let path: String
   let fileSystem: any FileSystem
   let openCatalog: StorageInspector.OpenCatalog
@@ -52,12 +45,8 @@ package struct StorageRepair {
   ) throws(StorageRepairError) {
     let hasCatalog = !plan.steps.contains { if case .rebuildCatalog = $0 { true } else { false } }
     for step in plan.steps {
-      do throws(FileError) {
-        try run(step)
-      } catch {
-        throw .file(error)
-      }
-      do throws(CatalogError) { if hasCatalog { try record(step) } } catch { throw .catalog(error) }
+      do throws(FileError) { try run(step) } catch { throw .file(error) }
+      if hasCatalog { try record(step) }
       report(step)
     }
   }
@@ -66,12 +55,9 @@ package struct StorageRepair {
   private func run(_ step: StorageRepairStep) throws(FileError) {
     switch step {
     case .rebuildCatalog(_, let identity, let parts, let tombstones, let flushedThrough):
-      try makeCatalog(identity, parts, tombstones, flushedThrough)
       try identity.write(to: path, on: fileSystem)
-      for companion in Self.companions { try setAside(StorageInspector.catalogName + companion, from: "") }
-      try fileSystem.rename(
-        path + "/" + Self.rebuilt, to: path + "/" + StorageInspector.catalogName)
-      try fileSystem.syncDirectory(path)
+      try place.replace(with: Self.content(identity, parts, tombstones, flushedThrough))
+    case .mendCatalog: break
     case .writeIdentity(let identity):
       try identity.write(to: path, on: fileSystem)
     case .writeDeletions(let id, let noted):
@@ -89,54 +75,41 @@ package struct StorageRepair {
     }
   }
 
-  /// What a step does to the catalog that is there.
-  private func record(_ step: StorageRepairStep) throws(CatalogError) {
-    guard case .quarantinePart(let id, _) = step else { return }
-    try openCatalog(path + "/" + StorageInspector.catalogName).commit(
-      adding: [], removing: [id], flushedThroughGeneration: nil)
-  }
+  private var place: CatalogPlace { CatalogPlace(folder: path, fileSystem: fileSystem, openStore: openCatalog) }
 
-  /// Makes a catalog that lists these parts, whole and synced, under a name of its own.
-  private func makeCatalog(
-    _ identity: FolderIdentity, _ parts: [PartRecord], _ tombstones: [PartTombstone],
-    _ flushedThrough: UInt64?
-  ) throws(FileError) {
-    let fresh = path + "/" + Self.rebuilt
-    for companion in Self.companions where try fileSystem.status(fresh + companion) != nil {
-      try fileSystem.remove(fresh + companion)
-    }
-    do throws(CatalogError) {
-      // Closed, and with that in one file, when it goes at the end of this scope.
-      let catalog = try openCatalog(fresh)
-      try catalog.commit(adding: parts, removing: [], flushedThroughGeneration: flushedThrough, tombstones: tombstones)
-      try catalog.set(.folderID, to: identity.id)
-      try catalog.set(.slotCount, to: String(identity.slotCount))
-      try catalog.set(.layoutVersion, to: DataFolder.layoutVersion)
-    } catch {
-      throw FileError(.other, .write, path: fresh, reason: "\(error)")
-    }
-    let file = try fileSystem.open(fresh, .readWrite)
-    defer { file.close() }
-    try file.sync()
-    try fileSystem.syncDirectory(path)
-  }
-
-  /// Moves a name to `quarantine/`, under a name that is free there; what is not there needs no moving.
   private func setAside(_ name: String, from folder: String) throws(FileError) {
-    let source = path + (folder.isEmpty ? "" : "/" + folder)
-    guard try fileSystem.status(source + "/" + name) != nil else { return }
-    let target = path + "/" + Self.quarantine
-    try fileSystem.createDirectory(target)
-    try fileSystem.syncDirectory(path)
-    var free = name
-    var count = 1
-    while try fileSystem.status(target + "/" + free) != nil {
-      count += 1
-      free = "\(name).\(count)"
+    try Quarantine(folder: path, fileSystem: fileSystem).take(name, from: folder)
+  }
+
+  /// What a step does to the catalog that is there, or to one of its two copies, which opening it sets right.
+  private func record(_ step: StorageRepairStep) throws(StorageRepairError) {
+    var change: CatalogChange?
+    switch step {
+    case .mendCatalog: break
+    case .quarantinePart(let id, _): change = .removing([id])
+    default: return
     }
-    try fileSystem.rename(source + "/" + name, to: target + "/" + free)
-    // The new name first: a power cut in between may leave both, and never none.
-    try fileSystem.syncDirectory(target)
-    try fileSystem.syncDirectory(source)
+    do {
+      let catalog = try place.open().catalog
+      if let change { try catalog.make(change) } else { _ = try catalog.content() }
+    } catch {
+      throw .catalog((error as? CatalogError) ?? CatalogError("\(error)"))
+    }
+  }
+
+  /// What a catalog of these parts holds.
+  private static func content(
+    _ identity: FolderIdentity, _ parts: [PartRecord], _ tombstones: [PartTombstone], _ flushedThrough: UInt64?
+  ) -> CatalogContent {
+    var content = CatalogContent()
+    for record in parts { content.parts[record.id] = record }
+    content.nextPartID = PartID((parts.map(\.id.rawValue).max() ?? 0) &+ 1)
+    for tombstone in tombstones { content.tombstones[tombstone.part, default: []].insert(tombstone.content) }
+    content.flushedThroughGeneration = flushedThrough
+    content.settings = [
+      .folderID: identity.id, .slotCount: String(identity.slotCount), .layoutVersion: DataFolder.layoutVersion,
+    ]
+    content.changes = 1
+    return content
   }
 }

@@ -3,6 +3,8 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
   /// A catalog that cannot be read is moved to `quarantine/` and one made of the parts' own headers takes its place.
   case rebuildCatalog(
     reason: String, identity: FolderIdentity, parts: [PartRecord], tombstones: [PartTombstone], flushedThrough: UInt64?)
+  /// Of `catalog.sqlite` and its mirror the one that is damaged, or lacks something, is made anew from the other.
+  case mendCatalog(damage: StorageDamage)
   /// A damaged file of what is deleted of a part is moved to `quarantine/`, and written anew where the catalog knows it.
   case writeDeletions(PartID, NotedDeletions)
   /// The identity is written beside the catalog, from which a lost catalog can be rebuilt.
@@ -20,6 +22,9 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
       "catalog.sqlite (\(reason)): make it anew from the headers of " + Counted.text(parts.count, "part") + " and "
         + Counted.text(tombstones.count, "deletion") + " beside them, identity \(identity.id), \(identity.slotCount) "
         + "slots; what is left of the old one goes to quarantine/"
+    case .mendCatalog(let damage):
+      "\(damage.path) (\(damage.reason)): make it anew"
+        + (damage.path == CatalogPlace.fileName ? "; what is left of the old one goes to quarantine/" : "")
     case .writeDeletions(let id, let noted):
       "parts/\(id)/\(PartDeletionsFile.fileName): move it to quarantine/"
         + (noted.contents.isEmpty ? "" : " and write it from the catalog")
@@ -50,6 +55,8 @@ package struct StorageRepairPlan: Sendable, Equatable {
       remarks.append("this version of the program repairs nothing here: \(survey.catalogProblem ?? "")")
       return
     }
+    // Before all that changes the catalog.
+    for damage in survey.catalogDamages { steps.append(.mendCatalog(damage: damage)) }
     var lost: [PartID: String] = [:]
     for damage in verification.damages where damage.losesPart {
       if let part = damage.part, lost[part] == nil { lost[part] = damage.description }

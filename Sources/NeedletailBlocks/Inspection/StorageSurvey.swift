@@ -8,8 +8,10 @@ package struct StorageSurvey: Sendable {
   package var identity: FolderIdentity?
   /// Whether the file beside the catalog tells the same.
   package var hasIdentityFile = false
-  /// Why there is no catalog to be read; nil where there is one.
+  /// Why there is no catalog to be read, neither `catalog.sqlite` nor its mirror; nil where there is one.
   package var catalogProblem: String?
+  /// What is wrong with one of the two, where the other is whole.
+  package var catalogDamages: [StorageDamage] = []
   /// Whether the problem is that another version of this program wrote the catalog: then nothing is wrong with it, and
   /// neither verification nor repair is for this version to do.
   package var isOfOtherVersion = false
@@ -35,10 +37,9 @@ package struct StorageSurvey: Sendable {
 
 /// Looks into a data folder without changing anything in it.
 package struct StorageInspector {
-  /// Opens the catalog at a path; of a folder that is in use, for reading alone.
-  package typealias OpenCatalog = (_ path: String) throws(CatalogError) -> any PartCatalog
+  /// Opens the catalog at a path, for reading alone.
+  package typealias OpenCatalog = @Sendable (_ path: String) throws(CatalogError) -> any CatalogStore
 
-  static let catalogName = "catalog.sqlite"
   let path: String
   let fileSystem: any FileSystem
   let openCatalog: OpenCatalog
@@ -55,7 +56,8 @@ package struct StorageInspector {
 
   /// Whether there is a data folder, or what is left of one.
   package func isDataFolder() throws(FileError) -> Bool {
-    for name in [Self.catalogName, "parts", "log"] where try fileSystem.status(path + "/" + name) != nil {
+    for name in [CatalogPlace.fileName, CatalogMirror.fileName, "parts", "log"]
+    where try fileSystem.status(path + "/" + name) != nil {
       return true
     }
     return false
@@ -67,17 +69,7 @@ package struct StorageInspector {
   package func survey() throws(FileError) -> StorageSurvey {
     var survey = StorageSurvey(path: path)
     let beside = try FolderIdentity.read(path, on: fileSystem)
-    if try fileSystem.status(path + "/" + Self.catalogName)?.kind == .file {
-      do throws(CatalogError) { try read(&survey) } catch {
-        survey.catalogProblem = "\(error)"
-        survey.isOfOtherVersion = error.isOfOtherVersion
-        survey.parts = []
-        survey.deletions = [:]
-        survey.flushedThrough = nil
-      }
-    } else {
-      survey.catalogProblem = "there is no \(Self.catalogName)"
-    }
+    try readCatalog(&survey)
     survey.hasIdentityFile = beside != nil && (survey.identity == nil || survey.identity == beside)
     if survey.identity == nil { survey.identity = beside }
     try listParts(&survey)
@@ -89,18 +81,43 @@ package struct StorageInspector {
     return survey
   }
 
-  private func read(_ survey: inout StorageSurvey) throws(CatalogError) {
-    let catalog = try openCatalog(path + "/" + Self.catalogName)
-    guard let layout = try catalog.setting(.layoutVersion) else { throw CatalogError("it is blank") }
-    guard layout == DataFolder.layoutVersion else { throw DataFolder.unknownLayout(layout) }
-    guard let id = try catalog.setting(.folderID), let slots = Int(try catalog.setting(.slotCount) ?? ""), slots > 0
-    else { throw CatalogError("it does not tell the folder's identity or slots") }
-    for kind in PartKind.allCases { survey.parts += try catalog.list(kind) }
-    for tombstone in try catalog.tombstones() {
-      survey.deletions[tombstone.part, default: []].insert(tombstone.content)
+  /// The catalog's place in this folder.
+  var place: CatalogPlace { CatalogPlace(folder: path, fileSystem: fileSystem, openStore: openCatalog) }
+
+  private func readCatalog(_ survey: inout StorageSurvey) throws(FileError) {
+    switch try place.verdict(isInUse: isInUse) {
+    case .database(let content, _, let damage):
+      let mirror = damage.map { StorageDamage(path: CatalogMirror.fileName, reason: $0) }
+      survey.catalogDamages = [mirror].compactMap { $0 }
+      take(content, into: &survey)
+    case .mirror(let content, let reason):
+      survey.catalogDamages = [
+        StorageDamage(path: CatalogPlace.fileName, reason: reason + "; \(CatalogMirror.fileName) has all of it")
+      ]
+      take(content, into: &survey)
+    case .none: survey.catalogProblem = "there is no \(CatalogPlace.fileName)"
+    case .lost(let words): survey.catalogProblem = words
+    case .otherVersion(let words): (survey.catalogProblem, survey.isOfOtherVersion) = (words, true)
     }
-    survey.flushedThrough = try catalog.flushedThroughGeneration()
-    survey.notedDamages = try catalog.damages()
+  }
+
+  private func take(_ content: CatalogContent, into survey: inout StorageSurvey) {
+    guard let layout = content.settings[.layoutVersion] else {
+      survey.catalogProblem = "it is blank"
+      return
+    }
+    guard layout == DataFolder.layoutVersion else {
+      (survey.catalogProblem, survey.isOfOtherVersion) = (DataFolder.unknownLayout(layout).message, true)
+      return
+    }
+    guard let id = content.settings[.folderID], let slots = Int(content.settings[.slotCount] ?? ""), slots > 0 else {
+      survey.catalogProblem = "it does not tell the folder's identity or slots"
+      return
+    }
+    survey.parts = Array(content.parts.values)
+    survey.deletions = content.tombstones
+    survey.flushedThrough = content.flushedThroughGeneration
+    survey.notedDamages = content.sortedDamages
     survey.identity = FolderIdentity(id: id, slotCount: slots)
   }
 

@@ -26,8 +26,9 @@ extension StorageInspector {
   package func verify(_ survey: StorageSurvey, check: PartCheck) throws(FileError) -> StorageVerification {
     var result = StorageVerification()
     if let problem = survey.catalogProblem {
-      result.damages.append(StorageDamage(path: Self.catalogName, reason: problem))
+      result.damages.append(StorageDamage(path: CatalogPlace.fileName, reason: problem))
     }
+    result.damages += survey.catalogDamages
     if !survey.hasIdentityFile, try fileSystem.status(path + "/" + FolderIdentity.fileName) != nil {
       result.damages.append(
         StorageDamage(path: FolderIdentity.fileName, reason: "it is damaged, or belongs to another folder"))
@@ -96,10 +97,9 @@ extension StorageInspector {
   }
 
   private func isGone(_ record: PartRecord) throws(FileError) -> Bool {
-    do throws(CatalogError) {
-      return try !openCatalog(path + "/" + Self.catalogName).list(record.summary.kind).contains(record)
-    } catch {
-      return false
+    switch try place.verdict(isInUse: isInUse) {
+    case .database(let content, _, _), .mirror(let content, _): content.parts[record.id] != record
+    case .none, .lost, .otherVersion: false
     }
   }
 

@@ -43,7 +43,7 @@ struct FolderAccess {
     StorageRepair(path, on: fileSystem) { path throws(CatalogError) in try SQLiteCatalog(path: path) }
   }
 
-  private static func reading(_ path: String) throws(CatalogError) -> any PartCatalog {
+  private static func reading(_ path: String) throws(CatalogError) -> any CatalogStore {
     try SQLiteCatalog(reading: path)
   }
 

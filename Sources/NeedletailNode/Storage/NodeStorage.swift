@@ -40,7 +40,7 @@ final class NodeStorage: Sendable {
       configuration.dataFolder, on: fileSystem, random: random, holder: "needletail serve",
       openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
     do {
-      warnings = try Self.warnings(configuration.dataFolder, fileSystem)
+      warnings = try [folder.remark].compactMap { $0 } + Self.warnings(configuration.dataFolder, fileSystem)
       guard let slots = SlotMap(count: folder.slotCount) else {
         throw StartupError("the data folder \(configuration.dataFolder) has \(folder.slotCount) slots, which cannot be")
       }
@@ -77,7 +77,7 @@ final class NodeStorage: Sendable {
   /// A folder that was there before keeps the mode that someone gave it, and so does a catalog.
   private static func warnings(_ folder: String, _ fileSystem: any FileSystem) throws -> [String] {
     var warnings: [String] = []
-    for path in [folder, folder + "/catalog.sqlite"] {
+    for path in [folder, folder + "/catalog.sqlite", folder + "/catalog.mirror"] {
       // A symbolic link's own mode says nothing.
       guard let status = try fileSystem.status(path), status.kind != .other, status.isOpenToOthers else { continue }
       warnings.append("\(path) is open to other users; take that away with: chmod go-rwx \(path)")
@@ -98,13 +98,8 @@ final class NodeStorage: Sendable {
   ///
   /// Blocks. What is in the log alone is not in it.
   func snapshot() throws -> String {
-    guard let catalog = folder.catalog as? SQLiteCatalog else {
-      throw StartupError("this storage cannot make snapshots")
-    }
     let name = SnapshotName.make(clock: clock, random: random)
-    try folder.makeSnapshot(
-      named: name, copyCatalog: { path throws(CatalogError) in try catalog.copy(to: path) },
-      openCopy: { path throws(CatalogError) in try SQLiteCatalog(reading: path) })
+    try folder.makeSnapshot(named: name)
     return name
   }
 

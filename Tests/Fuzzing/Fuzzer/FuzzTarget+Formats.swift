@@ -70,6 +70,16 @@ extension FuzzTarget {
       _ = try? PartHeader.decode(Array(fuzzBytes(data, count)))
       return 0
     },
+    FuzzTarget(name: "catalog-content") { data, count in
+      let bytes = sealed(Array(fuzzBytes(data, count)))
+      guard let content = CatalogContent(encoded: bytes) else { return 0 }
+      precondition(content.encoded() == bytes, "one content in two forms")
+      return 0
+    },
+    FuzzTarget(name: "part-deletions") { data, count in
+      _ = PartDeletionsFile.decode(sealed(Array(fuzzBytes(data, count))), of: PartID(5))
+      return 0
+    },
     FuzzTarget(name: "series-part-content") { data, count in
       _ = try? PartContent(decoding: Array(fuzzBytes(data, count)))
       return 0
@@ -93,6 +103,13 @@ extension FuzzTarget {
       return 0
     },
   ]
+}
+
+/// The bytes with their checksum at the end.
+private func sealed(_ bytes: [UInt8]) -> [UInt8] {
+  var bytes = bytes
+  bytes.appendInteger(Checksum.of(bytes))
+  return bytes
 }
 
 /// Lends a copy of the bytes with the checksum that a frame of them has.

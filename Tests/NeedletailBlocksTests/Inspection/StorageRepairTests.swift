@@ -9,16 +9,26 @@ import Testing
   enum Harm: String, CaseIterable {
     case nothing, lostCatalog, damagedCatalog, lostIdentity, lostCatalogAndIdentity, damagedHeader, missingPart, cutFile
     case damagedHeaderAndCatalog, damagedDeletions, lostCatalogAndDeletions
+    case lostDatabase, damagedDatabase, oldDatabase, damagedMirror, damagedHeaderAndDatabase
 
     func strike(_ folder: TestFolder) throws {
       let files = TestFolder.files
       switch self {
       case .nothing: break
-      case .lostCatalog: try files.remove(folder.path + "/catalog.sqlite")
-      case .damagedCatalog: try TestFolder.flip(folder.path + "/catalog.sqlite", at: 3)
+      case .lostCatalog: try loseCatalog(folder)
+      case .damagedCatalog:
+        try TestFolder.flip(folder.path + "/catalog.sqlite", at: 3)
+        try TestFolder.flip(folder.path + "/catalog.mirror", at: 70)
+      case .lostDatabase: try files.remove(folder.path + "/catalog.sqlite")
+      case .damagedDatabase: try TestFolder.flip(folder.path + "/catalog.sqlite", at: 3)
+      case .damagedMirror: try TestFolder.flip(folder.path + "/catalog.mirror", at: 70)
+      case .oldDatabase: try makeOlder(folder)
+      case .damagedHeaderAndDatabase:
+        try TestFolder.flip(try folder.part(1) + "/header", at: 30)
+        try files.remove(folder.path + "/catalog.sqlite")
       case .lostIdentity: try files.remove(folder.path + "/identity")
       case .lostCatalogAndIdentity:
-        try files.remove(folder.path + "/catalog.sqlite")
+        try loseCatalog(folder)
         try files.remove(folder.path + "/identity")
       case .damagedHeader: try TestFolder.flip(try folder.part(1) + "/header", at: 30)
       case .missingPart: try files.removeTree(try folder.part(1))
@@ -28,15 +38,30 @@ import Testing
         try file.truncate(to: 10)
       case .damagedHeaderAndCatalog:
         try TestFolder.flip(try folder.part(1) + "/header", at: 30)
-        try files.remove(folder.path + "/catalog.sqlite")
+        try loseCatalog(folder)
       case .damagedDeletions: try TestFolder.flip(try folder.part(0) + "/deletions", at: 20)
       case .lostCatalogAndDeletions:
         try TestFolder.flip(try folder.part(0) + "/deletions", at: 20)
-        try files.remove(folder.path + "/catalog.sqlite")
+        try loseCatalog(folder)
       }
     }
 
-    var losesPart: Bool { [.damagedHeader, .missingPart, .cutFile, .damagedHeaderAndCatalog].contains(self) }
+    private func loseCatalog(_ folder: TestFolder) throws {
+      for name in ["/catalog.sqlite", "/catalog.mirror"] { try TestFolder.files.remove(folder.path + name) }
+    }
+
+    /// Leaves the mirror as it is, and takes the last change of the database back.
+    private func makeOlder(_ folder: TestFolder) throws {
+      let catalog = try SQLiteCatalog(path: folder.path + "/catalog.sqlite")
+      var content = try catalog.content()
+      content.changes -= 1
+      content.tombstones = [:]
+      try catalog.replace(with: content)
+    }
+
+    var losesPart: Bool {
+      [.damagedHeader, .missingPart, .cutFile, .damagedHeaderAndCatalog, .damagedHeaderAndDatabase].contains(self)
+    }
 
     /// What is deleted after the repair.
     var deletions: [[UInt8]] { self == .lostCatalogAndDeletions ? [] : TestFolder.deletions }
@@ -49,7 +74,7 @@ import Testing
   }
 
   private func withFolder(_ harm: Harm, _ body: (TestFolder) throws -> Void) throws {
-    try withScratchFolder { scratch in
+    try withScratchFolder(inMemory: true) { scratch in
       let folder = try TestFolder(making: scratch + "/data")
       try harm.strike(folder)
       try body(folder)
@@ -146,6 +171,7 @@ import Testing
       do {
         let catalog = try SQLiteCatalog(path: path)
         if isNewer {
+          try TestFolder.files.remove(folder.path + "/catalog.mirror")
           try catalog.database.withLock { database in try database.run("PRAGMA user_version = 99") }
         } else {
           try catalog.set(.layoutVersion, to: "7")

@@ -17,7 +17,9 @@ struct TestFolder {
   static let deletions: [[UInt8]] = [[7], [7, 7, 0]]
 
   /// Makes the folder: three parts, of one of which something is deleted, and two records in the log.
-  init(making path: String) throws {
+  ///
+  /// `killedCopy` gets what would be there if the process were killed at the end.
+  init(making path: String, killedCopy: String? = nil) throws {
     self.path = path
     let (folder, engine, journal) = try Self.open(path)
     func append(_ numbers: [UInt64]) throws {
@@ -38,9 +40,27 @@ struct TestFolder {
       try folder.parts.commit(to: folder.catalog, tombstones: [PartTombstone(part: first, content: content)])
     }
     try append(Self.logged)
+    if let killedCopy { try Self.copy(path, to: killedCopy) }
     journal.close()
     folder.close()
   }
+
+  /// Copies a folder with all that is in it.
+  static func copy(_ path: String, to target: String) throws {
+    try files.createDirectory(target)
+    for entry in try files.list(path) {
+      if entry.kind == .directory {
+        try copy(path + "/" + entry.name, to: target + "/" + entry.name)
+      } else {
+        let file = try files.open(target + "/" + entry.name, .create)
+        defer { file.close() }
+        try file.write(try files.readAll(path + "/" + entry.name, maxBytes: 1 << 24), at: 0)
+      }
+    }
+  }
+
+  /// The folder at `path`, which is there.
+  init(at path: String) { self.path = path }
 
   private static func open(_ path: String) throws -> (DataFolder, TestEngine, Journal) {
     let folder = try DataFolder.open(
@@ -58,13 +78,16 @@ struct TestFolder {
   }
 
   /// All numbers that a server would find.
-  func numbers() throws -> [UInt64] {
+  func numbers() throws -> [UInt64] { try start().numbers }
+
+  /// What a server would find, what it would say is deleted, and what it would say of the catalog.
+  func start() throws -> (numbers: [UInt64], tombstones: [[UInt8]], remark: String?) {
     let (folder, engine, journal) = try Self.open(path)
     defer {
       journal.close()
       folder.close()
     }
-    return engine.all
+    return (engine.all, try folder.catalog.tombstones().map(\.content), folder.remark)
   }
 
   /// What the catalog says is deleted.
@@ -100,12 +123,12 @@ struct TestFolder {
     path + "/parts/" + (try Self.files.list(path + "/parts").map(\.name).sorted()[index])
   }
 
-  /// Changes a byte of a file.
-  static func flip(_ path: String, at offset: UInt64) throws {
+  /// Flips a bit of a file.
+  static func flip(_ path: String, at offset: UInt64, bit: UInt8 = 2) throws {
     let file = try files.open(path, .readWrite)
     defer { file.close() }
     var byte: [UInt8] = [0]
     _ = try byte.withUnsafeMutableBytes { try file.read(into: $0, at: offset) }
-    try file.write([byte[0] ^ 4], at: offset)
+    try file.write([byte[0] ^ (1 << bit)], at: offset)
   }
 }

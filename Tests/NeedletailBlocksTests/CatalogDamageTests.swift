@@ -1,0 +1,138 @@
+import NeedletailEnvironment
+import Testing
+
+@testable import NeedletailBlocks
+
+/// What flipped bits in the files of a real catalog cost: nothing.
+@Suite struct CatalogDamageTests {
+  /// How the process that wrote the folder ended: a killed one leaves what was committed last in the write-ahead log.
+  enum End: String, CaseIterable {
+    case closed, killed
+
+    /// The catalog's files, and the one that only tells who the folder is.
+    var files: [String] {
+      ["catalog.sqlite", "catalog.mirror", "identity"]
+        + (self == .killed ? ["catalog.sqlite-wal", "catalog.sqlite-shm"] : [])
+    }
+  }
+
+  private func withFolder(_ end: End, _ body: (TestFolder, _ scratch: String) throws -> Void) throws {
+    try withScratchFolder(inMemory: true) { scratch in
+      let folder = try TestFolder(making: scratch + "/data", killedCopy: scratch + "/killed")
+      try body(end == .closed ? folder : TestFolder(at: scratch + "/killed"), scratch)
+    }
+  }
+
+  @Test(
+    "Wherever a bit flips in the catalog's files, a start finds every part, record and deletion, and the next one a whole catalog",
+    arguments: End.allCases)
+  func flippedBit(end: End) throws {
+    try withFolder(end) { folder, scratch in
+      let seed = UInt64.random(in: 0..<UInt64.max)
+      var random = SeededGenerator(seed: seed)
+      var remarks: [String: Int] = [:]
+      for name in end.files {
+        let bytes = try TestFolder.files.readAll(folder.path + "/" + name, maxBytes: 1 << 20)
+        // Most of a small database is empty: half of the bits are looked for where something stands.
+        let content = bytes.indices.filter { bytes[$0] != 0 }
+        for number in 0..<(name == "identity" ? 10 : 60) {
+          let candidates = number.isMultiple(of: 2) ? Array(bytes.indices) : content
+          let offset = UInt64(try #require(candidates.randomElement(using: &random)))
+          let bit = UInt8.random(in: 0..<8, using: &random)
+          let place = "\(name) byte \(offset) bit \(bit), seed \(seed)"
+          let copy = TestFolder(at: scratch + "/\(name).\(number)")
+          try TestFolder.copy(folder.path, to: copy.path)
+          try TestFolder.flip(copy.path + "/" + name, at: offset, bit: bit)
+          let found = try copy.start()
+          #expect(found.numbers == TestFolder.everything, "\(place)")
+          #expect(found.tombstones == TestFolder.deletions, "\(place)")
+          if let remark = found.remark {
+            remarks[name, default: 0] += 1
+            #expect(remark.contains("catalog."), "\(place): \(remark)")
+          }
+          #expect(try copy.start().remark == nil, "\(place)")
+          try TestFolder.files.removeTree(copy.path)
+        }
+      }
+      // What a killed process committed stands in the write-ahead log alone.
+      let committed = end == .killed ? "catalog.sqlite-wal" : "catalog.sqlite"
+      #expect(remarks["catalog.mirror"] == 60 && remarks[committed, default: 0] > 0, "\(remarks)")
+    }
+  }
+
+  @Test("No flipped bit makes other content of a database: it is read as it was, or is damaged")
+  func everyByte() throws {
+    try withFolder(.closed) { folder, scratch in
+      let disk = TestFolder.files
+      let whole = try SQLiteCatalog(reading: folder.path + "/catalog.sqlite").content()
+      let bytes = try disk.readAll(folder.path + "/catalog.sqlite", maxBytes: 1 << 20)
+      let path = scratch + "/flipped.sqlite"
+      try disk.open(path, .create).write(bytes, at: 0)
+      var damaged = 0
+      for offset in bytes.indices {
+        let bit = UInt8(truncatingIfNeeded: offset &* 7 &+ offset >> 3) & 7
+        try TestFolder.flip(path, at: UInt64(offset), bit: bit)
+        do throws(CatalogError) {
+          #expect(try SQLiteCatalog(reading: path).content() == whole, "byte \(offset) bit \(bit)")
+        } catch {
+          damaged += 1
+          #expect(error.cause != .refused, "byte \(offset) bit \(bit): \(error)")
+        }
+        try TestFolder.flip(path, at: UInt64(offset), bit: bit)
+      }
+      #expect(damaged > 500, "\(damaged) of \(bytes.count)")
+    }
+  }
+
+  @Test("Where both copies are damaged a start refuses, names both and touches nothing")
+  func bothDamaged() throws {
+    try withFolder(.closed) { folder, _ in
+      try TestFolder.flip(folder.path + "/catalog.sqlite", at: 3)
+      try TestFolder.flip(folder.path + "/catalog.mirror", at: 40)
+      let error = #expect(throws: DataFolderError.self) { try folder.start() }
+      let words = "\(try #require(error))"
+      for part in ["catalog.sqlite", "catalog.mirror", "needletail storage repair"] {
+        #expect(words.contains(part), "\(words)")
+      }
+      #expect(try TestFolder.files.list(folder.path + "/parts").count == 3)
+      try folder.repair()
+      #expect(try folder.start().numbers == TestFolder.everything)
+      #expect(try folder.tombstones() == TestFolder.deletions)
+    }
+  }
+
+  @Test("A database that lost its last changes is made anew from the mirror, with or without its write-ahead log")
+  func lostWriteAheadLog() throws {
+    for (removed, left) in [(["-wal", "-shm"], ""), (["", "-shm"], "-wal")] {
+      try withFolder(.killed) { folder, _ in
+        for suffix in removed { try TestFolder.files.remove(folder.path + "/catalog.sqlite" + suffix) }
+        let found = try folder.start()
+        #expect(found.numbers == TestFolder.everything && found.tombstones == TestFolder.deletions)
+        #expect(try #require(found.remark).contains("made anew from catalog.mirror"))
+        #expect(try folder.survey().quarantined == ["catalog.sqlite" + left])
+      }
+    }
+  }
+
+  @Test("A catalog of an older program, without a checksum, is taken and gets one, and a mirror")
+  func olderTables() throws {
+    try withFolder(.closed) { folder, _ in
+      let path = folder.path + "/catalog.sqlite"
+      do {
+        let catalog = try SQLiteCatalog(path: path)
+        try catalog.database.withLock { (database) throws(SQLiteError) in
+          try database.run("DELETE FROM setting WHERE name IN ('checksum', 'changes')")
+          try database.run("PRAGMA user_version = 2")
+        }
+      }
+      try TestFolder.files.remove(folder.path + "/catalog.mirror")
+      #expect(try folder.verify().damages.isEmpty)
+      let found = try folder.start()
+      #expect(found.numbers == TestFolder.everything && found.tombstones == TestFolder.deletions)
+      #expect(found.remark == nil)
+      #expect(try TestFolder.files.status(folder.path + "/catalog.mirror") != nil)
+      try TestFolder.flip(path, at: 3)
+      #expect(try folder.start().numbers == TestFolder.everything)
+    }
+  }
+}
