@@ -122,7 +122,7 @@ let testRooms: [Target] = [
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailSimulation", swiftSettings: settings),
   .target(
-    name: "NeedletailStorageSimulation", dependencies: ["NeedletailEnvironment", "NeedletailBlocks"],
+    name: "NeedletailStorageSimulation", dependencies: ["NeedletailEnvironment", "NeedletailBlocks", "CSQLite"],
     path: "Tests/NeedletailStorageSimulation", swiftSettings: settings),
   .target(
     name: "OTLPOracle", dependencies: [protobuf], path: "Tests/OTLPOracle", exclude: ["Protos", "README.md"]),

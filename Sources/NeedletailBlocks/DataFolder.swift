@@ -168,9 +168,9 @@ package final class DataFolder: Sendable {
     if version == nil {
       var id = ""
       for _ in 0..<2 { id += PartID(random.next()).folderName }
-      try catalog.set(.folderID, to: id)
-      try catalog.set(.slotCount, to: String(slotCount))
-      try catalog.set(.layoutVersion, to: layoutVersion)
+      var change = CatalogChange()
+      change.settings = [.folderID: id, .slotCount: String(slotCount), .layoutVersion: layoutVersion]
+      try catalog.make(change)
     }
     let slots = Int(try catalog.setting(.slotCount) ?? "") ?? 0
     return (try catalog.setting(.folderID) ?? "", slots)

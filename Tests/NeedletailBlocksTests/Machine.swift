@@ -123,6 +123,7 @@ final class TestEngine: JournalParticipant {
 /// A data folder on a simulated disk, with an engine and a journal that is driven by hand.
 final class Machine {
   let disk: FaultyFileSystem
+  /// Unused where the catalog is in SQLite.
   let catalog: MemoryCatalog
   let folder: DataFolder
   let engine: TestEngine
@@ -130,17 +131,19 @@ final class Machine {
   let report: ReplayReport
   let clock: ManualClock
 
+  /// A machine whose catalog is in memory or, where none is given, in SQLite on the same disk.
   init(
-    _ disk: FaultyFileSystem, _ catalog: MemoryCatalog, durability: Durability = .fsync, segmentBytes: UInt64 = 4096,
+    _ disk: FaultyFileSystem, _ catalog: MemoryCatalog?, durability: Durability = .fsync, segmentBytes: UInt64 = 4096,
     watched: WatchedFileSystem? = nil
   ) throws {
     self.disk = disk
-    self.catalog = catalog
+    self.catalog = catalog ?? MemoryCatalog()
     clock = ManualClock()
     folder = try DataFolder.open(
       "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
       openCatalog: { (path) throws(CatalogError) in
-        if path == "/data/catalog.sqlite" { catalog } else { try FileCatalog(path: path, on: disk) }
+        guard let catalog else { return try SimulatedSQLite.open(path, on: disk) }
+        return if path == "/data/catalog.sqlite" { catalog } else { try FileCatalog(path: path, on: disk) }
       })
     engine = try TestEngine(folder)
     let options = JournalOptions(durability: durability, segmentBytes: segmentBytes, commitsOnOwnThread: false)

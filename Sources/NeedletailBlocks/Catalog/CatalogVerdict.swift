@@ -42,7 +42,7 @@ enum CatalogVerdict: Sendable, Equatable {
     guard content.settings[.layoutVersion] != nil || mirror.settings[.layoutVersion] == nil else {
       return .mirror(mirror, reason: "it is blank")
     }
-    guard content.settings[.folderID] == mirror.settings[.folderID] else {
+    guard mirror.settings[.folderID].map({ $0 == content.settings[.folderID] }) ?? true else {
       return .database(content, isMirrored: false, damage: "it belongs to another folder")
     }
     guard mirror.changes <= content.changes else {

@@ -13,10 +13,12 @@ package final class SQLiteCatalog: CatalogStore {
   private let path: String
 
   /// Opens the catalog's file, or makes it.
-  package init(path: String) throws(CatalogError) {
+  ///
+  /// `files` names the layer of SQLite's that reads and writes the files; nil: that of the system.
+  package init(path: String, files: String? = nil) throws(CatalogError) {
     self.path = path
     do throws(SQLiteError) {
-      var database = try SQLiteDatabase(path: path)
+      var database = try SQLiteDatabase(path: path, files: files)
       try Self.prepare(&database)
       self.database = Lock(database)
     } catch {

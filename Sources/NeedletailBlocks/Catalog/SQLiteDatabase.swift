@@ -11,32 +11,35 @@ struct SQLiteDatabase: ~Copyable, @unchecked Sendable {
   /// Nil where another one could not be opened.
   private(set) var connection: OpaquePointer?
   private let isReadOnly: Bool
+  private let files: String?
   /// Why nothing more is asked of this connection, but to be opened again.
   private(set) var broken: SQLiteError?
 
   /// Opens the database at `path`, or makes it unless it is only to be read.
   ///
-  /// What another connection has locked is an error at once: the data folder has one owner, so nobody is worth waiting for.
-  init(path: String, isReadOnly: Bool = false) throws(SQLiteError) {
-    connection = try Self.open(path, isReadOnly: isReadOnly)
+  /// `files` names the layer of SQLite's that reads and writes the files; nil: that of the system. What another connection
+  /// has locked is an error at once: the data folder has one owner, so nobody is worth waiting for.
+  init(path: String, isReadOnly: Bool = false, files: String? = nil) throws(SQLiteError) {
+    connection = try Self.open(path, isReadOnly: isReadOnly, files: files)
     self.isReadOnly = isReadOnly
+    self.files = files
   }
 
   /// Closes the connection, which takes back what it had begun, and opens another, to be set up like a new one.
   mutating func reopen(path: String) throws(SQLiteError) {
     _ = sqlite3_close_v2(connection)
     connection = nil
-    connection = try Self.open(path, isReadOnly: isReadOnly)
+    connection = try Self.open(path, isReadOnly: isReadOnly, files: files)
     broken = nil
   }
 
   /// Asks nothing more of the connection until it was opened again.
   mutating func abandon(because reason: SQLiteError) { broken = reason }
 
-  private static func open(_ path: String, isReadOnly: Bool) throws(SQLiteError) -> OpaquePointer {
+  private static func open(_ path: String, isReadOnly: Bool, files: String?) throws(SQLiteError) -> OpaquePointer {
     var opened: OpaquePointer?
     let access = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-    var code = sqlite3_open_v2(path, &opened, access | SQLITE_OPEN_NOMUTEX, nil)
+    var code = sqlite3_open_v2(path, &opened, access | SQLITE_OPEN_NOMUTEX, files)
     if code == SQLITE_OK { code = sqlite3_extended_result_codes(opened, 1) }
     if code == SQLITE_OK { code = csqlite_refuse_double_quoted_text(opened) }
     guard code == SQLITE_OK, let opened else {
