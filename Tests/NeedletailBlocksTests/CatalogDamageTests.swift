@@ -16,18 +16,20 @@ import Testing
     }
   }
 
-  private func withFolder(_ end: End, _ body: (TestFolder, _ scratch: String) throws -> Void) throws {
-    try withScratchFolder(inMemory: true) { scratch in
+  private func withFolder(
+    _ end: End, _ body: (TestFolder, _ scratch: String) async throws -> Void
+  ) async throws {
+    try await withScratchFolder(inMemory: true) { scratch in
       let folder = try TestFolder(making: scratch + "/data", killedCopy: scratch + "/killed")
-      try body(end == .closed ? folder : TestFolder(at: scratch + "/killed"), scratch)
+      try await body(end == .closed ? folder : TestFolder(at: scratch + "/killed"), scratch)
     }
   }
 
   @Test(
     "Wherever a bit flips in the catalog's files, a start finds every part, record and deletion, and the next one a whole catalog",
     arguments: End.allCases)
-  func flippedBit(end: End) throws {
-    try withFolder(end) { folder, scratch in
+  func flippedBit(end: End) async throws {
+    try await withFolder(end) { folder, scratch in
       let seed = UInt64.random(in: 0..<UInt64.max)
       var random = SeededGenerator(seed: seed)
       var remarks: [String: Int] = [:]
@@ -36,6 +38,7 @@ import Testing
         // Most of a small database is empty: half of the bits are looked for where something stands.
         let content = bytes.indices.filter { bytes[$0] != 0 }
         for number in 0..<(name == "identity" ? 10 : 60) {
+          await Task.yield()
           let candidates = number.isMultiple(of: 2) ? Array(bytes.indices) : content
           let offset = UInt64(try #require(candidates.randomElement(using: &random)))
           let bit = UInt8.random(in: 0..<8, using: &random)
@@ -61,8 +64,8 @@ import Testing
   }
 
   @Test("No flipped bit makes other content of a database: it is read as it was, or is damaged")
-  func everyByte() throws {
-    try withFolder(.closed) { folder, scratch in
+  func everyByte() async throws {
+    try await withFolder(.closed) { folder, scratch in
       let disk = TestFolder.files
       let whole = try SQLiteCatalog(reading: folder.path + "/catalog.sqlite").content()
       let bytes = try disk.readAll(folder.path + "/catalog.sqlite", maxBytes: 1 << 20)
@@ -70,6 +73,7 @@ import Testing
       try disk.open(path, .create).write(bytes, at: 0)
       var damaged = 0
       for offset in bytes.indices {
+        if offset.isMultiple(of: 100) { await Task.yield() }
         let bit = UInt8(truncatingIfNeeded: offset &* 7 &+ offset >> 3) & 7
         try TestFolder.flip(path, at: UInt64(offset), bit: bit)
         do throws(CatalogError) {
@@ -85,8 +89,8 @@ import Testing
   }
 
   @Test("Where both copies are damaged a start refuses, names both and touches nothing")
-  func bothDamaged() throws {
-    try withFolder(.closed) { folder, _ in
+  func bothDamaged() async throws {
+    try await withFolder(.closed) { folder, _ in
       try TestFolder.flip(folder.path + "/catalog.sqlite", at: 3)
       try TestFolder.flip(folder.path + "/catalog.mirror", at: 40)
       let error = #expect(throws: DataFolderError.self) { try folder.start() }
@@ -102,9 +106,9 @@ import Testing
   }
 
   @Test("A database that lost its last changes is made anew from the mirror, with or without its write-ahead log")
-  func lostWriteAheadLog() throws {
+  func lostWriteAheadLog() async throws {
     for (removed, left) in [(["-wal", "-shm"], ""), (["", "-shm"], "-wal")] {
-      try withFolder(.killed) { folder, _ in
+      try await withFolder(.killed) { folder, _ in
         for suffix in removed { try TestFolder.files.remove(folder.path + "/catalog.sqlite" + suffix) }
         let found = try folder.start()
         #expect(found.numbers == TestFolder.everything && found.tombstones == TestFolder.deletions)
@@ -115,8 +119,8 @@ import Testing
   }
 
   @Test("A catalog of an older program, without a checksum, is taken and gets one, and a mirror")
-  func olderTables() throws {
-    try withFolder(.closed) { folder, _ in
+  func olderTables() async throws {
+    try await withFolder(.closed) { folder, _ in
       let path = folder.path + "/catalog.sqlite"
       do {
         let catalog = try SQLiteCatalog(path: path)

@@ -106,10 +106,11 @@ import Testing
   @Test(
     "Wherever the power is cut, each copy alone has every change that was acknowledged, and no half one",
     arguments: CrashSurvival.allCases)
-  func powerCut(survival: CrashSurvival) throws {
+  func powerCut(survival: CrashSurvival) async throws {
     var call = 0
     var isCut = true
     while isCut {
+      await Task.yield()
       let disk = try disk(seed: UInt64(call))
       disk.powerOff(atCall: disk.callCount + call)
       var acknowledged: UInt64 = 0
@@ -156,10 +157,11 @@ import Testing
   @Test(
     "Wherever the power is cut while a database is made anew from the mirror, the next start has all of it",
     arguments: CrashSurvival.allCases, Loss.allCases)
-  func remakingIsCut(survival: CrashSurvival, loss: Loss) throws {
+  func remakingIsCut(survival: CrashSurvival, loss: Loss) async throws {
     var call = 0
     var isCut = true
     while isCut {
+      await Task.yield()
       let disk = try disk(seed: UInt64(call))
       do {
         let catalog = try place(disk).open().catalog

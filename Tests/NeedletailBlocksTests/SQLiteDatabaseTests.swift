@@ -3,25 +3,29 @@ import Testing
 
 @testable import NeedletailBlocks
 
-/// Runs `body` with a folder of its own on the real disk.
+/// Makes a folder of its own for a test, on the real disk.
 ///
 /// In memory where the system has such a place and the test is not about a disk: what is synced thousands of times there
 /// holds nobody up.
-func withScratchFolder(inMemory: Bool = false, _ body: (String) throws -> Void) throws {
+private func makeScratchFolder(inMemory: Bool) throws -> String {
   let disk = PosixFileSystem()
   let hasMemory = try inMemory && disk.status("/dev/shm")?.kind == .directory
   let path = (hasMemory ? "/dev/shm" : "/tmp") + "/needletail-blocks-" + PartID(SystemRandomSource().next()).folderName
   try disk.createDirectory(path)
-  defer { try? disk.removeTree(path) }
+  return path
+}
+
+/// Runs `body` with a folder of its own.
+func withScratchFolder(inMemory: Bool = false, _ body: (String) throws -> Void) throws {
+  let path = try makeScratchFolder(inMemory: inMemory)
+  defer { try? PosixFileSystem().removeTree(path) }
   try body(path)
 }
 
 /// The same for a body that suspends.
-func withScratchFolder(_ body: (String) async throws -> Void) async throws {
-  let path = "/tmp/needletail-blocks-" + PartID(SystemRandomSource().next()).folderName
-  let disk = PosixFileSystem()
-  try disk.createDirectory(path)
-  defer { try? disk.removeTree(path) }
+func withScratchFolder(inMemory: Bool = false, _ body: (String) async throws -> Void) async throws {
+  let path = try makeScratchFolder(inMemory: inMemory)
+  defer { try? PosixFileSystem().removeTree(path) }
   try await body(path)
 }
 

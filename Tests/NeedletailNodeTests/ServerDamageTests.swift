@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import NeedletailBlocks
 import NeedletailEnvironment
 import Testing
 
@@ -71,6 +72,77 @@ struct ServerDamageTests {
         let found = try warnings(answer)
         #expect(found.count == 1 && found[0].contains("incomplete") && found[0].contains(part + "/data"), "\(found)")
       }
+    }
+  }
+
+  /// What a kill of a server would leave that took in samples and a log record, with a flipped bit in the first of them.
+  private func makeDamagedLog(_ folder: TemporaryFolder) async throws {
+    let (now, json) = (now, json)
+    let original = try TemporaryFolder()
+    try await RunningServer.run(folder: original) { server async throws -> Void in
+      for name in ["lost", "kept"] {
+        #expect(
+          try await server.remoteWrite([TestSeries(labels: [("__name__", name)], samples: [(now, 1)])]).status == 204)
+      }
+      let log = OTLPBodies.log("line", service: "s", at: now * 1_000_000)
+      #expect(try await server.request("POST", "/v1/logs", headers: json, body: log).status == 200)
+      try FileManager.default.copyItem(atPath: original.path + "/data", toPath: folder.path + "/data")
+    }
+    let logs = folder.path + "/data/log/"
+    let name = try #require(try FileManager.default.contentsOfDirectory(atPath: logs).min())
+    let file = try FileHandle(forUpdating: URL(fileURLWithPath: logs + name))
+    let bytes = try #require(try file.readToEnd())
+    let offset = try #require(bytes.range(of: Data("lost".utf8))?.lowerBound)
+    try file.seek(toOffset: UInt64(offset))
+    try file.write(contentsOf: Data("lOst".utf8))
+    try file.close()
+  }
+
+  @Test(
+    "says in every answer that records of the log are lost, also after a flush and a start, until a repair takes note")
+  func damagedLog() async throws {
+    let folder = try TemporaryFolder()
+    try await makeDamagedLog(folder)
+    let now = now
+    let ask: @Sendable (RunningServer) async throws -> [[String]] = { server in
+      let times = "start=\(now - 60_000)000000&end=\(now + 60_000)000000"
+      var found: [[String]] = []
+      for path in [
+        "/api/v1/query?query=kept&time=\(now / 1000 + 1)",
+        "/api/v1/query_range?query=kept&start=\(now / 1000 - 5)&end=\(now / 1000 + 5)&step=5", "/api/v1/labels",
+        "/api/v1/label/__name__/values", "/api/v1/series?match[]=kept",
+        "/loki/api/v1/query_range?query=%7Bservice_name%3D%22s%22%7D&\(times)", "/loki/api/v1/labels?\(times)",
+      ] {
+        found.append(try warnings(try await server.get(path)))
+      }
+      return found
+    }
+    for _ in 0..<2 {
+      try await RunningServer.run(folder: folder) { server async throws -> Void in
+        #expect(try await server.instant("kept", at: now + 1000).count == 1)
+        #expect(try await server.instant("lost", at: now + 1000).isEmpty)
+        for found in try await ask(server) {
+          // The samples came to a series whose definition is lost, and were refused for that.
+          try #require(found.count == 2, "\(found)")
+          #expect(
+            found[0].contains("record 1 of the log is lost (log/") && found[1].contains("record 2 of"), "\(found)")
+        }
+        #expect(try await server.request("POST", "/needletail/v1/admin/flush").status == 200)
+      }
+    }
+    let files = PosixFileSystem()
+    let inspector = StorageInspector(
+      folder.path + "/data", on: files, isInUse: false,
+      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(reading: path) })
+    let survey = try inspector.survey()
+    let plan = StorageRepairPlan(
+      survey, try inspector.verify(survey, check: { _, _ in nil }), freshID: "", removesLeftovers: false)
+    #expect(plan.steps.count == 2 && "\(plan.steps)".contains("answers do not say so any more"), "\(plan.steps)")
+    try StorageRepair(folder.path + "/data", on: files) { path throws(CatalogError) in
+      try SQLiteCatalog(path: path)
+    }.run(plan)
+    try await RunningServer.run(folder: folder) { server async throws -> Void in
+      #expect(try await ask(server).allSatisfy(\.isEmpty))
     }
   }
 

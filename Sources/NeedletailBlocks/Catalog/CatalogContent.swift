@@ -18,6 +18,13 @@ package struct CatalogChange: Sendable {
   /// No change.
   package init() {}
 
+  /// Nothing but that these damages were repaired, or are known to whoever would repair them.
+  static func forgetting(_ damages: [LogDamage]) -> CatalogChange {
+    var change = CatalogChange()
+    change.forgetting = damages
+    return change
+  }
+
   /// Nothing but that these parts are listed no more.
   static func removing(_ parts: [PartID]) -> CatalogChange {
     var change = CatalogChange()

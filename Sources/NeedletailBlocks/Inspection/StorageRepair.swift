@@ -57,7 +57,9 @@ package struct StorageRepair {
     case .rebuildCatalog(_, let identity, let parts, let tombstones, let flushedThrough):
       try identity.write(to: path, on: fileSystem)
       try place.replace(with: Self.content(identity, parts, tombstones, flushedThrough))
-    case .mendCatalog: break
+    case .mendCatalog, .forgetLosses: break
+    case .quarantineRefused(let name):
+      try setAside(name, from: "log")
     case .writeIdentity(let identity):
       try identity.write(to: path, on: fileSystem)
     case .writeDeletions(let id, let noted):
@@ -87,6 +89,7 @@ package struct StorageRepair {
     switch step {
     case .mendCatalog: break
     case .quarantinePart(let id, _): change = .removing([id])
+    case .forgetLosses(let damages): change = .forgetting(damages)
     default: return
     }
     do {

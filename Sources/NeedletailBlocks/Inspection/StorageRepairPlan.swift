@@ -13,6 +13,10 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
   case quarantinePart(PartID, reason: String)
   /// The log, which cannot be read without the folder's identity, is moved to `quarantine/`.
   case quarantineLog(segments: [LogSegmentID])
+  /// Losses of the log that a start noted are known to whoever repairs: answers need not tell of them any more.
+  case forgetLosses([LogDamage])
+  /// A file with records that an engine did not take is moved to `quarantine/`.
+  case quarantineRefused(name: String)
   /// What no catalog lists is removed.
   case removeLeftover(name: String)
 
@@ -33,6 +37,10 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
       "parts/\(id): move it to quarantine/ and take it out of the catalog (\(reason))"
     case .quarantineLog(let segments):
       "log/: move its " + Counted.text(segments.count, "file") + " to quarantine/"
+    case .forgetLosses(let damages):
+      "take note that " + damages.compactMap(\.loss).joined(separator: "; ") + ": answers do not say so any more"
+    case .quarantineRefused(let name):
+      "log/\(name), records that could not be taken in: move it to quarantine/"
     case .removeLeftover(let name): "parts/\(name): remove it, no catalog lists it"
     }
   }
@@ -80,6 +88,11 @@ package struct StorageRepairPlan: Sendable, Equatable {
       rebuild(survey, problem, freshID: freshID, lost: Set(lost.keys))
     } else if let identity = survey.identity, !survey.hasIdentityFile {
       steps.append(.writeIdentity(identity))
+    }
+    let losses = survey.notedDamages.filter { $0.loss != nil }
+    if survey.catalogProblem == nil, !losses.isEmpty { steps.append(.forgetLosses(losses)) }
+    for name in survey.log.others where name.hasSuffix(LogReplay.refusedSuffix) {
+      steps.append(.quarantineRefused(name: name))
     }
     // After the catalog is there: were they moved before, a repair that is begun again would not miss them.
     mendDeletions(survey, of: survey.damagedDeletions.filter { lost[$0] == nil })

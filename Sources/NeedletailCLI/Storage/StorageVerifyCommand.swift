@@ -32,9 +32,9 @@ struct StorageVerifyCommand: AsyncParsableCommand {
   var output: ReportFormat = .table
 
   func run() async throws {
-    let verification: StorageVerification
+    let (verification, losses): (StorageVerification, [String])
     do {
-      verification = try verify()
+      (verification, losses) = try verify()
     } catch var failure as CommandFailure {
       failure.code = Self.troubleCode
       throw failure
@@ -44,18 +44,22 @@ struct StorageVerifyCommand: AsyncParsableCommand {
     } else {
       Console.print(
         verification.damages.map { StyledText(TerminalText($0.description, limit: 4_000), .error) }
+          + losses.map {
+            StyledText(TerminalText("note: \($0); answers say so until a repair takes note", limit: 4_000), .faint)
+          }
           + [StyledText(StorageReport.conclusion(verification))])
     }
     if !verification.damages.isEmpty { throw ExitCode(1) }
   }
 
   /// Throws `CommandFailure`.
-  private func verify() throws -> StorageVerification {
+  private func verify() throws -> (StorageVerification, losses: [String]) {
     let access = try FolderAccess(folder, holder: "needletail storage verify", writes: false)
     defer { access.close() }
     let survey = try access.survey()
-    return try FolderAccess.failing { () throws(FileError) in
+    let verification = try FolderAccess.failing { () throws(FileError) in
       try access.inspector.verify(survey, check: FolderAccess.check)
     }
+    return (verification, survey.notedDamages.compactMap(\.loss))
   }
 }

@@ -135,8 +135,8 @@ package struct NeedletailServer: Service {
     _ querying: (executor: ThreadExecutor, deadlines: QueryDeadlines),
     _ requests: RequestCounters, _ maintenance: MaintenanceCounters
   ) -> NodeServices {
-    let series = SeriesStore(engine: storage.series)
-    let events = EventStore(logs: storage.logs, spans: storage.spans)
+    let series = SeriesStore(engine: storage.series, losses: storage.losses)
+    let events = EventStore(logs: storage.logs, spans: storage.spans, losses: storage.losses)
     let gate = QueryGate(runningMax: configuration.queryConcurrency, waitingMax: configuration.queryQueueMax)
     let queries = QueryService(
       series: series, events: events, traces: events, exemplars: series, gate: gate, executor: querying.executor,

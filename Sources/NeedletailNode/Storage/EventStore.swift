@@ -9,17 +9,19 @@ import NeedletailTelemetry
 struct EventStore: EventSource, TraceSource {
   let logs: EventEngine
   let spans: EventEngine
+  /// What every answer may lack.
+  let losses: [String]
 
   func selectLogs(_ selection: EventSelection) async throws -> any EventCursor<LogRecord> {
     let plan = try EventPlan(selection)
     let scan = try Self.translating { () throws(EventEngineError) in try logs.selectLogs(plan.query) }
-    return EngineEventCursor(scan, plan)
+    return EngineEventCursor(scan, plan, losses: losses)
   }
 
   func selectSpans(_ selection: EventSelection) async throws -> any EventCursor<SpanRecord> {
     let plan = try EventPlan(selection)
     let scan = try Self.translating { () throws(EventEngineError) in try spans.selectSpans(plan.query) }
-    return EngineEventCursor(scan, plan)
+    return EngineEventCursor(scan, plan, losses: losses)
   }
 
   func trace(_ id: TraceID, tenant: TenantID, range: EventTimeRange?) async throws -> EventColumns<SpanRecord> {
@@ -43,7 +45,7 @@ struct EventStore: EventSource, TraceSource {
   }
 
   func fieldNames(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> Listing<String> {
-    Self.listing(engine(signal).labelNames(tenant: scope.tenant, range: scope.range, limit: limit)) { $0 }
+    listing(engine(signal).labelNames(tenant: scope.tenant, range: scope.range, limit: limit)) { $0 }
   }
 
   func fieldValues(
@@ -53,20 +55,20 @@ struct EventStore: EventSource, TraceSource {
       try engine(signal).labelValues(
         field, tenant: scope.tenant, matchers: scope.matchers, range: scope.range, limit: limit)
     }
-    return Self.listing(values) { $0 }
+    return listing(values) { $0 }
   }
 
   func streams(_ signal: EventSignal, _ scope: EventScope, limit: Int) async throws -> Listing<LabelSet> {
     let streams = engine(signal).streams(
       tenant: scope.tenant, matchers: scope.matchers, range: scope.range, limit: limit)
-    return Self.listing(streams, \.labels)
+    return listing(streams, \.labels)
   }
 
-  private static func listing<Element, Result>(
+  private func listing<Element, Result>(
     _ listing: EventListing<Element>, _ result: (Element) -> Result
   ) -> Listing<Result> {
     Listing(
-      listing.elements.map(result), coverage: Coverage(failures: listing.damages.map(\.description)))
+      listing.elements.map(result), coverage: Coverage(failures: listing.damages.map(\.description) + losses))
   }
 
   func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [(stream: EventStream, span: SpanRecord)] {

@@ -21,6 +21,8 @@ final class NodeStorage: Sendable {
   let mergePace: PacedWork
   /// What the log held when it was opened.
   let replay: ReplayReport
+  /// What was acknowledged and is lost, in words: every answer says so.
+  let losses: [String]
   /// What the operator should know about the folder: others may use it, or what is in it.
   let warnings: [String]
   private let clock: any WallClock
@@ -65,6 +67,7 @@ final class NodeStorage: Sendable {
       (journal, replay) = try folder.startJournal(
         participants: [series, logs, spans], clock: clock,
         options: JournalOptions(durability: configuration.durability))
+      losses = try folder.knownLosses()
     } catch {
       folder.close()
       throw error

@@ -7,6 +7,8 @@ import NeedletailTelemetry
 /// Its calls block while parts are read: queries run on threads of their own.
 struct SeriesStore: SeriesSource, ExemplarSource {
   let engine: SeriesEngine
+  /// What every answer may lack.
+  let losses: [String]
 
   func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
     let limits = SeriesQueryLimits(seriesMax: selection.limits.series, samplesMax: selection.limits.samples)
@@ -15,17 +17,17 @@ struct SeriesStore: SeriesSource, ExemplarSource {
         tenant: selection.tenant, selection.matchers, selection.range, limits: limits,
         keeping: selection.hints.labels)
     }
-    return EngineSeriesCursor(cursor)
+    return EngineSeriesCursor(cursor, losses: losses)
   }
 
   func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
-    try Self.union(scope, limit) { matchers throws(SeriesQueryError) in
+    try union(scope, limit) { matchers throws(SeriesQueryError) in
       try engine.labelNames(tenant: scope.tenant, matchers, scope.range, limit: limit)
     }
   }
 
   func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
-    try Self.union(scope, limit) { matchers throws(SeriesQueryError) in
+    try union(scope, limit) { matchers throws(SeriesQueryError) in
       try engine.labelValues(tenant: scope.tenant, name: name, matchers, scope.range, limit: limit)
     }
   }
@@ -34,7 +36,7 @@ struct SeriesStore: SeriesSource, ExemplarSource {
     var found: [LabelSet] = []
     // What the first selector found is in order, and has nothing twice.
     var known: Set<LabelSet>?
-    let coverage = try Self.eachSelector(of: scope) { matchers throws(SeriesQueryError) in
+    let coverage = try eachSelector(of: scope) { matchers throws(SeriesQueryError) in
       let answer = try engine.series(tenant: scope.tenant, matchers, scope.range, limit: limit)
       if found.isEmpty {
         found = answer.elements
@@ -67,22 +69,22 @@ struct SeriesStore: SeriesSource, ExemplarSource {
     let answer = try Self.translating { () throws(SeriesQueryError) in
       try engine.exemplars(tenant: tenant, matchers, range, limit: limit)
     }
-    return Listing(answer.elements, coverage: Coverage(damages: answer.damages))
+    return Listing(answer.elements, coverage: Coverage(damages: answer.damages, losses: losses))
   }
 
   /// Asks once for each selector, and once without any where there are none; one list at a time is held.
-  private static func eachSelector(
+  private func eachSelector(
     of scope: MetadataScope, _ ask: ([LabelMatcher]) throws(SeriesQueryError) -> [SeriesDamage]
   ) throws -> Coverage {
     var coverage = Coverage.complete
     for matchers in scope.selectors.isEmpty ? [[]] : scope.selectors {
-      let damages = try translating { () throws(SeriesQueryError) in try ask(matchers) }
-      coverage.merge(Coverage(damages: damages))
+      let damages = try Self.translating { () throws(SeriesQueryError) in try ask(matchers) }
+      coverage.merge(Coverage(damages: damages, losses: losses))
     }
     return coverage
   }
 
-  private static func union(
+  private func union(
     _ scope: MetadataScope, _ limit: Int, _ list: ([LabelMatcher]) throws(SeriesQueryError) -> SeriesAnswer<String>
   ) throws -> Listing<String> {
     var texts = SortedTexts(limit: limit)
@@ -115,17 +117,21 @@ protocol ExemplarSource: Sendable {
 }
 
 extension Coverage {
-  /// Incomplete where something stored could not be read.
-  init(damages: [SeriesDamage]) { self.init(failures: damages.map(\.description)) }
+  /// Incomplete where something stored could not be read, or is lost.
+  init(damages: [SeriesDamage], losses: [String]) { self.init(failures: damages.map(\.description) + losses) }
 }
 
 /// The engine's chunks as the query engine's columns.
 final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
   private var cursor: NeedletailSeries.SeriesCursor
+  private let losses: [String]
 
-  init(_ cursor: NeedletailSeries.SeriesCursor) { self.cursor = cursor }
+  init(_ cursor: NeedletailSeries.SeriesCursor, losses: [String]) {
+    self.cursor = cursor
+    self.losses = losses
+  }
 
-  var coverage: Coverage { Coverage(damages: cursor.damages) }
+  var coverage: Coverage { Coverage(damages: cursor.damages, losses: losses) }
 
   func next() async throws -> SeriesColumns? {
     let chunk = try SeriesStore.translating { () throws(SeriesQueryError) in try cursor.next() }
@@ -134,7 +140,7 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
   }
 
   func shares(_ countMax: Int) -> [any SeriesShare] {
-    cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0) }
+    cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0, losses: losses) }
   }
 
   private static func columns(of chunk: SeriesChunk) -> SeriesColumns {
@@ -184,6 +190,7 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
 /// A part of what a selection found.
 private struct EngineSeriesShare: SeriesShare {
   let engineCursor: NeedletailSeries.SeriesCursor
+  let losses: [String]
 
-  func cursor() -> any NeedletailQueryEngine.SeriesCursor { EngineSeriesCursor(engineCursor) }
+  func cursor() -> any NeedletailQueryEngine.SeriesCursor { EngineSeriesCursor(engineCursor, losses: losses) }
 }

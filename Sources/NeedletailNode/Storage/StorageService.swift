@@ -78,6 +78,7 @@ struct StorageService: Service {
         "a range of the log is damaged and marked for repair",
         metadata: ["segment": "\(damage.segment)", "range": "\(damage.range)"])
     }
+    for loss in storage.losses { logger.error("answers may lack something", metadata: ["reason": "\(loss)"]) }
     for refusal in replay.refusals { logger.error("a log record was refused", metadata: ["reason": "\(refusal)"]) }
     return storage
   }
