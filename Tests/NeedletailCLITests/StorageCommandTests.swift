@@ -43,6 +43,13 @@ struct StorageCommandTests {
     let path = scratch.path + "/data"
     let missing = try await verify(path)
     #expect(missing.status == 2 && missing.message.contains("it is no data folder"), "\(missing)")
+    // Somebody else's folder, which has a log too.
+    let other = scratch.path + "/other"
+    try FileManager.default.createDirectory(atPath: other + "/log", withIntermediateDirectories: true)
+    try Data("x".utf8).write(to: URL(fileURLWithPath: other + "/log/system.log"))
+    #expect(try await verify(other).message.contains("it is no data folder"))
+    await #expect(throws: CommandFailure.self) { try await StorageRepairCommand.parse([other]).run() }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: other) == ["log"])
     try makeFolder(path)
     #expect(try await verify(path).status == 0)
     let identity = try PosixFileSystem().open(path + "/identity", .readWrite)

@@ -56,11 +56,14 @@ package struct StorageInspector {
 
   /// Whether there is a data folder, or what is left of one.
   package func isDataFolder() throws(FileError) -> Bool {
-    for name in [CatalogPlace.fileName, CatalogMirror.fileName, "parts", "log"]
-    where try fileSystem.status(path + "/" + name) != nil {
+    for name in [CatalogPlace.fileName, CatalogMirror.fileName]
+    where try fileSystem.status(path + "/" + name)?.kind == .file {
       return true
     }
-    return false
+    if try FolderIdentity.read(path, on: fileSystem) != nil { return true }
+    // Folders of these names are nothing special: what is in them is.
+    let (parts, log) = (try names("parts"), try names("log"))
+    return parts.contains { PartID(folderName: $0) != nil } || log.contains { LogSegmentID(fileName: $0) != nil }
   }
 
   /// What is in the folder.
