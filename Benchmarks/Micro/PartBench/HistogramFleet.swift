@@ -20,7 +20,7 @@ struct HistogramFleet: Load {
   private static let paths = ["/", "/cart", "/checkout", "/product", "/search"]
 
   let noun = "histogram"
-  let seriesPerBatch = 200
+  let seriesPerBatch = 20
   private let start: Int64
   private var series: [Series]
 

@@ -52,6 +52,9 @@ enum PartBench {
   }
 }
 
+/// A batch holds too many rounds of a flush for a frame.
+struct BatchTooLarge: Error {}
+
 /// One folder of data, filled and measured.
 struct Run {
   private let engine: SeriesEngine
@@ -96,10 +99,9 @@ struct Run {
           for round in some { fleet.append(series, round, to: &batch) }
         }
         let id = Hash128(high: UInt64(first), low: UInt64(start))
-        if let built = batch.build(tenant: .default, batchID: id) {
-          _ = try await engine.append(built, definitions: definitions.build(tenant: .default))
-          samples += built.sampleCount
-        }
+        guard let built = batch.build(tenant: .default, batchID: id) else { throw BatchTooLarge() }
+        _ = try await engine.append(built, definitions: definitions.build(tenant: .default))
+        samples += built.sampleCount + built.histogramCount
       }
       let begun = PartBench.now()
       _ = try journal.flush()

@@ -30,7 +30,8 @@ extension PeersBenchmark {
     figures.note("prometheus ran with --enable-feature=native-histograms")
     show(
       "Native histograms: \(fleet.slots) series, \(fleet.rounds) rounds, \(fleet.samples) histograms of "
-        + "\(Int(fleet.bucketsPerHistogram.rounded())) buckets; \(options.requests[0]) a request, \(options.connections[0]) connections", figures)
+        + "\(Int(fleet.bucketsPerHistogram.rounded())) buckets; \(options.requests[0]) a request, \(options.connections[0]) connections",
+      figures)
   }
 
   /// Which of the servers keep native histograms of remote write: each is sent one round of them.

@@ -159,7 +159,8 @@ struct PeersBenchmark {
 
   /// Runs all servers in turn, another first in each pass; those of the last pass are asked before they end.
   func passes(
-    of some: [Contestant]? = nil, keepingLast: Bool, _ run: (Contestant) throws -> RunningServer, questions: ([RunningServer]) throws -> Void
+    of some: [Contestant]? = nil, keepingLast: Bool, _ run: (Contestant) throws -> RunningServer,
+    questions: ([RunningServer]) throws -> Void
   ) throws {
     let contestants = some ?? contestants
     for pass in 0..<options.passes {
