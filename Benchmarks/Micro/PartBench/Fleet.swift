@@ -2,7 +2,7 @@ import NeedletailTelemetry
 
 /// Targets that all report the same 200 series every 15 seconds, each some milliseconds off in a way that all of its
 /// series share: the shapes of the comparison with other servers.
-struct Fleet {
+struct Fleet: Load {
   private enum Kind {
     case counter(Double), hundredths(Double), gauge(Double), pages(Double), constant(Double), mantissa(Double)
     case bucket(share: Double, rate: Double), sum(rate: Double)
@@ -15,6 +15,8 @@ struct Fleet {
 
   static let interval: Int64 = 15_000
 
+  let noun = "sample"
+  let seriesPerBatch = 2_000
   let targets: Int
   let start: Int64
   private let templates: [Template]
@@ -29,7 +31,7 @@ struct Fleet {
 
   var seriesCount: Int { targets * templates.count }
 
-  private static func mixed(_ seed: UInt64) -> UInt64 {
+  static func mixed(_ seed: UInt64) -> UInt64 {
     var value = seed &+ 0x9E37_79B9_7F4A_7C15
     value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
     value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
@@ -48,13 +50,17 @@ struct Fleet {
       ]).map { Label($0.0, $0.1) })
   }
 
-  func time(_ series: Int, _ round: Int) -> Int64 {
+  mutating func append(_ series: Int, _ round: Int, to batch: inout SeriesBatchBuilder) {
+    batch.append(timestamp: time(series, round), valueBits: next(series, round).bitPattern)
+  }
+
+  private func time(_ series: Int, _ round: Int) -> Int64 {
     let target = series / templates.count
     return start + Int64(round) * Self.interval + Int64(Self.mixed(UInt64(target * 65_537 + round)) % 7)
   }
 
   /// The next value of a series; rounds are asked for in order.
-  mutating func next(_ series: Int, _ round: Int) -> Double {
+  private mutating func next(_ series: Int, _ round: Int) -> Double {
     let random = Self.mixed(UInt64(series) << 24 &+ UInt64(round) &+ 99)
     let noise = Double(random >> 11) / Double(1 << 53)
     let target = series / templates.count

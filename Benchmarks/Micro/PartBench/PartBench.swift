@@ -1,8 +1,9 @@
 // What parts of the time-series engine take: bytes a sample by file and section, CPU time a sample of flushes, merges
-// and scans, and the selection of many series.
+// and scans, and the selection of many series. The same of native histograms.
 //
 //   NEEDLETAIL_BENCH=1 NEEDLETAIL_ONLY=PartBench swift build -c release
 //   .build/release/PartBench [SERIES] [ROUNDS] [ROUNDS-A-FLUSH]
+//   .build/release/PartBench histograms [SERIES] [ROUNDS] [ROUNDS-A-FLUSH]
 //
 // CPU times are those of this thread, so that work on another core does not count; wall time is not told.
 
@@ -21,15 +22,20 @@ import NeedletailTelemetry
 enum PartBench {
   static func main() async throws {
     let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
-    let series = arguments.first ?? 40_000
+    let isOfHistograms = CommandLine.arguments.contains("histograms")
+    let series = arguments.first ?? (isOfHistograms ? 4_000 : 40_000)
     let rounds = arguments.count > 1 ? arguments[1] : 240
     let flushRounds = arguments.count > 2 ? arguments[2] : max(1, rounds / 8)
-    var run = try Run(series: series)
+    // The day before yesterday: it is over, so all of it is merged.
+    let start = (SystemClock().wallNanoseconds() / 86_400_000_000_000 - 2) * 86_400_000
+    var run =
+      try isOfHistograms
+      ? Run(HistogramFleet(series: series, start: start)) : Run(Fleet(series: series, start: start))
     try await run.ingest(rounds: rounds, flushRounds: flushRounds)
     try run.merge()
     run.printSizes()
     try run.scan()
-    try run.select()
+    if !isOfHistograms { try run.select() }
     run.close()
   }
 
@@ -46,16 +52,20 @@ enum PartBench {
   }
 }
 
+/// A batch holds too many rounds of a flush for a frame.
+struct BatchTooLarge: Error {}
+
 /// One folder of data, filled and measured.
 struct Run {
   private let engine: SeriesEngine
   private let journal: Journal
   private let folder: DataFolder
   private let path: String
-  private var fleet: Fleet
+  private var fleet: any Load
   private var samples = 0
 
-  init(series: Int) throws {
+  init(_ fleet: some Load) throws {
+    self.fleet = fleet
     let fileSystem = PosixFileSystem()
     path = "/tmp/needletail-partbench-\(getpid())"
     folder = try DataFolder.open(
@@ -67,9 +77,6 @@ struct Run {
       catalog: folder.catalog)
     journal = try folder.startJournal(participants: [engine], clock: clock).0
     engine.start(journal)
-    // The day before yesterday: it is over, so all of it is merged.
-    let day = clock.wallNanoseconds() / 86_400_000_000_000 - 2
-    fleet = Fleet(series: series, start: day * 86_400_000)
   }
 
   func close() {
@@ -83,28 +90,25 @@ struct Run {
     var flush = 0.0
     for first in stride(from: 0, to: rounds, by: flushRounds) {
       let some = first..<min(rounds, first + flushRounds)
-      for start in stride(from: 0, to: fleet.seriesCount, by: 2000) {
+      for start in stride(from: 0, to: fleet.seriesCount, by: fleet.seriesPerBatch) {
         var batch = SeriesBatchBuilder()
         var definitions = SeriesDefinitionsBuilder()
-        for series in start..<min(fleet.seriesCount, start + 2000) {
+        for series in start..<min(fleet.seriesCount, start + fleet.seriesPerBatch) {
           if first == 0 { definitions.append(ids[series], labels: fleet.labels(series)) }
           batch.beginSeries(ids[series])
-          for round in some {
-            batch.append(timestamp: fleet.time(series, round), valueBits: fleet.next(series, round).bitPattern)
-          }
+          for round in some { fleet.append(series, round, to: &batch) }
         }
         let id = Hash128(high: UInt64(first), low: UInt64(start))
-        if let built = batch.build(tenant: .default, batchID: id) {
-          _ = try await engine.append(built, definitions: definitions.build(tenant: .default))
-          samples += built.sampleCount
-        }
+        guard let built = batch.build(tenant: .default, batchID: id) else { throw BatchTooLarge() }
+        _ = try await engine.append(built, definitions: definitions.build(tenant: .default))
+        samples += built.sampleCount + built.histogramCount
       }
       let begun = PartBench.now()
       _ = try journal.flush()
       flush += PartBench.now() - begun
     }
-    print("\(fleet.seriesCount) series, \(samples) samples, flushed every \(flushRounds) rounds")
-    PartBench.line("flush", flush / Double(samples), "ns a sample")
+    print("\(fleet.seriesCount) series, \(samples) \(fleet.noun)s, flushed every \(flushRounds) rounds")
+    PartBench.line("flush", flush / Double(samples), "ns a \(fleet.noun)")
     PartBench.line(
       "flush", flush / Double(fleet.seriesCount * ((rounds + flushRounds - 1) / flushRounds)), "ns a series")
   }
@@ -115,17 +119,17 @@ struct Run {
     let gone = try engine.mergeParts()
     let merge = PartBench.now() - begun
     print("merged: \(gone) parts fewer, \(bytes) bytes before, \(engine.statistics.partBytes) after")
-    PartBench.line("merges", merge / Double(samples), "ns a sample")
+    PartBench.line("merges", merge / Double(samples), "ns a \(fleet.noun)")
     PartBench.line("merges", Double(bytes) / merge * 1000, "MB/s")
   }
 
   func printSizes() {
-    print("bytes a sample, and a series:")
+    print("bytes a \(fleet.noun), and a series:")
     for entry in engine.partSizes {
-      PartBench.line("  \(entry.name)", Double(entry.bytes) / Double(samples), "a sample")
+      PartBench.line("  \(entry.name)", Double(entry.bytes) / Double(samples), "a \(fleet.noun)")
       PartBench.line("  \(entry.name)", Double(entry.bytes) / Double(fleet.seriesCount), "a series")
     }
-    PartBench.line("  all", Double(engine.statistics.partBytes) / Double(samples), "a sample")
+    PartBench.line("  all", Double(engine.statistics.partBytes) / Double(samples), "a \(fleet.noun)")
   }
 
   func scan() throws {
@@ -138,8 +142,8 @@ struct Run {
       while let chunk = try cursor.next() { count += chunk.sampleCount }
       best = min(best, PartBench.now() - begun)
     }
-    guard count == samples else { return print("a scan found \(count) samples") }
-    PartBench.line("scan", best / Double(samples), "ns a sample")
+    guard count == samples else { return print("a scan found \(count) \(fleet.noun)s") }
+    PartBench.line("scan", best / Double(samples), "ns a \(fleet.noun)")
     PartBench.line("scan", best / Double(fleet.seriesCount), "ns a series")
   }
 

@@ -20,13 +20,13 @@ package struct Contestant: Sendable {
     }
   }
 
-  /// Prometheus as Debian packages it, with its receiver on and nothing to scrape.
-  package static func prometheus() -> Contestant {
+  /// Prometheus as Debian packages it, with its receiver on and nothing to scrape; native histograms it only takes where it is told to.
+  package static func prometheus(nativeHistograms: Bool = false) -> Contestant {
     Contestant(name: "prometheus", executable: "/usr/bin/prometheus") { folder, port in
       [
-        "--web.enable-remote-write-receiver", "--config.file=\(folder)/prometheus.yml",
+        "--web.enable-remote-write-receiver", "--web.enable-admin-api", "--config.file=\(folder)/prometheus.yml",
         "--storage.tsdb.path=\(folder)/data", "--web.listen-address=127.0.0.1:\(port)", "--log.level=error",
-      ]
+      ] + (nativeHistograms ? ["--enable-feature=native-histograms"] : [])
     }
   }
 

@@ -32,8 +32,8 @@ struct Answer {
       .joined(separator: ",")
   }
 
-  /// How this differs from another answer in series, in points or by more than 1e-9 of a value; nil: not at all.
-  func difference(from other: Answer) -> String? {
+  /// How this differs from another answer in series, in points or by more than this share of a value; nil: not at all.
+  func difference(from other: Answer, tolerance: Double = 1e-9) -> String? {
     var remarks: [String] = []
     if series.count != other.series.count { remarks.append("\(series.count) series, not \(other.series.count)") }
     let strangers = series.keys.filter { other.series[$0] == nil }.count
@@ -55,7 +55,7 @@ struct Answer {
       }
     }
     if points > 0 { remarks.append("\(points) points only on one side") }
-    if worst > 1e-9 { remarks.append("values up to \(String(format: "%.1e", worst)) off: \(place)") }
+    if worst > tolerance { remarks.append("values up to \(String(format: "%.1e", worst)) off: \(place)") }
     return remarks.isEmpty ? nil : remarks.joined(separator: ", ")
   }
 }

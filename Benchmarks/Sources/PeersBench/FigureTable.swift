@@ -2,6 +2,8 @@ import BenchmarkSupport
 import Foundation
 
 /// The figures of a load, a row each, as medians over the passes beside the peers'.
+///
+/// Targets are ratios to VictoriaMetrics: there are none where another server is the peer.
 struct FigureTable {
   /// How good Needletail must be.
   enum Target {
@@ -19,7 +21,12 @@ struct FigureTable {
   private var rows: [Row] = []
   private(set) var notes: [String] = []
 
-  init(servers: [String]) { self.servers = servers }
+  private let peer: String
+
+  init(servers: [String], peer: String = "victoria-metrics") {
+    self.servers = servers
+    self.peer = peer
+  }
 
   mutating func record(_ name: String, _ server: String, _ value: Double?, target: Target? = nil) {
     guard let value, value.isFinite else { return }
@@ -35,6 +42,22 @@ struct FigureTable {
   }
 
   func text(markdown: Bool) -> String {
+    let marked = notes.map { (markdown ? "- " : "  note: ") + $0 }.joined(separator: "\n")
+    let table = peer == "victoria-metrics" ? tableWithTargets() : tableBesidePeer()
+    return table.text(markdown: markdown) + (notes.isEmpty ? "" : "\n\n" + marked)
+  }
+
+  private func tableBesidePeer() -> Table {
+    var table = Table(["figure"] + servers + ["Needletail/\(peer.capitalized)"])
+    for row in rows {
+      let other = row.values[peer]?.median
+      let ratio = row.values["needletail"]?.median.flatMap { own in other.map { own / $0 } }
+      table.add([row.name] + servers.map { Table.number(row.values[$0]?.median) } + [Table.number(ratio)])
+    }
+    return table
+  }
+
+  private func tableWithTargets() -> Table {
     var table = Table(["figure"] + servers + ["Prometheus/VM", "Needletail/VM", "target", "met"])
     for row in rows {
       let peer = row.values["victoria-metrics"]?.median
@@ -51,7 +74,6 @@ struct FigureTable {
         [row.name] + servers.map { Table.number(row.values[$0]?.median) }
           + [Table.number(other), Table.number(ratio), goal.0, goal.1])
     }
-    let marked = notes.map { (markdown ? "- " : "  note: ") + $0 }.joined(separator: "\n")
-    return table.text(markdown: markdown) + (notes.isEmpty ? "" : "\n\n" + marked)
+    return table
   }
 }

@@ -5,6 +5,8 @@ import BenchmarkSupport
 struct Fleet {
   static let intervalMilliseconds = 15_000
   private static let seed: UInt64 = 0x6E65_6564_6C65
+  /// A service with native histograms starts again once in so many rounds, and its histograms begin anew.
+  private static let roundsToRestart: UInt64 = 1_000
 
   let templates: [SeriesTemplate]
   let targets: Int
@@ -17,6 +19,8 @@ struct Fleet {
   private var labels: [[UInt8]] = []
   private var states: [Int64]
   private var sums: [Double]
+  /// Of those series alone that are native histograms.
+  private var latencies: [Int: LatencyHistogram] = [:]
 
   /// A load of about `series` series at a time, whose last round is at `endMilliseconds`.
   init(
@@ -40,6 +44,11 @@ struct Fleet {
   var slots: Int { targets * templates.count }
   var samples: Int { slots * rounds }
 
+  /// How many buckets of a native histogram hold something before the first round, on average.
+  var bucketsPerHistogram: Double {
+    Double(latencies.values.map { $0.histogram.buckets.filter { $0 > 0 }.count }.reduce(0, +)) / Double(latencies.count)
+  }
+
   /// How many series there will have been at the end.
   var seriesInAll: Int {
     guard let roundsToChurn else { return slots }
@@ -61,9 +70,15 @@ struct Fleet {
       let target = slot / templates.count
       // Never none: a sample at the very edge of a window counts in one version of Prometheus and not in the next.
       let jitter = 1 + Int(mixed(Self.seed ^ UInt64(target * 65_537 + round)) % 7)
-      body.append(
-        labels: labels[slot][...],
-        milliseconds: startMilliseconds + round * Self.intervalMilliseconds + jitter, value: next(slot, round))
+      let milliseconds = startMilliseconds + round * Self.intervalMilliseconds + jitter
+      if let index = latencies.index(forKey: slot) {
+        latencies.values[index].observe(
+          seed: Self.seed &* 31 &+ UInt64(slot) << 24 &+ UInt64(round),
+          beginsAnew: mixed(Self.seed &* 13 &+ UInt64(target * 65_537 + round)) % Self.roundsToRestart == 0)
+        body.append(labels: labels[slot][...], milliseconds: milliseconds, histogram: latencies.values[index].histogram)
+      } else {
+        body.append(labels: labels[slot][...], milliseconds: milliseconds, value: next(slot, round))
+      }
     }
   }
 
@@ -110,6 +125,8 @@ struct Fleet {
       // Of the same past for all buckets of a histogram, unless it is of a target that has only begun.
       let past = Double(mixed(Self.seed &+ UInt64(target * 8 + path)) % 10_000) * rate
       states[slot] = generations[target] == 0 ? Int64(past * share) : 0
+    case .latencies(let rate, let octaves):
+      latencies[slot] = LatencyHistogram(rate: rate, octaves: octaves, seed: Self.seed &+ UInt64(slot))
     case .constant, .mantissa, .sum: states[slot] = 0
     }
   }
@@ -139,6 +156,7 @@ struct Fleet {
     case .sum(let mean, let rate, let path):
       sums[slot] += observations(slot, path, round, rate) * mean * (0.9 + 0.2 * noise)
       return sums[slot]
+    case .latencies: return Double(latencies[slot]?.histogram.count ?? 0)
     }
   }
 

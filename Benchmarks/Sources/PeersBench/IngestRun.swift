@@ -7,6 +7,8 @@ struct IngestRun {
   let bodies: BodyFile
   let connections: Int
   let options: Options
+  /// What the load is of.
+  var noun = "sample"
 
   private static let ratio = FigureTable.Target.ratio(0.35)
 
@@ -25,12 +27,12 @@ struct IngestRun {
     if let remark { figures.note(remark) }
     let settled = server.figures.cpuSeconds
     let disk = server.disk
-    figures.record(prefix + "ingest, CPU s per million samples", name, (sent - began) / millions, target: Self.ratio)
+    figures.record(prefix + "ingest, CPU s per million \(noun)s", name, (sent - began) / millions, target: Self.ratio)
     figures.record(
-      prefix + "ingest to settled, CPU s per million samples", name, (settled - began) / millions, target: Self.ratio)
-    figures.record(prefix + "ingest, samples per second", name, Double(bodies.samples) / wall)
+      prefix + "ingest to settled, CPU s per million \(noun)s", name, (settled - began) / millions, target: Self.ratio)
+    figures.record(prefix + "ingest, \(noun)s per second", name, Double(bodies.samples) / wall)
     figures.record(
-      prefix + "disk when settled, bytes per sample", name, Double(disk.allocated) / Double(bodies.samples),
+      prefix + "disk when settled, bytes per \(noun)", name, Double(disk.allocated) / Double(bodies.samples),
       target: .ratio(0.7))
     figures.record(
       prefix + "the same by lengths of files", name, Double(disk.length) / Double(bodies.samples), target: .ratio(0.7))

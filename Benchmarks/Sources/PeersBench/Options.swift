@@ -4,12 +4,13 @@ import Foundation
 /// What to measure, and how much of it.
 struct Options {
   var needletail = ""
-  var loads = ["devops", "cardinality", "churn"]
+  var loads = ["devops", "cardinality", "churn", "histograms"]
   var servers = ["victoria-metrics", "prometheus", "needletail"]
   var figures = ["queries", "scan", "visible", "kill"]
   var series = 40_000
   var rounds = 240
   var cardinality = 1_000_000
+  var histograms = 4_000
   var requests = [2_000, 10_000]
   var connections = [1, 4]
   var passes = 2
@@ -27,13 +28,14 @@ struct Options {
     Starts VictoriaMetrics, Prometheus and Needletail in turn on loopback with fresh folders, sends each the same bodies, and prints a
     table for each load, with ratios to VictoriaMetrics. Without options a full run, of about half an hour on two cores.
 
-      --quick                  a small run of some minutes: 20,000 series for 20 minutes, 200,000 series of high cardinality, one pass
-      --loads LIST             of devops,cardinality,churn                        (all)
+      --quick                  a small run of some minutes: 20,000 series for 20 minutes, 200,000 series of high cardinality, 1,000 of histograms, one pass
+      --loads LIST             of devops,cardinality,churn,histograms             (all)
       --servers LIST           of victoria-metrics,prometheus,needletail          (all)
       --figures LIST           of queries,scan,visible,kill, or none, beside ingest (all)
       --series N               active series of devops and churn                  (40000)
       --rounds N               rounds of 15 s; 240 are an hour, 5760 a day        (240)
       --cardinality N          series of the load of high cardinality             (1000000)
+      --histograms N           series of native histograms                        (4000)
       --requests LIST          samples a request                                  (2000,10000)
       --connections LIST       connections                                        (1,4)
       --passes N               passes of ingest; medians are printed              (2)
@@ -68,17 +70,18 @@ struct Options {
   private mutating func makeQuick() {
     (series, rounds, cardinality, passes) = (20_000, 80, 200_000, 1)
     (requests, connections) = ([2_000], [1])
-    (killSamples, queryMilliseconds, minutesMax) = (600_000, 150, 15)
+    (histograms, killSamples, queryMilliseconds, minutesMax) = (1_000, 600_000, 150, 15)
   }
 
   private mutating func set(_ name: String, _ value: String) throws(BenchmarkError) {
     switch name {
-    case "--loads": loads = try Self.list(value, of: ["devops", "cardinality", "churn"])
+    case "--loads": loads = try Self.list(value, of: ["devops", "cardinality", "churn", "histograms"])
     case "--servers": servers = try Self.list(value, of: ["victoria-metrics", "prometheus", "needletail"])
     case "--figures": figures = value == "none" ? [] : try Self.list(value, of: ["queries", "scan", "visible", "kill"])
     case "--series": series = try Self.number(value, 2_000...2_000_000)
     case "--rounds": rounds = try Self.number(value, 2...100_000)
     case "--cardinality": cardinality = try Self.number(value, 1_000...10_000_000)
+    case "--histograms": histograms = try Self.number(value, 100...200_000)
     case "--requests": requests = try Self.numbers(value, 1...100_000)
     case "--connections": connections = try Self.numbers(value, 1...64)
     case "--passes": passes = try Self.number(value, 1...100)

@@ -5,7 +5,7 @@ import Foundation
 struct PeersBenchmark {
   let options: Options
   let contestants: [Contestant]
-  private let endSeconds: Int
+  let endSeconds: Int
 
   init(_ options: Options) throws {
     self.options = options
@@ -27,6 +27,7 @@ struct PeersBenchmark {
       switch load {
       case "devops": try devops()
       case "cardinality": try cardinality()
+      case "histograms": try histograms()
       default: try churn()
       }
     }
@@ -157,9 +158,11 @@ struct PeersBenchmark {
   }
 
   /// Runs all servers in turn, another first in each pass; those of the last pass are asked before they end.
-  private func passes(
-    keepingLast: Bool, _ run: (Contestant) throws -> RunningServer, questions: ([RunningServer]) throws -> Void
+  func passes(
+    of some: [Contestant]? = nil, keepingLast: Bool, _ run: (Contestant) throws -> RunningServer,
+    questions: ([RunningServer]) throws -> Void
   ) throws {
+    let contestants = some ?? contestants
     for pass in 0..<options.passes {
       var kept: [RunningServer] = []
       for turn in contestants.indices {
@@ -170,13 +173,13 @@ struct PeersBenchmark {
       }
       guard !kept.isEmpty else { continue }
       // In the order of the columns.
-      try questions(names.compactMap { name in kept.first { $0.contestant.name == name } })
+      try questions(contestants.compactMap { other in kept.first { $0.contestant.name == other.name } })
     }
   }
 
-  private var queryEnd: Int { endSeconds + 1 }
+  var queryEnd: Int { endSeconds + 1 }
 
-  private func makeBodies(_ fleet: Fleet, _ samplesPerRequest: Int) throws -> BodyFile {
+  func makeBodies(_ fleet: Fleet, _ samplesPerRequest: Int) throws -> BodyFile {
     let bodies = try BodyFile(fleet, samplesPerRequest: samplesPerRequest, root: options.folder)
     say("\(bodies.entries.count) bodies of \(samplesPerRequest) samples, \(bodies.byteCount >> 20) MiB")
     return bodies
@@ -193,7 +196,7 @@ struct PeersBenchmark {
     figures.note("all with their default durability: needletail syncs before it acknowledges, the others do not")
   }
 
-  private func show(_ title: String, _ figures: FigureTable) {
+  func show(_ title: String, _ figures: FigureTable) {
     print("\n\(options.isMarkdown ? "### " : "")\(title)\n\n" + figures.text(markdown: options.isMarkdown))
     fflush(nil)
   }
@@ -204,5 +207,5 @@ struct PeersBenchmark {
     fflush(nil)
   }
 
-  private func say(_ text: String) { FileHandle.standardError.write(Data("peers-bench: \(text)\n".utf8)) }
+  func say(_ text: String) { FileHandle.standardError.write(Data("peers-bench: \(text)\n".utf8)) }
 }

@@ -14,6 +14,16 @@ struct QueryRun {
   let options: Options
   let endSeconds: Int
 
+  /// What a server answers when it is asked once.
+  func answer(_ shape: QueryShape, _ server: RunningServer) throws -> Answer {
+    let received = try Connection(port: server.port).get(
+      shape.request(endSeconds: endSeconds, repetition: 0, extra: ""))
+    guard received.status == 200, let answer = Answer(received.bytes) else {
+      throw BenchmarkError("answer \(received.status): \(received.text.prefix(160))")
+    }
+    return answer
+  }
+
   /// Repeats a request for the options' time, at least `fewest` times and 300 times at most, after one that warms up.
   func cost(_ shape: QueryShape, _ server: RunningServer, fewest: Int = 5) throws -> Cost {
     let keepsAnswers = server.contestant.name != "prometheus"

@@ -17,6 +17,16 @@ struct SeriesTemplate {
       kind: .counter(Int64(1 + index % 7)))
   }
 
+  /// Native histograms of an HTTP service: two for each of its paths, from busy to quiet.
+  static let histograms: [SeriesTemplate] = (0..<10).map { index in
+    let rate: Double = [1_500, 300, 60, 12, 2][index / 2]
+    let octaves: Double = [1, 0.9, 0.8, 0.7, 0.6][index / 2]
+    return SeriesTemplate(
+      name: "http_request_latency_seconds",
+      labels: [("method", index % 2 == 0 ? "GET" : "POST"), ("path", paths[index / 2])],
+      kind: .latencies(rate: index % 2 == 0 ? rate : rate / 2, octaves: octaves))
+  }
+
   private static let paths = ["/", "/cart", "/checkout", "/product", "/search"]
 
   private static let cpu: [SeriesTemplate] = (0..<64).map { index in

@@ -15,6 +15,8 @@ enum ValueKind {
   case bucket(share: Double, rate: Double, path: Int)
   /// The sum of such a histogram.
   case sum(mean: Double, rate: Double, path: Int)
+  /// A native histogram of about `rate` latencies more a round, which are this many octaves wide (one deviation).
+  case latencies(rate: Double, octaves: Double)
 }
 
 /// Splitmix64: a number that looks random and follows from its seed.
