@@ -85,6 +85,7 @@ package struct QueryEngine: Sendable {
     _ expression: Expression, text: String, tenant: TenantID, at time: Int64, options: QueryOptions = QueryOptions()
   ) async throws -> QueryResult {
     try Self.check(time)
+    let expression = try Self.resolved(expression, QueryTimes(step: 0, range: 0), text)
     let steps = Steps(start: time, end: time, interval: 1)
     return try await run(tenant: tenant, text: text, steps: steps, isInstant: true, options: options) {
       try await $0.instantResult(of: expression)
@@ -107,6 +108,10 @@ package struct QueryEngine: Sendable {
         .badData,
         "exceeded maximum resolution of \(limits.steps) points per timeseries: decrease the query resolution (step)")
     }
+    // What is kept of a query is found by its text, which does not tell these lengths.
+    var options = options
+    if expression.hangsOnQueryRange { options.usesCache = false }
+    let expression = try Self.resolved(expression, QueryTimes(step: step, range: end - start), text)
     let steps = Steps(start: start, end: end, interval: step)
     return try await run(tenant: tenant, text: text, steps: steps, isInstant: false, options: options) {
       try await $0.rangeResult(of: expression)
@@ -116,6 +121,14 @@ package struct QueryEngine: Sendable {
   private static func parse(_ text: String, _ dialect: Parser.Dialect) throws -> Expression {
     do {
       return try Parser.parse(text, dialect: dialect)
+    } catch {
+      throw QueryError(error)
+    }
+  }
+
+  private static func resolved(_ expression: Expression, _ times: QueryTimes, _ text: String) throws -> Expression {
+    do {
+      return try expression.resolvingDurations(times, text: text)
     } catch {
       throw QueryError(error)
     }

@@ -12,10 +12,16 @@ struct QueryWriter {
 
   private mutating func chance(_ percent: UInt64) -> Bool { random.next() % 100 < percent }
 
-  private mutating func duration() -> String { pick(["5m", "1h30m", "90s", "300", "1d", "2w", "250ms"]) }
+  private mutating func duration() -> String {
+    pick([
+      "5m", "1h30m", "90s", "300", "1d", "2w", "250ms", "2 * (1m + 30s)", "STEP() * 2 + 1",
+      "max_of(step(), min_of(5m, range()))",
+      "-5m + 10m ^ 1", "90m % 1h / 2 - -1s",
+    ])
+  }
 
   private mutating func shift() -> String {
-    (chance(20) ? " offset " + pick(["5m", "-1h"]) : "")
+    (chance(20) ? " offset " + pick(["5m", "-1h", "(1h / 2)", "-step()", "min_of(range(), 8s)", "-(2 - 5)"]) : "")
       + (chance(20) ? " @ " + pick(["start()", "end()", "10", "-1.5"]) : "")
   }
 
@@ -63,7 +69,8 @@ struct QueryWriter {
     case 5: return "-\(vector(below))"
     case 6:
       let matching =
-        chance(40) ? " \(pick(["on", "ignoring"])) \(labels())" + (chance(40) ? " group_left (q)" : "") : ""
+        (chance(40) ? " \(pick(["on", "ignoring"])) \(labels())" + (chance(40) ? " group_left (q)" : "") : "")
+        + (chance(20) ? pick([" fill(0)", " fill_left(-Inf) fill_right(5m)", " fill_right(NaN)"]) : "")
       return "\(vector(below)) \(pick(["+", "*", "^", "> bool", "==", "atan2"]))\(matching) \(vector(below))"
     default: return "\(vector(below)) \(pick(["and", "or", "unless"])) \(vector(below))"
     }

@@ -67,12 +67,12 @@ extension Evaluation {
 
   // MARK: Two vectors
 
-  private func projection(_ matching: VectorMatching) -> LabelProjection {
+  func projection(_ matching: VectorMatching) -> LabelProjection {
     matching.isOn ? LabelProjection(keeping: matching.labels) : LabelProjection(dropping: matching.labels)
   }
 
   /// The rows of a grid by what they match on.
-  private func rows(_ grid: VectorGrid, _ projection: LabelProjection) -> [LabelSet: [Int]] {
+  func rows(_ grid: VectorGrid, _ projection: LabelProjection) -> [LabelSet: [Int]] {
     var result: [LabelSet: [Int]] = Dictionary(minimumCapacity: grid.count)
     for row in 0..<grid.count { result[projection.apply(grid.labels[row]), default: []].append(row) }
     return result
@@ -84,8 +84,9 @@ extension Evaluation {
     let matching = node.matching
     let projection = projection(matching)
     let isSwapped = matching.cardinality == .oneToMany
-    let many = isSwapped ? right : left
-    let one = isSwapped ? left : right
+    var many = isSwapped ? right : left
+    var one = isSwapped ? left : right
+    try fill(matching, projection, &many, &one)
     let oneRows = rows(one, projection)
     let manyRows = rows(many, projection)
     // Two series of the "one" side that match are an error even where the other side has nothing.

@@ -14,6 +14,12 @@ extension Parser {
     }
     let matchingStart = current.span
     var matching = try self.matching(operation)
+    let fillStart = current.span
+    try fills(into: &matching)
+    let fills = matching.fillLeft != nil || matching.fillRight != nil
+    if fills, operation.isSet {
+      throw failure("filling in missing series not allowed for set operators", at: fillStart)
+    }
     // Only the power operator associates to the right.
     let minimum = operation == .power ? operation.precedence - 1 : operation.precedence
     let right = try expression(above: minimum)
@@ -21,6 +27,9 @@ extension Parser {
     if left.type != .vector || right.type != .vector {
       guard !matching.isExplicit else {
         throw failure("vector matching only allowed between instant vectors", at: matchingStart)
+      }
+      guard !fills else {
+        throw failure("filling in missing series only allowed between instant vectors", at: fillStart)
       }
       matching = VectorMatching(cardinality: .oneToOne)
     }
@@ -62,6 +71,36 @@ extension Parser {
       throw failure("label \"\(label)\" must not occur in ON and GROUP clause at once", at: keyword.span)
     }
     return matching
+  }
+
+  /// Reads `fill(0)`, or `fill_left(0)` and `fill_right(0)` in either order, each of which is a metric's name elsewhere.
+  private mutating func fills(into matching: inout VectorMatching) throws(SyntaxError) {
+    while ahead(1).kind == .leftParenthesis {
+      switch current.kind == .identifier ? current.text.lowercased() : "" {
+      case "fill" where matching.fillLeft == nil && matching.fillRight == nil:
+        matching.fillLeft = try fillValue()
+        matching.fillRight = matching.fillLeft
+        return
+      case "fill_left" where matching.fillLeft == nil: matching.fillLeft = try fillValue()
+      case "fill_right" where matching.fillRight == nil: matching.fillRight = try fillValue()
+      default: return
+      }
+    }
+  }
+
+  private mutating func fillValue() throws(SyntaxError) -> NumberLiteral {
+    advance()
+    try expect(.leftParenthesis, in: "fill modifier")
+    let isNegative = current.kind == .minus
+    if !accept(.minus) { _ = accept(.plus) }
+    guard current.kind == .number || current.kind == .duration else {
+      throw unexpected(in: "fill modifier", expected: "number or duration")
+    }
+    let token = advance()
+    try expect(.rightParenthesis, in: "fill modifier")
+    let isDuration = token.kind == .duration
+    let value = isDuration ? token.value / 1000 : token.value
+    return NumberLiteral(value: isNegative ? -value : value, isDuration: isDuration)
   }
 
   /// Reads `(a, "b c", d)`, a comma at the end allowed.

@@ -3,8 +3,6 @@ import NeedletailTelemetry
 // Selectors of series and of events, and what may follow them: ranges, resolutions, `offset` and `@`.
 
 extension Parser {
-  /// The largest range or offset in milliseconds (about 31,000 years), far from where sums overflow.
-  private static let durationMax = 1e15
   /// The largest time, either side of 1970, in milliseconds.
   private static let timeMax = 9e15
 
@@ -120,16 +118,18 @@ extension Parser {
 
   private mutating func range(of expression: Expression) throws(SyntaxError) -> Expression {
     let bracket = advance().span
-    let range = try duration(in: "subquery or range", signed: false)
+    let range = try positiveDuration(in: "subquery or range")
     if accept(.colon) {
-      var resolution: Int64?
-      if current.kind != .rightBracket { resolution = try duration(in: "subquery or range", signed: false) }
+      var resolution: Duration?
+      if current.kind != .rightBracket { resolution = try positiveDuration(in: "subquery or range") }
       try expect(.rightBracket, in: "subquery selector")
       guard expression.type == .vector || expression.type == .scalar else {
         throw failure(
           "subquery is only allowed on instant vector, found \(expression.type.rawValue)", at: expression.span)
       }
-      let node = Subquery(expression: expression, range: range, resolution: resolution)
+      let node = Subquery(
+        expression: expression, range: range.milliseconds, rangeSyntax: range.syntax,
+        resolution: resolution?.milliseconds, resolutionSyntax: resolution?.syntax)
       return try make(.subquery(node), from: expression.span.start)
     }
     guard current.kind == .rightBracket else { throw unexpected(in: "subquery or range", expected: "\":\" or \"]\"") }
@@ -140,14 +140,14 @@ extension Parser {
       guard selector.shift == TimeShift() else {
         throw failure("no offset or @ modifiers allowed before range", at: bracket)
       }
-      selector.range = range
+      (selector.range, selector.rangeSyntax) = (range.milliseconds, range.syntax)
       return try make(.selector(selector), from: expression.span.start)
     case .events(var selector):
       guard selector.range == nil else { throw failure("a range must not be set twice", at: bracket) }
       guard selector.shift == TimeShift() else {
         throw failure("no offset or @ modifiers allowed before range", at: bracket)
       }
-      selector.range = range
+      (selector.range, selector.rangeSyntax) = (range.milliseconds, range.syntax)
       try pipeline(into: &selector)
       return try make(.events(selector), from: expression.span.start)
     default: throw failure("ranges only allowed for selectors", at: bracket)
@@ -156,10 +156,10 @@ extension Parser {
 
   private mutating func offset(_ expression: Expression) throws(SyntaxError) -> Expression {
     let keyword = advance().span
-    let milliseconds = try duration(in: "offset", signed: true)
+    let offset = try offsetDuration()
     return try shifted(expression, keyword: keyword, name: "offset") { shift in
       guard shift.offset == nil else { return false }
-      shift.offset = milliseconds
+      (shift.offset, shift.offsetSyntax) = (offset.milliseconds, offset.syntax)
       return true
     }
   }
@@ -214,26 +214,6 @@ extension Parser {
     }
     guard isNew else { throw failure("\(name) may not be set multiple times", at: keyword) }
     return try make(node, from: start)
-  }
-
-  /// Reads a duration, or a number of seconds, in milliseconds.
-  private mutating func duration(in context: String, signed: Bool) throws(SyntaxError) -> Int64 {
-    var isNegative = false
-    let start = current.span
-    if signed {
-      isNegative = current.kind == .minus
-      if !accept(.minus) { _ = accept(.plus) }
-    }
-    guard current.kind == .duration || current.kind == .number else {
-      throw unexpected(in: context, expected: "number or duration")
-    }
-    let token = advance()
-    let value = (token.kind == .duration ? token.value : token.value * 1000).rounded(.towardZero)
-    guard value <= Self.durationMax, let milliseconds = Int64(exactly: value) else {
-      throw failure("duration out of range", at: start.union(token.span))
-    }
-    guard signed || milliseconds > 0 else { throw failure("duration must be greater than 0", at: token.span) }
-    return isNegative ? -milliseconds : milliseconds
   }
 }
 

@@ -10,6 +10,8 @@ package struct Parser {
   package static let textLengthMax = 16_384
   /// The deepest nesting of parentheses, calls and signs.
   package static let nestingMax = 100
+  /// The most operators of one duration.
+  package static let durationOperatorsMax = 100
   /// The highest syntax tree.
   package static let heightMax = 400
 
@@ -26,6 +28,8 @@ package struct Parser {
   let tokens: [Token]
   var index = 0
   var nesting = 0
+  /// How many operators the duration has so far that is being read: they are as high as a chain of them.
+  var durationOperators = 0
 
   private init(_ text: String, dialect: Dialect) throws(SyntaxError) {
     guard text.utf8.count <= Self.textLengthMax else {

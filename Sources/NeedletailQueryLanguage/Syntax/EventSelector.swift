@@ -14,6 +14,8 @@ package struct EventSelector: Sendable, Hashable {
   package var pipeline: [PipelineStage]
   /// The range in milliseconds, nil for a selector of events as such.
   package var range: Int64?
+  /// How the range was written where it is more than one number; while it hangs on the query `range` is not it.
+  package var rangeSyntax: DurationSyntax?
   /// `offset` and `@`.
   package var shift = TimeShift()
 }

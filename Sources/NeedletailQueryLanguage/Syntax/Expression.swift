@@ -149,6 +149,8 @@ package struct TimeShift: Sendable, Hashable {
   ///
   /// Nil if there is no `offset`.
   package var offset: Int64?
+  /// How the offset was written where it is more than one number; while it hangs on the query `offset` is not it.
+  package var offsetSyntax: DurationSyntax?
   /// The time that replaces the step's time.
   package var anchor: TimeAnchor?
 
@@ -164,6 +166,8 @@ package struct VectorSelector: Sendable, Hashable {
   package var matchers: [MatcherSyntax]
   /// The range in milliseconds, nil for an instant selector.
   package var range: Int64?
+  /// How the range was written where it is more than one number; while it hangs on the query `range` is not it.
+  package var rangeSyntax: DurationSyntax?
   /// `offset` and `@`.
   package var shift = TimeShift()
 
@@ -180,8 +184,12 @@ package struct Subquery: Sendable, Hashable {
   package var expression: Expression
   /// The range in milliseconds.
   package var range: Int64
+  /// How the range was written where it is more than one number; while it hangs on the query `range` is not it.
+  package var rangeSyntax: DurationSyntax?
   /// The distance of the evaluations in milliseconds, nil for the default.
   package var resolution: Int64?
+  /// As `rangeSyntax`, of the resolution.
+  package var resolutionSyntax: DurationSyntax?
   /// `offset` and `@`.
   package var shift = TimeShift()
 }
@@ -290,6 +298,10 @@ package struct VectorMatching: Sendable, Hashable {
   package var include: [String]
   /// Whether `on` or `ignoring` was written.
   package var isExplicit: Bool
+  /// What stands for a series of the left side that is missing: `fill_left`, or `fill` for both.
+  package var fillLeft: NumberLiteral?
+  /// What stands for a series of the right side that is missing.
+  package var fillRight: NumberLiteral?
 
   /// Matching on all labels.
   package init(cardinality: Cardinality) {

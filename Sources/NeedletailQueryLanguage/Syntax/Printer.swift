@@ -10,8 +10,8 @@ package enum Printer {
     case .selector(let selector): return self.selector(selector)
     case .events(let selector): return events(selector)
     case .subquery(let subquery):
-      let resolution = subquery.resolution.map { NumberSpelling.spell(milliseconds: $0) } ?? ""
-      let range = NumberSpelling.spell(milliseconds: subquery.range)
+      let resolution = subquery.resolution.map { duration($0, subquery.resolutionSyntax) } ?? ""
+      let range = duration(subquery.range, subquery.rangeSyntax)
       return "\(print(subquery.expression))[\(range):\(resolution)]\(shift(subquery.shift))"
     case .call(let call):
       let arguments = call.arguments.map { print($0) }.joined(separator: ", ")
@@ -102,12 +102,30 @@ package enum Printer {
     case .end: result += " @ end()"
     case nil: break
     }
-    if let offset = shift.offset { result += " offset \(NumberSpelling.spell(milliseconds: offset))" }
+    if let offset = shift.offset { result += " offset \(duration(offset, shift.offsetSyntax))" }
     return result
   }
 
-  private static func range(_ milliseconds: Int64?) -> String {
-    milliseconds.map { "[\(NumberSpelling.spell(milliseconds: $0))]" } ?? ""
+  private static func range(_ milliseconds: Int64?, _ syntax: DurationSyntax?) -> String {
+    milliseconds.map { "[\(duration($0, syntax))]" } ?? ""
+  }
+
+  private static func duration(_ milliseconds: Int64, _ syntax: DurationSyntax?) -> String {
+    syntax.map { duration($0.expression) } ?? NumberSpelling.spell(milliseconds: milliseconds)
+  }
+
+  private static func duration(_ expression: DurationExpression) -> String {
+    switch expression {
+    case .number(let literal): number(literal)
+    case .step: "step()"
+    case .range: "range()"
+    case .negation(let inner): "-\(duration(inner))"
+    case .binary(let operation, let left, let right):
+      "\(duration(left)) \(operation.rawValue) \(duration(right))"
+    case .least(let left, let right): "min_of(\(duration(left)), \(duration(right)))"
+    case .greatest(let left, let right): "max_of(\(duration(left)), \(duration(right)))"
+    case .parenthesized(let inner): "(\(duration(inner)))"
+    }
   }
 
   private static func selector(_ selector: VectorSelector) -> String {
@@ -121,19 +139,21 @@ package enum Printer {
       }
     }
     let braces = parts.isEmpty ? "" : "{\(parts.joined(separator: ", "))}"
-    return head + braces + range(selector.range) + shift(selector.shift)
+    return head + braces + range(selector.range, selector.rangeSyntax) + shift(selector.shift)
   }
 
   private static func matching(_ binary: BinaryExpression) -> String {
     var result = binary.returnsBool ? " bool" : ""
     let matching = binary.matching
-    guard matching.isExplicit else { return result }
-    result += " \(matching.isOn ? "on" : "ignoring") \(labels(matching.labels))"
+    if matching.isExplicit { result += " \(matching.isOn ? "on" : "ignoring") \(labels(matching.labels))" }
     switch matching.cardinality {
     case .manyToOne: result += " group_left \(labels(matching.include))"
     case .oneToMany: result += " group_right \(labels(matching.include))"
     case .oneToOne, .manyToMany: break
     }
+    if let fill = matching.fillLeft, fill == matching.fillRight { return result + " fill(\(number(fill)))" }
+    if let fill = matching.fillLeft { result += " fill_left(\(number(fill)))" }
+    if let fill = matching.fillRight { result += " fill_right(\(number(fill)))" }
     return result
   }
 
@@ -144,7 +164,7 @@ package enum Printer {
     var result = "\(selector.signal.rawValue){\(matchers)}"
     for stage in selector.pipeline { result += " " + self.stage(stage.node) }
     if selector.range != nil { result += " " }
-    return result + range(selector.range) + shift(selector.shift)
+    return result + range(selector.range, selector.rangeSyntax) + shift(selector.shift)
   }
 
   private static func stage(_ node: PipelineStage.Node) -> String {
