@@ -1,3 +1,4 @@
+import NeedletailEnvironment
 import NeedletailTelemetry
 
 /// Texts in pages that never move, each after its length as a varint: the form in which canonical labels have them.

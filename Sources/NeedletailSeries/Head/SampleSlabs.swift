@@ -1,3 +1,4 @@
+import NeedletailEnvironment
 import NeedletailTelemetry
 
 // Float samples of a head: chains of chunks in large pages, raw, 16 bytes a sample. A series' first chunk is small and

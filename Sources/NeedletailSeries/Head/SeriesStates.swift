@@ -1,3 +1,5 @@
+import NeedletailEnvironment
+
 /// What a head knows of one series: 32 bytes; all zeros are a series of which the head has nothing.
 struct SeriesState: BitwiseCopyable, Sendable {
   var chain = SampleChain()
