@@ -58,6 +58,7 @@ let libraries: [Target] = [
     name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
   .systemLibrary(
     name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
+  .systemLibrary(name: "CAllocator"),
   .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
 ]
 
@@ -65,7 +66,7 @@ let sanitizers: [Target] = watchingThreads ? [.systemLibrary(name: "CThreadSanit
 
 let rooms: [Target] = [
   // Floor 1
-  room("NeedletailEnvironment", watchingThreads ? ["CThreadSanitizer"] : []),
+  room("NeedletailEnvironment", ["CAllocator"] + (watchingThreads ? ["CThreadSanitizer"] : [])),
   room("NeedletailTelemetry", ["CXXHash", "CRE2"]),
   room("NeedletailOTLP", []),
   // Floor 2

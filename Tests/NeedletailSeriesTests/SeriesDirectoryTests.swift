@@ -43,6 +43,28 @@ struct SeriesDirectoryTests {
     }
   }
 
+  @Test("tenants and pairs of series read back as the numbers that were added", arguments: 1...10)
+  func labelLists(seed: Int) {
+    var generator = TelemetryGenerator(seed: UInt64(seed))
+    var lists = LabelLists()
+    var model: [(tenant: UInt32, pairs: [UInt32])] = []
+    let limits = [1, 255, 256, 65_535, 65_536, 1 << 24 - 1, 1 << 24, Int(UInt32.max)]
+    for _ in 0..<2_000 {
+      let limit = generator.pick(limits)
+      let count = generator.oneIn(50) ? generator.pick([61, 62, 63, 64, 255, 256, 70_000]) : generator.int(0...20)
+      let pairs = (0..<count).map { _ in UInt32(generator.int(limit / 2...limit)) }
+      let tenant = UInt32(generator.oneIn(10) ? generator.pick(limits) : generator.int(0...2))
+      lists.append(tenant: tenant, pairs)
+      model.append((tenant, pairs))
+    }
+    #expect(lists.count == model.count)
+    for (series, expected) in model.enumerated() {
+      let list = lists[series]
+      #expect(list.tenant == Int(expected.tenant), "seed \(seed)")
+      #expect((0..<list.count).map { list[$0] } == expected.pairs.map { Int($0) }, "seed \(seed)")
+    }
+  }
+
   /// Series of three tenants with labels of all lengths, some equal in two tenants.
   private func fill(
     _ directory: SeriesDirectory, _ generator: inout TelemetryGenerator

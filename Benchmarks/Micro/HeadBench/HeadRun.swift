@@ -26,13 +26,15 @@ struct HeadRun {
   private var ids: [SeriesID] = []
   private var time = SystemClock().wallNanoseconds() / 1_000_000 - 600_000
   private var batches: UInt64 = 0
+  /// Anonymous memory before the first series, in bytes.
+  private var before = 0
 
   init(_ fleet: Fleet) throws {
     self.fleet = fleet
     root = "/tmp/needletail-head-bench-\(getpid())"
     let files = PosixFileSystem()
     try files.createDirectory(root)
-    let options = JournalOptions(durability: .interval(seconds: 3600), pendingBytesMax: 1 << 30)
+    let options = JournalOptions(durability: .interval(seconds: 1), pendingBytesMax: 1 << 30)
     let folder = try Self.open(root + "/engine", files)
     engine = try SeriesEngine(
       options: SeriesEngineOptions(retention: .forever), slots: .standard, clock: SystemClock(), folder: folder.parts,
@@ -54,6 +56,19 @@ struct HeadRun {
     controlJournal.close()
     engine.stop()
     try? PosixFileSystem().removeTree(root)
+  }
+
+  /// Prints by how much anonymous memory grew, once the logs have let go of what was not synced; then the same without
+  /// what the allocator keeps of freed memory.
+  private func printMemory(_ name: String) {
+    while journal.pendingBytes + controlJournal.pendingBytes > 0 { usleep(10_000) }
+    let grown = Memory.anonymous() - before
+    let start = OneThread.cpu()
+    FreeMemory.giveBack()
+    let took = OneThread.cpu() - start
+    print(
+      "anonymous memory, \(name): \(grown / fleet.count) bytes a series,"
+        + " \((Memory.anonymous() - before) / fleet.count) when given back, which takes \(took / 1000) us")
   }
 
   // MARK: - Appending
@@ -88,11 +103,10 @@ struct HeadRun {
 
   /// New series, then two more samples for each.
   mutating func fill() async throws {
-    let order = Array(0..<fleet.count)
     ids.reserveCapacity(fleet.count)
     var builder = SeriesBatchBuilder()
     var definitions = SeriesDefinitionsBuilder()
-    let before = Memory.anonymous()
+    before = Memory.anonymous() + ids.capacity * 16
     var total: Int64 = 0
     for start in stride(from: 0, to: fleet.count, by: 2_000) {
       let range = start..<min(start + 2_000, fleet.count)
@@ -102,7 +116,7 @@ struct HeadRun {
         definitions.append(ids[index], labels: labels)
       }
       let took = try await cost(
-        try batch(order[range], builder: &builder), definitions.build(tenant: .default))
+        try batch(Array(range)[...], builder: &builder), definitions.build(tenant: .default))
       total += took.engine - took.log
     }
     print("new series: \(total / Int64(fleet.count)) ns each")
@@ -110,8 +124,7 @@ struct HeadRun {
     try await append(rows: 2_000, order: .asCreated)
     try await append(rows: 2_000, order: .asCreated)
     let statistics = engine.statistics
-    let own = ids.capacity * 16 + order.capacity * 8
-    print("anonymous memory: \((Memory.anonymous() - before - own) / fleet.count) bytes a series of 3 samples")
+    printMemory("3 samples each")
     print(
       "the engine's own account: head \(statistics.headBytes / fleet.count),"
         + " of it directory \(statistics.directoryBytes / fleet.count) bytes a series")
@@ -217,6 +230,7 @@ struct HeadRun {
     let start = OneThread.cpu()
     _ = try journal.flush()
     print("flush: \((OneThread.cpu() - start) / Int64(fleet.count)) ns a series")
+    printMemory("flushed")
     try ask("in a part")
     time += 15_000
     print("in the new generation:")

@@ -75,6 +75,8 @@ final class NodeStorage: Sendable {
     series.start(journal)
     logs.attach(journal)
     spans.attach(journal)
+    // What reading the log took.
+    FreeMemory.giveBack()
   }
 
   /// A folder that was there before keeps the mode that someone gave it, and so does a catalog.
@@ -95,7 +97,11 @@ final class NodeStorage: Sendable {
   var wantsFlush: Bool { logs.wantsFlush || spans.wantsFlush }
 
   /// Makes the heads parts.
-  func flush() throws -> FlushReport { try journal.flush() }
+  func flush() throws -> FlushReport {
+    let report = try journal.flush()
+    if !report.parts.isEmpty { FreeMemory.giveBack() }
+    return report
+  }
 
   /// Makes a snapshot of all parts under a name of its own, which it returns.
   ///

@@ -25,6 +25,8 @@ final class SignalMerger: Sendable {
     }
     guard isMine else { return nil }
     defer { isBusy.withLock { $0 = false } }
-    return try body()
+    let fewer = try body()
+    if fewer > 0 { FreeMemory.giveBack() }
+    return fewer
   }
 }

@@ -1,3 +1,4 @@
+import NeedletailEnvironment
 import NeedletailTelemetry
 
 /// What a head tells of one slot within one window: 32 bytes.

@@ -119,7 +119,7 @@ struct DirectoryContent: Sendable {
   /// The labels are canonical.
   mutating func add(_ id: SeriesID, tenant: TenantID, labels: UnsafeRawBufferPointer) -> Int? {
     guard !seriesSlots.isFull, !pairSlots.isFull, records.texts.hasRoom(for: labels.count),
-      records.words.count + labels.count < Int(UInt32.max), postings.hasRoom(for: labels.count + 1)
+      records.labelLists.hasRoom(for: labels.count), postings.hasRoom(for: labels.count + 1)
     else { return nil }
     let tenant = number(of: tenant)
     let series = UInt32(truncatingIfNeeded: records.entries.count)
@@ -134,11 +134,8 @@ struct DirectoryContent: Sendable {
       scratch.append(pair)
       postings.append(series, to: &members.address(Int(pair)).pointee)
     }
-    let words = UInt32(truncatingIfNeeded: records.words.count)
-    records.words.append(UInt32(truncatingIfNeeded: scratch.count))
-    for pair in scratch { records.words.append(pair) }
-    records.entries.append(
-      DirectoryRecords.Entry(low: id.hash.low, high: id.hash.high, start: words, tenant: tenant))
+    records.labelLists.append(tenant: tenant, scratch)
+    records.entries.append(DirectoryRecords.Entry(low: id.hash.low, high: id.hash.high))
     ages.append(0)
     postings.append(series, to: &seriesOfTenant[Int(tenant)])
     let entries = records.entries

@@ -19,20 +19,19 @@ extension DirectoryRecords {
     var sort = RankSort(count: series.count)
     sort.run { member, depth in
       let number = Int(series[member])
-      let entry = entries[number]
-      let count = Int(words[Int(entry.start)])
+      let list = labelLists[number]
       switch depth {
-      case 0: return tenantRanks[Int(entry.tenant)]
+      case 0: return tenantRanks[list.tenant]
       case 1:
-        for position in 0..<count {
-          let pair = Int(words[Int(entry.start) + 1 + position])
+        for position in 0..<list.count {
+          let pair = list[position]
           if isMetricName[Int(pairs[pair].name)] { return ranks[pair] }
         }
         return 0
-      default: return depth - 2 < count ? ranks[Int(words[Int(entry.start) + depth - 1])] : nil
+      default: return depth - 2 < list.count ? ranks[list[depth - 2]] : nil
       }
     }
-    return sort.order.map { Int($0) }
+    return withExtendedLifetime(labelLists) { sort.order.map { Int($0) } }
   }
 
   /// For every pair that one of the series has: its place among them by name and value, from 1.

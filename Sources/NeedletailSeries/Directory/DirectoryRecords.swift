@@ -5,12 +5,10 @@ import NeedletailTelemetry
 /// Labels are numbers of pairs, and a pair is a name and a value; the text of each stands once. Everything here is only
 /// appended to, so that a copy made under the directory's lock is read without it.
 struct DirectoryRecords: Sendable {
+  /// The identity of a series.
   struct Entry: BitwiseCopyable, Sendable {
     var low: UInt64
     var high: UInt64
-    /// Where its labels begin in `words`: how many, then the number of each pair, in canonical order.
-    var start: UInt32
-    var tenant: UInt32
   }
 
   /// A name and a value of one tenant.
@@ -28,7 +26,7 @@ struct DirectoryRecords: Sendable {
   }
 
   var entries = PagedArray<Entry>()
-  var words = PagedArray<UInt32>()
+  var labelLists = LabelLists()
   var pairs = PagedArray<Pair>()
   var names = PagedArray<Name>()
   var texts = TextPages()
@@ -39,7 +37,7 @@ struct DirectoryRecords: Sendable {
   var count: Int { entries.count }
 
   var byteCount: Int {
-    entries.byteCount + words.byteCount + pairs.byteCount + names.byteCount + texts.byteCount + tenants.count * 64
+    entries.byteCount + labelLists.byteCount + pairs.byteCount + names.byteCount + texts.byteCount + tenants.count * 64
   }
 
   @inline(__always) func id(_ series: Int) -> SeriesID {
@@ -47,15 +45,15 @@ struct DirectoryRecords: Sendable {
     return SeriesID(Hash128(high: entry.high, low: entry.low))
   }
 
-  func tenant(_ series: Int) -> Int { Int(entries[series].tenant) }
+  func tenant(_ series: Int) -> Int { withExtendedLifetime(labelLists) { labelLists[series].tenant } }
 
   func number(of tenant: TenantID) -> Int? { tenants.firstIndex(of: tenant) }
 
   /// Calls `body` with the pairs of a series, in canonical order.
   @inline(__always) func forEachPair(_ series: Int, _ body: (_ pair: Int) -> Void) {
-    let start = Int(entries[series].start)
-    let count = Int(words[start])
-    for position in start + 1..<start + 1 + count { body(Int(words[position])) }
+    let list = labelLists[series]
+    for position in 0..<list.count { body(list[position]) }
+    withExtendedLifetime(labelLists) {}
   }
 
   /// Appends the canonical label bytes of a series.

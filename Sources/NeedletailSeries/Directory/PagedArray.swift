@@ -1,3 +1,5 @@
+import NeedletailEnvironment
+
 /// Flat records in pages: growing adds a page and copies nothing that is there.
 ///
 /// A copy of the value is a view: it shares the pages and keeps its own count.

@@ -1,3 +1,5 @@
+import NeedletailEnvironment
+
 /// An ascending list of numbers: one record for a list of one member, and chained chunks of varint differences for more.
 ///
 /// A list's first chunk has 16 bytes and each next one twice as many, up to 256, so that a million short lists and a few

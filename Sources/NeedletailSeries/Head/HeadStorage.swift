@@ -251,7 +251,7 @@ struct HeadStorage: Sendable {
   /// Whether a series has a sample within the range, as far as its earliest and latest time tell.
   func mayHave(_ series: Int, from start: Int64, to end: Int64) -> Bool {
     guard let state = states.find(series) else { return false }
-    if !state.chain.isEmpty, state.chain.minTime <= end, state.chain.maxTime >= start { return true }
+    if !state.chain.isEmpty, state.chain.maxTime >= start, samples.minTime(state.chain) <= end { return true }
     guard state.rarity > 0 else { return false }
     var next = rarities[Int(state.rarity) - 1].histogramTail
     while next != 0 {
@@ -267,8 +267,9 @@ struct HeadStorage: Sendable {
   func bounds(_ series: Int, in range: ClosedRange<Int64>) -> ClosedRange<Int64>? {
     guard let state = states.find(series) else { return nil }
     var result: ClosedRange<Int64>?
-    if !state.chain.isEmpty, range.overlaps(state.chain.minTime...state.chain.maxTime) {
-      result = range.clamped(to: state.chain.minTime...state.chain.maxTime)
+    if !state.chain.isEmpty {
+      let times = samples.minTime(state.chain)...state.chain.maxTime
+      if range.overlaps(times) { result = range.clamped(to: times) }
     }
     var next = state.rarity > 0 ? rarities[Int(state.rarity) - 1].histogramTail : 0
     while next != 0 {

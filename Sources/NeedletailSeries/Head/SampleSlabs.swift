@@ -1,22 +1,50 @@
+import NeedletailEnvironment
 import NeedletailTelemetry
 
 // Float samples of a head: chains of chunks in large pages, raw, 16 bytes a sample. A series' first chunk is small and
 // each next one twice as large, up to a limit, so that a million series with few samples each stay small and a busy
 // series is read in long runs. Nothing is freed singly: the whole head goes at once.
 
-/// Where the samples of one series of a head are, and what is known of them.
+/// Where the samples of one series of a head are, and what is known of them: 18 bytes.
 struct SampleChain: BitwiseCopyable, Sendable {
-  /// The newest chunk, as a word's number; 0 while there is none.
+  /// Latest sample time in ms; meaningless while it is empty.
+  fileprivate(set) var maxTime: Int64 = 0
+  /// By how much the earliest is earlier; `max` stands for that and more.
+  fileprivate var span: UInt32 = 0
+  /// The newest chunk, as the number of its first word; 0 while there is none.
   fileprivate var tail: UInt32 = 0
   fileprivate var used: UInt8 = 0
-  fileprivate var capacity: UInt8 = 0
+  /// The capacity of the newest chunk; the highest bit says that some sample is not later than the one before it.
+  fileprivate var capacityAndOrder: UInt8 = 0
+
+  private static let unordered: UInt8 = 0x80
+
+  fileprivate var capacity: UInt8 { capacityAndOrder & ~Self.unordered }
+
   /// Whether some sample is not later than the one before it.
-  fileprivate(set) var isUnordered = false
-  /// Earliest and latest sample time in ms; meaningless while it is empty.
-  fileprivate(set) var minTime: Int64 = 0
-  fileprivate(set) var maxTime: Int64 = 0
+  var isUnordered: Bool { capacityAndOrder & Self.unordered != 0 }
 
   var isEmpty: Bool { tail == 0 }
+
+  fileprivate mutating func noteUnordered() { capacityAndOrder |= Self.unordered }
+
+  fileprivate mutating func begin(_ chunk: Int, capacity: Int) {
+    tail = UInt32(truncatingIfNeeded: chunk)
+    used = 0
+    capacityAndOrder = UInt8(truncatingIfNeeded: capacity) | capacityAndOrder & Self.unordered
+  }
+
+  /// Moves the latest time on, to one that is later.
+  @inline(__always) fileprivate mutating func advance(to time: Int64) {
+    let step = UInt64(bitPattern: time &- maxTime)
+    span = step < UInt64(UInt32.max - span) ? span + UInt32(truncatingIfNeeded: step) : .max
+    maxTime = time
+  }
+
+  /// Moves the earliest time back where this one, which is not later than the latest, is earlier.
+  fileprivate mutating func widen(to time: Int64) {
+    span = max(span, UInt32(clamping: UInt64(bitPattern: maxTime &- time)))
+  }
 }
 
 /// What became of a sample.
@@ -65,12 +93,12 @@ struct SampleSlabs: @unchecked Sendable {
   ) -> SampleArrival {
     if chain.used == 0 {
       addChunk(&chain)
-      (chain.minTime, chain.maxTime) = (time, time)
+      chain.maxTime = time
       store(time, bits, in: &chain)
       return .newest
     }
     if time > chain.maxTime {
-      chain.maxTime = time
+      chain.advance(to: time)
       if chain.used == chain.capacity { closeChunk(&chain, of: id, &digests) }
       store(time, bits, in: &chain)
       return .newest
@@ -79,7 +107,7 @@ struct SampleSlabs: @unchecked Sendable {
   }
 
   @inline(__always) private mutating func store(_ time: Int64, _ bits: UInt64, in chain: inout SampleChain) {
-    let place = address(Int(chain.tail) + 1 + Int(chain.used) * 2)
+    let place = address(Int(chain.tail) + Int(chain.used) * 2)
     place[0] = UInt64(bitPattern: time)
     place[1] = bits
     chain.used += 1
@@ -89,14 +117,14 @@ struct SampleSlabs: @unchecked Sendable {
   @inline(never) private mutating func appendLate(
     _ time: Int64, _ bits: UInt64, of id: SeriesID, to chain: inout SampleChain, _ digests: inout HeadDigests
   ) -> SampleArrival {
-    let last = address(Int(chain.tail) + Int(chain.used) * 2 - 1)
+    let last = address(Int(chain.tail) + Int(chain.used) * 2 - 2)
     let lastTime = Int64(bitPattern: last[0])
     if time == lastTime {
       last[1] = SampleRule.winner(last[1], bits)
       return .duplicate
     }
-    chain.isUnordered = true
-    chain.minTime = min(chain.minTime, time)
+    chain.noteUnordered()
+    chain.widen(to: time)
     if chain.used == chain.capacity { closeChunk(&chain, of: id, &digests) }
     store(time, bits, in: &chain)
     return time < lastTime ? .outOfOrder : .inOrder
@@ -112,46 +140,75 @@ struct SampleSlabs: @unchecked Sendable {
   /// Lends the samples of a chain's last chunk, which are in no digest yet: time and value, one behind the other.
   func withNewest<Result>(_ chain: SampleChain, _ body: (UnsafeBufferPointer<UInt64>) -> Result) -> Result {
     withExtendedLifetime(owner) {
-      let start = chain.isEmpty ? nil : UnsafePointer(address(Int(chain.tail)) + 1)
+      let start = chain.isEmpty ? nil : UnsafePointer(address(Int(chain.tail)))
       return body(UnsafeBufferPointer(start: start, count: 2 * Int(chain.used)))
     }
   }
 
+  /// Gives a chain a chunk, behind a word that leads to the one before; the first has none.
   private mutating func addChunk(_ chain: inout SampleChain) {
-    let capacity =
-      chain.capacity == 0 ? Self.firstCapacity : min(Int(chain.capacity) * 2, Self.capacityMax)
-    let words = 1 + 2 * capacity
+    let isFirst = chain.isEmpty
+    let capacity = isFirst ? Self.firstCapacity : min(Int(chain.capacity) * 2, Self.capacityMax)
+    let words = 2 * capacity + (isFirst ? 0 : 1)
     if pageUsed + words > Self.pageWords {
       let page = owner.addPage(byteCount: Self.pageWords * 8)
       pages.append(page.bindMemory(to: UInt64.self, capacity: Self.pageWords))
-      // Word 0 stands for none.
-      pageUsed = pages.count == 1 ? 1 : 0
+      // Word 0 stands for none; a first chunk fills a line of the processor's cache.
+      pageUsed = pages.count == 1 ? 2 * Self.firstCapacity : 0
     }
-    let start = (pages.count - 1) << Self.pageWordsLog2 | pageUsed
-    address(start).pointee = UInt64(chain.tail) | UInt64(chain.used) << 32
+    var start = (pages.count - 1) << Self.pageWordsLog2 | pageUsed
     pageUsed += words
-    chain.tail = UInt32(truncatingIfNeeded: start)
-    chain.used = 0
-    chain.capacity = UInt8(truncatingIfNeeded: capacity)
+    if !isFirst {
+      // The one before is full.
+      address(start).pointee = UInt64(chain.tail) | UInt64(chain.capacity) << 32
+      start += 1
+    }
+    chain.begin(start, capacity: capacity)
+  }
+
+  /// Calls `body` with the chunks of a chain, the newest first: the number of the first word, and how many samples.
+  private func forEachChunk(_ chain: SampleChain, _ body: (_ start: Int, _ used: Int) -> Void) {
+    guard !chain.isEmpty else { return }
+    var (word, used, capacity) = (Int(chain.tail), Int(chain.used), Int(chain.capacity))
+    while true {
+      body(word, used)
+      guard capacity > Self.firstCapacity else { return }
+      let before = address(word - 1).pointee
+      word = Int(before & 0xffff_ffff)
+      capacity = Int(before >> 32)
+      used = capacity
+    }
+  }
+
+  /// The earliest sample time of a chain, in ms; only where there is one.
+  ///
+  /// O(1), but where it is 49 days and more before the latest: O(samples).
+  @inline(__always) func minTime(_ chain: SampleChain) -> Int64 {
+    chain.span < UInt32.max ? chain.maxTime - Int64(chain.span) : searchedMinTime(chain)
+  }
+
+  @inline(never) private func searchedMinTime(_ chain: SampleChain) -> Int64 {
+    var earliest = chain.maxTime
+    withExtendedLifetime(owner) {
+      forEachChunk(chain) { start, used in
+        let words = address(start)
+        for sample in 0..<used { earliest = min(earliest, Int64(bitPattern: words[2 * sample])) }
+      }
+    }
+    return earliest
   }
 
   /// Appends a chain's samples within `range`, in order of arrival.
   func collect(_ chain: SampleChain, from start: Int64, to end: Int64, into columns: inout SampleColumns) {
-    guard !chain.isEmpty, chain.minTime <= end, chain.maxTime >= start else { return }
+    guard !chain.isEmpty, minTime(chain) <= end, chain.maxTime >= start else { return }
     withExtendedLifetime(owner) {
-      // Chunks are linked from the newest to the oldest; most series have one.
-      let first = address(Int(chain.tail)).pointee
-      guard first & 0xffff_ffff != 0 else {
+      // Most series have one.
+      guard Int(chain.capacity) > Self.firstCapacity else {
         append(Int(chain.tail), Int(chain.used), from: start, to: end, into: &columns)
         return
       }
       var chunks: [(start: Int, used: Int)] = []
-      var (word, used) = (Int(chain.tail), Int(chain.used))
-      while word != 0 {
-        chunks.append((word, used))
-        let header = address(word).pointee
-        (word, used) = (Int(header & 0xffff_ffff), Int(header >> 32))
-      }
+      forEachChunk(chain) { chunks.append(($0, $1)) }
       for chunk in chunks.reversed() { append(chunk.start, chunk.used, from: start, to: end, into: &columns) }
     }
   }
@@ -159,7 +216,7 @@ struct SampleSlabs: @unchecked Sendable {
   @inline(__always) private func append(
     _ chunk: Int, _ used: Int, from start: Int64, to end: Int64, into columns: inout SampleColumns
   ) {
-    let words = address(chunk) + 1
+    let words = address(chunk)
     for sample in 0..<used {
       let time = Int64(bitPattern: words[2 * sample])
       if time >= start, time <= end { columns.append(time, words[2 * sample + 1]) }

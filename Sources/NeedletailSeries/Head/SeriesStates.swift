@@ -1,12 +1,26 @@
-/// What a head knows of one series: 32 bytes; all zeros are a series of which the head has nothing.
+import NeedletailEnvironment
+
+/// What a head knows of one series: 24 bytes; all zeros are a series of which the head has nothing.
 struct SeriesState: BitwiseCopyable, Sendable {
   var chain = SampleChain()
+  /// `logged`, and in the highest bit `isActive`.
+  private var marks: UInt16 = 0
   /// What of the series is rare, as an index + 1 of a head's table of these; 0 where there is nothing.
   var rarity: UInt32 = 0
+
+  private static let active: UInt16 = 1 << 15
+
   /// The log generation in which its labels were logged, as `SeriesStates.marker` tells it; 0 where in none.
-  var logged: UInt16 = 0
+  @inline(__always) var logged: UInt16 {
+    get { marks & ~Self.active }
+    set { marks = marks & Self.active | newValue & ~Self.active }
+  }
+
   /// Whether something of it was applied to the head.
-  var isActive = false
+  @inline(__always) var isActive: Bool {
+    get { marks & Self.active != 0 }
+    set { marks = newValue ? marks | Self.active : marks & ~Self.active }
+  }
 }
 
 /// What few series have, beside the state.
@@ -26,7 +40,8 @@ struct SeriesRarity: BitwiseCopyable, Sendable {
 struct SeriesStates: @unchecked Sendable {
   // The pages are written under the head's lock alone, and a copy is only made of a head that nobody writes any more.
 
-  private static let pageLog2 = 8
+  /// Pages are the system's own (`PageOwner`), and take memory only where there are series.
+  private static let pageLog2 = 12
   private static let pageBytes = MemoryLayout<SeriesState>.stride << pageLog2
 
   private var pages: [UnsafeMutablePointer<SeriesState>?] = []
@@ -38,8 +53,8 @@ struct SeriesStates: @unchecked Sendable {
   /// Series of which there may be a state are numbered below this.
   var universe: Int { pages.count << Self.pageLog2 }
 
-  /// A mark of a log generation that is never 0 and differs from that of the 65,534 generations before.
-  static func marker(_ generation: UInt64) -> UInt16 { UInt16(truncatingIfNeeded: generation % 65_535) + 1 }
+  /// A mark of a log generation that has 15 bits, is never 0, and differs from that of the 32,766 generations before.
+  static func marker(_ generation: UInt64) -> UInt16 { UInt16(truncatingIfNeeded: generation % 32_767) + 1 }
 
   /// The state of a series, made where there is none; the address is good for as long as the table lives.
   @inline(__always) mutating func address(_ series: Int) -> UnsafeMutablePointer<SeriesState> {

@@ -14,7 +14,7 @@ import NeedletailTelemetry
 package final class SeriesResolver: Sendable {
   private let table: Lock<SeriesTable>
 
-  /// A cache of at most about `countMax` series, at 52 to 64 bytes each.
+  /// A cache of at most about `countMax` series, at 42 to 48 bytes each.
   package init(countMax: Int = 4 << 20) { table = Lock(SeriesTable(countMax: max(64, countMax))) }
 
   /// The identity that was found for `key` before.

@@ -1,4 +1,5 @@
 import CXXHash
+import NeedletailEnvironment
 import NeedletailTelemetry
 
 /// Where a request stands in the order of series that the table has seen before.
@@ -23,42 +24,60 @@ struct SeriesTable: ~Copyable, @unchecked Sendable {
     var keyLow: UInt64
     var idHigh: UInt64
     var idLow: UInt64
-    /// The entry that followed the last time; only a guess.
-    var next: UInt32
 
     func matches(_ key: Hash128) -> Bool { keyLow == key.low && keyHigh == key.high }
   }
 
-  private static let chunkBits: UInt32 = 10
+  private static let chunkBits: UInt32 = 12
   private static let chunkCount = 1 << Int(chunkBits)
+  private static let entriesBytes = chunkCount * MemoryLayout<Entry>.stride
   private static let slotsMin = 64
   private let countMax: Int
-  /// Entries do not move, so that growing costs no pause.
-  private var chunks: [UnsafeMutablePointer<Entry>] = []
-  /// Open addressing with linear probing, at most two thirds full: the upper half is the entry's number plus one, the
-  /// lower half the key's lowest bits; 0 is free.
-  private var slots = [UInt64](repeating: 0, count: slotsMin)
+  /// Entries do not move, so that growing costs no pause. Behind those of a chunk stands for each which one followed it the
+  /// last time, as a `UInt32`; only a guess.
+  private var chunks: [UnsafeMutableRawPointer] = []
+  private var chunkOwner = PageOwner()
+  /// Open addressing with linear probing, at most two thirds full: an entry's number plus one in the bits of the mask, bits
+  /// of the key's lowest 32 above them; 0 is free.
+  private var slots: UnsafeMutablePointer<UInt32>
+  private var slotOwner = PageOwner()
+  private var slotCount = slotsMin
   private(set) var count = 0
 
-  init(countMax: Int) { self.countMax = min(countMax, 1 << 30) }
+  init(countMax: Int) {
+    self.countMax = min(countMax, 1 << 30)
+    slots = Self.emptySlots(Self.slotsMin, slotOwner)
+  }
 
-  deinit { for chunk in chunks { chunk.deallocate() } }
+  private static func emptySlots(_ count: Int, _ owner: PageOwner) -> UnsafeMutablePointer<UInt32> {
+    owner.addPage(byteCount: count * 4).bindMemory(to: UInt32.self, capacity: count)
+  }
+
+  private var mask: UInt32 { UInt32(truncatingIfNeeded: slotCount - 1) }
 
   /// The entry's place; `number` must be below `count`.
   @inline(__always)
   private func entry(_ number: UInt32) -> UnsafeMutablePointer<Entry> {
-    chunks[Int(number >> Self.chunkBits)] + (Int(number) & (Self.chunkCount - 1))
+    chunks[Int(number >> Self.chunkBits)].assumingMemoryBound(to: Entry.self)
+      + (Int(number) & (Self.chunkCount - 1))
+  }
+
+  /// Where it stands which entry followed one the last time; `number` must be below `count`.
+  @inline(__always)
+  private func follower(_ number: UInt32) -> UnsafeMutablePointer<UInt32> {
+    (chunks[Int(number >> Self.chunkBits)] + Self.entriesBytes).assumingMemoryBound(to: UInt32.self)
+      + (Int(number) & (Self.chunkCount - 1))
   }
 
   private func number(of key: Hash128) -> UInt32? {
     let tag = UInt32(truncatingIfNeeded: key.low)
-    let mask = slots.count - 1
-    var slot = Int(tag) & mask
+    let mask = mask
+    var slot = tag & mask
     while true {
-      let word = slots[slot]
+      let word = slots[Int(slot)]
       if word == 0 { return nil }
-      if UInt32(truncatingIfNeeded: word) == tag {
-        let number = UInt32(truncatingIfNeeded: word >> 32) &- 1
+      if (word ^ tag) & ~mask == 0 {
+        let number = (word & mask) &- 1
         if entry(number).pointee.matches(key) { return number }
       }
       slot = (slot + 1) & mask
@@ -72,18 +91,17 @@ struct SeriesTable: ~Copyable, @unchecked Sendable {
     let found = entry(trail.next)
     guard found.pointee.matches(key) else { return nil }
     trail.last = trail.next
-    trail.next = found.pointee.next
+    trail.next = follower(trail.next).pointee
     return found
   }
 
   /// Finds `key` through the index, and notes that it followed what was found before.
   private func search(_ key: Hash128, _ trail: inout SeriesTrail) -> UnsafeMutablePointer<Entry>? {
     guard let number = number(of: key) else { return nil }
-    if Int(trail.last) < count { entry(trail.last).pointee.next = number }
-    let found = entry(number)
+    if Int(trail.last) < count { follower(trail.last).pointee = number }
     trail.last = number
-    trail.next = found.pointee.next
-    return found
+    trail.next = follower(number).pointee
+    return entry(number)
   }
 
   /// The identity of one key.
@@ -118,14 +136,11 @@ struct SeriesTable: ~Copyable, @unchecked Sendable {
 
   /// Asks the memory for what searching these keys will read, all at once instead of one after the other.
   private func fetch(_ keys: UnsafeBufferPointer<Hash128>) {
-    let mask = slots.count - 1
-    slots.withUnsafeBufferPointer { slots in
-      guard let base = slots.baseAddress else { return }
-      for key in keys { cxxhash_prefetch(base + (Int(UInt32(truncatingIfNeeded: key.low)) & mask)) }
-      for key in keys {
-        let word = slots[Int(UInt32(truncatingIfNeeded: key.low)) & mask]
-        if word != 0 { cxxhash_prefetch(entry(UInt32(truncatingIfNeeded: word >> 32) &- 1)) }
-      }
+    let mask = mask
+    for key in keys { cxxhash_prefetch(slots + Int(UInt32(truncatingIfNeeded: key.low) & mask)) }
+    for key in keys {
+      let word = slots[Int(UInt32(truncatingIfNeeded: key.low) & mask)]
+      if word != 0 { cxxhash_prefetch(entry((word & mask) &- 1)) }
     }
   }
 
@@ -137,33 +152,42 @@ struct SeriesTable: ~Copyable, @unchecked Sendable {
       return
     }
     if count >= countMax { removeAll() }
-    if count * 3 >= slots.count * 2 { grow() }
-    if count == chunks.count * Self.chunkCount { chunks.append(.allocate(capacity: Self.chunkCount)) }
+    if count * 3 >= slotCount * 2 { grow() }
+    if count == chunks.count * Self.chunkCount {
+      chunks.append(chunkOwner.addPage(byteCount: Self.entriesBytes + Self.chunkCount * 4))
+    }
     let number = UInt32(truncatingIfNeeded: count)
-    entry(number).initialize(
-      to: Entry(
-        keyHigh: key.high, keyLow: key.low, idHigh: id.hash.high, idLow: id.hash.low, next: number &+ 1))
-    Self.place(UInt64(number &+ 1) << 32 | UInt64(UInt32(truncatingIfNeeded: key.low)), in: &slots)
+    entry(number).initialize(to: Entry(keyHigh: key.high, keyLow: key.low, idHigh: id.hash.high, idLow: id.hash.low))
+    follower(number).initialize(to: number &+ 1)
+    place(number)
     count += 1
   }
 
-  private static func place(_ word: UInt64, in slots: inout [UInt64]) {
-    let mask = slots.count - 1
-    var slot = Int(UInt32(truncatingIfNeeded: word)) & mask
-    while slots[slot] != 0 { slot = (slot + 1) & mask }
-    slots[slot] = word
+  private func place(_ number: UInt32) {
+    let tag = UInt32(truncatingIfNeeded: entry(number).pointee.keyLow)
+    let mask = mask
+    var slot = tag & mask
+    while slots[Int(slot)] != 0 { slot = (slot + 1) & mask }
+    slots[Int(slot)] = (tag & ~mask) | (number &+ 1)
   }
 
   private mutating func grow() {
-    var grown = [UInt64](repeating: 0, count: slots.count * 2)
-    for word in slots where word != 0 { Self.place(word, in: &grown) }
-    slots = grown
+    replaceSlots(slotCount * 2)
+    // In the order of the entries, so that these are read in one run.
+    for number in 0..<UInt32(truncatingIfNeeded: count) { place(number) }
+  }
+
+  private mutating func replaceSlots(_ count: Int) {
+    let owner = PageOwner()
+    slots = Self.emptySlots(count, owner)
+    slotOwner = owner
+    slotCount = count
   }
 
   mutating func removeAll() {
-    for chunk in chunks { chunk.deallocate() }
     chunks = []
-    slots = [UInt64](repeating: 0, count: Self.slotsMin)
+    chunkOwner = PageOwner()
+    replaceSlots(Self.slotsMin)
     count = 0
   }
 }

@@ -11,7 +11,7 @@
 ///
 /// Sound across threads: only the one writer of a table adds pages, under the lock that guards the table; everyone else
 /// merely holds the owner, and `deinit` runs when nobody holds it any more.
-final class PageOwner: @unchecked Sendable {
+package final class PageOwner: @unchecked Sendable {
   private struct Page {
     var start: UnsafeMutableRawPointer
     /// Bytes of a page of the system's; 0 for one of the allocator's.
@@ -23,12 +23,17 @@ final class PageOwner: @unchecked Sendable {
   ///
   /// Pages of this size that are written all over, again and again, should be such: the processor then finds their places
   /// without looking up a table in memory for each, and they are taken in one step.
-  static let hugeBytes = 2 << 20
+  package static let hugeBytes = 2 << 20
 
   private var pages: [Page] = []
 
-  /// A page of zeros.
-  func addPage(byteCount: Int) -> UnsafeMutableRawPointer {
+  /// Owns no page yet.
+  package init() {}
+
+  /// A page of so many zeros, aligned to 16 bytes or more.
+  ///
+  /// From 64 KiB on it is the system's; one of a multiple of `hugeBytes` begins at such a multiple.
+  package func addPage(byteCount: Int) -> UnsafeMutableRawPointer {
     if byteCount >= Self.mappedMin, let start = Self.map(byteCount) {
       pages.append(Page(start: start, mappedBytes: byteCount))
       return start
