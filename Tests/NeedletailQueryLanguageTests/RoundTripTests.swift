@@ -71,7 +71,8 @@ struct QueryWriter {
       let matching =
         (chance(40) ? " \(pick(["on", "ignoring"])) \(labels())" + (chance(40) ? " group_left (q)" : "") : "")
         + (chance(20) ? pick([" fill(0)", " fill_left(-Inf) fill_right(5m)", " fill_right(NaN)"]) : "")
-      return "\(vector(below)) \(pick(["+", "*", "^", "> bool", "==", "atan2"]))\(matching) \(vector(below))"
+      return
+        "\(vector(below)) \(pick(["+", "*", "^", "> bool", "==", "atan2", "</", ">/"]))\(matching) \(vector(below))"
     default: return "\(vector(below)) \(pick(["and", "or", "unless"])) \(vector(below))"
     }
   }

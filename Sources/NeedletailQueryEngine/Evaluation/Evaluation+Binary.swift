@@ -20,7 +20,9 @@ extension Evaluation {
     }
   }
 
-  private func dropsName(_ node: BinaryExpression) -> Bool { !node.operation.isComparison || node.returnsBool }
+  private func dropsName(_ node: BinaryExpression) -> Bool {
+    (!node.operation.isComparison && !node.operation.isTrim) || node.returnsBool
+  }
 
   // MARK: A vector and a scalar
 
@@ -35,7 +37,10 @@ extension Evaluation {
         case .absent: continue
         case .number(let value):
           let (left, right) = scalarIsLeft ? (scalars[step], value) : (value, scalars[step])
-          if operation.isComparison, !node.returnsBool {
+          if operation.isTrim {
+            incompatible(operation, "float", "float", at: span)
+            grid.clear(row, step)
+          } else if operation.isComparison, !node.returnsBool {
             if !operation.holds(left, right) { grid.clear(row, step) }
           } else {
             grid.set(row, step, operation.compute(left, right))
@@ -45,6 +50,8 @@ extension Evaluation {
             switch operation {
             case .multiply: .histogram(histogram.scaled(by: scalars[step]))
             case .divide where !scalarIsLeft: .histogram(histogram.divided(by: scalars[step]))
+            case .trimUpper where !scalarIsLeft, .trimLower where !scalarIsLeft:
+              .histogram(histogram.trimmed(at: scalars[step], keepsBelow: operation == .trimUpper))
             default: .absent
             }
           if case .absent = result {
@@ -95,7 +102,7 @@ extension Evaluation {
         throw duplicates(key, members.map { one.labels[$0] }, side: isSwapped ? "left" : "right")
       }
     }
-    let hasOnlyNumbers = many.histograms.isEmpty && one.histograms.isEmpty
+    let hasOnlyNumbers = many.histograms.isEmpty && one.histograms.isEmpty && !node.operation.isTrim
     var result = VectorGrid(width: steps.count)
     var resultRows: [LabelSet: Int] = [:]
     for row in 0..<many.count {
@@ -198,6 +205,9 @@ extension Evaluation {
     let operation = node.operation
     switch (left, right) {
     case (.absent, _), (_, .absent): return .absent
+    case (.number, .number) where operation.isTrim:
+      incompatible(operation, "float", "float", at: span)
+      return .absent
     case (.number(let one), .number(let other)):
       guard operation.isComparison, !node.returnsBool else { return .number(operation.compute(one, other)) }
       return operation.holds(one, other) ? left : .absent
@@ -206,6 +216,7 @@ extension Evaluation {
     case (.histogram(let histogram), .number(let number)):
       if operation == .multiply { return .histogram(histogram.scaled(by: number)) }
       if operation == .divide { return .histogram(histogram.divided(by: number)) }
+      if operation.isTrim { return .histogram(histogram.trimmed(at: number, keepsBelow: operation == .trimUpper)) }
       incompatible(operation, "histogram", "float", at: span)
       return .absent
     case (.number(let number), .histogram(let histogram)):

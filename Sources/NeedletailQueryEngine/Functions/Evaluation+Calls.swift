@@ -35,6 +35,7 @@ extension Evaluation {
     case .labelReplace: return try await labelReplace(arguments, steps)
     case .labelJoin: return try await labelJoin(arguments, steps)
     case .histogramQuantile: return try await histogramQuantile(arguments, steps)
+    case .histogramQuantiles: return try await histogramQuantiles(arguments, steps)
     case .histogramFraction: return try await histogramFraction(arguments, steps)
     case .histogramCount, .histogramSum, .histogramAvg, .histogramStddev, .histogramStdvar:
       return try await histogramValue(function, arguments[0], steps)

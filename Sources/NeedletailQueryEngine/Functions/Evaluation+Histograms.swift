@@ -49,17 +49,58 @@ extension Evaluation {
   }
 
   func histogramQuantile(_ arguments: [Expression], _ steps: Steps) async throws -> VectorGrid {
-    let quantiles = try await scalar(arguments[0], steps)
+    let quantiles = try await quantiles(arguments[0], steps)
     let grid = try await vector(arguments[1], steps, hints: SelectionHints(function: "histogram_quantile"))
-    if let bad = quantiles.first(where: { $0.isNaN || $0 < 0 || $0 > 1 }) {
-      warn("quantile value should be between 0 and 1, got \(Printer.number(bad))", at: arguments[0].span)
+    return try self.quantiles(quantiles, of: grid, at: arguments[1].span, steps)
+  }
+
+  /// Several quantiles at once, told apart by a label whose values are the quantiles as OpenMetrics spells them.
+  func histogramQuantiles(_ arguments: [Expression], _ steps: Steps) async throws -> VectorGrid {
+    let label = try string(arguments[1])
+    let grid = try await vector(arguments[0], steps, hints: SelectionHints(function: "histogram_quantiles"))
+    var result = VectorGrid(width: steps.count)
+    for argument in arguments.dropFirst(2) {
+      let quantiles = try await quantiles(argument, steps)
+      // Each step may have a quantile of its own, and with it another label.
+      var byQuantile: [UInt64: [Int]] = [:]
+      for step in quantiles.indices { byQuantile[quantiles[step].bitPattern, default: []].append(step) }
+      let values = try self.quantiles(quantiles, of: grid, at: arguments[0].span, steps)
+      try reserve(rows: result.count + values.count * byQuantile.count, steps)
+      for (bits, wanted) in byQuantile.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
+        let text = Self.openMetrics(Double(bitPattern: bits))
+        for row in 0..<values.count {
+          let target = result.addRow(values.labels[row].setting(label, text))
+          for step in wanted where values.isPresent(row, step) { result.set(target, step, values.cell(row, step)) }
+          result.dropLastRowIfEmpty()
+        }
+      }
     }
-    return try histograms(grid, arguments[1].span, steps) { histogram, step in
+    try result.mergeEqualRows()
+    return result
+  }
+
+  /// A number as OpenMetrics spells it: whole ones with `.0`.
+  private static func openMetrics(_ value: Double) -> String {
+    value.isFinite ? value.description : Printer.number(value)
+  }
+
+  private func quantiles(_ argument: Expression, _ steps: Steps) async throws -> [Double] {
+    let quantiles = try await scalar(argument, steps)
+    if let bad = quantiles.first(where: { $0.isNaN || $0 < 0 || $0 > 1 }) {
+      warn("quantile value should be between 0 and 1, got \(Printer.number(bad))", at: argument.span)
+    }
+    return quantiles
+  }
+
+  private func quantiles(
+    _ quantiles: [Double], of grid: VectorGrid, at span: SourceSpan, _ steps: Steps
+  ) throws -> VectorGrid {
+    try histograms(grid, span, steps) { histogram, step in
       let value = histogram.quantile(quantiles[step])
       if histogram.sum.isNaN, !value.isInfinite {
         inform(
           "input to histogram_quantile has NaN observations, result is " + (value.isNaN ? "NaN" : "skewed higher"),
-          at: arguments[1].span)
+          at: span)
       }
       return value
     } classic: {

@@ -67,6 +67,7 @@ package struct Lexer {
   private func symbol(_ first: UInt8, _ second: UInt8) -> (TokenKind, Int)? {
     let equals = second == UInt8(ascii: "=")
     let tilde = second == UInt8(ascii: "~")
+    let slash = second == UInt8(ascii: "/")
     switch first {
     case UInt8(ascii: "("): return (.leftParenthesis, 1)
     case UInt8(ascii: ")"): return (.rightParenthesis, 1)
@@ -85,8 +86,8 @@ package struct Lexer {
     case UInt8(ascii: "^"): return (.caret, 1)
     case UInt8(ascii: "="): return equals ? (.equal, 2) : tilde ? (.matches, 2) : (.assign, 1)
     case UInt8(ascii: "!"): return equals ? (.notEqual, 2) : tilde ? (.notMatches, 2) : nil
-    case UInt8(ascii: "<"): return equals ? (.lessOrEqual, 2) : (.less, 1)
-    case UInt8(ascii: ">"): return equals ? (.greaterOrEqual, 2) : (.greater, 1)
+    case UInt8(ascii: "<"): return equals ? (.lessOrEqual, 2) : slash ? (.trimUpper, 2) : (.less, 1)
+    case UInt8(ascii: ">"): return equals ? (.greaterOrEqual, 2) : slash ? (.trimLower, 2) : (.greater, 1)
     case UInt8(ascii: "|"): return equals ? (.pipeEqual, 2) : tilde ? (.pipeMatches, 2) : (.pipe, 1)
     default: return nil
     }

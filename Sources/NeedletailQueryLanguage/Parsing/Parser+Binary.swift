@@ -49,6 +49,9 @@ extension Parser {
     if operation.isSet, left.type == .scalar || right.type == .scalar {
       throw failure("set operator \"\(operation.rawValue)\" not allowed in binary scalar expression", at: span)
     }
+    if operation.isTrim, left.type == .scalar, right.type == .scalar {
+      throw failure("operator \"\(operation.rawValue)\" needs a histogram on its left", at: span)
+    }
     if operation.isComparison, !returnsBool, left.type == .scalar, right.type == .scalar {
       throw failure("comparisons between scalars must use bool modifier", at: span)
     }

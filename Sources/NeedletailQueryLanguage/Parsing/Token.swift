@@ -16,6 +16,7 @@ package enum TokenKind: Sendable, Hashable {
   case plus, minus, star, slash, percent, caret
   case assign, equal, notEqual, matches, notMatches
   case less, lessOrEqual, greater, greaterOrEqual
+  case trimUpper, trimLower
   case pipe, pipeEqual, pipeMatches
   case end
 
@@ -60,6 +61,8 @@ package enum TokenKind: Sendable, Hashable {
     case .lessOrEqual: "<="
     case .greater: ">"
     case .greaterOrEqual: ">="
+    case .trimUpper: "</"
+    case .trimLower: ">/"
     case .pipe: "|"
     case .pipeEqual: "|="
     case .pipeMatches: "|~"

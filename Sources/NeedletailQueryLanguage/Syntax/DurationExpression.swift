@@ -103,7 +103,10 @@ package struct DurationSyntax: Sendable, Hashable {
   func milliseconds(_ times: QueryTimes, allowsNegative: Bool) throws(DurationFailure) -> Int64 {
     let seconds = try expression.seconds(times)
     guard seconds.isFinite else { throw DurationFailure(message: "duration is NaN or infinite") }
-    let whole = (seconds * 1000).rounded(.towardZero)
+    // A number is what was written, to the nanosecond; what was worked out is cut off, as it is in Prometheus.
+    var milliseconds = seconds * 1000
+    if case .number = expression { milliseconds = (seconds * 1e9).rounded() / 1e6 }
+    let whole = milliseconds.rounded(.towardZero)
     guard whole.magnitude <= Self.millisecondsMax, let milliseconds = Int64(exactly: whole) else {
       throw DurationFailure(message: "duration out of range")
     }

@@ -256,13 +256,17 @@ package enum BinaryOperator: String, Sendable, Hashable, CaseIterable {
   case divide = "/"
   case modulo = "%"
   case power = "^"
+  /// What of a histogram lies below a number.
+  case trimUpper = "</"
+  /// What of a histogram lies above a number.
+  case trimLower = ">/"
 
   /// How strongly it binds; more is stronger.
   package var precedence: Int {
     switch self {
     case .or: 1
     case .and, .unless: 2
-    case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual: 3
+    case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .trimUpper, .trimLower: 3
     case .add, .subtract: 4
     case .multiply, .divide, .modulo, .atan2: 5
     case .power: 6
@@ -270,7 +274,9 @@ package enum BinaryOperator: String, Sendable, Hashable, CaseIterable {
   }
 
   /// Whether it compares.
-  package var isComparison: Bool { precedence == 3 }
+  package var isComparison: Bool { precedence == 3 && !isTrim }
+  /// Whether it takes a part of a histogram.
+  package var isTrim: Bool { self == .trimUpper || self == .trimLower }
   /// Whether it combines sets of series.
   package var isSet: Bool { precedence <= 2 }
 }

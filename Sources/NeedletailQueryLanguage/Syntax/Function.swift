@@ -28,6 +28,7 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
   case histogramCount = "histogram_count"
   case histogramFraction = "histogram_fraction"
   case histogramQuantile = "histogram_quantile"
+  case histogramQuantiles = "histogram_quantiles"
   case histogramStddev = "histogram_stddev"
   case histogramStdvar = "histogram_stdvar"
   case histogramSum = "histogram_sum"
@@ -73,6 +74,7 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
     case .clampMax, .clampMin: Signature(parameters: [.vector, .scalar])
     case .vector: Signature(parameters: [.scalar])
     case .histogramQuantile: Signature(parameters: [.scalar, .vector])
+    case .histogramQuantiles: Signature(parameters: [.vector, .string, .scalar], isVariadic: true)
     case .histogramFraction: Signature(parameters: [.scalar, .scalar, .vector])
     case .labelReplace: Signature(parameters: [.vector, .string, .string, .string, .string])
     case .labelJoin: Signature(parameters: [.vector, .string, .string, .string], optional: 1, isVariadic: true)
