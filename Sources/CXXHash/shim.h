@@ -10,6 +10,8 @@ static inline uint64_t cxxhash_xxh3_64(const void *bytes, size_t count, uint64_t
   return XXH3_64bits_withSeed(bytes, count, seed);
 }
 
+static inline uint64_t cxxhash_xxh64(const void *bytes, size_t count, uint64_t seed) { return XXH64(bytes, count, seed); }
+
 static inline XXH128_hash_t cxxhash_xxh3_128(const void *bytes, size_t count, uint64_t seed) {
   return XXH3_128bits_withSeed(bytes, count, seed);
 }

@@ -23,6 +23,8 @@ struct Accumulator {
   private var squares = 0.0
   private var extreme = Double.nan
   private var histogram: NativeHistogram?
+  /// Whether that is the mean of the histograms so far rather than their sum.
+  private var isMean = false
   /// The sum of the histograms' sums, compensated.
   private var histogramSum = CompensatedSum()
   private(set) var remarks: Remarks = []
@@ -64,10 +66,19 @@ struct Accumulator {
       if combination.reconciledBounds { remarks.insert(.reconciledBounds) }
       if combination.collidingHints { remarks.insert(.collidingHints) }
       histogram = combination.histogram
+      if operation == .avg { keepMean(total, value, overflows: !combination.histogram.hasFiniteCounts) }
     case .count, .group: count += 1
     default: remarks.insert(.ignoredHistogram)
     }
     if operation == .sum || operation == .avg, numbers > 0 { remarks.insert(.mixed) }
+  }
+
+  /// Goes on with the mean where a sum of finite counts is not finite, or was not before.
+  private mutating func keepMean(_ total: NativeHistogram, _ value: NativeHistogram, overflows: Bool) {
+    guard isMean || (overflows && total.hasFiniteCounts && value.hasFiniteCounts) else { return }
+    let before = isMean ? total.scaled(by: (count - 1) / count) : total.divided(by: count)
+    histogram = before.adding(value.divided(by: count))?.histogram
+    isMean = true
   }
 
   var result: VectorGrid.Cell {
@@ -85,7 +96,10 @@ struct Accumulator {
         }
         if remarks.contains(.mixedSchemas) { return .absent }
         histogram.sum = histogramSum.result
-        return .histogram((operation == .sum ? histogram : histogram.divided(by: count)).compacted)
+        guard operation == .avg else { return .histogram(histogram.compacted) }
+        guard isMean else { return .histogram(histogram.divided(by: count).compacted) }
+        histogram.sum /= count
+        return .histogram(histogram.compacted)
       case .count: return .number(count)
       case .group: return .number(1)
       case .min, .max: return .number(extreme)

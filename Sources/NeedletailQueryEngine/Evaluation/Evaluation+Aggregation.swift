@@ -267,8 +267,7 @@ extension Evaluation {
       }
       return rows.filter { row in
         guard grid.isPresent(row, step) else { return false }
-        let hash = grid.labels[row].withUnsafeBytes { xxHash64($0) }
-        let position = Double(hash) / Double(UInt64.max)
+        let position = grid.labels[row].samplingPosition
         return limit >= 0 ? position < limit : position >= 1 + limit
       }
     default:

@@ -217,7 +217,7 @@ struct RangeKernel {
     let values = samples.histograms[slider.histograms]
     switch function {
     case .sumOverTime: return sum(values).map { .histogram($0) } ?? .absent
-    case .avgOverTime: return sum(values).map { .histogram($0.divided(by: Double(values.count))) } ?? .absent
+    case .avgOverTime: return mean(values).map { .histogram($0) } ?? .absent
     case .irate, .idelta: return lastTwo(samples, slider)
     default:
       let times = samples.histogramTimes[slider.histograms]
@@ -234,6 +234,23 @@ struct RangeKernel {
       increase.resetHint = .gauge
       return .histogram(increase.compacted)
     }
+  }
+
+  private mutating func mean(_ values: ArraySlice<NativeHistogram>) -> NativeHistogram? {
+    guard let total = sum(values) else { return nil }
+    let count = Double(values.count)
+    var mean = total.divided(by: count)
+    guard !total.hasFiniteCounts, values.allSatisfy(\.hasFiniteCounts) else { return mean }
+    // The sum is too large for a number; its share of each is not.
+    guard let first = values.first else { return mean }
+    let sum = mean.sum
+    mean = first.divided(by: count)
+    for value in values.dropFirst() {
+      guard let next = mean.adding(value.divided(by: count)) else { return nil }
+      mean = next.histogram
+    }
+    mean.sum = sum
+    return mean
   }
 
   private mutating func sum(_ values: ArraySlice<NativeHistogram>) -> NativeHistogram? {

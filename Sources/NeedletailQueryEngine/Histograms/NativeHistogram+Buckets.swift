@@ -57,6 +57,12 @@ extension NativeHistogram {
     return result
   }
 
+  /// Whether all of its counts are finite.
+  var hasFiniteCounts: Bool {
+    count.isFinite && zeroCount.isFinite && positiveBuckets.allSatisfy(\.isFinite)
+      && negativeBuckets.allSatisfy(\.isFinite)
+  }
+
   // MARK: Quantiles and fractions
 
   /// The buckets as estimates see them: a zero bucket that has observations on one side only ends at zero, and the first
