@@ -1,0 +1,33 @@
+import Synchronization
+
+/// Work that may not wait for a disk, because the thread it is on has others to serve.
+///
+/// What would have to wait asks for `current` first and is refused there. Whoever began the run then does all of it over
+/// where waiting is fine, and throws away what came of it: a refusal looks like a file that cannot be read.
+package final class InMemoryRun: Sendable {
+  /// The run that the calling code is part of, if any.
+  @TaskLocal package static var current: InMemoryRun?
+
+  private let hasRefusedAny = Atomic(false)
+  private let postponed = Lock<[@Sendable () -> Void]>([])
+
+  /// A run in which nothing was refused yet.
+  package init() {}
+
+  /// Whether something was refused: then what came of the run means nothing.
+  package var hasRefused: Bool { hasRefusedAny.load(ordering: .relaxed) }
+
+  /// Notes that something would have had to wait for a disk.
+  package func refuse() { hasRefusedAny.store(true, ordering: .relaxed) }
+
+  /// Leaves work that waits for a disk, and that nobody in the run needs done, to whoever began it.
+  package func postpone(_ work: @escaping @Sendable () -> Void) { postponed.withLock { $0.append(work) } }
+
+  /// The work that was left since the last call.
+  package func takePostponed() -> [@Sendable () -> Void] {
+    postponed.withLock { postponed in
+      defer { postponed = [] }
+      return postponed
+    }
+  }
+}
