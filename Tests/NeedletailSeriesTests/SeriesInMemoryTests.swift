@@ -83,6 +83,52 @@ struct SeriesInMemoryTests {
     #expect(fromDisk.map(\.count) == [2, 20, 1] && !warm.hasRefused && watched.takeCalls() == [])
   }
 
+  @Test("a question that finds more series than it may look at ends early", arguments: [59, 60])
+  func work(max: Int) async throws {
+    let watched = try await Watched()
+    let engine = watched.machine.engine
+    let matchers = [LabelMatcher("__name__", equals: "m")]
+    let questions: [() throws -> Int] = [
+      {
+        var cursor = try engine.select(tenant: .default, matchers, .all)
+        return try Answer(&cursor)?.samples.count ?? 0
+      },
+      { try engine.series(tenant: .default, matchers, .all).elements.count },
+      { try engine.labelValues(tenant: .default, name: "of", matchers, .all).elements.count },
+      { try engine.labelNames(tenant: .default, matchers, .all).elements.count * 10 },
+    ]
+    for question in questions {
+      #expect(try question() == 20)
+      // Three parts have twenty series each.
+      let run = InMemoryRun(workMax: max)
+      if max < 60 {
+        #expect(throws: SeriesQueryError.cancelled) { try inMemory(run) { try question() } }
+        #expect(run.hasRefused)
+      } else {
+        #expect(try inMemory(run) { try question() } == 20)
+        #expect(!run.hasRefused)
+      }
+    }
+  }
+
+  @Test("a question about a head that finds more series than it may look at ends early")
+  func workInHead() async throws {
+    let machine = try SeriesMachine(FaultyFileSystem(seed: 1))
+    let series = (0..<20).map { LabelSet(["__name__": "m", "of": "series \($0)"]) }
+    let new = try DefinedBatch(series, time: machine.nowMilliseconds)
+    _ = try await machine.append(new.batch, new.definitions)
+    let matchers = [LabelMatcher("__name__", equals: "m")]
+    for (max, isEnough) in [(19, false), (20, true)] {
+      let runs = (0..<2).map { _ in InMemoryRun(workMax: max) }
+      let selected = try? inMemory(runs[0]) { try machine.engine.select(tenant: .default, matchers, .all) }
+      let listed = try? inMemory(runs[1]) {
+        try machine.engine.labelValues(tenant: .default, name: "of", matchers, .all).elements.count
+      }
+      #expect((selected != nil) == isEnough && listed == (isEnough ? 20 : nil))
+      #expect(runs.allSatisfy { $0.hasRefused != isEnough })
+    }
+  }
+
   @Test("the last one to hold a part that was merged away leaves its removal to others")
   func removal() async throws {
     let watched = try await Watched()

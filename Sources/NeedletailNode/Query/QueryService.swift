@@ -25,6 +25,8 @@ struct QueryService: Sendable {
   /// Where a query in place gives up, which took little the last time: a millisecond of work, about.
   private static let inPlaceSamplesMax = 50_000
   private static let inPlaceSeriesMax = 4096
+  /// The series of all heads and parts that it finds, of which one series may have several.
+  private static let inPlaceWorkMax = 16_384
 
   /// The engine for one question, its deadline shortened to what the client asked for.
   func engine(timeout: Duration?) -> QueryEngine {
@@ -101,7 +103,7 @@ struct QueryService: Sendable {
   ) async -> Bool {
     guard let place = gate.enterAtOnce() else { return false }
     let began = clock.monotonicNanoseconds()
-    let run = InMemoryRun()
+    let run = InMemoryRun(workMax: Self.inPlaceWorkMax)
     var isAnswered = true
     do { try await InMemoryRun.$current.withValue(run) { try await body() } } catch { isAnswered = false }
     let postponed = run.takePostponed()
