@@ -174,8 +174,8 @@ let testRooms: [Target] = [
     "NeedletailNodeTests",
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
-      "NeedletailCollector", "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging, nio, nioEmbedded,
-      hummingbird, httpTypes, nioHTTPTypes,
+      "NeedletailEvents", "NeedletailCollector", "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
+      nio, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
     ]),
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],

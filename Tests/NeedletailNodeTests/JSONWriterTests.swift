@@ -77,6 +77,42 @@ struct JSONWriterTests {
     #expect(!json.bytes.contains { $0 < 32 || $0 == 127 })
   }
 
+  @Test("members from bytes are written as their keys and values are, wherever a character to be escaped stands")
+  func members() {
+    let seed = UInt64.random(in: 0 ... .max)
+    var state = seed
+    func random(_ count: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % count
+    }
+    var fast = JSONWriter()
+    var slow = JSONWriter()
+    for _ in 0..<20_000 {
+      let texts = (0..<2).map { _ in
+        // Mostly plain, with bytes of every kind between: 0x1f to 0x22, 0x5b to 0x5d, 0x7e to 0x80 among them.
+        (0..<random(40)).map { _ in UInt8(random(12) == 0 ? random(256) : 0x61 + random(26)) }
+      }
+      texts[0].withUnsafeBytes { name in
+        texts[1].withUnsafeBytes { value in
+          fast.member(bytes: name, value)
+          slow.key(bytes: name)
+          slow.string(bytes: value)
+        }
+      }
+    }
+    #expect(fast.bytes == slow.bytes, "seed \(seed)")
+    for byte in 0...UInt8.max {
+      for length in [1, 7, 8, 9, 17] {
+        for place in 0..<length {
+          var text = [UInt8](repeating: 0x61, count: length)
+          text[place] = byte
+          let wanted = byte >= 32 && byte < 0x7f && byte != 0x22 && byte != 0x5c
+          #expect(text.withUnsafeBytes { JSONWriter.isPlain($0) } == wanted, "\(byte) at \(place) of \(length)")
+        }
+      }
+    }
+  }
+
   @Test("commas stand between members and elements only")
   func structure() {
     var json = JSONWriter()

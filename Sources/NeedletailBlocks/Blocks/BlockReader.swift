@@ -41,7 +41,7 @@ package final class BlockReader: Sendable {
 
   /// The block at `location`.
   ///
-  /// `kind`, when given, must be what the block says. At most `rawBytesMax` are allocated.
+  /// `kind`, when given, must be what the block says. At most `rawBytesMax` are allocated. Refused in an `InMemoryRun`.
   package func read(
     _ location: BlockLocation, kind: UInt8? = nil, rawBytesMax: Int = BlockFormat.rawBytesMax
   ) throws(BlockError) -> Block {
@@ -59,6 +59,10 @@ package final class BlockReader: Sendable {
   }
 
   private func readBytes(count: Int, at offset: UInt64) throws(BlockError) -> [UInt8] {
+    if let run = InMemoryRun.current {
+      run.refuse()
+      throw .file(FileError(.other, .read, path: path, reason: "it would have to be waited for"))
+    }
     var failure: FileError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, read in
       do throws(FileError) {

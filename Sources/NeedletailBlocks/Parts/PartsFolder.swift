@@ -121,8 +121,9 @@ package final class PartsFolder: Sendable {
       held.counts[id] = left > 0 ? left : nil
       return left <= 0 && held.doomed.remove(id) != nil
     }
+    guard isDoomed else { return }
     // One that cannot be removed now is a leftover that the next start removes.
-    if isDoomed { try? removeNow(id) }
+    if let run = InMemoryRun.current { run.postpone { try? self.removeNow(id) } } else { try? removeNow(id) }
   }
 
   /// Commits to the catalog; then removes the folders of parts whose commits had failed before.

@@ -49,6 +49,10 @@ extension ConnectionContext {
   /// Keeps a place until the answer to this request is written or given up.
   func hold(_ place: QueryPlace, writingAtMost limit: Duration) { held.add(place, writingAtMost: limit) }
 
+  /// Whether the connection takes an answer of so many bytes in one write with its head, without a wait: what was
+  /// answered before was read, and it is one piece.
+  private func goesAtOnce(_ length: Int) -> Bool { length <= ResponseBody.pieceBytes && channel.isWritable }
+
   /// The response, whose body gives the places back once it is written.
   ///
   /// The connection of a client that does not read it in time is closed: as many slow clients as there are places
@@ -56,7 +60,7 @@ extension ConnectionContext {
   func holdingPlaces(_ response: Response) -> Response {
     let (places, limit) = held.take()
     guard !places.isEmpty else { return response }
-    if let length = response.body.contentLength, length <= Self.unheldMax {
+    if let length = response.body.contentLength, length <= Self.unheldMax || goesAtOnce(length) {
       for place in places { place.leave() }
       return response
     }

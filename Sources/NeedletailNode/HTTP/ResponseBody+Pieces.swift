@@ -5,7 +5,8 @@ import NIOCore
 // does not read, a piece or two lie with the connection, and the writer waits with the rest.
 
 extension ResponseBody {
-  fileprivate static let pieceBytes = 64 << 10
+  /// The most bytes of one write.
+  static let pieceBytes = 64 << 10
 
   /// A body of known length.
   init(_ bytes: [UInt8]) {

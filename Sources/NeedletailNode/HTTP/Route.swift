@@ -103,6 +103,22 @@ extension Route {
     [], ["api", "v1", "otlp"], ["otlp"], ["opentelemetry"], ["insert", "opentelemetry"], ["_otlp"],
   ]
 
+  /// Paths that stand for themselves, also behind Prometheus' prefix.
+  ///
+  /// Looked up at once: comparing with one after the other costs more than some questions.
+  private static let fixed: [[Substring]: Route] = [
+    ["api", "v1", "write"]: .remoteWrite, ["api", "v1", "push"]: .remoteWrite, ["-", "healthy"]: .healthy,
+    ["-", "ready"]: .ready, ["ready"]: .ready, ["tempo", "ready"]: .ready, ["metrics"]: .ownMetrics,
+    ["api", "v1", "admin", "tsdb", "snapshot"]: .needletail(.snapshot),
+    ["api", "v1", "admin", "tsdb", "delete_series"]: .needletail(.deleteSeries),
+    ["api", "v1", "admin", "tsdb", "clean_tombstones"]: .needletail(.cleanTombstones),
+    ["api", "v1", "query"]: .prometheus(.query), ["api", "v1", "query_range"]: .prometheus(.queryRange),
+    ["api", "v1", "query_exemplars"]: .prometheus(.queryExemplars), ["api", "v1", "series"]: .prometheus(.series),
+    ["api", "v1", "labels"]: .prometheus(.labels), ["api", "v1", "metadata"]: .prometheus(.metadata),
+    ["api", "v1", "format_query"]: .prometheus(.formatQuery),
+    ["api", "v1", "status", "buildinfo"]: .prometheus(.buildInformation),
+  ]
+
   /// The route of a path, still percent-encoded; nil where there is none.
   ///
   /// A slash at the end makes no difference.
@@ -114,26 +130,18 @@ extension Route {
       return
     }
     let rest = parts.first == "prometheus" ? Array(parts.dropFirst()) : parts
-    switch rest {
-    case ["api", "v1", "write"], ["api", "v1", "push"]: self = .remoteWrite
-    case ["-", "healthy"]: self = .healthy
-    case ["-", "ready"], ["ready"], ["tempo", "ready"]: self = .ready
-    case ["metrics"]: self = .ownMetrics
-    case ["api", "v1", "admin", "tsdb", "snapshot"]: self = .needletail(.snapshot)
-    case ["api", "v1", "admin", "tsdb", "delete_series"]: self = .needletail(.deleteSeries)
-    case ["api", "v1", "admin", "tsdb", "clean_tombstones"]: self = .needletail(.cleanTombstones)
-    default:
-      if rest.starts(with: ["api", "v1"]), let route = PrometheusRoute(rest.dropFirst(2)) {
-        self = .prometheus(route)
-      } else if parts.starts(with: ["loki", "api", "v1"]), let route = LokiRoute(parts.dropFirst(3)) {
-        self = .loki(route)
-      } else if parts.starts(with: ["tempo", "api"]), let route = TempoRoute(parts.dropFirst(2)) {
-        self = .tempo(route)
-      } else if parts.starts(with: ["needletail", "v1"]), let route = NeedletailRoute(parts.dropFirst(2)) {
-        self = .needletail(route)
-      } else {
-        return nil
-      }
+    if let route = Self.fixed[rest] {
+      self = route
+    } else if rest.starts(with: ["api", "v1"]), let route = PrometheusRoute(rest.dropFirst(2)) {
+      self = .prometheus(route)
+    } else if parts.starts(with: ["loki", "api", "v1"]), let route = LokiRoute(parts.dropFirst(3)) {
+      self = .loki(route)
+    } else if parts.starts(with: ["tempo", "api"]), let route = TempoRoute(parts.dropFirst(2)) {
+      self = .tempo(route)
+    } else if parts.starts(with: ["needletail", "v1"]), let route = NeedletailRoute(parts.dropFirst(2)) {
+      self = .needletail(route)
+    } else {
+      return nil
     }
   }
 
@@ -146,16 +154,9 @@ extension Route {
 }
 
 extension PrometheusRoute {
-  init?(_ parts: ArraySlice<Substring>) {
+  /// Of what is behind `/api/v1`, and no fixed path.
+  fileprivate init?(_ parts: ArraySlice<Substring>) {
     switch Array(parts) {
-    case ["query"]: self = .query
-    case ["query_range"]: self = .queryRange
-    case ["query_exemplars"]: self = .queryExemplars
-    case ["series"]: self = .series
-    case ["labels"]: self = .labels
-    case ["metadata"]: self = .metadata
-    case ["format_query"]: self = .formatQuery
-    case ["status", "buildinfo"]: self = .buildInformation
     case let parts where parts.count == 3 && parts[0] == "label" && parts[2] == "values":
       self = .labelValues(LabelNameEscape.decoded(FormParameters.decoded(parts[1].utf8, plusIsSpace: false)))
     case let parts:

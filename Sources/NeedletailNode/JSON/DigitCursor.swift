@@ -7,7 +7,7 @@ struct DigitCursor {
   /// So many bytes is the longest time, and the longest number that `fraction` writes.
   static let fractionMax = 24
 
-  // Who makes a cursor says how much there is to write at most; every call below writes no more than its constant.
+  // Who makes a cursor says how much there is to write at most; every call below writes no more than its constant, or what it is given.
   private let base: UnsafeMutablePointer<UInt8>
   private(set) var count = 0
 
@@ -31,6 +31,12 @@ struct DigitCursor {
   @inline(__always) mutating func character(_ character: Unicode.Scalar) {
     base[count] = UInt8(truncatingIfNeeded: character.value)
     count += 1
+  }
+
+  /// Bytes as they are.
+  @inline(__always) mutating func text(_ bytes: UnsafeRawBufferPointer) {
+    UnsafeMutableRawBufferPointer(start: base + count, count: bytes.count).copyMemory(from: bytes)
+    count += bytes.count
   }
 
   /// Takes the last character back.

@@ -9,6 +9,9 @@ struct JSONWriter {
 
   init() {}
 
+  /// A writer with room for so many bytes.
+  init(reserving count: Int) { bytes.reserveCapacity(count) }
+
   var count: Int { bytes.count }
 
   /// What was written since the last call; the writer goes on after it.
@@ -58,6 +61,51 @@ struct JSONWriter {
     string(bytes: name)
     bytes.append(UInt8(ascii: ":"))
     needsComma = false
+  }
+
+  /// A member whose name and value are bytes, as `key(bytes:)` and `string(bytes:)` write them.
+  ///
+  /// Most labels have nothing to escape: those are copied as they are.
+  mutating func member(bytes name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    guard Self.isPlain(name), Self.isPlain(value) else {
+      key(bytes: name)
+      return string(bytes: value)
+    }
+    DigitCursor.append(upTo: name.count + value.count + 6, to: &bytes) { [needsComma] cursor in
+      if needsComma { cursor.character(",") }
+      cursor.character("\"")
+      cursor.text(name)
+      cursor.character("\"")
+      cursor.character(":")
+      cursor.character("\"")
+      cursor.text(value)
+      cursor.character("\"")
+    }
+    needsComma = true
+  }
+
+  /// Whether bytes are ASCII and none of them is to be escaped.
+  static func isPlain(_ text: UnsafeRawBufferPointer) -> Bool {
+    guard text.count >= 8 else { return text.allSatisfy { $0 >= 32 && $0 < 0x7f && $0 != 0x22 && $0 != 0x5c } }
+    var isPlain = true
+    var offset = 0
+    while offset < text.count {
+      // The last word overlaps the one before.
+      let word = text.loadUnaligned(fromByteOffset: min(offset, text.count - 8), as: UInt64.self)
+      isPlain = isPlain && Self.isPlain(word)
+      offset += 8
+    }
+    return isPlain
+  }
+
+  /// The same for eight bytes at once.
+  @inline(__always) private static func isPlain(_ word: UInt64) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    /// Has the highest bit of a byte set where that byte is 0, or where a lower one is.
+    func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word }
+    let controls = (word &- ones &* 32) & ~word
+    let others = zeros(word ^ ones &* 0x22) | zeros(word ^ ones &* 0x5c) | zeros(word ^ ones &* 0x7f)
+    return (word | controls | others) & (ones &* 0x80) == 0
   }
 
   /// A value that is JSON already.

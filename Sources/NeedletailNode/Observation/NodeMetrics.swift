@@ -43,6 +43,9 @@ struct NodeMetrics: Sendable {
     return [
       MetricFamily(.counter, "needletail_queries_total", "Queries that ended.", Double(counted.finished)),
       MetricFamily(
+        .counter, "needletail_queries_in_place_total", "Queries that ran where their request came in.",
+        Double(counted.inPlace)),
+      MetricFamily(
         .counter, "needletail_query_seconds_total", "Time from a query's arrival to its end, in seconds.",
         Double(counted.nanoseconds) / 1e9),
       MetricFamily(.counter, "needletail_query_failures_total", "Queries that failed, by kind.", failures),

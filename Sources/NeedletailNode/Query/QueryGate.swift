@@ -38,6 +38,17 @@ final class QueryGate: Sendable {
     return QueryPlace { self.leave() }
   }
 
+  /// A place where one is free, without waiting for one.
+  func enterAtOnce() -> QueryPlace? {
+    let isAdmitted = state.withLock { state in
+      // With all places taken others may be waiting; without, nobody is.
+      guard state.running < runningMax else { return false }
+      state.running += 1
+      return true
+    }
+    return isAdmitted ? QueryPlace { self.leave() } : nil
+  }
+
   private func isAdmitted() async -> Bool {
     let id = state.withLock { state in
       state.nextID += 1

@@ -18,9 +18,15 @@ struct QueryService: Sendable {
   let limits: QueryLimits
   let clock: any WallClock
   let counters: QueryCounters
+  let small = SmallQueries()
 
   /// How long an answer may take to be written, where queries may run longer.
   private static let writingMax = Duration.seconds(60)
+  /// Where a query in place gives up, which took little the last time: a millisecond of work, about.
+  private static let inPlaceSamplesMax = 50_000
+  private static let inPlaceSeriesMax = 4096
+  /// The series of all heads and parts that it finds, of which one series may have several.
+  private static let inPlaceWorkMax = 16_384
 
   /// The engine for one question, its deadline shortened to what the client asked for.
   func engine(timeout: Duration?) -> QueryEngine {
@@ -29,34 +35,52 @@ struct QueryService: Sendable {
     return QueryEngine(series: series, events: events, limits: limits, parallelism: parallelism, cache: cache)
   }
 
-  /// Runs `body` when it is its turn, for at most `timeout`.
+  /// Runs `body` when it is its turn, for at most `timeout`; at once and where it was called, where a query of the shape
+  /// took little before and is answered from memory.
   ///
-  /// Its place stays with the request until the answer is written. Throws `QueryError`.
+  /// Without a shape it always runs on a thread. `body` may be called twice. Its place stays with the request until the
+  /// answer is written. Throws `QueryError`.
   func run<Result: Sendable>(
-    for context: ConnectionContext, timeout: Duration? = nil,
+    for context: ConnectionContext, _ shape: QueryShape? = nil, timeout: Duration? = nil,
     _ body: @escaping @Sendable (QueryEngine) async throws -> Result
   ) async throws -> Result {
     let engine = engine(timeout: timeout)
     let answer = QueryAnswer<Result>()
-    try await inTurn(context, engine.limits.timeout) { answer.give(try await body(engine)) }
+    let query = shape?.number
+    if let query, small.contains(query) {
+      let engine = inPlaceEngine(engine)
+      if await inPlace(query, context, { answer.give(try await body(engine)) }), let result = answer.value {
+        return result
+      }
+    }
+    try await inTurn(query, context, engine.limits.timeout) { answer.give(try await body(engine)) }
     guard let result = answer.value else { throw QueryError(.internal, "the query ended without an answer") }
     return result
   }
 
   /// All of the above that is the same for answers of every type: generic code is compiled once for each.
   private func inTurn(
-    _ context: ConnectionContext, _ timeout: Duration, _ body: @escaping @Sendable () async throws -> Void
+    _ query: Int?, _ context: ConnectionContext, _ timeout: Duration,
+    _ body: @escaping @Sendable () async throws -> Void
   ) async throws {
     let started = clock.monotonicNanoseconds()
     // The wait for a turn counts too.
     let (deadline, isFar) = started.addingReportingOverflow(timeout.nanosecondsClamped)
     do {
-      let place = try await context.run(on: executor, until: isFar ? .max : deadline, deadlines) { [gate] in
+      try Task.checkCancellation()
+      let place = try await context.run(on: executor, until: isFar ? .max : deadline, deadlines) {
+        [gate, clock, small] in
         let place = try await gate.enter()
+        guard let query else {
+          try await body()
+          return place
+        }
+        let began = clock.monotonicNanoseconds()
         try await body()
+        small.ran(query, nanoseconds: clock.monotonicNanoseconds() - began)
         return place
       }
-      context.hold(place, writingAtMost: min(limits.timeout, Self.writingMax))
+      hold(place, context)
       counters.finished(nanoseconds: clock.monotonicNanoseconds() - started, failure: nil)
     } catch {
       var failure = Self.queryError(error)
@@ -66,6 +90,42 @@ struct QueryService: Sendable {
       counters.finished(nanoseconds: clock.monotonicNanoseconds() - started, failure: failure.kind)
       throw failure
     }
+  }
+
+  private func hold(_ place: QueryPlace, _ context: ConnectionContext) {
+    context.hold(place, writingAtMost: min(limits.timeout, Self.writingMax))
+  }
+
+  /// Runs a query on the caller's thread; false where it is to be run on a thread of its own after all: all places are
+  /// taken, something is not in memory, it grew, or it failed, which is told there.
+  private func inPlace(
+    _ query: Int, _ context: ConnectionContext, _ body: () async throws -> Void
+  ) async -> Bool {
+    guard let place = gate.enterAtOnce() else { return false }
+    let began = clock.monotonicNanoseconds()
+    let run = InMemoryRun(workMax: Self.inPlaceWorkMax)
+    var isAnswered = true
+    do { try await InMemoryRun.$current.withValue(run) { try await body() } } catch { isAnswered = false }
+    let postponed = run.takePostponed()
+    if !postponed.isEmpty { Task(executorPreference: executor) { for work in postponed { work() } } }
+    guard isAnswered, !run.hasRefused else {
+      small.failedInPlace(query)
+      place.leave()
+      return false
+    }
+    hold(place, context)
+    let took = clock.monotonicNanoseconds() - began
+    small.ranInPlace(query, nanoseconds: took)
+    counters.finished(nanoseconds: took, failure: nil, inPlace: true)
+    return true
+  }
+
+  /// The engine for a query that others wait behind: it gives up early, and has no tasks beside its own.
+  private func inPlaceEngine(_ engine: QueryEngine) -> QueryEngine {
+    var limits = engine.limits
+    limits.samples = min(limits.samples, Self.inPlaceSamplesMax)
+    limits.series = min(limits.series, Self.inPlaceSeriesMax)
+    return QueryEngine(series: series, events: nil, limits: limits, parallelism: 1, cache: cache)
   }
 
   private static func queryError(_ error: any Error) -> QueryError {

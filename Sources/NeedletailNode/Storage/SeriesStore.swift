@@ -4,7 +4,7 @@ import NeedletailTelemetry
 
 /// The series engine as the source that the query engine knows.
 ///
-/// Its calls block while parts are read: queries run on threads of their own.
+/// Its calls block while parts are read: queries run on threads of their own, or in an `InMemoryRun`.
 struct SeriesStore: SeriesSource, ExemplarSource {
   let engine: SeriesEngine
   /// What every answer may lack.

@@ -1,7 +1,7 @@
 import NeedletailTelemetry
 
 // Every query here blocks for as long as reading takes, so it belongs on a thread of the query pool and not on an
-// event loop. Each reads one snapshot. The range is cut at the retention: what is older is invisible even while its
+// event loop, unless in an `InMemoryRun`. Each reads one snapshot. The range is cut at the retention: what is older is invisible even while its
 // part still exists.
 
 extension SeriesEngine {

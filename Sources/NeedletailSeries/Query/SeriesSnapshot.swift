@@ -1,4 +1,5 @@
 import NeedletailBlocks
+import NeedletailEnvironment
 import NeedletailTelemetry
 
 /// Head, frozen head and parts as they were at one instant: what one query reads, whatever a flush does meanwhile.
@@ -36,6 +37,13 @@ struct SeriesSnapshot: Sendable {
     }
   }
 
+  /// Stops a query that is to look at some more series where nobody waits for it any more, or where it runs that is too
+  /// much.
+  fileprivate static func pass(_ series: Int) throws(SeriesQueryError) {
+    if Task.isCancelled { throw .cancelled }
+    if let run = InMemoryRun.current, !run.mayLook(at: series) { throw .cancelled }
+  }
+
   mutating func note(_ damage: SeriesDamage) { damages.append(damage) }
 
   /// All series that satisfy the matchers and may have samples in the range.
@@ -51,13 +59,16 @@ struct SeriesSnapshot: Sendable {
       if Task.isCancelled { throw .cancelled }
       switch content {
       case .head(let head):
-        found.append((source, head.series(of: tenant, matchers, in: range)))
+        found.append((source, try head.series(of: tenant, matchers, in: range)))
       case .part(_, let index):
+        var numbers: [UInt32] = []
         do throws(SeriesDamage) {
           var damage: SeriesDamage?
-          found.append((source, try index.series(of: tenant, matchers, in: range, &damage)))
+          numbers = try index.series(of: tenant, matchers, in: range, &damage)
           if let damage { damages.append(damage) }
         } catch { damages.append(error) }
+        try Self.pass(numbers.count)
+        found.append((source, numbers))
       }
     }
     // Made last: series may have come since, and the readers must know all that were found.
@@ -89,9 +100,12 @@ struct SeriesSnapshot: Sendable {
 
 extension SeriesHead {
   /// The numbers of the tenant's series that satisfy the matchers and may have samples in the range, in `SeriesOrder`.
-  fileprivate func series(of tenant: TenantID, _ matchers: [LabelMatcher], in range: TimeRange) -> [UInt32] {
+  fileprivate func series(
+    of tenant: TenantID, _ matchers: [LabelMatcher], in range: TimeRange
+  ) throws(SeriesQueryError) -> [UInt32] {
     guard let view = directory.view(of: tenant) else { return [] }
     let found = only(view.select(matchers), in: range)
+    try SeriesSnapshot.pass(found.count)
     return view.records.sorted(found.map { UInt32(truncatingIfNeeded: $0) })
   }
 }
@@ -151,27 +165,34 @@ extension SeriesSnapshot {
       switch source {
       case .head(let head):
         guard let view = head.directory.view(of: tenant) else { continue }
-        view.records.forEachPair(of: head.only(view.select(matchers), in: range), named: name, body)
+        let numbers = head.only(view.select(matchers), in: range)
+        try Self.pass(numbers.count)
+        view.records.forEachPair(of: numbers, named: name, body)
       case .part(_, let index):
+        var damage: SeriesDamage?
+        var numbers: [UInt32] = []
         do throws(SeriesDamage) {
-          try forEachLabel(index, matchers, range, named: name, body)
+          numbers = try index.series(of: tenant, matchers, in: range, &damage)
+        } catch { note(error) }
+        try Self.pass(numbers.count)
+        do throws(SeriesDamage) {
+          try forEachLabel(index, numbers, named: name, body)
+          if let damage { note(damage) }
         } catch { note(error) }
       }
     }
   }
 
-  private mutating func forEachLabel(
-    _ index: PartIndex, _ matchers: [LabelMatcher], _ range: TimeRange, named name: String?,
+  private func forEachLabel(
+    _ index: PartIndex, _ numbers: [UInt32], named name: String?,
     _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void
   ) throws(SeriesDamage) {
-    var damage: SeriesDamage?
     var reader = PartSeriesReader(index)
-    for number in try index.series(of: tenant, matchers, in: range, &damage) {
+    for number in numbers {
       LabelSet(canonicalBytes: try reader.labels(of: Int(number))).forEach { found, value in
         if name.map({ found.elementsEqual($0.utf8) }) ?? true { body(found, value) }
       }
     }
-    if let damage { note(damage) }
   }
 }
 

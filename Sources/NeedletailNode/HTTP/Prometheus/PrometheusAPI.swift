@@ -46,7 +46,8 @@ struct PrometheusAPI: Sendable {
     let expression = try expression(text)
     let time = try parameters.time("time") ?? nowMilliseconds
     let options = try options(parameters)
-    let result = try await queries.run(for: context, timeout: try parameters.timeout()) { engine in
+    let shape = QueryShape(.instant, expression, text: text, tenant: tenant, options: options)
+    let result = try await queries.run(for: context, shape, timeout: try parameters.timeout()) { engine in
       try await engine.instant(expression, text: text, tenant: tenant, at: time, options: options)
     }
     return try Self.answer(result, parameters)
@@ -64,7 +65,10 @@ struct PrometheusAPI: Sendable {
       throw QueryError(.badData, "invalid parameter \"step\": cannot parse \"\(step)\" to a valid duration")
     }
     let options = try options(parameters)
-    let result = try await queries.run(for: context, timeout: try parameters.timeout()) { engine in
+    var shape = QueryShape(.range, expression, text: text, tenant: tenant, options: options)
+    shape?.width = end &- start
+    shape?.step = stepMilliseconds
+    let result = try await queries.run(for: context, shape, timeout: try parameters.timeout()) { engine in
       try await engine.range(
         expression, text: text, tenant: tenant, from: start, to: end, step: stepMilliseconds, options: options)
     }
@@ -174,7 +178,9 @@ struct PrometheusAPI: Sendable {
     let scope = try Self.scope(parameters, tenant)
     guard !scope.selectors.isEmpty else { throw QueryError(.badData, "no match[] parameter provided") }
     let limit = try parameters.limit() ?? Self.listMax
-    let found = try await queries.run(for: context) { try await $0.series.series(scope, limit: limit + 1) }
+    let found = try await queries.run(for: context, QueryShape(.series, parameters, scope)) {
+      try await $0.series.series(scope, limit: limit + 1)
+    }
     return PrometheusEnvelope.success(warnings: Self.warnings(found, limit)) { json in
       json.array { json in for labels in found.elements.prefix(limit) { SeriesJSON.labels(labels, to: &json) } }
     }
@@ -185,7 +191,9 @@ struct PrometheusAPI: Sendable {
   ) async throws -> Response {
     let scope = try Self.scope(parameters, tenant)
     let limit = try parameters.limit() ?? Self.listMax
-    let names = try await queries.run(for: context) { try await $0.series.labelNames(scope, limit: limit + 1) }
+    let names = try await queries.run(for: context, QueryShape(.labelNames, parameters, scope)) {
+      try await $0.series.labelNames(scope, limit: limit + 1)
+    }
     return Self.list(names, limit)
   }
 
@@ -195,7 +203,9 @@ struct PrometheusAPI: Sendable {
     guard !name.isEmpty else { throw QueryError(.badData, "the label's name is empty") }
     let scope = try Self.scope(parameters, tenant)
     let limit = try parameters.limit() ?? Self.listMax
-    let values = try await queries.run(for: context) { try await $0.series.labelValues(name, scope, limit: limit + 1) }
+    let values = try await queries.run(for: context, QueryShape(.labelValues, parameters, name: [name], scope)) {
+      try await $0.series.labelValues(name, scope, limit: limit + 1)
+    }
     return Self.list(values, limit)
   }
 

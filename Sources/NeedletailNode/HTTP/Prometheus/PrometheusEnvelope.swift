@@ -7,6 +7,8 @@ import NeedletailTelemetry
 enum PrometheusEnvelope {
   /// Bytes after which a streamed answer is handed to the connection.
   static let chunkBytes = 64 << 10
+  /// About what a point takes, or a series beside its labels.
+  private static let pointBytes = 32
 
   /// A small answer, written at once.
   static func success(warnings: [String] = [], _ data: (inout JSONWriter) -> Void) -> Response {
@@ -62,8 +64,8 @@ enum PrometheusEnvelope {
 
   /// The answer to a query: a large one is written to the connection series by series.
   static func answer(_ result: QueryResult, remarks: [String] = []) -> Response {
-    if isSmall(result.value) {
-      var json = JSONWriter()
+    if let bytes = byteEstimate(result.value), bytes <= chunkBytes {
+      var json = JSONWriter(reserving: bytes)
       begin(&json)
       write(result.value, &json)
       end(result, remarks, &json)
@@ -86,13 +88,17 @@ enum PrometheusEnvelope {
     return Response(status: .ok, headers: [.contentType: "application/json"], body: body)
   }
 
-  /// Whether an answer is so small that it may be written at once.
-  private static func isSmall(_ value: QueryValue) -> Bool {
+  /// About how many bytes an answer takes, more rather than less; nil where that would have to be counted.
+  private static func byteEstimate(_ value: QueryValue) -> Int? {
     switch value {
-    case .scalar, .string: true
+    case .scalar: return pointBytes
+    case .string(let text, _): return text.utf8.count + pointBytes
     case .vector(let columns), .matrix(let columns):
-      columns.count <= 64 && columns.timestamps.count <= 256 && columns.histograms.isEmpty
-    case .logs, .spans: false
+      guard columns.histograms.isEmpty, columns.count <= chunkBytes / pointBytes else { return nil }
+      return columns.labels.reduce((columns.timestamps.count + columns.count) * pointBytes + 128) { bytes, labels in
+        bytes + labels.canonicalBytes.count * 2
+      }
+    case .logs, .spans: return nil
     }
   }
 

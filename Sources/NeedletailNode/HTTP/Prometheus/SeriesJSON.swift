@@ -26,10 +26,7 @@ enum SeriesJSON {
 
   static func labels(_ set: LabelSet, to json: inout JSONWriter) {
     json.beginObject()
-    set.forEach { name, value in
-      json.key(bytes: name)
-      json.string(bytes: value)
-    }
+    set.forEach { name, value in json.member(bytes: name, value) }
     json.endObject()
   }
 
