@@ -1,11 +1,17 @@
 extension DataFolder {
-  /// What was acknowledged and is known to be lost, each in words with its place: records of the log that a start could
-  /// not read, or that an engine did not take, until a repair takes note of them.
+  /// What was acknowledged and is known to be lost, in one line of words with its places, or none: records of the log that
+  /// a start could not read, or that an engine did not take, until a repair takes note of them.
   ///
   /// Whoever answers from this folder should say so. Call it after `startJournal`.
   package func knownLosses() throws(DataFolderError) -> [String] {
-    do throws(CatalogError) { return try catalog.damages().compactMap(\.loss) } catch { throw .catalog(error) }
+    let losses: [String]
+    do throws(CatalogError) { losses = try catalog.damages().compactMap(\.loss) } catch { throw .catalog(error) }
+    let told = losses.prefix(Self.lossesToldMax)
+    let more = losses.count > told.count ? ["and \(losses.count - told.count) more"] : []
+    return losses.isEmpty ? [] : [(told + more).joined(separator: "; ")]
   }
+
+  private static let lossesToldMax = 3
 }
 
 extension LogDamage {

@@ -97,8 +97,11 @@ package final class DataFolder: Sendable {
       throw .file(error)
     }
     let place = CatalogPlace(folder: path, fileSystem: fileSystem, openStore: openCatalog)
-    let (catalog, found, remark) = try place.open()
-    if found.settings[.layoutVersion] == nil { try refuseLeftData(in: path, on: fileSystem) }
+    let known: FolderIdentity?
+    do throws(FileError) { known = try FolderIdentity.read(path, on: fileSystem) } catch { throw .file(error) }
+    let opening = try place.open(identity: known?.id)
+    let catalog = opening.catalog
+    if opening.content.settings[.layoutVersion] == nil { try refuseLeftData(in: path, on: fileSystem) }
     let settings: (id: String, slots: Int)
     let content: CatalogContent
     do throws(CatalogError) {
@@ -110,20 +113,44 @@ package final class DataFolder: Sendable {
     guard settings.slots > 0 else { throw .unusable(path: path, reason: "its number of slots is no number") }
     let identity = FolderIdentity(id: settings.id, slotCount: settings.slots)
     do throws(FileError) {
-      if try FolderIdentity.read(path, on: fileSystem) != identity { try identity.write(to: path, on: fileSystem) }
+      if known != identity { try identity.write(to: path, on: fileSystem) }
     } catch {
       throw .file(error)
     }
     let parts = PartsFolder(path: path + "/parts", fileSystem: fileSystem, nextID: content.nextPartID)
     let listed = Set(content.parts.keys)
     let folders: Int
-    do throws(FileError) { folders = try parts.removeLeftovers(keeping: listed) } catch { throw .file(error) }
+    var remark = opening.remark
+    do throws(FileError) {
+      if opening.isAlone, let words = try Self.setAside(parts, beside: listed, in: path) {
+        remark = [remark, words].compactMap { $0 }.joined(separator: "; ")
+      }
+      folders = try parts.removeLeftovers(keeping: listed)
+    } catch {
+      throw .file(error)
+    }
     parts.noteAll(
       content.sortedTombstones, of: listed, flushedThrough: content.flushedThroughGeneration ?? 0)
     opened = true
     return DataFolder(
       path: path, fileSystem: fileSystem, catalog: catalog, parts: parts, slotCount: settings.slots, id: settings.id,
       openStore: openCatalog, lock: lock, leftoverParts: folders, remark: remark)
+  }
+
+  /// Moves parts that were committed once to `quarantine/`, of which the catalog does not know: where there is no second copy
+  /// of it, it may be older than they are.
+  private static func setAside(
+    _ parts: PartsFolder, beside listed: Set<PartID>, in path: String
+  ) throws(FileError) -> String? {
+    let quarantine = Quarantine(folder: path, fileSystem: parts.fileSystem)
+    var names: [String] = []
+    for name in try parts.leftovers(beside: listed)
+    where try parts.fileSystem.status(parts.path + "/" + name + "/" + PartHeader.fileName) != nil {
+      try quarantine.take([name], from: "parts")
+      names.append(name)
+    }
+    guard !names.isEmpty else { return nil }
+    return "parts that the catalog does not list were moved to \(Quarantine.name)/: " + names.joined(separator: ", ")
   }
 
   /// Throws where parts or logs lie beside a new catalog.

@@ -46,17 +46,20 @@ package struct QueryEngine: Sendable {
   package let parallelism: Int
   /// Where finished steps of range queries are kept; nil where they are not.
   package let cache: StepCache?
+  /// What the sources are known to have lost, in words: every answer may lack it, and says so.
+  package let losses: [String]
 
   /// An engine over sources.
   package init(
     series: any SeriesSource, events: (any EventSource)? = nil, limits: QueryLimits = QueryLimits(),
-    parallelism: Int = 1, cache: StepCache? = nil
+    parallelism: Int = 1, cache: StepCache? = nil, losses: [String] = []
   ) {
     self.series = series
     self.events = events
     self.limits = limits
     self.parallelism = parallelism
     self.cache = cache
+    self.losses = losses
   }
 
   /// Evaluates a text at one time, in milliseconds.
@@ -153,6 +156,8 @@ package struct QueryEngine: Sendable {
       budget: QueryBudget(limits))
     do {
       let value = try await body(evaluation)
+      // Not before: it has no say in what is kept of this query.
+      evaluation.coverage.merge(Coverage(failures: losses))
       return QueryResult(
         value: value, warnings: evaluation.annotations.warnings, infos: evaluation.annotations.infos,
         coverage: evaluation.coverage, statistics: evaluation.statistics)

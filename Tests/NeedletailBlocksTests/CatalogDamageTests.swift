@@ -88,7 +88,9 @@ import Testing
     }
   }
 
-  @Test("Where both copies are damaged a start refuses, names both and touches nothing")
+  @Test(
+    "Where both copies are damaged a start refuses, names both and removes nothing; a repair keeps what is left of both"
+  )
   func bothDamaged() async throws {
     try await withFolder(.closed) { folder, _ in
       try TestFolder.flip(folder.path + "/catalog.sqlite", at: 3)
@@ -100,8 +102,57 @@ import Testing
       }
       #expect(try TestFolder.files.list(folder.path + "/parts").count == 3)
       try folder.repair()
+      #expect(Set(try folder.survey().quarantined) == ["catalog.sqlite", "catalog.mirror"])
       #expect(try folder.start().numbers == TestFolder.everything)
       #expect(try folder.tombstones() == TestFolder.deletions)
+    }
+  }
+
+  @Test("A database that ends early beside a damaged mirror costs no part: what it does not list is set aside")
+  func shortenedBesideDamaged() async throws {
+    try await withFolder(.killed) { folder, _ in
+      let log = folder.path + "/catalog.sqlite-wal"
+      let size = try #require(try TestFolder.files.status(log)).size
+      let file = try TestFolder.files.open(log, .readWrite)
+      try file.truncate(to: size / 2)
+      file.close()
+      try TestFolder.flip(folder.path + "/catalog.mirror", at: 40)
+      let found = try folder.start()
+      let survey = try folder.survey()
+      let aside = survey.quarantined.filter { PartID(folderName: $0) != nil }
+      #expect(!aside.isEmpty && survey.parts.count + aside.count == 3, "\(survey.quarantined)")
+      #expect(aside.allSatisfy { found.remark?.contains($0) == true }, "\(found.remark ?? "")")
+    }
+  }
+
+  @Test("Another folder's catalog, database or mirror, never has this one's parts removed")
+  func foreign() async throws {
+    try await withFolder(.closed) { folder, scratch in
+      _ = try TestFolder(making: scratch + "/other", seed: 10)
+      func put(_ name: String) throws {
+        let bytes = try TestFolder.files.readAll(scratch + "/other/" + name, maxBytes: 1 << 20)
+        if try TestFolder.files.status(folder.path + "/" + name) != nil {
+          try TestFolder.files.remove(folder.path + "/" + name)
+        }
+        let file = try TestFolder.files.open(folder.path + "/" + name, .create)
+        defer { file.close() }
+        try file.write(bytes, at: 0)
+      }
+      try put("catalog.sqlite")
+      let found = try folder.start()
+      #expect(found.numbers == TestFolder.everything && found.remark?.contains("belongs to another folder") == true)
+      try put("catalog.mirror")
+      #expect(try folder.start().numbers == TestFolder.everything)
+      // Both, and one alone: the file `identity` tells.
+      for names in [["catalog.sqlite", "catalog.mirror"], ["catalog.mirror"]] {
+        try put(names[0])
+        if names.count > 1 { try put(names[1]) } else { try TestFolder.files.remove(folder.path + "/catalog.sqlite") }
+        let error = #expect(throws: DataFolderError.self) { try folder.start() }
+        #expect("\(try #require(error))".contains("the file identity says"), "\(String(describing: error))")
+        #expect(try TestFolder.files.list(folder.path + "/parts").count == 3)
+        try folder.repair()
+        #expect(try folder.start().numbers == TestFolder.everything)
+      }
     }
   }
 

@@ -103,7 +103,7 @@ import Testing
     let catalog = MemoryCatalog()
     let folder = try DataFolder.open(
       "/data", on: victim, random: SeededRandomSource(seed: 6), holder: "a test",
-      openCatalog: { (_) throws(CatalogError) in catalog })
+      openCatalog: { (path) throws(CatalogError) in try catalog.placed(at: path, on: victim) })
     let engine = try TestEngine(folder)
     let options = JournalOptions(commitsOnOwnThread: false)
     let (journal, _) = try folder.startJournal(participants: [engine], clock: ManualClock(), options: options)

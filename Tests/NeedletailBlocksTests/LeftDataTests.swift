@@ -20,7 +20,7 @@ import Testing
   private func open(_ disk: FaultyFileSystem, _ catalog: MemoryCatalog) throws -> DataFolder {
     try DataFolder.open(
       "/data", on: disk, random: SeededRandomSource(seed: 77), holder: "a test",
-      openCatalog: { (_) throws(CatalogError) in catalog })
+      openCatalog: { (path) throws(CatalogError) in try catalog.placed(at: path, on: disk) })
   }
 
   @Test(
@@ -45,9 +45,9 @@ import Testing
   func loneWriteAheadLog(isEmptied: Bool) throws {
     let catalog = MemoryCatalog()
     let disk = try Machine(FaultyFileSystem(seed: 1), catalog).disk.crash(.everything)
+    for name in ["mirror", "sqlite"] { try disk.remove("/data/catalog." + name) }
     try disk.open("/data/catalog.sqlite-wal", .create).write([1, 2, 3], at: 0)
     if isEmptied { _ = try disk.open("/data/catalog.sqlite", .create) }
-    try disk.remove("/data/catalog.mirror")
     let isAsked = Lock(false)
     let error = #expect(throws: DataFolderError.self) {
       try DataFolder.open(
@@ -60,6 +60,7 @@ import Testing
     #expect("\(try #require(error))".contains("catalog.sqlite-wal"))
     #expect(!isAsked.withLock { $0 })
     try disk.open("/data/catalog.sqlite", isEmptied ? .readWrite : .create).write([1], at: 0)
+    try disk.remove("/data/catalog.sqlite-wal")
     #expect(try Machine(disk, catalog).engine.all.isEmpty)
   }
 

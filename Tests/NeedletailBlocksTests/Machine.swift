@@ -143,7 +143,8 @@ final class Machine {
       "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
       openCatalog: { (path) throws(CatalogError) in
         guard let catalog else { return try SimulatedSQLite.open(path, on: disk) }
-        return if path == "/data/catalog.sqlite" { catalog } else { try FileCatalog(path: path, on: disk) }
+        guard path == "/data/catalog.sqlite" else { return try FileCatalog(path: path, on: disk) }
+        return try catalog.placed(at: path, on: disk)
       })
     engine = try TestEngine(folder)
     let options = JournalOptions(durability: durability, segmentBytes: segmentBytes, commitsOnOwnThread: false)

@@ -30,7 +30,7 @@ final class EventMachine {
     self.clock = clock
     folder = try DataFolder.open(
       "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
-      openCatalog: { (_) throws(CatalogError) in catalog })
+      openCatalog: { (path) throws(CatalogError) in try catalog.placed(at: path, on: disk) })
     logs = try EventEngine(kind: .logs, catalog: folder.catalog, parts: folder.parts, options: options, clock: clock)
     spans = try EventEngine(kind: .spans, catalog: folder.catalog, parts: folder.parts, options: options, clock: clock)
     (journal, report) = try folder.startJournal(

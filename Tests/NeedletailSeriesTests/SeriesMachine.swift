@@ -31,7 +31,7 @@ final class SeriesMachine: Sendable {
     self.clock = clock
     folder = try DataFolder.open(
       "/data", on: watched ?? disk, random: SeededRandomSource(seed: 5), holder: "a test",
-      openCatalog: { (_) throws(CatalogError) in catalog })
+      openCatalog: { (path) throws(CatalogError) in try catalog.placed(at: path, on: disk) })
     engine = try SeriesEngine(
       options: options, slots: slots, clock: clock, folder: folder.parts, catalog: folder.catalog)
     (journal, report) = try folder.startJournal(

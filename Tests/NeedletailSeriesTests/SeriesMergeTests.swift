@@ -116,6 +116,30 @@ struct SeriesMergeTests {
     for part in merged { #expect(try TimeColumnReader(part).columnCount() == 1) }
   }
 
+  @Test(
+    "a merge of which it cannot be told whether it was committed loses nothing, whatever is flushed and started after it",
+    arguments: 1...5)
+  func untoldCommit(failures: Int) async throws {
+    for keepsMirror in [false, true] {
+      let machine = try await threeParts(seed: UInt64(failures))
+      let before = try read(machine)
+      machine.disk.fail(.open, onPathsEnding: "catalog.mirror.new", times: failures, number: 28)
+      if keepsMirror { machine.disk.fail(.remove, onPathsEnding: "catalog.mirror", times: failures, number: 5) }
+      _ = try? machine.engine.mergeParts()
+      #expect(try read(machine) == before)
+      machine.disk.stopFailing()
+      let start = SeriesEngine.day(of: machine.nowMilliseconds) * day
+      try await flush(machine, series: 20..<22, times: [start + 1], round: 9)
+      let after = try read(machine)
+      #expect(after.samples.count == before.samples.count + 2)
+      var again = try machine.reopen()
+      #expect(try read(again) == after, "\(failures) failures, \(keepsMirror)")
+      _ = try again.engine.mergeParts()
+      again = try again.reopen()
+      #expect(try read(again) == after, "\(failures) failures, \(keepsMirror)")
+    }
+  }
+
   @Test("a power cut at any call of a merge leaves the old state or the new one", arguments: CrashSurvival.allCases)
   func powerCut(survival: CrashSurvival) async throws {
     let origin = try await threeParts()

@@ -28,6 +28,21 @@ package final class MemoryCatalog: CatalogStore {
   /// An empty catalog.
   package init() {}
 
+  /// This catalog, for whoever asks for the one at a path: a file stands there for it, as one of SQLite would.
+  package func placed(at path: String, on fileSystem: any FileSystem) throws(CatalogError) -> MemoryCatalog {
+    do throws(FileError) {
+      guard try fileSystem.status(path) == nil else { return self }
+      let file = try fileSystem.open(path, .create)
+      defer { file.close() }
+      try file.write([1], at: 0)
+      try file.sync()
+      try fileSystem.syncDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+    } catch {
+      throw CatalogError("\(error)")
+    }
+    return self
+  }
+
   /// Another catalog that holds the same.
   package func copy() -> MemoryCatalog {
     let copy = MemoryCatalog()

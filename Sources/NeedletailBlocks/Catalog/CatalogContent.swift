@@ -95,15 +95,24 @@ package struct CatalogContent: Hashable, Sendable {
       flushedThroughGeneration = max(flushedThroughGeneration ?? 0, generation)
     }
     settings.merge(change.settings) { _, new in new }
-    for damage in change.noting where !damages.contains(where: { $0.hasSamePlace(as: damage) }) {
-      damages.insert(damage)
+    if !change.noting.isEmpty {
+      var places = Set(damages.map(\.place))
+      for damage in change.noting where places.insert(damage.place).inserted { damages.insert(damage) }
     }
-    for damage in change.forgetting { damages = damages.filter { !$0.hasSamePlace(as: damage) } }
+    if !change.forgetting.isEmpty {
+      let places = Set(change.forgetting.map(\.place))
+      damages = damages.filter { !places.contains($0.place) }
+    }
     changes &+= 1
   }
 }
 
 extension LogDamage {
-  /// Whether both are of the same bytes.
-  func hasSamePlace(as other: LogDamage) -> Bool { segment == other.segment && range == other.range }
+  /// What tells one damage from another.
+  fileprivate struct Place: Hashable {
+    var segment: LogSegmentID
+    var range: Range<UInt64>
+  }
+
+  fileprivate var place: Place { Place(segment: segment, range: range) }
 }

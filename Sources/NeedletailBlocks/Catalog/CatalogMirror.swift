@@ -28,8 +28,17 @@ struct CatalogMirror {
   /// What the file says.
   func read() throws(FileError) -> CatalogReading {
     guard let status = try fileSystem.status(path) else { return .missing }
-    guard status.kind == .file, status.size <= UInt64(Self.bytesMax) else { return .damaged("it cannot be its file") }
-    let bytes = try fileSystem.readAll(path, maxBytes: Self.bytesMax)
+    guard status.kind != .directory, status.size <= UInt64(Self.bytesMax) else {
+      return .damaged("it cannot be its file")
+    }
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try fileSystem.readAll(path, maxBytes: Self.bytesMax)
+    } catch {
+      // What the medium does not give back any more is gone like what it gives back wrong.
+      guard error.code == .device else { throw error }
+      return .damaged("\(error)")
+    }
     do throws(CatalogEncodingDamage) {
       return .content(try CatalogContent.decode(bytes))
     } catch {
@@ -48,10 +57,24 @@ struct CatalogMirror {
     let fresh = folder + "/" + Self.freshName
     if try fileSystem.status(fresh) != nil { try fileSystem.remove(fresh) }
     let file = try fileSystem.open(fresh, .create)
-    defer { file.close() }
-    try file.write(content.encoded(), at: 0)
-    try file.sync()
-    try fileSystem.rename(fresh, to: path)
+    do throws(FileError) {
+      defer { file.close() }
+      try file.write(content.encoded(), at: 0)
+      try file.sync()
+      try fileSystem.rename(fresh, to: path)
+      try fileSystem.syncDirectory(folder)
+    } catch {
+      // It may have taken the last room.
+      try? fileSystem.remove(fresh)
+      throw error
+    }
+  }
+
+  /// Takes the file away: none is better than one that lacks a change.
+  ///
+  /// **Durability**: it does not come back with the power when this returns.
+  func remove() throws(FileError) {
+    if try fileSystem.status(path) != nil { try fileSystem.remove(path) }
     try fileSystem.syncDirectory(folder)
   }
 }

@@ -9,6 +9,8 @@ package struct CatalogError: Error, Sendable, Equatable, CustomStringConvertible
   package enum Cause: Sendable, Equatable {
     /// It cannot be done now; nothing is known to be wrong with the catalog.
     case refused
+    /// The device does not give back what is there.
+    case unreadable
     /// What is there is not what was written.
     case damaged
     /// The catalog is whole, and another version of this program wrote it.

@@ -31,6 +31,7 @@ enum SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
     case .refused(let code, _, _):
       switch code & 0xff {
       case SQLITE_ERROR, SQLITE_READONLY, SQLITE_CORRUPT, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_NOTADB: .damaged
+      case SQLITE_IOERR: .unreadable
       default: .refused
       }
     case .unexpected: .damaged

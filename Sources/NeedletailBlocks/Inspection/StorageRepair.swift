@@ -56,7 +56,8 @@ package struct StorageRepair {
     switch step {
     case .rebuildCatalog(_, let identity, let parts, let tombstones, let flushedThrough):
       try identity.write(to: path, on: fileSystem)
-      try place.replace(with: Self.content(identity, parts, tombstones, flushedThrough))
+      let content = Self.content(identity, parts, tombstones, flushedThrough)
+      try place.replace(with: content, keepsOld: true, isFromMirror: false)
     case .mendCatalog, .forgetLosses: break
     case .quarantineRefused(let name):
       try setAside(name, from: "log")
@@ -80,7 +81,7 @@ package struct StorageRepair {
   private var place: CatalogPlace { CatalogPlace(folder: path, fileSystem: fileSystem, openStore: openCatalog) }
 
   private func setAside(_ name: String, from folder: String) throws(FileError) {
-    try Quarantine(folder: path, fileSystem: fileSystem).take(name, from: folder)
+    try Quarantine(folder: path, fileSystem: fileSystem).take([name], from: folder)
   }
 
   /// What a step does to the catalog that is there, or to one of its two copies, which opening it sets right.
@@ -93,7 +94,7 @@ package struct StorageRepair {
     default: return
     }
     do {
-      let catalog = try place.open().catalog
+      let catalog = try place.open(identity: try FolderIdentity.read(path, on: fileSystem)?.id).catalog
       if let change { try catalog.make(change) } else { _ = try catalog.content() }
     } catch {
       throw .catalog((error as? CatalogError) ?? CatalogError("\(error)"))
@@ -112,7 +113,8 @@ package struct StorageRepair {
     content.settings = [
       .folderID: identity.id, .slotCount: String(identity.slotCount), .layoutVersion: DataFolder.layoutVersion,
     ]
-    content.changes = 1
+    // More than any catalog of these parts had, so that an old one that is put back beside it does not count.
+    content.changes = content.nextPartID.rawValue &<< 20
     return content
   }
 }

@@ -89,13 +89,27 @@ package struct StorageRepairPlan: Sendable, Equatable {
     } else if let identity = survey.identity, !survey.hasIdentityFile {
       steps.append(.writeIdentity(identity))
     }
-    let losses = survey.notedDamages.filter { $0.loss != nil }
-    if survey.catalogProblem == nil, !losses.isEmpty { steps.append(.forgetLosses(losses)) }
-    for name in survey.log.others where name.hasSuffix(LogReplay.refusedSuffix) {
-      steps.append(.quarantineRefused(name: name))
-    }
+    takeNote(survey)
     // After the catalog is there: were they moved before, a repair that is begun again would not miss them.
     mendDeletions(survey, of: survey.damagedDeletions.filter { lost[$0] == nil })
+  }
+
+  /// Of losses whose file is gone: what is still in the log the next start would find damaged once more.
+  private mutating func takeNote(_ survey: StorageSurvey) {
+    guard survey.catalogProblem == nil else { return }
+    let segments = Set(survey.log.segments.map(\.segment))
+    let losses = survey.notedDamages.filter { $0.loss != nil }
+    let gone = losses.filter { !segments.contains($0.segment) }
+    if !gone.isEmpty { steps.append(.forgetLosses(gone)) }
+    for name in survey.log.others where name.hasSuffix(LogReplay.refusedSuffix) {
+      let file = LogSegmentID(fileName: String(name.dropLast(LogReplay.refusedSuffix.count)))
+      if let file, !segments.contains(file) { steps.append(.quarantineRefused(name: name)) }
+    }
+    let present = losses.filter { segments.contains($0.segment) }
+    guard !present.isEmpty else { return }
+    remarks.append(
+      present.compactMap(\.loss).joined(separator: "; ")
+        + ": answers say so until the next flush of a server and a repair after it")
   }
 
   private mutating func mendDeletions(_ survey: StorageSurvey, of damaged: [PartID]) {

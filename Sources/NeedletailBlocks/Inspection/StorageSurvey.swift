@@ -99,7 +99,7 @@ package struct StorageInspector {
       ]
       take(content, into: &survey)
     case .none: survey.catalogProblem = "there is no \(CatalogPlace.fileName)"
-    case .lost(let words): survey.catalogProblem = words
+    case .lost(let words), .unclear(let words): survey.catalogProblem = words
     case .otherVersion(let words): (survey.catalogProblem, survey.isOfOtherVersion) = (words, true)
     }
   }

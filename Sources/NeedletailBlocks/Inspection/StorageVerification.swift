@@ -99,7 +99,7 @@ extension StorageInspector {
   private func isGone(_ record: PartRecord) throws(FileError) -> Bool {
     switch try place.verdict(isInUse: isInUse) {
     case .database(let content, _, _), .mirror(let content, _): content.parts[record.id] != record
-    case .none, .lost, .otherVersion: false
+    case .none, .lost, .unclear, .otherVersion: false
     }
   }
 

@@ -143,12 +143,16 @@ package final class PartsFolder: Sendable {
     }
     try catalog.commit(
       adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration, tombstones: tombstones)
+    // A commit may have been done whose answer was lost, and so may the answer to whether it was: what the catalog lists
+    // has come back already, and stays.
+    guard !before.isEmpty else { return }
+    let listed = try catalog.content().parts
     unlisted.withLock { unlisted in
-      unlisted.condemned.formUnion(before)
+      unlisted.condemned.formUnion(before.filter { listed[$0] == nil })
       unlisted.doubtful.subtract(before)
     }
     // One that cannot be removed now is a leftover that the next start removes.
-    for id in before { try? remove(id) }
+    for id in before where listed[id] == nil { try? remove(id) }
   }
 
   /// Gives the headers of new parts their name, and makes all names of these parts durable.
@@ -219,12 +223,16 @@ package final class PartsFolder: Sendable {
   /// Returns how many things were removed. **Durability**: they do not come back with the power when it returns.
   package func removeLeftovers(keeping listed: Set<PartID>) throws(FileError) -> Int {
     var removed = 0
-    for entry in try fileSystem.list(path) {
-      if let id = PartID(folderName: entry.name), listed.contains(id) { continue }
-      try fileSystem.removePart(path + "/" + entry.name)
+    for name in try leftovers(beside: listed) {
+      try fileSystem.removePart(path + "/" + name)
       removed += 1
     }
     if removed > 0 { try fileSystem.syncDirectory(path) }
     return removed
+  }
+
+  /// Names here that are none of listed parts.
+  func leftovers(beside listed: Set<PartID>) throws(FileError) -> [String] {
+    try fileSystem.list(path).map(\.name).filter { name in !(PartID(folderName: name).map(listed.contains) ?? false) }
   }
 }

@@ -10,7 +10,7 @@ struct StorageRepairCommand: AsyncParsableCommand {
     abstract: "Repair what can be repaired in a data folder that no server has open.",
     discussion: """
       Verifies the folder, prints a plan and carries it out. Parts that cannot be opened go to quarantine/, and a \
-      catalog that is lost or damaged is made anew from the parts. Nothing is deleted, unless --remove-leftovers asks \
+      catalog that is lost or damaged is made anew from its mirror or, where that is gone too, from the parts. Nothing is deleted, unless --remove-leftovers asks \
       for it. A repair that is interrupted is simply begun again. Make a copy of the folder first all the same.
 
       EXAMPLES

@@ -59,6 +59,7 @@ struct StorageReport {
       ]
       lines += [StyledText("")] + Table(columns: titles, rows: rows).lines(within: columns) + [StyledText("")]
     }
+    for damage in survey.catalogDamages { lines.append(Self.line("damage", damage.description)) }
     lines += logLines()
     for (title, names) in [
       ("not listed", survey.leftovers.map { "parts/" + $0 }), ("quarantine", survey.quarantined),
@@ -150,14 +151,15 @@ struct StorageReport {
       "folder": .string(survey.path), "inUse": .bool(isInUse),
       "id": survey.identity.map { .string($0.id) } ?? .null,
       "slots": survey.identity.map { Self.number($0.slotCount) } ?? .null,
-      "catalogProblem": survey.catalogProblem.map { .string($0) } ?? .null, "parts": .array(parts),
+      "catalogProblem": survey.catalogProblem.map { .string($0) } ?? .null,
+      "catalogDamages": Self.strings(survey.catalogDamages.map(\.description)), "parts": .array(parts),
       "log": .array(segments), "logDamages": .array(survey.log.damages.map(Self.json)),
       "notedDamages": .array(survey.notedDamages.map(Self.json)), "notListed": Self.strings(survey.leftovers),
       "quarantine": Self.strings(survey.quarantined), "snapshots": Self.strings(survey.snapshots),
     ])
   }
 
-  static func json(_ verification: StorageVerification) -> JSON {
+  static func json(_ verification: StorageVerification, losses: [String]) -> JSON {
     let damages = verification.damages.map { damage in
       JSON.object([
         "path": .string(damage.path), "offset": damage.offset.map { number($0) } ?? .null,
@@ -167,7 +169,7 @@ struct StorageReport {
     }
     return .object([
       "damages": .array(damages), "parts": number(verification.parts), "blocks": number(verification.blocks),
-      "logRecords": number(verification.records),
+      "logRecords": number(verification.records), "losses": strings(losses),
     ])
   }
 

@@ -40,7 +40,7 @@ struct StorageVerifyCommand: AsyncParsableCommand {
       throw failure
     }
     if output == .json {
-      Console.print(StorageReport.json(verification).serialized)
+      Console.print(StorageReport.json(verification, losses: losses).serialized)
     } else {
       Console.print(
         verification.damages.map { StyledText(TerminalText($0.description, limit: 4_000), .error) }

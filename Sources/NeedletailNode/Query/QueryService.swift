@@ -18,6 +18,8 @@ struct QueryService: Sendable {
   let limits: QueryLimits
   let clock: any WallClock
   let counters: QueryCounters
+  /// What was stored and is lost, in words: answers to queries say so.
+  let losses: [String]
   let small = SmallQueries()
 
   /// How long an answer may take to be written, where queries may run longer.
@@ -32,7 +34,8 @@ struct QueryService: Sendable {
   func engine(timeout: Duration?) -> QueryEngine {
     var limits = limits
     if let timeout { limits.timeout = min(limits.timeout, timeout) }
-    return QueryEngine(series: series, events: events, limits: limits, parallelism: parallelism, cache: cache)
+    return QueryEngine(
+      series: series, events: events, limits: limits, parallelism: parallelism, cache: cache, losses: losses)
   }
 
   /// Runs `body` when it is its turn, for at most `timeout`; at once and where it was called, where a query of the shape

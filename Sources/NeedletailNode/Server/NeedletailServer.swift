@@ -144,7 +144,7 @@ package struct NeedletailServer: Service {
       cache: StepCache(bytesMax: Self.stepCacheBytes),
       deadlines: querying.deadlines,
       limits: QueryLimits(samples: configuration.querySamplesMax, timeout: configuration.queryTimeout.duration),
-      clock: clock, counters: QueryCounters())
+      clock: clock, counters: QueryCounters(), losses: storage.losses)
     let ingest = IngestService(storage: storage, bodyBytesMax: configuration.bodyBytesMax, clock: clock)
     let metrics = NodeMetrics(
       storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,

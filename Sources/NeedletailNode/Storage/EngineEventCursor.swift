@@ -8,18 +8,16 @@ import NeedletailTelemetry
 final class EngineEventCursor<Record: Sendable & EventFields>: EventCursor {
   private let scan: EventScan<Record>
   private let plan: EventPlan
-  private let losses: [String]
   private var remaining: Int
   private let pageSize = 4096
 
-  init(_ scan: EventScan<Record>, _ plan: EventPlan, losses: [String]) {
-    self.losses = losses
+  init(_ scan: EventScan<Record>, _ plan: EventPlan) {
     self.scan = scan
     self.plan = plan
     remaining = plan.selection.limit
   }
 
-  var coverage: Coverage { Coverage(failures: scan.damages.map(\.description) + losses) }
+  var coverage: Coverage { Coverage(failures: scan.damages.map(\.description)) }
 
   func next() async throws -> EventColumns<Record>? {
     while remaining > 0 {

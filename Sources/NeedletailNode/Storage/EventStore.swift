@@ -9,19 +9,19 @@ import NeedletailTelemetry
 struct EventStore: EventSource, TraceSource {
   let logs: EventEngine
   let spans: EventEngine
-  /// What every answer may lack.
+  /// What every list may lack; what answers to queries may, the query engine tells.
   let losses: [String]
 
   func selectLogs(_ selection: EventSelection) async throws -> any EventCursor<LogRecord> {
     let plan = try EventPlan(selection)
     let scan = try Self.translating { () throws(EventEngineError) in try logs.selectLogs(plan.query) }
-    return EngineEventCursor(scan, plan, losses: losses)
+    return EngineEventCursor(scan, plan)
   }
 
   func selectSpans(_ selection: EventSelection) async throws -> any EventCursor<SpanRecord> {
     let plan = try EventPlan(selection)
     let scan = try Self.translating { () throws(EventEngineError) in try spans.selectSpans(plan.query) }
-    return EngineEventCursor(scan, plan, losses: losses)
+    return EngineEventCursor(scan, plan)
   }
 
   func trace(_ id: TraceID, tenant: TenantID, range: EventTimeRange?) async throws -> EventColumns<SpanRecord> {

@@ -7,7 +7,7 @@ import NeedletailTelemetry
 /// Its calls block while parts are read: queries run on threads of their own, or in an `InMemoryRun`.
 struct SeriesStore: SeriesSource, ExemplarSource {
   let engine: SeriesEngine
-  /// What every answer may lack.
+  /// What every list may lack; what answers to queries may, the query engine tells.
   let losses: [String]
 
   func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
@@ -17,7 +17,7 @@ struct SeriesStore: SeriesSource, ExemplarSource {
         tenant: selection.tenant, selection.matchers, selection.range, limits: limits,
         keeping: selection.hints.labels)
     }
-    return EngineSeriesCursor(cursor, losses: losses)
+    return EngineSeriesCursor(cursor)
   }
 
   func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
@@ -124,14 +124,10 @@ extension Coverage {
 /// The engine's chunks as the query engine's columns.
 final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
   private var cursor: NeedletailSeries.SeriesCursor
-  private let losses: [String]
 
-  init(_ cursor: NeedletailSeries.SeriesCursor, losses: [String]) {
-    self.cursor = cursor
-    self.losses = losses
-  }
+  init(_ cursor: NeedletailSeries.SeriesCursor) { self.cursor = cursor }
 
-  var coverage: Coverage { Coverage(damages: cursor.damages, losses: losses) }
+  var coverage: Coverage { Coverage(damages: cursor.damages, losses: []) }
 
   func next() async throws -> SeriesColumns? {
     let chunk = try SeriesStore.translating { () throws(SeriesQueryError) in try cursor.next() }
@@ -140,7 +136,7 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
   }
 
   func shares(_ countMax: Int) -> [any SeriesShare] {
-    cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0, losses: losses) }
+    cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0) }
   }
 
   private static func columns(of chunk: SeriesChunk) -> SeriesColumns {
@@ -190,7 +186,6 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
 /// A part of what a selection found.
 private struct EngineSeriesShare: SeriesShare {
   let engineCursor: NeedletailSeries.SeriesCursor
-  let losses: [String]
 
-  func cursor() -> any NeedletailQueryEngine.SeriesCursor { EngineSeriesCursor(engineCursor, losses: losses) }
+  func cursor() -> any NeedletailQueryEngine.SeriesCursor { EngineSeriesCursor(engineCursor) }
 }

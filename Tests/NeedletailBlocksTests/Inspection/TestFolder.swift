@@ -19,9 +19,9 @@ struct TestFolder {
   /// Makes the folder: three parts, of one of which something is deleted, and two records in the log.
   ///
   /// `killedCopy` gets what would be there if the process were killed at the end.
-  init(making path: String, killedCopy: String? = nil) throws {
+  init(making path: String, killedCopy: String? = nil, seed: UInt64 = 9) throws {
     self.path = path
-    let (folder, engine, journal) = try Self.open(path)
+    let (folder, engine, journal) = try Self.open(path, seed: seed)
     func append(_ numbers: [UInt64]) throws {
       for number in numbers {
         _ = try journal.append { transaction in
@@ -62,9 +62,9 @@ struct TestFolder {
   /// The folder at `path`, which is there.
   init(at path: String) { self.path = path }
 
-  private static func open(_ path: String) throws -> (DataFolder, TestEngine, Journal) {
+  private static func open(_ path: String, seed: UInt64 = 9) throws -> (DataFolder, TestEngine, Journal) {
     let folder = try DataFolder.open(
-      path, on: files, random: SeededRandomSource(seed: 9), holder: "a test",
+      path, on: files, random: SeededRandomSource(seed: seed), holder: "a test",
       openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
     do {
       let engine = try TestEngine(folder)
