@@ -190,11 +190,14 @@ struct StepCacheTests {
   }
 
   @Test(
-    "how far a step looks is told by ranges, offsets and subqueries",
+    "how far a step looks is told by ranges, offsets, edges and subqueries",
     arguments: [
       ("m", -300_000, 0), ("rate(m[1m])", -60_000, 0), ("m offset 1m", -360_000, -60_000),
       ("m offset -1m", -240_000, 60_000), ("rate(m[1m]) + m offset 2m", -420_000, 0),
       ("max_over_time(rate(m[1m] offset 10s)[5m:30s] offset 1m)", -430_000, -70_000),
+      ("m smoothed", -300_000, 300_000), ("m anchored", -300_000, 0), ("rate(m[1m] anchored)", -360_000, 0),
+      ("rate(m[1m] smoothed offset 1m)", -420_000, 240_000),
+      ("max_over_time((m smoothed)[5m:30s])", -600_000, 300_000),
     ] as [(String, Int64, Int64)])
   func reach(query: String, earliest: Int64, latest: Int64) throws {
     let reach = try #require(StepReach(try Parser.parse(query), QueryOptions()))

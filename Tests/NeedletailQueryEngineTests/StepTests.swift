@@ -17,6 +17,10 @@ struct StepTests {
     "m * on (a) group_left sum by (a) (m)", "m unless on (b) (m > 30)", "clamp(m, 5, 25)", "irate(m[5m])", "time()",
     "histogram_quantile(0.5, label_replace(m, \"le\", \"$1\", \"b\", \"(.*)\"))", "last_over_time(m[90s])",
     "sum_over_time(h[5m])", "rate(h[5m])", "histogram_quantile(0.9, h)", "h * 2", "avg(h)", "min_over_time(m[31s])",
+    "m smoothed", "m smoothed offset -1m", "sum(m @ 300 smoothed)", "h smoothed", "rate(m[3m] smoothed)",
+    "increase(m[40s] anchored)", "delta(m[3m] anchored @ end())", "changes(m[2m] anchored)", "resets(h[3m] anchored)",
+    "rate(h[90s] smoothed)", "increase(h[2m] anchored offset 1m)", "timestamp(m smoothed)",
+    "max_over_time(increase(m[1m] smoothed)[5m:1m])",
   ]
 
   /// Series with gaps, stale markers, resets and NaN, at odd times.

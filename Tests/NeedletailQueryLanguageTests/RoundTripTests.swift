@@ -56,9 +56,12 @@ struct QueryWriter {
   }
 
   mutating func vector(_ depth: Int) -> String {
-    guard depth > 0 else { return selector() + shift() }
+    guard depth > 0 else { return selector() + (chance(15) ? pick([" anchored", " SMOOTHED"]) : "") + shift() }
     let below = depth - 1
-    switch random.next() % 8 {
+    switch random.next() % 9 {
+    case 8:
+      let edges = shift() + pick([" anchored", " Smoothed"])
+      return "\(pick(["rate", "increase", "delta"]))(\(selector())[\(duration())]\(edges))"
     case 0: return "\(pick(["rate", "sum_over_time", "last_over_time", "absent_over_time"]))(\(range(below)))"
     case 1: return "\(pick(["abs", "ceil", "timestamp", "sort_desc", "absent"]))(\(vector(below)))"
     case 2: return "quantile_over_time(\(scalar(below)), \(range(below)))"

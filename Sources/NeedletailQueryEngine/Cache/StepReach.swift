@@ -27,7 +27,9 @@ struct StepReach: Hashable, Sendable {
     case .selector(let selector):
       guard selector.shift.anchor == nil else { return false }
       let offset = selector.shift.offset ?? 0
-      return widen(&reach, -offset, back: selector.range ?? options.lookback)
+      let margins = EdgeMargins(selector.edges, lookback: options.lookback)
+      let back = selector.range.map { $0 + margins.before } ?? options.lookback
+      return widen(&reach, -offset, back: back) && widen(&reach, margins.after - offset, back: 0)
     case .subquery(let subquery):
       guard subquery.shift.anchor == nil else { return false }
       var inner: StepReach?

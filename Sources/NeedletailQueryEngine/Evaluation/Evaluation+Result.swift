@@ -65,11 +65,15 @@ extension Evaluation {
       guard let window = reader.windows.first else { break }
       var samples = RangeSamples()
       while let next = try reader.next(&samples) {
-        var slider = RangeSlider()
-        slider.slide(over: samples, to: window)
-        guard !slider.isEmpty else { continue }
+        let slice: RangeSamples?
+        if let rule = expression.edgeRule {
+          slice = try samples.slice(window, rule, lookback: options.lookback)
+        } else {
+          slice = samples.slice(window)
+        }
+        guard let slice else { continue }
         labels.append(next)
-        found.append(samples.slice(slider))
+        found.append(slice)
       }
     }
     return matrix(found, labels)

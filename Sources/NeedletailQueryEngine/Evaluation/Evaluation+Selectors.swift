@@ -57,6 +57,9 @@ extension Evaluation {
   func instantSelector(
     _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, wantsTimes: Bool
   ) async throws -> VectorGrid {
+    if selector.edges == .smoothed, !wantsTimes {
+      return try await smoothedSelector(selector, span: span, steps, hints: hints)
+    }
     let times = referenceTimes(selector.shift, steps)
     guard let first = times.first, let last = times.last else { return VectorGrid(width: steps.count) }
     var hints = hints
@@ -122,11 +125,15 @@ extension Evaluation {
       guard let first = windows.first, let last = windows.last else {
         return RangeReader(self, windows: windows, cursor: nil)
       }
+      let margins = EdgeMargins(selector.edges, lookback: options.lookback)
       var hints = hints
-      hints.range = range
+      hints.range = range + margins.before + margins.after
       hints.step = steps.count > 1 ? steps.interval : 0
+      // Such a function is not one of what lies within the range alone.
+      if selector.edges != nil { hints.function = nil }
       let cursor = try await select(
-        selector, span: expression.span, from: first.start + 1, to: last.end, hints: hints)
+        selector, span: expression.span, from: first.start - margins.before + 1, to: last.end + margins.after,
+        hints: hints)
       return RangeReader(self, windows: windows, cursor: cursor)
     case .subquery(let subquery): return try await ranges(subquery, steps)
     default: throw QueryError(.internal, "expression is not a range vector")

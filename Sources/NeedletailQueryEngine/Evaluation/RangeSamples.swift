@@ -106,9 +106,12 @@ struct RangeSamples {
     return sum
   }
 
-  /// The part that a slider stands on.
-  func slice(_ slider: RangeSlider) -> RangeSamples {
-    RangeSamples(
+  /// The part within a window; nil if there is none.
+  func slice(_ window: RangeWindow) -> RangeSamples? {
+    var slider = RangeSlider()
+    slider.slide(over: self, to: window)
+    guard !slider.isEmpty else { return nil }
+    return RangeSamples(
       times: Array(times[slider.numbers]), values: Array(values[slider.numbers]),
       histogramTimes: Array(histogramTimes[slider.histograms]),
       histograms: Array(histograms[slider.histograms]))

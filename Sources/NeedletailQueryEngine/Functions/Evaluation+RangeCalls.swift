@@ -19,7 +19,8 @@ extension Evaluation {
     let keepsName = function == .lastOverTime || function == .firstOverTime
     let reader = try await ranges(argument, steps, hints: SelectionHints(function: function.rawValue, labels: labels))
     let task = RangeTask(
-      function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName)
+      function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName,
+      edges: argument.edgeRule)
     let found: Portion
     if let cursor = reader.cursor {
       let windows = reader.windows
@@ -45,6 +46,8 @@ extension Evaluation {
     let steps: Steps
     let span: SourceSpan
     let keepsName: Bool
+    /// How the edges of windows are found; nil where samples within them are all that counts.
+    let edges: EdgeRule?
   }
 
   /// Makes a row of each series that a reader finds.
@@ -72,26 +75,54 @@ extension Evaluation {
       kernel.beginSeries()
       try tally.reserve(rows: 1, task.steps)
       let row = portion.grid.addRow(task.keepsName ? labels : rest)
-      var slider = RangeSlider()
-      for step in windows.indices {
-        if step & 4095 == 4095 { try spend(0) }
-        slider.slide(over: samples, to: windows[step])
-        guard !slider.isEmpty else { continue }
-        let values = task.parameters.map { $0[step] }
-        let now = task.steps.time(step)
-        if slider.histograms.isEmpty {
-          let value = kernel.evaluateNumbers(samples, slider, windows[step], values, now: now)
-          if let value { portion.grid.set(row, step, value) }
-          continue
-        }
-        let cell = kernel.evaluate(samples, slider, windows[step], values, now: now)
-        if case .absent = cell { continue }
-        portion.grid.set(row, step, cell)
+      if let rule = task.edges {
+        try fillRow(row, task, rule, &kernel, samples, windows, &portion.grid)
+      } else {
+        try fillRow(row, task, &kernel, samples, windows, &portion.grid)
       }
       portion.grid.dropLastRowIfEmpty()
       if portion.grid.count == row { tally.giveBack(rows: 1, task.steps) }
       try spend(0)
       report(&kernel, portion.names, portion.grid.count > row, at: task.span)
+    }
+  }
+
+  /// Sets the cells of a row.
+  private func fillRow(
+    _ row: Int, _ task: RangeTask, _ kernel: inout RangeKernel, _ samples: borrowing RangeSamples,
+    _ windows: [RangeWindow], _ grid: inout VectorGrid
+  ) throws {
+    var slider = RangeSlider()
+    for step in windows.indices {
+      if step & 4095 == 4095 { try spend(0) }
+      slider.slide(over: samples, to: windows[step])
+      guard !slider.isEmpty else { continue }
+      let values = task.parameters.map { $0[step] }
+      let now = task.steps.time(step)
+      if slider.histograms.isEmpty {
+        let value = kernel.evaluateNumbers(samples, slider, windows[step], values, now: now)
+        if let value { grid.set(row, step, value) }
+        continue
+      }
+      let cell = kernel.evaluate(samples, slider, windows[step], values, now: now)
+      if case .absent = cell { continue }
+      grid.set(row, step, cell)
+    }
+  }
+
+  /// Sets the cells of a row where the edges of windows follow a rule.
+  private func fillRow(
+    _ row: Int, _ task: RangeTask, _ rule: EdgeRule, _ kernel: inout RangeKernel, _ samples: borrowing RangeSamples,
+    _ windows: [RangeWindow], _ grid: inout VectorGrid
+  ) throws {
+    var slider = EdgeSlider(rule, lookback: options.lookback)
+    for step in windows.indices {
+      if step & 4095 == 4095 { try spend(0) }
+      slider.slide(over: samples, to: windows[step])
+      guard !slider.around.isEmpty else { continue }
+      let cell = kernel.evaluate(samples, slider, windows[step])
+      if case .absent = cell { continue }
+      grid.set(row, step, cell)
     }
   }
 

@@ -15,7 +15,7 @@ struct RangeKernel {
   /// In the order of their messages, of which there are few.
   private var remarks: [Remark] = []
   /// Whether any window of the series held numbers.
-  private(set) var sawNumbers = false
+  var sawNumbers = false
 
   init(function: Function) { self.function = function }
 
@@ -29,7 +29,7 @@ struct RangeKernel {
     return remarks
   }
 
-  private mutating func warn(_ message: String) { remark(Remark(message: message, isWarning: true)) }
+  mutating func warn(_ message: String) { remark(Remark(message: message, isWarning: true)) }
   private mutating func inform(_ message: String) { remark(Remark(message: message, isWarning: false)) }
 
   private mutating func remark(_ remark: Remark) {
@@ -269,12 +269,20 @@ struct RangeKernel {
   private mutating func add(
     _ left: NativeHistogram, _ right: NativeHistogram, factor: Double
   ) -> NativeHistogram? {
-    guard let combination = left.adding(right, factor: factor) else {
+    let combination = left.adding(right, factor: factor)
+    if let combination, combination.collidingHints, factor > 0 {
+      warn("conflicting counter resets during histogram addition")
+    }
+    return take(combination)
+  }
+
+  /// The outcome of an addition, with a remark where there is none, or where bounds had to be brought together.
+  mutating func take(_ combination: NativeHistogram.Combination?) -> NativeHistogram? {
+    guard let combination else {
       warn("vector contains a mix of histograms with exponential and custom buckets schemas")
       return nil
     }
     if combination.reconciledBounds { inform("mismatched custom buckets were reconciled during operation") }
-    if combination.collidingHints, factor > 0 { warn("conflicting counter resets during histogram addition") }
     return combination.histogram
   }
 

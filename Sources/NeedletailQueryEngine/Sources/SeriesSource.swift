@@ -8,9 +8,12 @@ import NeedletailTelemetry
 /// A source may use the hints to read less (to answer from block summaries, or to aggregate nearer to the data
 /// later); ignoring them is always right.
 package struct SelectionHints: Sendable, Hashable {
-  /// The function or aggregation right around the selector, such as `rate` or `sum`; nil for none.
+  /// The function or aggregation right around the selector, such as `rate` or `sum`; nil for none, and for a function of
+  /// more than what lies within the range.
   package var function: String?
   /// The range of a range selector in milliseconds; 0 for an instant selector.
+  ///
+  /// With how far beyond it `anchored` and `smoothed` look.
   package var range: Int64
   /// The distance between the query's steps in milliseconds; 0 for an instant query.
   package var step: Int64

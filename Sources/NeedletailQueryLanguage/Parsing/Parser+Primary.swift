@@ -126,7 +126,17 @@ extension Parser {
     for (index, argument) in arguments.enumerated() {
       let type = signature.parameters[min(index, maximum - 1)]
       try check(argument, is: type, in: "call to function \"\(function.rawValue)\"")
+      if type == .range { try checkEdges(argument, of: function) }
     }
+  }
+
+  private func checkEdges(_ argument: Expression, of function: Function) throws(SyntaxError) {
+    guard case .selector(let selector) = argument.withoutParentheses.node, let rule = selector.edges,
+      !rule.functions.contains(function)
+    else { return }
+    let names = rule.functions.map(\.rawValue).joined(separator: ", ")
+    throw failure(
+      "\(rule.rawValue) modifier can only be used with: \(names) - not with \(function.rawValue)", at: argument.span)
   }
 
   func check(_ expression: Expression, is type: ValueType, in context: String) throws(SyntaxError) {

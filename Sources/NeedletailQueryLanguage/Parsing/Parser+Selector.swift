@@ -1,6 +1,6 @@
 import NeedletailTelemetry
 
-// Selectors of series and of events, and what may follow them: ranges, resolutions, `offset` and `@`.
+// Selectors of series and of events, and what may follow them: ranges, resolutions, `offset`, `@`, and how edges are found.
 
 extension Parser {
   /// The largest time, either side of 1970, in milliseconds.
@@ -111,6 +111,9 @@ extension Parser {
       case .leftBracket: expression = try range(of: expression)
       case .at: expression = try anchor(expression)
       case .identifier where isKeyword("offset"): expression = try offset(expression)
+      case .identifier:
+        guard let rule = EdgeRule(rawValue: current.text.lowercased()) else { return expression }
+        expression = try edges(expression, rule)
       default: return expression
       }
     }
@@ -189,6 +192,21 @@ extension Parser {
       guard shift.anchor == nil else { return false }
       shift.anchor = anchor
       return true
+    }
+  }
+
+  private mutating func edges(_ expression: Expression, _ rule: EdgeRule) throws(SyntaxError) -> Expression {
+    let keyword = advance().span
+    switch expression.node {
+    case .selector(var selector):
+      guard selector.edges != rule else { throw failure("\(rule.rawValue) may not be set multiple times", at: keyword) }
+      guard selector.edges == nil else {
+        throw failure("anchored and smoothed modifiers cannot be used together", at: keyword)
+      }
+      selector.edges = rule
+      return try make(.selector(selector), from: expression.span.start)
+    case .subquery: throw failure("\(rule.rawValue) modifier is not supported for subqueries", at: expression.span)
+    default: throw failure("\(rule.rawValue) modifier must be preceded by a selector of series", at: expression.span)
     }
   }
 

@@ -56,7 +56,9 @@ package struct Parser {
   /// Parses a text that must be a plain series selector, as `match[]` takes it, into its conditions.
   package static func parseSelector(_ text: String) throws(SyntaxError) -> [MatcherSyntax] {
     let expression = try parse(text)
-    guard case .selector(let selector) = expression.node, selector.range == nil, selector.shift == TimeShift() else {
+    guard case .selector(let selector) = expression.node, selector.range == nil, selector.edges == nil,
+      selector.shift == TimeShift()
+    else {
       throw SyntaxError("expected a series selector", span: expression.span, text: text)
     }
     return selector.allMatchers(span: expression.span)

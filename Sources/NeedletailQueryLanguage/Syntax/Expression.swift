@@ -158,6 +158,24 @@ package struct TimeShift: Sendable, Hashable {
   package init() {}
 }
 
+/// How a selector comes to values at the edges of its window, where there is rarely a sample.
+package enum EdgeRule: String, Sendable, Hashable {
+  /// The last sample before the window stands for its start, and the last one within it for its end.
+  ///
+  /// Says nothing about an instant selector.
+  case anchored
+  /// The samples on either side of an edge are joined by a straight line.
+  case smoothed
+
+  /// The functions that take ranges with it, by name.
+  package var functions: [Function] {
+    switch self {
+    case .anchored: [.changes, .delta, .increase, .rate, .resets]
+    case .smoothed: [.delta, .increase, .rate]
+    }
+  }
+}
+
 /// A selector of series: instant, or with a range.
 package struct VectorSelector: Sendable, Hashable {
   /// The metric's name if it stands before (or as a bare string inside) the braces.
@@ -168,6 +186,8 @@ package struct VectorSelector: Sendable, Hashable {
   package var range: Int64?
   /// How the range was written where it is more than one number; while it hangs on the query `range` is not it.
   package var rangeSyntax: DurationSyntax?
+  /// `anchored` or `smoothed`.
+  package var edges: EdgeRule?
   /// `offset` and `@`.
   package var shift = TimeShift()
 

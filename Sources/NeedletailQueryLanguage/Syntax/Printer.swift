@@ -139,7 +139,8 @@ package enum Printer {
       }
     }
     let braces = parts.isEmpty ? "" : "{\(parts.joined(separator: ", "))}"
-    return head + braces + range(selector.range, selector.rangeSyntax) + shift(selector.shift)
+    let edges = selector.edges.map { " \($0.rawValue)" } ?? ""
+    return head + braces + range(selector.range, selector.rangeSyntax) + edges + shift(selector.shift)
   }
 
   private static func matching(_ binary: BinaryExpression) -> String {

@@ -57,6 +57,12 @@ extension NativeHistogram {
     package var reconciledBounds = false
     /// Whether one side says that it follows a counter reset and the other that it does not.
     package var collidingHints = false
+
+    /// A histogram as it is, or one whose bounds were brought together.
+    package init(histogram: NativeHistogram, reconciledBounds: Bool = false) {
+      self.histogram = histogram
+      self.reconciledBounds = reconciledBounds
+    }
   }
 
   /// The sum with `factor` times the other; nil if one has custom buckets and the other has not.
