@@ -17,6 +17,8 @@ struct StepTests {
     "m * on (a) group_left sum by (a) (m)", "m unless on (b) (m > 30)", "clamp(m, 5, 25)", "irate(m[5m])", "time()",
     "histogram_quantile(0.5, label_replace(m, \"le\", \"$1\", \"b\", \"(.*)\"))", "last_over_time(m[90s])",
     "sum_over_time(h[5m])", "rate(h[5m])", "histogram_quantile(0.9, h)", "h * 2", "avg(h)", "min_over_time(m[31s])",
+    "info(label_replace(m, \"job\", \"$1\", \"a\", \"(.*)\"))",
+    "info(label_replace(m offset 2m, \"job\", \"$1\", \"a\", \"([01])\"), {version=~\"1|2\"})",
   ]
 
   /// Series with gaps, stale markers, resets and NaN, at odd times.
@@ -42,6 +44,14 @@ struct StepTests {
       histogram.positiveBuckets = [2, 3]
       series[LabelSet(["__name__": "h", "a": "\(a)"])] = (0..<20).map {
         MemorySeries.Point(time: Int64($0) * 60_000, value: 0, histogram: histogram.scaled(by: Double($0 + 1)))
+      }
+    }
+    // Two versions of each job, which overlap.
+    for job in 0..<3 {
+      for (version, steps) in [("1", 0..<20), ("2", 17..<40)] {
+        series[LabelSet(["__name__": "target_info", "job": "\(job)", "version": version])] = steps.map {
+          MemorySeries.Point(time: Int64($0) * 30_000 + (version == "1" ? 10_000 : 20_000), value: 1)
+        }
       }
     }
     return MemorySeries(series, tellsAllLabels: tellsAllLabels)

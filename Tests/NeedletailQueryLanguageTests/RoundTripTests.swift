@@ -58,7 +58,7 @@ struct QueryWriter {
   mutating func vector(_ depth: Int) -> String {
     guard depth > 0 else { return selector() + shift() }
     let below = depth - 1
-    switch random.next() % 8 {
+    switch random.next() % 9 {
     case 0: return "\(pick(["rate", "sum_over_time", "last_over_time", "absent_over_time"]))(\(range(below)))"
     case 1: return "\(pick(["abs", "ceil", "timestamp", "sort_desc", "absent"]))(\(vector(below)))"
     case 2: return "quantile_over_time(\(scalar(below)), \(range(below)))"
@@ -67,6 +67,7 @@ struct QueryWriter {
       return chance(50) ? "sum \(grouping) (\(vector(below)))" : "topk(\(scalar(below)), \(vector(below))) \(grouping)"
     case 4: return "(\(vector(below)))"
     case 5: return "-\(vector(below))"
+    case 7: return "info(\(vector(below))\(pick(["", ", {}", ", {a=\"b\"}", ",{__name__!~'x.*', \"h i\"=~\".*\",}"])))"
     case 6:
       let matching =
         (chance(40) ? " \(pick(["on", "ignoring"])) \(labels())" + (chance(40) ? " group_left (q)" : "") : "")

@@ -138,7 +138,7 @@ package enum Printer {
         parts.insert(quoted(name), at: 0)
       }
     }
-    let braces = parts.isEmpty ? "" : "{\(parts.joined(separator: ", "))}"
+    let braces = parts.isEmpty && !head.isEmpty ? "" : "{\(parts.joined(separator: ", "))}"
     return head + braces + range(selector.range, selector.rangeSyntax) + shift(selector.shift)
   }
 
