@@ -77,7 +77,7 @@ struct EdgeTests {
     let points = Self.series(&random)
     let options = QueryOptions(lookback: 1000 + Int64(random.next() % 40_000))
     let range = 1 + Int64(random.next() % 50_000)
-    let engine = QueryEngine(series: MemorySeries([LabelSet(["__name__": "m_total"]): points]))
+    let engine = QueryEngine(series: MemorySeries([LabelSet(["__name__": "m_total"]): points]), limits: .patient)
     let line = LineModel(
       points: points.filter { !StaleMarker.matches($0.value) }.map { ($0.time, $0.value) },
       lookback: options.lookback)

@@ -92,7 +92,7 @@ struct EventTests {
     }
     let up = LabelSet(["__name__": "requests", "service": "a"])
     let points = [MemorySeries.Point(time: 60_000, value: 6)]
-    return QueryEngine(series: MemorySeries([up: points]), events: MemoryEvents(events))
+    return QueryEngine(series: MemorySeries([up: points]), events: MemoryEvents(events), limits: .patient)
   }()
 
   private static func instant(_ query: String) async throws -> [String: Double] {
@@ -151,7 +151,7 @@ struct EventTests {
     let base: Int64 = 1_700_000_000_123_456_000
     let stream = LabelSet(["service": "a"])
     let events = (0..<10).map { MemoryEvents.Event(stream: stream, time: base + Int64($0), text: "\($0)") }
-    let engine = QueryEngine(series: MemorySeries([:]), events: MemoryEvents(events))
+    let engine = QueryEngine(series: MemorySeries([:]), events: MemoryEvents(events), limits: .patient)
     func lines(_ query: String, _ times: Range<Int64>) async throws -> [String] {
       let result = try await engine.range(
         query, dialect: .logQL, tenant: .default, from: times.lowerBound / 1_000_000, to: times.upperBound / 1_000_000,

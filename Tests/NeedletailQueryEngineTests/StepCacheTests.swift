@@ -34,8 +34,8 @@ struct StepCacheTests {
     var random = SeededGenerator(seed: seed)
     let source = StepTests.data(seed: seed)
     let cache = StepCache(bytesMax: 1 << 20)
-    let cached = QueryEngine(series: source, parallelism: Int(seed % 3) + 1, cache: cache)
-    let plain = QueryEngine(series: source)
+    let cached = QueryEngine(series: source, limits: .patient, parallelism: Int(seed % 3) + 1, cache: cache)
+    let plain = QueryEngine(series: source, limits: .patient)
     let labels = source.series.keys.filter { $0["__name__"] == "m" }.sorted { $0.description < $1.description }
     let queries = (0..<4).map { _ in StepTests.queries[Int(random.next() % UInt64(StepTests.queries.count))] }
     for round in 0..<150 {
@@ -70,7 +70,7 @@ struct StepCacheTests {
       let source = StepTests.data(seed: seed)
       var answers: Set<String> = []
       for parallelism in [1, 2, 3, 16] {
-        let engine = QueryEngine(series: source, parallelism: parallelism)
+        let engine = QueryEngine(series: source, limits: .patient, parallelism: parallelism)
         answers.insert(
           Self.text(
             try await engine.range(query, tenant: .default, from: 0, to: 1_300_000, step: 47_000)))
@@ -92,7 +92,7 @@ struct StepCacheTests {
     for seed: UInt64 in 0..<3 {
       var answers: Set<String> = []
       for tellsAll in [false, true] {
-        let engine = QueryEngine(series: StepTests.data(seed: seed, tellsAllLabels: tellsAll))
+        let engine = QueryEngine(series: StepTests.data(seed: seed, tellsAllLabels: tellsAll), limits: .patient)
         do {
           answers.insert(
             Self.text(
@@ -108,7 +108,7 @@ struct StepCacheTests {
   @Test("a question that was asked before reads only what is new, unless it wants all to be read")
   func readsOnlyNew() async throws {
     let source = StepTests.data(seed: 1)
-    let engine = QueryEngine(series: source, cache: StepCache(bytesMax: 1 << 20))
+    let engine = QueryEngine(series: source, limits: .patient, cache: StepCache(bytesMax: 1 << 20))
     func samplesRead(to end: Int64, usesCache: Bool = true) async throws -> Int {
       var options = QueryOptions()
       options.usesCache = usesCache
@@ -157,7 +157,7 @@ struct StepCacheTests {
     for (index, city) in spellings.enumerated() {
       series[LabelSet(["__name__": "m", "city": city])] = [.init(time: 0, value: Double(index))]
     }
-    let engine = QueryEngine(series: MemorySeries(series), cache: StepCache(bytesMax: 1 << 20))
+    let engine = QueryEngine(series: MemorySeries(series), limits: .patient, cache: StepCache(bytesMax: 1 << 20))
     var answers: Set<String> = []
     for city in spellings {
       answers.insert(
@@ -208,7 +208,7 @@ struct StepCacheTests {
   func isBounded() async throws {
     let source = StepTests.data(seed: 2)
     let cache = StepCache(bytesMax: 20_000)
-    let engine = QueryEngine(series: source, cache: cache)
+    let engine = QueryEngine(series: source, limits: .patient, cache: cache)
     func read(_ query: String) async throws -> Int {
       try await engine.range(query, tenant: .default, from: 0, to: 600_000, step: Self.step).statistics.samplesRead
     }

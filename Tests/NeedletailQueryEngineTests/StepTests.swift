@@ -21,6 +21,8 @@ struct StepTests {
     "increase(m[40s] anchored)", "delta(m[3m] anchored @ end())", "changes(m[2m] anchored)", "resets(h[3m] anchored)",
     "rate(h[90s] smoothed)", "increase(h[2m] anchored offset 1m)", "timestamp(m smoothed)",
     "max_over_time(increase(m[1m] smoothed)[5m:1m])",
+    "info(label_replace(m, \"job\", \"$1\", \"a\", \"(.*)\"))",
+    "info(label_replace(m offset 2m, \"job\", \"$1\", \"a\", \"([01])\"), {version=~\"1|2\"})",
   ]
 
   /// Series with gaps, stale markers, resets and NaN, at odd times.
@@ -48,6 +50,14 @@ struct StepTests {
         MemorySeries.Point(time: Int64($0) * 60_000, value: 0, histogram: histogram.scaled(by: Double($0 + 1)))
       }
     }
+    // Two versions of each job, which overlap.
+    for job in 0..<3 {
+      for (version, steps) in [("1", 0..<20), ("2", 17..<40)] {
+        series[LabelSet(["__name__": "target_info", "job": "\(job)", "version": version])] = steps.map {
+          MemorySeries.Point(time: Int64($0) * 30_000 + (version == "1" ? 10_000 : 20_000), value: 1)
+        }
+      }
+    }
     return MemorySeries(series, tellsAllLabels: tellsAllLabels)
   }
 
@@ -68,7 +78,7 @@ struct StepTests {
   @Test("every step yields what an instant query at its time yields", arguments: queries)
   func sameAsInstant(query: String) async throws {
     for seed: UInt64 in 0..<3 {
-      let engine = QueryEngine(series: Self.data(seed: seed))
+      let engine = QueryEngine(series: Self.data(seed: seed), limits: .patient)
       let (start, end, step): (Int64, Int64, Int64) = (0, 1_300_000, 47_000)
       let range = try await engine.range(query, tenant: .default, from: start, to: end, step: step)
       guard case .matrix(let columns) = range.value else {

@@ -58,7 +58,7 @@ struct QueryWriter {
   mutating func vector(_ depth: Int) -> String {
     guard depth > 0 else { return selector() + (chance(15) ? pick([" anchored", " SMOOTHED"]) : "") + shift() }
     let below = depth - 1
-    switch random.next() % 9 {
+    switch random.next() % 10 {
     case 8:
       let edges = shift() + pick([" anchored", " Smoothed"])
       return "\(pick(["rate", "increase", "delta"]))(\(selector())[\(duration())]\(edges))"
@@ -70,6 +70,7 @@ struct QueryWriter {
       return chance(50) ? "sum \(grouping) (\(vector(below)))" : "topk(\(scalar(below)), \(vector(below))) \(grouping)"
     case 4: return "(\(vector(below)))"
     case 5: return "-\(vector(below))"
+    case 7: return "info(\(vector(below))\(pick(["", ", {}", ", {a=\"b\"}", ",{__name__!~'x.*', \"h i\"=~\".*\",}"])))"
     case 6:
       let matching =
         (chance(40) ? " \(pick(["on", "ignoring"])) \(labels())" + (chance(40) ? " group_left (q)" : "") : "")

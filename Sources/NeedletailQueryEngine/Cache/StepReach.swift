@@ -41,6 +41,11 @@ struct StepReach: Hashable, Sendable {
     case .call(let call):
       // These are about the whole query.
       if [.queryStart, .queryEnd, .queryRange, .queryStep].contains(call.function) { return false }
+      if call.function == .info {
+        guard let argument = call.arguments.first, add(argument, options, to: &reach) else { return false }
+        let shift = argument.firstShift ?? TimeShift()
+        return shift.anchor == nil && widen(&reach, -(shift.offset ?? 0), back: options.lookback)
+      }
     case .aggregation(let aggregation):
       switch aggregation.operation {
       // Which series these pick hangs on which others there are at other steps.

@@ -297,7 +297,8 @@ extension Aggregation {
     switch expression.withoutSigns.node {
     case .selector: return grouping.labels
     case .call(let call):
-      // Series of several names could become one without it.
+      // Series of several names could become one without it. Those of one name that only their type tells apart all
+      // count: the labels that would show that they collide are not asked for.
       guard let argument = call.arguments.first(where: { $0.type == .range }), argument.isOfOneName else { return nil }
       return grouping.labels + [LabelSet.nameLabel]
     default: return nil

@@ -53,11 +53,11 @@ extension Evaluation {
 
   /// For each step the newest sample within the lookback, unless that is a stale marker.
   ///
-  /// With `wantsTimes` the value is the time of the sample in seconds.
+  /// With `.time` the value is the time of the sample in seconds, with `.timeOfNumber` only where that is no histogram.
   func instantSelector(
-    _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, wantsTimes: Bool
+    _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, yields: SelectorYield
   ) async throws -> VectorGrid {
-    if selector.edges == .smoothed, !wantsTimes {
+    if selector.edges == .smoothed, yields == .sample {
       return try await smoothedSelector(selector, span: span, steps, hints: hints)
     }
     let times = referenceTimes(selector.shift, steps)
@@ -70,7 +70,7 @@ extension Evaluation {
       while let chunk = try await evaluation.nextChunk(cursor, tally) {
         try tally.reserve(rows: chunk.count, steps)
         let before = grid.count
-        evaluation.addNewest(of: chunk, at: times, wantsTimes: wantsTimes, to: &grid)
+        evaluation.addNewest(of: chunk, at: times, yields: yields, to: &grid)
         tally.giveBack(rows: chunk.count - (grid.count - before), steps)
       }
       return Portion(grid: grid)
@@ -78,7 +78,7 @@ extension Evaluation {
   }
 
   /// Adds a row for each series of a chunk that has a value at one of the times.
-  private func addNewest(of chunk: SeriesColumns, at times: [Int64], wantsTimes: Bool, to grid: inout VectorGrid) {
+  private func addNewest(of chunk: SeriesColumns, at times: [Int64], yields: SelectorYield, to grid: inout VectorGrid) {
     let lookback = options.lookback
     var histogram = 0
     for series in 0..<chunk.count {
@@ -101,13 +101,13 @@ extension Evaluation {
         if let newestHistogram {
           let value = chunk.histograms[newestHistogram]
           guard !value.isStale else { continue }
-          if wantsTimes {
+          if yields == .time {
             grid.set(row, step, Double(chunk.timestamps[index]) / 1000)
           } else {
             grid.set(row, step, value)
           }
         } else if !StaleMarker.matches(chunk.values[index]) {
-          grid.set(row, step, wantsTimes ? Double(chunk.timestamps[index]) / 1000 : chunk.values[index])
+          grid.set(row, step, yields == .sample ? chunk.values[index] : Double(chunk.timestamps[index]) / 1000)
         }
       }
       while histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] < end { histogram += 1 }
@@ -168,6 +168,16 @@ extension Evaluation {
     for step in values.indices { grid.set(row, step, values[step]) }
     return RangeReader(self, windows: windows, grid: grid, steps: inner)
   }
+}
+
+/// What becomes of the samples that an instant selector finds.
+enum SelectorYield: Sendable {
+  /// Themselves.
+  case sample
+  /// Their times.
+  case time
+  /// The times of numbers, histograms themselves.
+  case timeOfNumber
 }
 
 extension Int64 {

@@ -132,7 +132,7 @@ final class Evaluation {
     let grid: VectorGrid
     switch expression.node {
     case .selector(let selector):
-      grid = try await instantSelector(selector, span: expression.span, steps, hints: hints, wantsTimes: false)
+      grid = try await instantSelector(selector, span: expression.span, steps, hints: hints, yields: .sample)
     case .parenthesized(let inner), .positive(let inner): return try await vector(inner, steps, hints: hints)
     case .negation(let inner):
       var inner = try await vector(inner, steps)

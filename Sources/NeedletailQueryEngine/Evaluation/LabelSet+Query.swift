@@ -4,30 +4,75 @@ import NeedletailTelemetry
 
 extension LabelSet {
   private static let nameBytes = Array(LabelSet.nameLabel.utf8)
+  /// The labels that say of what type and unit a metric is; they go wherever its name goes.
+  private static let typeBytes = Array("__type__".utf8)
+  private static let unitBytes = Array("__unit__".utf8)
 
-  /// The labels without the metric's name.
+  /// The labels without the metric's name, type and unit.
   var withoutName: LabelSet { splitName().rest }
 
-  /// The bytes of the metric's name, none where there is none, and the labels without it.
-  ///
-  /// Two copies at most, as it is done for every series of a query.
-  func splitName() -> (name: ArraySlice<UInt8>, rest: LabelSet) {
-    let found: (label: Range<Int>, name: Range<Int>)? = withUnsafeBytes { bytes in
+  /// Where the labels stand that describe the metric.
+  private struct Descriptors {
+    var name = 0..<0
+    /// The first of them, and those that stand right behind it.
+    var first = 0..<0
+    /// The rest, where other labels stand between.
+    var others: [Range<Int>] = []
+    var hasType = false
+
+    mutating func add(_ label: Range<Int>) {
+      if first.isEmpty {
+        first = label
+      } else if others.isEmpty, label.lowerBound == first.upperBound {
+        first = first.lowerBound..<label.upperBound
+      } else {
+        others.append(label)
+      }
+    }
+  }
+
+  private func descriptors() -> Descriptors {
+    withUnsafeBytes { bytes in
+      var result = Descriptors()
       var reader = ByteReader(bytes)
       while !reader.isAtEnd {
         let start = reader.offset
-        guard let name = try? reader.readPrefixed(), let value = try? reader.readPrefixed() else { return nil }
-        let isName = Self.nameBytes.withUnsafeBytes { name.hasSameBytes(as: $0) }
-        if isName { return (start..<reader.offset, (reader.offset - value.count)..<reader.offset) }
+        // Labels are sorted: none of these stands behind one that begins with a small letter, as most do.
+        guard let name = try? reader.readPrefixed(), let first = name.first, first <= UInt8(ascii: "_"),
+          let value = try? reader.readPrefixed()
+        else { return result }
+        guard name.count == Self.nameBytes.count else { continue }
+        if Self.nameBytes.withUnsafeBytes({ name.hasSameBytes(as: $0) }) {
+          result.name = (reader.offset - value.count)..<reader.offset
+          result.add(start..<reader.offset)
+        } else if Self.typeBytes.withUnsafeBytes({ name.hasSameBytes(as: $0) })
+          || Self.unitBytes.withUnsafeBytes({ name.hasSameBytes(as: $0) })
+        {
+          result.hasType = true
+          result.add(start..<reader.offset)
+        }
       }
-      return nil
+      return result
     }
-    guard let found else { return ([], self) }
+  }
+
+  /// The bytes of the metric's name, none where there is none, the labels without it and without the metric's type and
+  /// unit, and whether there was one of these two.
+  ///
+  /// Two copies at most, as it is done for every series of a query.
+  func splitName() -> (name: ArraySlice<UInt8>, rest: LabelSet, hadType: Bool) {
+    let found = descriptors()
+    guard !found.first.isEmpty else { return ([], self, false) }
     var rest: [UInt8] = []
-    rest.reserveCapacity(canonicalBytes.count - found.label.count)
-    rest += canonicalBytes[..<found.label.lowerBound]
-    rest += canonicalBytes[found.label.upperBound...]
-    return (canonicalBytes[found.name], LabelSet(canonicalBytes: rest))
+    rest.reserveCapacity(canonicalBytes.count - found.first.count)
+    rest += canonicalBytes[..<found.first.lowerBound]
+    var next = found.first.upperBound
+    for label in found.others {
+      rest += canonicalBytes[next..<label.lowerBound]
+      next = label.upperBound
+    }
+    rest += canonicalBytes[next...]
+    return (canonicalBytes[found.name], LabelSet(canonicalBytes: rest), found.hasType)
   }
 
   /// Only the labels of these names, given as bytes.

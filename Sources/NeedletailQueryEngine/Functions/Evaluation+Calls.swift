@@ -34,6 +34,7 @@ extension Evaluation {
       return sorted(try await vector(arguments[0], steps), by: names, ascending: function == .sortByLabel)
     case .labelReplace: return try await labelReplace(arguments, steps)
     case .labelJoin: return try await labelJoin(arguments, steps)
+    case .info: return try await info(arguments, steps)
     case .histogramQuantile: return try await histogramQuantile(arguments, steps)
     case .histogramQuantiles: return try await histogramQuantiles(arguments, steps)
     case .histogramFraction: return try await histogramFraction(arguments, steps)
@@ -128,7 +129,7 @@ extension Evaluation {
     var grid: VectorGrid
     if case .selector(let selector) = argument.withoutParentheses.node {
       grid = try await instantSelector(
-        selector, span: argument.span, steps, hints: SelectionHints(function: "timestamp"), wantsTimes: true)
+        selector, span: argument.span, steps, hints: SelectionHints(function: "timestamp"), yields: .time)
     } else {
       grid = try await vector(argument, steps)
       for row in 0..<grid.count {

@@ -20,7 +20,7 @@ extension Evaluation {
     let reader = try await ranges(argument, steps, hints: SelectionHints(function: function.rawValue, labels: labels))
     let task = RangeTask(
       function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName,
-      edges: argument.edgeRule)
+      edges: argument.edgeRule, tellsAllLabels: labels == nil)
     let found: Portion
     if let cursor = reader.cursor {
       let windows = reader.windows
@@ -33,8 +33,8 @@ extension Evaluation {
     }
     var grid = found.grid
     if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
-    // Series of one name that differ go on to differ without it.
-    if !keepsName, found.names.areSeveral { try grid.mergeEqualRows() }
+    // Series of one name that differ go on to differ without it, unless they differ in the metric's type.
+    if !keepsName, found.names.mayMerge { try grid.mergeEqualRows() }
     return grid
   }
 
@@ -48,6 +48,8 @@ extension Evaluation {
     let keepsName: Bool
     /// How the edges of windows are found; nil where samples within them are all that counts.
     let edges: EdgeRule?
+    /// Whether series that are told alike are alike.
+    let tellsAllLabels: Bool
   }
 
   /// Makes a row of each series that a reader finds.
@@ -70,8 +72,9 @@ extension Evaluation {
     var samples = RangeSamples()
     while let labels = try reader.next(&samples) {
       if looksForFalls { samples.findFalls() }
-      let (name, rest) = labels.splitName()
+      let (name, rest, hadType) = labels.splitName()
       portion.names.see(name)
+      if hadType, task.tellsAllLabels { portion.names.seeType() }
       kernel.beginSeries()
       try tally.reserve(rows: 1, task.steps)
       let row = portion.grid.addRow(task.keepsName ? labels : rest)
@@ -180,6 +183,10 @@ struct MetricNames: Sendable {
   private var bytes: [UInt8]?
   /// Whether there was more than one.
   private(set) var areSeveral = false
+  /// Whether there was a type or unit, which goes with the name.
+  private(set) var hadType = false
+  /// Whether series may be alike without what goes with the name.
+  var mayMerge: Bool { areSeveral || hadType }
   /// Whether the last one lacks the endings that counters have.
   private(set) var lastIsNoCounter = false
 
@@ -194,11 +201,15 @@ struct MetricNames: Sendable {
     lastIsNoCounter = !name.isEmpty && !Self.endings.contains { name.suffix($0.count).elementsEqual($0) }
   }
 
+  /// Notes that a series had a type or unit.
+  mutating func seeType() { hadType = true }
+
   /// Goes on with the names of more series.
   mutating func append(_ others: MetricNames) {
     guard let last = others.bytes else { return }
     see(last[...])
     if others.areSeveral { areSeveral = true }
+    if others.hadType { hadType = true }
   }
 
   private static let endings = ["_total", "_sum", "_count", "_bucket"].map { Array($0.utf8) }

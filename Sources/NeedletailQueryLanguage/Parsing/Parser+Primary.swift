@@ -71,11 +71,14 @@ extension Parser {
     return Grouping(isWithout: isWithout, labels: try labelList(in: "grouping"))
   }
 
-  private mutating func argumentList(in context: String) throws(SyntaxError) -> ([Expression], SourceSpan) {
+  /// Reads `(...)`; the argument at `matchersAt`, which is none by default, may be nothing but label matchers.
+  private mutating func argumentList(
+    in context: String, matchersAt place: Int? = nil
+  ) throws(SyntaxError) -> ([Expression], SourceSpan) {
     try expect(.leftParenthesis, in: context)
     var arguments: [Expression] = []
     while current.kind != .rightParenthesis {
-      arguments.append(try expression(above: 0))
+      arguments.append(arguments.count == place ? try labelSelector(in: context) : try expression(above: 0))
       guard accept(.comma) else { break }
       guard current.kind != .rightParenthesis else {
         throw failure("trailing commas not allowed in function call arguments", at: current.span)
@@ -94,7 +97,8 @@ extension Parser {
     guard let function = Function(rawValue: name.text) else {
       throw failure("unknown function with name \"\(name.text)\"", at: name.span)
     }
-    let (arguments, closing) = try argumentList(in: "call to function \"\(name.text)\"")
+    let (arguments, closing) = try argumentList(
+      in: "call to function \"\(name.text)\"", matchersAt: function == .info ? 1 : nil)
     try check(arguments, of: function, at: name.span.union(closing))
     var node = Call(function: function, arguments: arguments)
     let overEvents = arguments.contains { $0.isEventRange }

@@ -27,6 +27,22 @@ extension Parser {
     return expression
   }
 
+  /// Reads `{...}` where it is no selector of its own: conditions on labels, perhaps none, and no metric's name.
+  mutating func labelSelector(in context: String) throws(SyntaxError) -> Expression {
+    let start = current.span
+    guard current.kind == .leftBrace else {
+      throw unexpected(in: context, expected: "label matchers in braces")
+    }
+    var name: String?
+    let matchers = try self.matchers(name: &name)
+    if let name {
+      throw failure(
+        "expected label matchers only in \(context), found the metric name \"\(name)\"",
+        at: SourceSpan(start: start.start, end: tokens[index - 1].span.end))
+    }
+    return try make(.selector(VectorSelector(name: nil, matchers: matchers)), from: start.start)
+  }
+
   private func selectsSomething(_ matchers: [MatcherSyntax]) -> Bool {
     matchers.contains { matcher in
       guard let compiled = try? LabelMatcher(matcher) else { return true }

@@ -131,6 +131,14 @@ package struct MatcherSyntax: Sendable, Hashable {
   package var value: String
   /// Where it stands.
   package var span: SourceSpan
+
+  /// A condition.
+  package init(name: String, operation: Operation, value: String, span: SourceSpan) {
+    self.name = name
+    self.operation = operation
+    self.value = value
+    self.span = span
+  }
 }
 
 /// The time to which `@` fixes a selector.
@@ -190,6 +198,12 @@ package struct VectorSelector: Sendable, Hashable {
   package var edges: EdgeRule?
   /// `offset` and `@`.
   package var shift = TimeShift()
+
+  /// An instant selector.
+  package init(name: String?, matchers: [MatcherSyntax]) {
+    self.name = name
+    self.matchers = matchers
+  }
 
   /// All conditions, the metric's name included.
   package func allMatchers(span: SourceSpan) -> [MatcherSyntax] {

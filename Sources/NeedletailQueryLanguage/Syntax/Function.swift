@@ -3,7 +3,8 @@
 /// A function of the query language.
 package enum Function: String, Sendable, Hashable, CaseIterable {
   case abs, absent, acos, acosh, asin, asinh, atan, atanh, ceil, changes, clamp, cos, cosh, deg, delta, deriv, exp
-  case floor, hour, idelta, increase, irate, ln, log10, log2, minute, month, pi, rad, rate, resets, round, scalar, sgn
+  case floor, hour, idelta, increase, info, irate, ln, log10, log2, minute, month, pi, rad, rate, resets, round, scalar,
+    sgn
   case sin, sinh, sort, sqrt, tan, tanh, time, timestamp, vector, year
   case maxOf = "max_of"
   case minOf = "min_of"
@@ -73,6 +74,7 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
     case .clamp: Signature(parameters: [.vector, .scalar, .scalar])
     case .clampMax, .clampMin: Signature(parameters: [.vector, .scalar])
     case .vector: Signature(parameters: [.scalar])
+    case .info: Signature(parameters: [.vector, .vector], optional: 1)
     case .histogramQuantile: Signature(parameters: [.scalar, .vector])
     case .histogramQuantiles: Signature(parameters: [.vector, .string, .scalar], isVariadic: true)
     case .histogramFraction: Signature(parameters: [.scalar, .scalar, .vector])

@@ -138,7 +138,7 @@ package enum Printer {
         parts.insert(quoted(name), at: 0)
       }
     }
-    let braces = parts.isEmpty ? "" : "{\(parts.joined(separator: ", "))}"
+    let braces = parts.isEmpty && !head.isEmpty ? "" : "{\(parts.joined(separator: ", "))}"
     let edges = selector.edges.map { " \($0.rawValue)" } ?? ""
     return head + braces + range(selector.range, selector.rangeSyntax) + edges + shift(selector.shift)
   }

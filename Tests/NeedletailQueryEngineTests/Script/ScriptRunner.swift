@@ -6,7 +6,7 @@ import NeedletailTelemetry
 enum ScriptRunner {
   /// What is wrong with an evaluation's outcome; nil if nothing is.
   static func run(_ evaluation: ScriptEvaluation) async -> String? {
-    let engine = QueryEngine(series: MemorySeries(evaluation.data))
+    let engine = QueryEngine(series: MemorySeries(evaluation.data), limits: .patient)
     let result: QueryResult
     do {
       switch evaluation.time {
