@@ -122,7 +122,7 @@ package final class DataFolder: Sendable {
     let folders: Int
     var remark = opening.remark
     do throws(FileError) {
-      if opening.isAlone, let words = try Self.setAside(parts, beside: listed, in: path) {
+      if let words = try Self.setAside(parts, beside: listed, in: path) {
         remark = [remark, words].compactMap { $0 }.joined(separator: "; ")
       }
       folders = try parts.removeLeftovers(keeping: listed)
@@ -137,8 +137,10 @@ package final class DataFolder: Sendable {
       openStore: openCatalog, lock: lock, leftoverParts: folders, remark: remark)
   }
 
-  /// Moves parts that were committed once to `quarantine/`, of which the catalog does not know: where there is no second copy
-  /// of it, it may be older than they are.
+  /// Moves parts that have a header to `quarantine/`, of which the catalog does not know.
+  ///
+  /// Mostly a crash came within the few milliseconds around a commit, and what they hold is elsewhere too. But the catalog
+  /// may also be an old one that somebody put back, or have lost its end, and then they are the only copy.
   private static func setAside(
     _ parts: PartsFolder, beside listed: Set<PartID>, in path: String
   ) throws(FileError) -> String? {

@@ -150,8 +150,38 @@ import Testing
         let error = #expect(throws: DataFolderError.self) { try folder.start() }
         #expect("\(try #require(error))".contains("the file identity says"), "\(String(describing: error))")
         #expect(try TestFolder.files.list(folder.path + "/parts").count == 3)
+        // Nor does a repair say which of them is right.
+        #expect(try folder.repair().steps.isEmpty)
+        for name in names { try TestFolder.files.remove(folder.path + "/" + name) }
         try folder.repair()
         #expect(try folder.start().numbers == TestFolder.everything)
+      }
+    }
+  }
+
+  @Test("Old copies of both, put back, cost no part: a verification names what they do not list, and it is set aside")
+  func putBack() async throws {
+    for repairs in [false, true] {
+      try await withFolder(.closed) { folder, _ in
+        do {
+          let catalog = try SQLiteCatalog(path: folder.path + "/catalog.sqlite")
+          var content = try catalog.content()
+          let last = try #require(content.parts.keys.max())
+          content.parts[last] = nil
+          content.changes -= 2
+          try catalog.replace(with: content)
+          try CatalogMirror(folder: folder.path, fileSystem: TestFolder.files).write(content)
+        }
+        let name = try #require(try TestFolder.files.list(folder.path + "/parts").map(\.name).max())
+        #expect(try folder.verify().damages.map(\.path) == ["parts/" + name])
+        if repairs {
+          #expect(try folder.repair().steps.count == 1)
+        } else {
+          #expect(try folder.start().remark?.contains(name) == true)
+        }
+        #expect(try folder.verify().damages.isEmpty)
+        #expect(try folder.survey().quarantined == [name])
+        #expect(try folder.start().remark == nil)
       }
     }
   }

@@ -98,6 +98,21 @@ struct ServerDamageTests {
     try file.close()
   }
 
+  /// Takes note of what the log lost.
+  private func repair(_ folder: TemporaryFolder) throws {
+    let files = PosixFileSystem()
+    let inspector = StorageInspector(
+      folder.path + "/data", on: files, isInUse: false,
+      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(reading: path) })
+    let survey = try inspector.survey()
+    let plan = StorageRepairPlan(
+      survey, try inspector.verify(survey, check: { _, _ in nil }), freshID: "", removesLeftovers: false)
+    #expect(plan.steps.count == 2 && "\(plan.steps)".contains("answers do not say so any more"), "\(plan.steps)")
+    try StorageRepair(folder.path + "/data", on: files) { path throws(CatalogError) in
+      try SQLiteCatalog(path: path)
+    }.run(plan)
+  }
+
   @Test(
     "says in every answer that records of the log are lost, also after a flush and a start, until a repair takes note")
   func damagedLog() async throws {
@@ -130,17 +145,7 @@ struct ServerDamageTests {
         #expect(try await server.request("POST", "/needletail/v1/admin/flush").status == 200)
       }
     }
-    let files = PosixFileSystem()
-    let inspector = StorageInspector(
-      folder.path + "/data", on: files, isInUse: false,
-      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(reading: path) })
-    let survey = try inspector.survey()
-    let plan = StorageRepairPlan(
-      survey, try inspector.verify(survey, check: { _, _ in nil }), freshID: "", removesLeftovers: false)
-    #expect(plan.steps.count == 2 && "\(plan.steps)".contains("answers do not say so any more"), "\(plan.steps)")
-    try StorageRepair(folder.path + "/data", on: files) { path throws(CatalogError) in
-      try SQLiteCatalog(path: path)
-    }.run(plan)
+    try repair(folder)
     try await RunningServer.run(folder: folder) { server async throws -> Void in
       #expect(try await ask(server).allSatisfy(\.warnings.isEmpty))
     }

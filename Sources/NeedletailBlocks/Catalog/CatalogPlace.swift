@@ -11,8 +11,6 @@ struct OpenedCatalog {
   var content: CatalogContent
   /// What was wrong with one of its copies, and is set right.
   var remark: String?
-  /// Whether there was no whole second copy to hold it against: it may be older than what lies around it.
-  var isAlone: Bool
 }
 
 /// The catalog's files in a data folder.
@@ -54,8 +52,6 @@ struct CatalogPlace {
     // One that is gone is not made before it is known that nothing else has it.
     if isThere || (reading == .missing && !hasLoneLog) { (store, database) = try openDatabase(beside: reading) }
     let verdict = CatalogVerdict(database: database, mirror: reading, identity: identity)
-    var isAlone = true
-    if case .content = reading { isAlone = false }
     switch verdict {
     case .database(let content, let isMirrored, let damage):
       guard let store else { throw loneLog }
@@ -63,14 +59,14 @@ struct CatalogPlace {
       if damage != nil { try setMirrorAside() }
       let catalog = MirroredCatalog(store, mirror: mirror, content: content, isMirrored: isMirrored)
       let remark = damage.map { "\(mirror.path): \($0); it is written anew from \(Self.fileName)" }
-      return OpenedCatalog(catalog: catalog, content: content, remark: remark, isAlone: isAlone)
+      return OpenedCatalog(catalog: catalog, content: content, remark: remark)
     case .mirror(let content, let reason):
       try checkLayout(content)
       // Closed before its files go: SQLite takes what lies under their names for its own.
       store = nil
       let remark = "\(path) is made anew from \(CatalogMirror.fileName), which has all of it: \(reason)"
       let catalog = try remake(content, keepsOld: isThere || hasLoneLog)
-      return OpenedCatalog(catalog: catalog, content: content, remark: remark, isAlone: false)
+      return OpenedCatalog(catalog: catalog, content: content, remark: remark)
     case .none: throw loneLog
     case .lost, .unclear, .otherVersion: throw Self.refusal(verdict, folder)
     }

@@ -68,7 +68,7 @@ package struct StorageRepair {
       try setAside(PartDeletionsFile.fileName, from: folder)
       try PartDeletionsFile(fileSystem: fileSystem, folder: path + "/" + folder)
         .write(noted, of: id)
-    case .quarantinePart(let id, _):
+    case .quarantinePart(let id, _), .setAside(let id):
       try setAside(id.folderName, from: "parts")
     case .quarantineLog(let segments):
       for segment in segments { try setAside(segment.fileName, from: "log") }

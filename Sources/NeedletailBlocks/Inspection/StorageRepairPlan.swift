@@ -15,6 +15,8 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
   case quarantineLog(segments: [LogSegmentID])
   /// Losses of the log that a start noted are known to whoever repairs: answers need not tell of them any more.
   case forgetLosses([LogDamage])
+  /// A part that the catalog does not list, and that was committed or nearly, is moved to `quarantine/`.
+  case setAside(PartID)
   /// A file with records that an engine did not take is moved to `quarantine/`.
   case quarantineRefused(name: String)
   /// What no catalog lists is removed.
@@ -39,6 +41,9 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
       "log/: move its " + Counted.text(segments.count, "file") + " to quarantine/"
     case .forgetLosses(let damages):
       "take note that " + damages.compactMap(\.loss).joined(separator: "; ") + ": answers do not say so any more"
+    case .setAside(let id):
+      "parts/\(id), which the catalog does not list and which has a header: move it to quarantine/. It may be the only copy of "
+        + "what it holds if the catalog is an old one"
     case .quarantineRefused(let name):
       "log/\(name), records that could not be taken in: move it to quarantine/"
     case .removeLeftover(let name): "parts/\(name): remove it, no catalog lists it"
@@ -61,6 +66,11 @@ package struct StorageRepairPlan: Sendable, Equatable {
   ) {
     if survey.isOfOtherVersion {
       remarks.append("this version of the program repairs nothing here: \(survey.catalogProblem ?? "")")
+      return
+    }
+    guard !survey.isUnclear else {
+      remarks.append(
+        "\(survey.catalogProblem ?? ""): put the right one back, or move the wrong one away, and repair again then")
       return
     }
     // Before all that changes the catalog.
@@ -172,6 +182,7 @@ package struct StorageRepairPlan: Sendable, Equatable {
       }
       return
     }
+    for id in survey.unlisted { steps.append(.setAside(id)) }
     for name in survey.leftovers where removesLeftovers { steps.append(.removeLeftover(name: name)) }
     if !removesLeftovers, !survey.leftovers.isEmpty {
       remarks.append(

@@ -23,7 +23,11 @@ package struct StorageSurvey: Sendable {
   package var deletions: [PartID: Set<[UInt8]>] = [:]
   /// Parts whose file of deletions is damaged.
   package var damagedDeletions: [PartID] = []
-  /// Names in `parts/` that no catalog lists.
+  /// Those parts that the catalog does not list and that have a header all the same: they were committed, or nearly.
+  package var unlisted: [PartID] = []
+  /// Whether which copy of the catalog counts is for somebody else to say; then a repair does nothing.
+  package var isUnclear = false
+  /// Names in `parts/` that no catalog lists, but for `unlisted`.
   package var leftovers: [String] = []
   /// The log.
   package var log = LogSurvey()
@@ -99,7 +103,8 @@ package struct StorageInspector {
       ]
       take(content, into: &survey)
     case .none: survey.catalogProblem = "there is no \(CatalogPlace.fileName)"
-    case .lost(let words), .unclear(let words): survey.catalogProblem = words
+    case .lost(let words): survey.catalogProblem = words
+    case .unclear(let words): (survey.catalogProblem, survey.isUnclear) = (words, true)
     case .otherVersion(let words): (survey.catalogProblem, survey.isOfOtherVersion) = (words, true)
     }
   }
@@ -132,6 +137,10 @@ package struct StorageInspector {
       if let id, listed.contains(id) { continue }
       if survey.catalogProblem != nil, let id, case .success(let header) = try scrub.header(of: id) {
         survey.parts.append(try scrub.record(header))
+      } else if let id, try fileSystem.status(path + "/parts/" + name + "/" + PartHeader.fileName) != nil,
+        survey.catalogProblem == nil
+      {
+        survey.unlisted.append(id)
       } else {
         survey.leftovers.append(name)
       }

@@ -29,6 +29,13 @@ extension StorageInspector {
       result.damages.append(StorageDamage(path: CatalogPlace.fileName, reason: problem))
     }
     result.damages += survey.catalogDamages
+    // Of a folder in use it may have been committed meanwhile.
+    for id in survey.unlisted where !isInUse {
+      result.damages.append(
+        StorageDamage(
+          path: "parts/\(id.folderName)",
+          reason: "the catalog does not list it, and it has a header: the next start moves it to \(Quarantine.name)/"))
+    }
     if !survey.hasIdentityFile, try fileSystem.status(path + "/" + FolderIdentity.fileName) != nil {
       result.damages.append(
         StorageDamage(path: FolderIdentity.fileName, reason: "it is damaged, or belongs to another folder"))

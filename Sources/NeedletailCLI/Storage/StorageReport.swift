@@ -62,7 +62,8 @@ struct StorageReport {
     for damage in survey.catalogDamages { lines.append(Self.line("damage", damage.description)) }
     lines += logLines()
     for (title, names) in [
-      ("not listed", survey.leftovers.map { "parts/" + $0 }), ("quarantine", survey.quarantined),
+      ("not listed", (survey.unlisted.map(\.folderName) + survey.leftovers).map { "parts/" + $0 }),
+      ("quarantine", survey.quarantined),
       ("snapshots", survey.snapshots), ("not of the log", survey.log.others.map { "log/" + $0 }),
     ] where !names.isEmpty {
       lines.append(Self.line(title, names.joined(separator: ", ")))
@@ -154,7 +155,8 @@ struct StorageReport {
       "catalogProblem": survey.catalogProblem.map { .string($0) } ?? .null,
       "catalogDamages": Self.strings(survey.catalogDamages.map(\.description)), "parts": .array(parts),
       "log": .array(segments), "logDamages": .array(survey.log.damages.map(Self.json)),
-      "notedDamages": .array(survey.notedDamages.map(Self.json)), "notListed": Self.strings(survey.leftovers),
+      "notedDamages": .array(survey.notedDamages.map(Self.json)),
+      "notListed": Self.strings(survey.unlisted.map(\.folderName) + survey.leftovers),
       "quarantine": Self.strings(survey.quarantined), "snapshots": Self.strings(survey.snapshots),
     ])
   }

@@ -51,7 +51,12 @@ extension ConnectionContext {
 
   /// Whether the connection takes an answer of so many bytes in one write with its head, without a wait: what was
   /// answered before was read, and it is one piece.
-  private func goesAtOnce(_ length: Int) -> Bool { length <= ResponseBody.pieceBytes && channel.isWritable }
+  ///
+  /// Of HTTP/2 that is not known: a stream is writable for as long as nothing of it waits here, whatever the client takes.
+  private func goesAtOnce(_ length: Int) -> Bool {
+    let isStream = channel.parent?.parent != nil
+    return !isStream && length <= ResponseBody.pieceBytes && channel.isWritable
+  }
 
   /// The response, whose body gives the places back once it is written.
   ///

@@ -128,7 +128,8 @@ struct QueryService: Sendable {
     var limits = engine.limits
     limits.samples = min(limits.samples, Self.inPlaceSamplesMax)
     limits.series = min(limits.series, Self.inPlaceSeriesMax)
-    return QueryEngine(series: series, events: nil, limits: limits, parallelism: 1, cache: cache)
+    return QueryEngine(
+      series: series, events: nil, limits: limits, parallelism: 1, cache: cache, losses: losses)
   }
 
   private static func queryError(_ error: any Error) -> QueryError {

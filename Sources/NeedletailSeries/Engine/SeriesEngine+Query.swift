@@ -138,9 +138,12 @@ extension SeriesEngine {
       for source in snapshot.sources {
         if Task.isCancelled { throw .cancelled }
         switch source {
+        // There are no more names and values than series have labels: where many stand, nothing waits behind the list.
         case .head(let head):
+          try SeriesSnapshot.pass(head.withStorage { $0.activeCount })
           if let view = HeadIndexView(head, of: tenant) { fromIndex(view) { found.add($0) } }
-        case .part(_, let index):
+        case .part(let part, let index):
+          try SeriesSnapshot.pass(Int(clamping: part.record.summary.groups))
           if let view = index.view(of: tenant) { fromIndex(view) { found.add($0) } }
           if let damage = index.takeDamage() { snapshot.note(damage) }
         }

@@ -39,7 +39,7 @@ struct SeriesSnapshot: Sendable {
 
   /// Stops a query that is to look at some more series where nobody waits for it any more, or where it runs that is too
   /// much.
-  fileprivate static func pass(_ series: Int) throws(SeriesQueryError) {
+  static func pass(_ series: Int) throws(SeriesQueryError) {
     if Task.isCancelled { throw .cancelled }
     if let run = InMemoryRun.current, !run.mayLook(at: series) { throw .cancelled }
   }
