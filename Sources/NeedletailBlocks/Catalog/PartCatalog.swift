@@ -1,7 +1,7 @@
 // The catalog is the one truth on which parts exist, and its transaction the only commit point of the data folder: what
 // a flush, a merge or a retention pass did is either all there or not at all. Everything else on disk (part folders,
-// log files) is only a candidate until the catalog says so, and is removed at the next start when it does not. So it
-// stands there twice, each with a checksum over all of it: in SQLite, and in a mirror (MirroredCatalog).
+// log files) is only a candidate until the catalog says so, and is removed at the next start when it does not, or set
+// aside where it is a part with a header. So it stands there twice, each with a checksum over all of it: in SQLite, and in a mirror (MirroredCatalog).
 
 /// A catalog that cannot do what was asked; after a change it is unknown whether it was made.
 package struct CatalogError: Error, Sendable, Equatable, CustomStringConvertible {

@@ -1,7 +1,7 @@
 // The folder `parts/`: one sub-folder per part, named by its number. A part comes to be in this order: files and header
 // written and synced, what is deleted of it noted, the header named, folder synced, `parts/` synced, and only then the
-// catalog's transaction. A crash anywhere before leaves a folder that the catalog does not list; it is removed at the
-// next start.
+// catalog's transaction. A crash anywhere before leaves a folder that the catalog does not list; the next
+// start removes it, or sets it aside where its header is named.
 //
 // A folder that has lost its catalog is repaired from the headers, and what is deleted must not come back by that. So a
 // deletion sees to it that no header is left of a part that holds what it names and does not have it noted: not of one
