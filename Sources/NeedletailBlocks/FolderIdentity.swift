@@ -1,6 +1,6 @@
-// Who a data folder is, in a file beside the catalog. The log's checksums are seeded with the identity, so that a folder
-// which has lost its catalog could otherwise not read what was acknowledged last. It is also the witness of whose folder
-// this is: a catalog of another one is refused (CatalogVerdict). Where there is no whole file a start writes it.
+// Who a data folder is, in a file beside the catalog. The log's checksums are seeded with the identity, so that a
+// folder which has lost its catalog could otherwise not read what was acknowledged last. It is also the witness of whose
+// folder this is: a catalog of another one is refused (CatalogVerdict). Where there is no whole file a start writes it.
 
 import NeedletailEnvironment
 
