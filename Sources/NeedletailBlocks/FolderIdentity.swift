@@ -17,6 +17,12 @@ package struct FolderIdentity: Hashable, Sendable {
     self.slotCount = slotCount
   }
 
+  /// A new one.
+  init(random: any RandomSource, slotCount: Int) {
+    id = PartID(random.next()).folderName + PartID(random.next()).folderName
+    self.slotCount = slotCount
+  }
+
   static let fileName = "identity"
   private static let bytesMax = 4096
   private static let title = "Needletail data folder 1"
@@ -37,13 +43,19 @@ package struct FolderIdentity: Hashable, Sendable {
     return identity.encoded() == bytes ? identity : nil
   }
 
-  /// The identity that lies in a data folder; nil where there is none or it is damaged.
+  /// The identity that lies in a data folder; nil where there is none or it is damaged, or the medium does not give it
+  /// back.
   static func read(_ folder: String, on fileSystem: any FileSystem) throws(FileError) -> FolderIdentity? {
     let path = folder + "/" + fileName
     guard let status = try fileSystem.status(path), status.kind == .file, status.size <= UInt64(bytesMax) else {
       return nil
     }
-    return decode(try fileSystem.readAll(path, maxBytes: bytesMax))
+    do throws(FileError) {
+      return decode(try fileSystem.readAll(path, maxBytes: bytesMax))
+    } catch {
+      guard error.code == .device else { throw error }
+      return nil
+    }
   }
 
   /// Puts the identity into a data folder.

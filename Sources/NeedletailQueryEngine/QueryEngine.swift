@@ -157,10 +157,11 @@ package struct QueryEngine: Sendable {
     do {
       let value = try await body(evaluation)
       // Not before: it has no say in what is kept of this query.
-      evaluation.coverage.merge(Coverage(failures: losses))
+      var coverage = Coverage(failures: losses)
+      coverage.merge(evaluation.coverage)
       return QueryResult(
         value: value, warnings: evaluation.annotations.warnings, infos: evaluation.annotations.infos,
-        coverage: evaluation.coverage, statistics: evaluation.statistics)
+        coverage: coverage, statistics: evaluation.statistics)
     } catch let error as QueryError {
       throw error
     } catch is CancellationError {

@@ -64,6 +64,39 @@ import Testing
     #expect(try Machine(disk, catalog).engine.all.isEmpty)
   }
 
+  @Test(
+    "Begun anew beside an old identity, a folder opens wherever the power is cut", arguments: CrashSurvival.allCases)
+  func begunAnew(survival: CrashSurvival) throws {
+    var call = 0
+    var isCut = true
+    while isCut {
+      let old = try Machine(FaultyFileSystem(seed: 1), nil).disk.crash(.everything)
+      for name in ["parts", "log"] { try old.removeTree("/data/" + name) }
+      for name in try old.list("/data").map(\.name) where name.hasPrefix("catalog") { try old.remove("/data/" + name) }
+      try old.syncDirectory("/data")
+      old.powerOff(atCall: old.callCount + call)
+      isCut = (try? Machine(old, nil)) == nil
+      let machine = try Machine(old.crash(survival), nil)
+      _ = try machine.append(1)
+      machine.journal.commitPending()
+      #expect(try Machine(machine.disk.crash(.syncedOnly), nil).engine.all == [1], "call \(call)")
+      call += 1
+    }
+    #expect(call > 20)
+  }
+
+  @Test("An identity that the disk does not give back is written anew from the catalog")
+  func unreadableIdentity() throws {
+    let catalog = MemoryCatalog()
+    let machine = try Machine(FaultyFileSystem(seed: 1), catalog)
+    _ = try machine.append(1)
+    machine.journal.commitPending()
+    let disk = machine.disk.crash(.syncedOnly)
+    disk.fail(.read, onPathsEnding: "/identity", times: 1, number: 5)
+    #expect(try Machine(disk, catalog).engine.all == [1])
+    #expect(try FolderIdentity.read("/data", on: disk) != nil)
+  }
+
   @Test("A failed commit that comes back after a kill finds its parts; they go once a later commit succeeded")
   func commitComesBack() throws {
     let catalog = MemoryCatalog()

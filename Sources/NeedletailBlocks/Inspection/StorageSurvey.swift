@@ -23,6 +23,8 @@ package struct StorageSurvey: Sendable {
   package var deletions: [PartID: Set<[UInt8]>] = [:]
   /// Parts whose file of deletions is damaged.
   package var damagedDeletions: [PartID] = []
+  /// Parts beside which less stands as deleted than the catalog has.
+  package var forgottenDeletions: [PartID] = []
   /// Those parts that the catalog does not list and that have a header all the same: they were committed, or nearly.
   package var unlisted: [PartID] = []
   /// Whether which copy of the catalog counts is for somebody else to say; then a repair does nothing.
@@ -137,8 +139,8 @@ package struct StorageInspector {
       if let id, listed.contains(id) { continue }
       if survey.catalogProblem != nil, let id, case .success(let header) = try scrub.header(of: id) {
         survey.parts.append(try scrub.record(header))
-      } else if let id, try fileSystem.status(path + "/parts/" + name + "/" + PartHeader.fileName) != nil,
-        survey.catalogProblem == nil
+      } else if let id, survey.catalogProblem == nil,
+        try PartsFolder.mayBeWanted(path + "/parts/" + name, on: fileSystem)
       {
         survey.unlisted.append(id)
       } else {
@@ -167,6 +169,9 @@ package struct StorageInspector {
         continue
       }
       // Where there is a catalog it is right, and the next start of a server writes the file anew.
+      if survey.catalogProblem == nil, !noted.contents.isSuperset(of: survey.deletions[id] ?? []) {
+        survey.forgottenDeletions.append(id)
+      }
       guard survey.catalogProblem != nil, !noted.contents.isEmpty else { continue }
       survey.deletions[id] = noted.contents
       survey.flushedThrough = max(survey.flushedThrough ?? 0, noted.flushedThrough)

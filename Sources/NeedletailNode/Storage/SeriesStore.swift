@@ -118,7 +118,7 @@ protocol ExemplarSource: Sendable {
 
 extension Coverage {
   /// Incomplete where something stored could not be read, or is lost.
-  init(damages: [SeriesDamage], losses: [String]) { self.init(failures: damages.map(\.description) + losses) }
+  init(damages: [SeriesDamage], losses: [String]) { self.init(failures: losses + damages.map(\.description)) }
 }
 
 /// The engine's chunks as the query engine's columns.

@@ -22,6 +22,7 @@ extension SeriesEngine {
   /// being merged. A part of which much is deleted is rewritten by itself. Keeps to a pace where one is given; nobody
   /// else waits for its pauses. Returns how many parts there are fewer.
   package func mergeParts(at pace: PacedWork? = nil) throws(SeriesMaintenanceError) -> Int {
+    try settle()
     var merged = 0
     pace?.begin()
     while true {
@@ -45,7 +46,21 @@ extension SeriesEngine {
     }
   }
 
-  func release(_ ids: some Sequence<PartID>) { state.withLock { $0.claimed.subtract(ids) } }
+  /// Settles what earlier commits left open.
+  func settle() throws(SeriesMaintenanceError) {
+    do throws(CatalogError) {
+      try replacing.withLock { (_) throws(CatalogError) in try settleUntold() }
+    } catch {
+      throw .catalog(error)
+    }
+  }
+
+  func release(_ ids: some Sequence<PartID>) {
+    state.withLock { state in
+      let untold = state.untold.reduce(into: Set<PartID>()) { $0.formUnion($1.old) }
+      state.claimed.subtract(Set(ids).subtracting(untold))
+    }
+  }
 
   /// Puts a part with all that is left of some others in their place; nil where nothing is left.
   @discardableResult
@@ -84,20 +99,26 @@ extension SeriesEngine {
       try folder.commit(to: catalog, adding: added, removing: ids.sorted(), tombstones: tombstones)
     } catch {
       // The answer may have been lost after the commit was done: only the catalog can tell.
-      guard let listed = try? catalog.list(.series), Set(listed).isSuperset(of: added),
-        !listed.contains(where: { ids.contains($0.id) })
-      else {
+      let untold = UntoldReplacement(new: new, old: ids, tombstones: tombstones)
+      let listed = try? catalog.list(.series)
+      guard let listed, untold.isDone(in: listed) else {
         // It may still come back, and then needs the folder.
         folder.doubt(added)
+        if listed == nil { state.withLock { $0.untold.append(untold) } }
         throw .catalog(error)
       }
     }
-    folder.condemn(ids)
-    let late = PartDeletions.adding(tombstones, to: [:])
+    take(UntoldReplacement(new: new, old: ids, tombstones: tombstones))
+  }
+
+  /// Puts a part in the place of others for queries, once the catalog has that.
+  func take(_ replacement: UntoldReplacement) {
+    folder.condemn(replacement.old)
+    let late = PartDeletions.adding(replacement.tombstones, to: [:])
     state.withLock { state in
-      state.parts.removeAll { ids.contains($0.record.id) }
-      if let new { state.parts.append(new) }
-      for id in ids { state.deletions[id] = nil }
+      state.parts.removeAll { replacement.old.contains($0.record.id) }
+      if let new = replacement.new { state.parts.append(new) }
+      for id in replacement.old { state.deletions[id] = nil }
       state.deletions.merge(late) { $1 }
     }
   }
@@ -122,7 +143,7 @@ extension SeriesEngine {
   ///
   /// Queries that are under way keep the files. A folder that cannot be removed now is a leftover that the next start
   /// removes.
-  private func remove(_ ids: Set<PartID>) {
+  func remove(_ ids: Set<PartID>) {
     var failures: UInt64 = 0
     for id in ids.sorted() {
       blocks.remove(id)
@@ -142,6 +163,7 @@ extension SeriesEngine {
   /// being merged are left to a later pass. Returns the removed parts.
   @discardableResult
   package func enforceRetention(now: Int64) throws(CatalogError) -> [PartRecord] {
+    try replacing.withLock { (_) throws(CatalogError) in try settleUntold() }
     let expired = claimExpiredParts(now: now)
     guard !expired.isEmpty else { return [] }
     let ids = Set(expired.map(\.id))

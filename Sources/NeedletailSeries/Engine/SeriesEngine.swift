@@ -32,6 +32,8 @@ package final class SeriesEngine: JournalParticipant {
     var deletions: [PartID: PartDeletions] = [:]
     /// Parts that a merge or a retention pass is working on: no other one takes them.
     var claimed: Set<PartID> = []
+    /// Replacements of which it is not known whether the catalog has them: their parts stay claimed until it is.
+    var untold: [UntoldReplacement] = []
     /// Parts that a merge met damage in: left as they are.
     var spared: Set<PartID> = []
     /// When a flush added something to a UTC day, in ms since 1970.
