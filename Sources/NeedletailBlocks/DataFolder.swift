@@ -98,7 +98,9 @@ package final class DataFolder: Sendable {
     }
     let place = CatalogPlace(folder: path, fileSystem: fileSystem, openStore: openCatalog)
     let known: FolderIdentity?
-    do throws(FileError) { known = try FolderIdentity.read(path, on: fileSystem) } catch { throw .file(error) }
+    do throws(FileError) { known = try FolderIdentity.readIfPossible(path, on: fileSystem) } catch {
+      throw .file(error)
+    }
     let opening = try place.open(identity: known?.id)
     let catalog = opening.catalog
     let fresh = FolderIdentity(random: random, slotCount: slotCount)
@@ -244,12 +246,13 @@ package final class DataFolder: Sendable {
           + "the next flush would delete. Open it with the version of the program that wrote them")
     }
     do throws(CatalogError) {
-      if !outcome.report.damages.isEmpty { try catalog.note(outcome.report.damages) }
+      try note(outcome.report.damages)
     } catch {
       throw .catalog(error)
     }
     do throws(FileError) {
-      for segment in outcome.strangers { try replay.setAside(segment) }
+      let quarantine = Quarantine(folder: path, fileSystem: fileSystem)
+      for segment in outcome.strangers { try quarantine.take([segment.fileName], from: "log") }
     } catch {
       throw .file(error)
     }
@@ -261,6 +264,21 @@ package final class DataFolder: Sendable {
       writer: writer, generation: max(outcome.lastSegment?.generation ?? 0, flushed &+ 1), sequence: outcome.last)
     guard journal.start() else { throw .unusable(path: path, reason: "the system gives no thread for its log") }
     return (journal, outcome.report)
+  }
+
+  /// Notes damages of the log, but for those whose records are noted as lost already, at another place: where a file was
+  /// that is gone.
+  private func note(_ damages: [LogDamage]) throws(CatalogError) {
+    guard !damages.isEmpty else { return }
+    let noted = try catalog.damages()
+    let fresh = damages.filter { damage in
+      guard let missing = damage.sequences else { return true }
+      return !noted.contains { other in
+        guard other.segment != damage.segment, let known = other.sequences else { return false }
+        return known.lowerBound <= missing.lowerBound && missing.upperBound <= known.upperBound
+      }
+    }
+    if !fresh.isEmpty { try catalog.note(fresh) }
   }
 
   /// Gives the folder back to other processes.

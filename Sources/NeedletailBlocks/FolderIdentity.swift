@@ -43,15 +43,19 @@ package struct FolderIdentity: Hashable, Sendable {
     return identity.encoded() == bytes ? identity : nil
   }
 
-  /// The identity that lies in a data folder; nil where there is none or it is damaged, or the medium does not give it
-  /// back.
+  /// The identity that lies in a data folder; nil where there is none or it is damaged.
   static func read(_ folder: String, on fileSystem: any FileSystem) throws(FileError) -> FolderIdentity? {
     let path = folder + "/" + fileName
     guard let status = try fileSystem.status(path), status.kind == .file, status.size <= UInt64(bytesMax) else {
       return nil
     }
+    return decode(try fileSystem.readAll(path, maxBytes: bytesMax))
+  }
+
+  /// The same, and nil also where the medium does not give it back: for whoever has a catalog that tells it too.
+  static func readIfPossible(_ folder: String, on fileSystem: any FileSystem) throws(FileError) -> FolderIdentity? {
     do throws(FileError) {
-      return decode(try fileSystem.readAll(path, maxBytes: bytesMax))
+      return try read(folder, on: fileSystem)
     } catch {
       guard error.code == .device else { throw error }
       return nil

@@ -142,18 +142,23 @@ struct SeriesMergeTests {
 
   @Test(
     "what is deleted in the same life as a merge of which it could not be told whether it was committed stays deleted",
-    arguments: 1...6)
-  func deletionAfterUntoldCommit(failures: Int) async throws {
-    for merges in [false, true] {
+    arguments: [nil, MemoryCatalog.Failure.before, .after, .comesBack])
+  func deletionAfterUntoldCommit(failure: MemoryCatalog.Failure?) async throws {
+    var untold = 0
+    for (failures, merges) in (2...6).flatMap({ [($0, false), ($0, true)] }) {
       let machine = try await threeParts(seed: UInt64(failures))
       machine.disk.fail(.open, onPathsEnding: "catalog.mirror.new", times: failures, number: 28)
       machine.disk.fail(.remove, onPathsEnding: "catalog.mirror", times: failures, number: 5)
+      if let failure { machine.catalog.failNextCommit(failure) }
       _ = try? machine.engine.mergeParts()
+      let open = machine.engine.state.withLock { $0.untold.count }
+      untold += open
+      #expect(machine.engine.state.withLock { $0.claimed.count } == open * 3)
       machine.disk.stopFailing()
       if merges { _ = try machine.engine.mergeParts() }
       let before = try read(machine)
-      let matcher = LabelMatcher("i", equals: "3")
-      _ = try machine.engine.delete(tenant: .default, [matcher], .all)
+      _ = try machine.engine.delete(tenant: .default, [LabelMatcher("i", equals: "3")], .all)
+      #expect(machine.engine.state.withLock { $0.untold.isEmpty && $0.claimed.isEmpty })
       let after = try read(machine)
       #expect(after.samples.count < before.samples.count)
       var again = try machine.reopen()
@@ -164,6 +169,23 @@ struct SeriesMergeTests {
       #expect(again.engine.statistics.parts == 1)
       try checkFolders(again)
     }
+    // One that was refused left the mirror right, and the catalog can tell.
+    #expect((untold > 0) == (failure == nil || failure == .after))
+  }
+
+  @Test("a replacement that the catalog turns out not to have leaves its parts as they were, to be merged again")
+  func untoldAndNotDone() async throws {
+    let machine = try await threeParts()
+    let (engine, before) = (machine.engine, try read(machine))
+    let old = Set(engine.state.withLock { $0.parts.map(\.record.id) })
+    for id in old { try machine.disk.link("/data/parts/\(id)/header", to: "/data/parts/\(id)/header.leaving") }
+    engine.state.withLock { state in
+      state.untold = [UntoldReplacement(new: nil, old: old, tombstones: [], isDrop: true)]
+      state.claimed = old
+    }
+    #expect(try engine.mergeParts() == 2)
+    #expect(engine.state.withLock { $0.untold.isEmpty && $0.claimed.isEmpty })
+    #expect(try read(machine) == before)
   }
 
   @Test("a power cut at any call of a merge leaves the old state or the new one", arguments: CrashSurvival.allCases)

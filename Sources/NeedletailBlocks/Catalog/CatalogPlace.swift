@@ -147,7 +147,7 @@ struct CatalogPlace {
 
   /// What the two copies say, without changing anything; `isInUse`: a server may be writing them.
   func verdict(isInUse: Bool) throws(FileError) -> CatalogVerdict {
-    let identity = try FolderIdentity.read(folder, on: fileSystem)?.id
+    let identity = try FolderIdentity.readIfPossible(folder, on: fileSystem)?.id
     var verdict = CatalogVerdict.none
     // The database first: a mirror that was read later may only be ahead of it, which reading both again shows.
     let tries = isInUse ? 5 : 1

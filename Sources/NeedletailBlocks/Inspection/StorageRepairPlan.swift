@@ -33,8 +33,8 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
       "\(damage.path) (\(damage.reason)): make it anew"
         + (damage.path == CatalogPlace.fileName ? "; what is left of the old one goes to quarantine/" : "")
     case .writeDeletions(let id, let noted):
-      "parts/\(id)/\(PartDeletionsFile.fileName): move it to quarantine/"
-        + (noted.contents.isEmpty ? "" : " and write it from the catalog")
+      "parts/\(id)/\(PartDeletionsFile.fileName): move what is there to quarantine/"
+        + (noted.contents.isEmpty ? "" : ", and write it from the catalog")
     case .writeIdentity: "identity: write it from the catalog"
     case .quarantinePart(let id, let reason):
       "parts/\(id): move it to quarantine/ and take it out of the catalog (\(reason))"

@@ -77,8 +77,11 @@ package struct StorageInspector {
   /// Reads the catalog, the log and, where there is no catalog, the header of each part.
   package func survey() throws(FileError) -> StorageSurvey {
     var survey = StorageSurvey(path: path)
-    let beside = try FolderIdentity.read(path, on: fileSystem)
     try readCatalog(&survey)
+    // Where nothing else tells it, one that cannot be read now is not to be taken for lost.
+    let beside =
+      survey.identity == nil
+      ? try FolderIdentity.read(path, on: fileSystem) : try FolderIdentity.readIfPossible(path, on: fileSystem)
     survey.hasIdentityFile = beside != nil && (survey.identity == nil || survey.identity == beside)
     if survey.identity == nil { survey.identity = beside }
     try listParts(&survey)
@@ -169,7 +172,9 @@ package struct StorageInspector {
         continue
       }
       // Where there is a catalog it is right, and the next start of a server writes the file anew.
-      if survey.catalogProblem == nil, !noted.contents.isSuperset(of: survey.deletions[id] ?? []) {
+      if survey.catalogProblem == nil, !noted.contents.isSuperset(of: survey.deletions[id] ?? []),
+        try fileSystem.status(path + "/parts/" + id.folderName) != nil
+      {
         survey.forgottenDeletions.append(id)
       }
       guard survey.catalogProblem != nil, !noted.contents.isEmpty else { continue }

@@ -42,7 +42,8 @@ extension StorageInspector {
         StorageDamage(
           path: FolderIdentity.fileName,
           reason: isThere
-            ? "it is damaged, or belongs to another folder" : "it is not there; the next start writes it"))
+            ? "it is damaged, or belongs to another folder"
+            : survey.catalogProblem == nil ? "it is not there; the next start writes it" : "it is not there"))
     }
     // A deletion is noted beside the part ahead of the catalog: the other way round something was lost.
     for id in survey.forgottenDeletions where !isInUse {
@@ -125,7 +126,8 @@ extension StorageInspector {
     let reason =
       damage.sequences.map {
         "\(damage.range.count) bytes cannot be read; records \($0.lowerBound) to \($0.upperBound) missing"
-      } ?? "nothing of it can be read: it is another folder's, or damaged all over; the next start sets it aside"
+      } ?? "nothing of it can be read: it is another folder's, or damaged all over; the next start moves it to "
+      + "\(Quarantine.name)/"
     return StorageDamage(
       path: "log/" + damage.segment.fileName, offset: damage.range.lowerBound, reason: reason)
   }

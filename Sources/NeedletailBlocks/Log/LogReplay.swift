@@ -18,14 +18,13 @@ struct LogReplay {
     var last: UInt64 = 0
     /// The last segment, whose name must not be used again.
     var lastSegment: LogSegmentID?
-    /// Segments of which nothing can be read, to be set aside once that is noted.
+    /// Segments of which nothing can be read, to be moved to `quarantine/` once that is noted.
     var strangers: [LogSegmentID] = []
     /// The first record that nobody knows how to replay; nothing was replayed from there on.
     var unknownKind: (segment: LogSegmentID, kind: LogRecordKind)?
   }
 
-  /// What is added to the name of a segment of which a record was refused, or nothing could be read: under that name it
-  /// stays.
+  /// What is added to the name of a segment of which a record was refused: under that name it stays.
   static let refusedSuffix = ".refused"
 
   init(fileSystem: any FileSystem, folder: String, seal: LogSeal) {
@@ -92,15 +91,6 @@ struct LogReplay {
       // An earlier start kept it already.
       guard error.code == .exists else { throw error }
     }
-    try fileSystem.syncDirectory(folder)
-  }
-
-  /// Gives a segment that this folder cannot read another name, under which nothing cuts or removes it.
-  func setAside(_ segment: LogSegmentID) throws(FileError) {
-    let path = folder + "/" + segment.fileName
-    // Never over a file that was set aside before: then it keeps its name, and is found again by the next start.
-    guard try fileSystem.status(path + Self.refusedSuffix) == nil else { return }
-    try fileSystem.rename(path, to: path + Self.refusedSuffix)
     try fileSystem.syncDirectory(folder)
   }
 

@@ -142,8 +142,13 @@ package final class PartsFolder: Sendable {
       throw CatalogError("a part cannot be given its header: \(error)")
     }
     removing.forEach(mark)
-    try catalog.commit(
-      adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration, tombstones: tombstones)
+    do throws(CatalogError) {
+      try catalog.commit(
+        adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration, tombstones: tombstones)
+    } catch {
+      if !removing.isEmpty, let listed = try? catalog.content().parts { unmark(removing.filter { listed[$0] != nil }) }
+      throw error
+    }
     // A commit may have been done whose answer was lost, and so may the answer to whether it was: what the catalog lists
     // has come back already, and stays.
     guard !before.isEmpty else { return }
@@ -164,9 +169,15 @@ package final class PartsFolder: Sendable {
     try? fileSystem.link(folder + "/" + PartHeader.fileName, to: folder + "/" + PartHeader.leavingName)
   }
 
-  /// Takes the marks off parts that the catalog lists all the same.
-  func unmark(_ listed: Set<PartID>) {
-    for id in listed { try? fileSystem.remove(path(of: id) + "/" + PartHeader.leavingName) }
+  /// Takes the marks off parts that the catalog lists all the same: one must not outlive its reason, or a start with an
+  /// older catalog would remove what may be the only copy by then.
+  package func unmark(_ listed: some Sequence<PartID>) {
+    for id in listed {
+      let mark = path(of: id) + "/" + PartHeader.leavingName
+      guard (try? fileSystem.status(mark)) != nil else { continue }
+      try? fileSystem.remove(mark)
+      try? fileSystem.syncDirectory(path(of: id))
+    }
   }
 
   /// Whether a folder that no catalog lists holds a part that may be the only copy of something: it has a header, and

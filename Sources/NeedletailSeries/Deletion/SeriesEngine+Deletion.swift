@@ -104,8 +104,10 @@ extension SeriesEngine {
     var problem: SeriesMaintenanceError?
     while let part = claimPartToClean(besides: tried) {
       tried.insert(part.record.id)
-      defer { release([part.record.id]) }
-      if Task.isCancelled { throw .cancelled }
+      if Task.isCancelled {
+        release([part.record.id])
+        throw .cancelled
+      }
       do throws(SeriesMaintenanceError) {
         try replace([part])
         rewritten += 1

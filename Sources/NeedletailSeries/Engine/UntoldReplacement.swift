@@ -13,6 +13,8 @@ struct UntoldReplacement: Sendable {
   var old: Set<PartID>
   /// What is deleted of the new part.
   var tombstones: [PartTombstone]
+  /// Whether the retention dropped the old ones.
+  var isDrop = false
 
   /// Whether a catalog that lists these parts has it.
   func isDone(in listed: [PartRecord]) -> Bool {
@@ -22,6 +24,9 @@ struct UntoldReplacement: Sendable {
 }
 
 extension SeriesEngine {
+  /// Whether it is not known what became of a replacement of these parts; under `replacing`.
+  func isUntold(_ old: Set<PartID>) -> Bool { state.withLock { $0.untold.contains { $0.old == old } } }
+
   /// Takes over what the catalog turns out to have, of replacements of which that was not known; under `replacing`.
   ///
   /// Throws where the catalog still cannot tell.
@@ -35,8 +40,16 @@ extension SeriesEngine {
     for replacement in untold {
       if replacement.isDone(in: listed) {
         take(replacement)
-        counters.withLock { $0.mergedParts += UInt64(replacement.old.count) }
+        counters.withLock { counters in
+          if replacement.isDrop {
+            counters.droppedParts += UInt64(replacement.old.count)
+          } else {
+            counters.mergedParts += UInt64(replacement.old.count)
+          }
+        }
         remove(replacement.old)
+      } else {
+        folder.unmark(replacement.old)
       }
       release(replacement.old)
     }

@@ -35,7 +35,7 @@ import Testing
 
       let parts = TestFolder.parts.flatMap { $0 }.sorted()
       #expect(try folder.numbers() == parts)
-      #expect(try TestFolder.files.readAll(folder.path + "/log/" + name + ".refused", maxBytes: 1 << 20) == bytes)
+      #expect(try TestFolder.files.readAll(folder.path + "/quarantine/" + name, maxBytes: 1 << 20) == bytes)
       #expect(try folder.survey().notedDamages.map(\.loss).contains { $0.contains(name) })
       #expect(try folder.numbers() == parts)
       #expect(try folder.survey().log.damages.isEmpty)
@@ -45,8 +45,8 @@ import Testing
       try again.write(bytes, at: 0)
       again.close()
       #expect(try folder.numbers() == parts)
-      for suffix in ["", ".refused"] {
-        #expect(try TestFolder.files.readAll(folder.path + "/log/" + name + suffix, maxBytes: 1 << 20) == bytes)
+      for suffix in ["", ".2"] {
+        #expect(try TestFolder.files.readAll(folder.path + "/quarantine/" + name + suffix, maxBytes: 1 << 20) == bytes)
       }
     }
   }
@@ -65,7 +65,8 @@ import Testing
           try file.truncate(to: 0)
           try file.write(Array(fill), at: 0)
           try file.truncate(to: UInt64(length))
-          #expect(try folder.survey().log.damages.isEmpty, "\(length)")
+          let log = try folder.survey().log
+          #expect(log.damages.isEmpty && (length <= 40 || log.tornTails.count == 1), "\(length)")
         }
       }
     }
