@@ -140,7 +140,10 @@ extension Evaluation {
       }
       try spend(0)
     }
-    return result.selecting(rowsWithValues(result))
+    result = result.selecting(rowsWithValues(result))
+    // A share of a metric is no value of it.
+    try result.relabel { $0.withoutName }
+    return result
   }
 
   private func rowsWithValues(_ grid: VectorGrid) -> [Int] {

@@ -27,7 +27,9 @@ extension Parser {
     if let text = try concatenation(left, operation, right) { return text }
     let keepsNames = acceptKeyword("keep_metric_names")
     try check(left, operation, right, returnsBool: returnsBool, at: operatorSpan)
-    if left.type != .vector || right.type != .vector {
+    // To a number series are matched as to one without labels, where that is how they are matched at all.
+    let isNumberASeries = operation.isConditional && (left.type == .vector || right.type == .vector)
+    if left.type != .vector || right.type != .vector, !isNumberASeries {
       guard !matching.isExplicit else {
         throw failure("vector matching only allowed between instant vectors", at: matchingStart)
       }
