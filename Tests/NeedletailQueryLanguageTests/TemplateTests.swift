@@ -85,7 +85,9 @@ struct TemplateTests {
       + (1...60).map { "s\($0) = s\($0 - 1) + s\($0 - 1)" }.joined(separator: ", ")
     let unions = (1...60).map { "x\($0) = (x\($0 - 1), x\($0 - 1))" }.joined(separator: ", ")
     let matchers = (1...60).map { "x\($0) = {x\($0 - 1), x\($0 - 1)}" }.joined(separator: ", ")
+    let parentheses = (1...200).map { "x\($0) = (x\($0 - 1))" }.joined(separator: ", ")
     let texts: [(String, String)] = [
+      ("WITH (x0 = m, \(parentheses)) x200", "levels deep"),
       ("WITH (x0 = m, \(doubled)) x60", "templates come to"), ("WITH (f0(a) = a, \(functions)) f60(m)", "levels deep"),
       ("WITH (f0(a) = a, \(functions)) f20(m)", "templates come to"),
       ("WITH (f0(a) = a, \(arguments)) f60(m)", "templates come to"), ("WITH (\(strings)) m{a=s60}", "bytes"),

@@ -93,6 +93,7 @@ extension Parser {
     }
     var template = template
     template.previous = scope
+    template.nesting = template.value?.nesting ?? 0
     templates.append(template)
     scope = templates.count - 1
   }
@@ -181,7 +182,8 @@ extension Parser {
     let template = templates[place]
     nesting += 1
     defer { nesting -= 1 }
-    guard nesting <= Self.nestingMax else {
+    // So that what is printed can be read again.
+    guard nesting + template.nesting <= Self.nestingMax else {
       throw failure("expression is nested more than \(Self.nestingMax) levels deep", at: use)
     }
     if let value = template.value {

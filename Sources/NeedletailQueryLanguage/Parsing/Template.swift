@@ -8,6 +8,8 @@ struct Template {
   var value: Expression?
   /// How many parts the value has, or how many tokens the body.
   var size: Int
+  /// How deep the value is nested.
+  var nesting = 0
   /// The tokens of the body.
   var body: Range<Int>
   /// The newest template that can be seen from where this one is defined, and so the next one to look at.
@@ -29,6 +31,18 @@ extension Expression {
     var size = 0
     walk { size += 1 + $0.ownSize }
     return size
+  }
+
+  /// How deep the parser must go to read it as it is printed.
+  ///
+  /// O(size).
+  var nesting: Int {
+    switch node {
+    case .number, .string, .selector, .events: 0
+    case .subquery(let subquery): subquery.expression.nesting
+    case .binary(let binary): max(binary.left.nesting, binary.right.nesting + 1)
+    default: (children.map(\.nesting).max() ?? 0) + 1
+    }
   }
 
   /// What hangs on this node beside other nodes.
