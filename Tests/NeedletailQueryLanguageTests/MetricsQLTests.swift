@@ -1,3 +1,4 @@
+import Foundation
 import NeedletailQueryLanguage
 import Testing
 
@@ -90,6 +91,9 @@ struct MetricsQLTests {
     ("topk_max(1, x, 2)", 16, "string"), ("sum(x) limit", 13, "a whole number"),
     ("sum(x) limit 1.5", 14, "a whole number"),
     ("sum(x) limit -1", 14, "a whole number"), ("rand()", 1, "expected 1 argument"),
+    ("label_set(m, 'a', '', '', 'b')", 23, "name of a label"),
+    ("label_copy(m, 'a', '')", 20, "name of a label"), ("topk_avg(1, m, '=a')", 16, "name of a label"),
+    ("quantiles('', 0.5, m)", 11, "name of a label"),
   ]
 
   @Test("a faulty query fails at its fault, and the message says what was expected", arguments: faults)
@@ -115,6 +119,16 @@ struct MetricsQLTests {
     for name in ["rate", "increase", "changes", "sort_by_label", "range", "step", "info", "quantile_over_time"] {
       #expect(Function(rawValue: name)?.isMetricsQL == false, "\(name)")
     }
+  }
+
+  @Test("the document of MetricsQL names every one of them")
+  func documented() throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
+    let text = try String(contentsOf: root.appendingPathComponent("docs/metricsql.md"), encoding: .utf8)
+    let operations = AggregationOperation.allCases.filter { $0.isMetricsQL && !$0.rawValue.hasPrefix("bottomk_") }
+    let names = Function.allCases.filter(\.isMetricsQL).map(\.rawValue) + operations.map(\.rawValue)
+    let words = Set(text.split { !$0.isLetter && !$0.isNumber && $0 != "_" }.map(String.init))
+    for name in names { #expect(words.contains(name), "\(name)") }
   }
 
   @Test("the precedence of the operators is MetricsQL's")

@@ -42,7 +42,7 @@ struct StepReach: Hashable, Sendable {
       // These are about the whole query.
       if [.queryStart, .queryEnd, .queryRange, .queryStep].contains(call.function) { return false }
       if call.function.looksAtAllSteps { return false }
-      if call.function.looksBeforeRange {
+      if call.function.looksBeforeRange || call.function == .aggrOverTime {
         var inner: StepReach?
         guard call.arguments.allSatisfy({ add($0, options, to: &inner) }) else { return false }
         guard let inner else { return true }

@@ -98,13 +98,13 @@ extension Evaluation {
   /// In how many seconds what is free comes to nothing, if it goes on as it did since the step before.
   private func timeToFull(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
     let year = 365.0 * 86_400
-    let interval = isInstant ? options.lookback : steps.interval
+    let interval = steps.count > 1 ? steps.interval : options.lookback
     let earlier = Steps(start: steps.start - interval, end: steps.end, interval: interval)
     try spend(earlier.count)
     let grid = try await vector(call.arguments[0], earlier)
     var result = VectorGrid(width: steps.count)
     let seconds = Double(interval) / 1000
-    let smoothing = isInstant ? 1 : min(1, seconds / 300)
+    let smoothing = min(1, seconds / 300)
     for row in 0..<grid.count {
       let target = result.addRow(grid.labels[row])
       var mean: Double?

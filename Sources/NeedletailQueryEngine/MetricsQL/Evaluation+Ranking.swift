@@ -76,6 +76,7 @@ extension Evaluation {
     }
     var picked = kept.selecting(result)
     picked.append(remainders)
+    try picked.mergeEqualRows()
     picked.isOrdered = isInstant
     return picked
   }
@@ -102,7 +103,8 @@ extension Evaluation {
         if operation == .outliersMAD {
           let median = window.median
           let margin = parameter[step] * window.medianAbsoluteDeviation()
-          bounds = margin >= 0 ? (median - margin)...(median + margin) : nil
+          // Neither holds of NaN, which infinite numbers come to.
+          bounds = median - margin <= median + margin ? (median - margin)...(median + margin) : nil
         }
         guard let bounds else { continue }
         for member in present where !bounds.contains(grid.number(member, step) ?? bounds.lowerBound) {

@@ -23,6 +23,8 @@ extension Evaluation {
     let span: SourceSpan
     /// How far before a window the number may lie that is the window's neighbour; 0 where none is wanted.
     let before: Int64
+    /// Whether series that are told alike are alike.
+    let tellsAllLabels: Bool
   }
 
   /// Evaluates one of MetricsQL's functions whose argument is a range of series.
@@ -30,10 +32,13 @@ extension Evaluation {
     _ call: Call, _ argument: Expression, _ steps: Steps, labels: [String]?
   ) async throws -> VectorGrid {
     let outputs = try await outputs(of: call, steps)
-    let before = call.function.looksBeforeRange ? options.lookback : 0
+    let before = outputs.contains { $0.function.looksBeforeRange } ? options.lookback : 0
+    // Rows that are told apart by a label of their own may be alike for having lost one of that name.
+    let labels = outputs.contains { $0.label != nil } ? nil : labels
     // Sources know what PromQL's functions look at, and nothing of these.
     let reader = try await ranges(argument, steps, hints: SelectionHints(labels: labels), before: before)
-    let task = RollupTask(outputs: outputs, steps: steps, span: argument.span, before: before)
+    let task = RollupTask(
+      outputs: outputs, steps: steps, span: argument.span, before: before, tellsAllLabels: labels == nil)
     let found: Portion
     if let cursor = reader.cursor {
       let windows = reader.windows
@@ -112,7 +117,7 @@ extension Evaluation {
       if looksForFalls { samples.findFalls() }
       let (name, rest, hadType) = labels.splitName()
       portion.names.see(name)
-      if hadType { portion.names.seeType() }
+      if hadType, task.tellsAllLabels { portion.names.seeType() }
       for (index, output) in task.outputs.enumerated() {
         try tally.reserve(rows: 1, task.steps)
         var rowLabels = output.keepsName ? labels : rest

@@ -44,8 +44,9 @@ struct RollupKernel {
     case .rateOverSum: return RangeMath.sum(values) / Self.seconds(window.end - window.start)
     case .timeOfFirstOverTime: return Self.seconds(times[0])
     case .timeOfLastOverTime: return Self.seconds(times[last])
-    case .timeOfMinOverTime: return Self.seconds(times[Self.least(values)])
-    case .timeOfMaxOverTime: return Self.seconds(times[Self.greatest(values)])
+    // Of several the last.
+    case .timeOfMinOverTime: return Self.seconds(times[RangeMath.extreme(values) { $0 <= $1 }])
+    case .timeOfMaxOverTime: return Self.seconds(times[RangeMath.extreme(values) { $0 >= $1 }])
     case .durationOverTime: return Self.duration(times, gap: parameter * 1000)
     case .hoeffdingBoundLower: return RangeMath.mean(values) - Self.hoeffding(values, parameter)
     case .hoeffdingBoundUpper: return RangeMath.mean(values) + Self.hoeffding(values, parameter)

@@ -80,6 +80,12 @@ extension Parser {
       let place = types[index] == .vector ? "expression" : "parameter"
       try check(arguments[index], is: types[index], in: "aggregation \(place)")
     }
+    for argument in arguments {
+      guard case .string(let text) = argument.withoutParentheses.node, text.isEmpty || text.hasPrefix("=") else {
+        continue
+      }
+      throw failure("expected the name of a label", at: argument.span)
+    }
     let isFirst = operation.parameter != nil
     let place = operation.isRankedOverRange ? 1 : arguments.count - 1
     let others = arguments.indices.filter { $0 != place && !($0 == 0 && isFirst) }.map { arguments[$0] }
@@ -129,7 +135,7 @@ extension Parser {
       } catch {
         throw failure("error parsing regexp: \(error)", at: argument.span)
       }
-    } else if function == .quantilesOverTime, text.isEmpty {
+    } else if text.isEmpty, function.takesLabel(at: index) {
       throw failure("expected the name of a label", at: argument.span)
     }
   }

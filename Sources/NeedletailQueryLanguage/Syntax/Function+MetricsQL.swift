@@ -105,6 +105,19 @@ extension Function {
     }
   }
 
+  /// Whether the text that it takes in this place is the name of a label.
+  func takesLabel(at index: Int) -> Bool {
+    switch self {
+    case .quantilesOverTime: index == 0
+    case .labelCopy, .labelDel, .labelKeep, .labelLowercase, .labelMove, .labelUppercase, .labelsEqual,
+      .sortByLabelNumeric, .sortByLabelNumericDesc:
+      true
+    case .labelSet: index % 2 == 1
+    case .labelMap, .labelMatch, .labelMismatch, .labelTransform, .labelValue: index == 1
+    default: false
+    }
+  }
+
   /// Whether `aggr_over_time` takes it: it makes one number of a range, and needs nothing else for it.
   package var isPlainOverRange: Bool {
     isOverRange && !isOverBytes && self != .absentOverTime && signature.parameters == [.range]

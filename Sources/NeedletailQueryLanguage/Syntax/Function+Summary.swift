@@ -51,8 +51,8 @@ extension Function {
     case .timeOfFirstOverTime: "when the first sample was, in seconds since 1970"
     case .timeOfLastOverTime: "when the last sample was, in seconds since 1970"
     case .timeOfLastChangeOverTime: "when the value changed last, in seconds since 1970"
-    case .timeOfMaxOverTime: "when the value was greatest first, in seconds since 1970"
-    case .timeOfMinOverTime: "when the value was least first, in seconds since 1970"
+    case .timeOfMaxOverTime: "when the value was greatest last, in seconds since 1970"
+    case .timeOfMinOverTime: "when the value was least last, in seconds since 1970"
     case .zscoreOverTime: "how many standard deviations the last value lies from the mean"
     default: nil
     }
