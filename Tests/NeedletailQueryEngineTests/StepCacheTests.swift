@@ -86,6 +86,8 @@ struct StepCacheTests {
       "avg by (b) (last_over_time(m[3m]))", "count by (__name__) (last_over_time(m[3m]))",
       "max(sum_over_time({__name__=\"m\"}[2m]))", "quantile by (a) (0.5, m)", "count_values by (b) (\"v\", m)",
       "sum by (a) (rate(h[5m]))", "sum without (a) (m)", "topk by (a) (1, m)", "sum(-m)", "sum by (c) (m)",
+      "sum by (a) (rollup(m[4m]))", "sum by (a) (increase_pure(m[4m]))", "any by (a) (m)", "median by (a) (m)",
+      "count by (a) ({__name__=\"m\", a=\"1\" or b=\"2\"})", "share by (a) (m)", "sum by (rollup) (rollup(m[4m]))",
       "count({__name__=~\"m|h\"})", "sum(rate({__name__=~\"m|h\",a=\"0\"}[5m]))", "group by (a) (+(m))",
     ])
   func sameWithoutLabels(query: String) async throws {

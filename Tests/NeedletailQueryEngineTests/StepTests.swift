@@ -22,6 +22,14 @@ struct StepTests {
     "rate(h[90s] smoothed)", "increase(h[2m] anchored offset 1m)", "timestamp(m smoothed)",
     "max_over_time(increase(m[1m] smoothed)[5m:1m])",
     "info(label_replace(m, \"job\", \"$1\", \"a\", \"(.*)\"))",
+    "m if on (a, b) (m > 20)", "m ifnot (m > 20)", "median_over_time(m[7m])", "increases_over_time(m[3m])",
+    "increase_pure(m[2m])", "rollup(m[4m])", "integrate(m[4m])", "rollup_rate(m[3m] offset 1m)",
+    "aggr_over_time((\"rate\", \"mode_over_time\"), m[5m])", "quantiles_over_time(\"q\", 0.1, 0.9, m[5m])",
+    "median by (a) (m)", "share by (a) (m)", "zscore(m)", "quantiles(\"q\", 0.5, m)", "distinct(m)", "geomean(m + 1)",
+    "{__name__=\"m\", a=\"1\" or b=\"2\"}", "sum(rate({__name__=\"m\", a=\"1\" or a=~\".\", b=\"2\"}[4m]))",
+    "union(m > 20, m)", "rand(1) * m", "label_set(m, \"c\", \"d\")", "tlast_change_over_time(m[3m])", "ideriv(m[2m])",
+    "increase_pure(m[5m:1m])", "ru(m, m + 5)", "rate(m[4m]) keep_metric_names", "outlier_iqr_over_time(m[9m])",
+    "max_over_time(ascent_over_time(m[2m])[5m:1m] offset 30s)", "lifetime(m[31s])", "mode by (b) (m)", "sum2(m)",
     "info(label_replace(m offset 2m, \"job\", \"$1\", \"a\", \"([01])\"), {version=~\"1|2\"})",
   ]
 

@@ -28,6 +28,9 @@ struct QueryWriter {
   private mutating func selector() -> String {
     let matchers = ["a=\"b\"", "c!=\"d\\n\"", "e=~\"f.*|g\"", "\"h i\"!~\"[0-9]+\"", "l='é'"].filter { _ in chance(30) }
     let braces = matchers.isEmpty ? "" : "{\(matchers.joined(separator: ","))}"
+    if chance(10) {
+      return "\(pick(["foo", "or", ""])){a=\"b\" or c!=\"\", or=~\"d.*\"\(chance(50) ? " or e='f'" : "")}"
+    }
     return chance(15)
       ? "{\"x.y\"\(matchers.map { "," + $0 }.joined())}" : pick(["foo", "a:b", "by", "sum", "inf_x"]) + braces
   }
@@ -55,10 +58,37 @@ struct QueryWriter {
     }
   }
 
+  /// A call of what PromQL does not have.
+  private mutating func metricsQL(_ depth: Int) -> String {
+    switch random.next() % 6 {
+    case 0: return "rollup_rate(\(selector())[\(duration())]\(pick(["", ", \"max\""])))"
+    case 1: return "quantiles_over_time(\"q\", \(scalar(depth)), 0.5, \(selector())[5m])"
+    case 2: return "aggr_over_time((\"rate\", \"lag\"), \(selector())[5m])"
+    case 3: return "(\(vector(depth)), \(scalar(depth)), \(vector(depth)),)"
+    case 4: return "topk_avg(\(scalar(depth)), \(vector(depth)), \"rest\") by \(labels()) limit 3"
+    default:
+      let name = pick(["range_avg", "running_sum", "median", "zscore without (a) ", "keep_last_value"])
+      return "\(name)(\(chance(30) ? scalar(depth) : vector(depth)))"
+    }
+  }
+
   mutating func vector(_ depth: Int) -> String {
     guard depth > 0 else { return selector() + (chance(15) ? pick([" anchored", " SMOOTHED"]) : "") + shift() }
     let below = depth - 1
-    switch random.next() % 10 {
+    switch random.next() % 14 {
+    case 10:
+      let other = chance(30) ? scalar(below) : vector(below)
+      return "\(vector(below)) \(pick(["default", "IF", "ifnot"]))\(chance(30) ? " on \(labels())" : "") \(other)"
+    case 11: return metricsQL(below)
+    case 12:
+      let kept = pick(["(\(vector(below)) * \(vector(below)))", "abs(\(vector(below)))", "rate(\(selector())[5m])"])
+      return kept + " keep_metric_names"
+    case 13:
+      return pick([
+        "WITH (x = \(vector(below)), f(y, z) = y + z * x) f(x, \(vector(below)))",
+        "WITH (f = {a=\"b\", c!=\"d\"}, w = 5m) sum_over_time(foo{f, e=\"g\"}[w:w])",
+        "WITH (f(s, ls) = sum by (ls, q) (label_set(\(vector(below)), s + \"x\", \"y\"))) f(\"z\", (a, b))",
+      ])
     case 8:
       let edges = shift() + pick([" anchored", " Smoothed"])
       return "\(pick(["rate", "increase", "delta"]))(\(selector())[\(duration())]\(edges))"

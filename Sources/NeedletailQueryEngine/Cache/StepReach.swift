@@ -41,20 +41,30 @@ struct StepReach: Hashable, Sendable {
     case .call(let call):
       // These are about the whole query.
       if [.queryStart, .queryEnd, .queryRange, .queryStep].contains(call.function) { return false }
+      if call.function.looksAtAllSteps { return false }
+      if call.function.looksBeforeRange || call.function == .aggrOverTime {
+        var inner: StepReach?
+        guard call.arguments.allSatisfy({ add($0, options, to: &inner) }) else { return false }
+        guard let inner else { return true }
+        return widen(&reach, inner.earliest, back: options.lookback) && widen(&reach, inner.latest, back: 0)
+      }
       if call.function == .info {
         guard let argument = call.arguments.first, add(argument, options, to: &reach) else { return false }
         let shift = argument.firstShift ?? TimeShift()
         return shift.anchor == nil && widen(&reach, -(shift.offset ?? 0), back: options.lookback)
       }
     case .aggregation(let aggregation):
+      if aggregation.limit != nil || aggregation.operation.looksAtAllSteps { return false }
       switch aggregation.operation {
       // Which series these pick hangs on which others there are at other steps.
       case .limitk, .limitRatio: return false
       // Ties, and the last bits of sums, hang on the order of rows.
-      case .topk, .bottomk, .sum, .avg, .stddev, .stdvar:
+      case .topk, .bottomk, .sum, .avg, .stddev, .stdvar, .geomean, .share, .sum2, .zscore:
         if !aggregation.expression.hasStableRows { return false }
-      case .min, .max, .count, .group, .quantile, .countValues: break
+      default: break
       }
+    // It tells series that are missing everywhere from those that have gaps.
+    case .binary(let binary) where binary.operation == .fallback: return false
     default: break
     }
     return expression.children.allSatisfy { add($0, options, to: &reach) }

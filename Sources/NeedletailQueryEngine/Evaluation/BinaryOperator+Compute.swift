@@ -29,6 +29,9 @@ extension BinaryOperator {
     case .modulo: fmod(left, right)
     case .power: pow(left, right)
     case .atan2: Self.arcTangent(left, right)
+    case .fallback: left.isNaN ? right : left
+    case .ifPresent: right.isNaN ? .nan : left
+    case .ifAbsent: right.isNaN ? left : .nan
     default: holds(left, right) ? 1 : 0
     }
   }

@@ -32,6 +32,17 @@ extension Evaluation {
       let isProjected = node.labelsNeeded != nil
       for labels in grid.labels { groups.add(labels, projection, isProjected: isProjected) }
     }
+    if node.operation.isMetricsQL {
+      let others = try await self.others(of: node, steps)
+      return limited(try metricsQL(node, grid, groups, parameter, label, others, steps), node)
+    }
+    return limited(try combined(node, &grid, groups, parameter, label, steps), node)
+  }
+
+  private func combined(
+    _ node: Aggregation, _ grid: inout VectorGrid, _ groups: Groups, _ parameter: [Double], _ label: String,
+    _ steps: Steps
+  ) throws -> VectorGrid {
     switch node.operation {
     case .topk, .bottomk, .limitk, .limitRatio:
       return try pick(node, &grid, groups, parameter, steps)
@@ -53,7 +64,7 @@ extension Evaluation {
   }
 
   /// Which group each row belongs to.
-  private struct Groups {
+  struct Groups {
     private(set) var labels: [LabelSet] = []
     private(set) var ofRow: [Int] = []
     private var known: [LabelSet: Int] = [:]
@@ -291,7 +302,7 @@ extension Aggregation {
   fileprivate var labelsNeeded: [String]? {
     switch operation {
     case .topk, .bottomk, .limitk, .limitRatio: return nil
-    default: break
+    default: if operation.keepsLabels { return nil }
     }
     guard !grouping.isWithout else { return nil }
     switch expression.withoutSigns.node {

@@ -5,6 +5,7 @@ import NeedletailTelemetry
 
 extension Evaluation {
   func binary(_ node: BinaryExpression, span: SourceSpan, _ steps: Steps) async throws -> VectorGrid {
+    if node.operation.isConditional { return try await conditional(node, steps) }
     switch (node.left.type, node.right.type) {
     case (.vector, .vector):
       let left = try await vector(node.left, steps)
@@ -21,7 +22,7 @@ extension Evaluation {
   }
 
   private func dropsName(_ node: BinaryExpression) -> Bool {
-    (!node.operation.isComparison && !node.operation.isTrim) || node.returnsBool
+    !node.keepsNames && ((!node.operation.isComparison && !node.operation.isTrim) || node.returnsBool)
   }
 
   // MARK: A vector and a scalar

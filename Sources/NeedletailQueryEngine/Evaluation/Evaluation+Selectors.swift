@@ -20,14 +20,23 @@ extension Evaluation {
   func select(
     _ selector: VectorSelector, span: SourceSpan, from start: Int64, to end: Int64, hints: SelectionHints
   ) async throws -> any SeriesCursor {
-    var matchers: [LabelMatcher] = []
-    for matcher in selector.allMatchers(span: span) {
-      do {
-        matchers.append(try LabelMatcher(matcher))
-      } catch {
-        throw QueryError(.badData, "\(error)")
-      }
+    guard selector.alternatives.isEmpty else {
+      return try await selectAny(selector, span: span, from: start, to: end, hints: hints)
     }
+    return try await select(try compiled(selector.allMatchers(span: span)), from: start, to: end, hints: hints)
+  }
+
+  func compiled(_ matchers: [MatcherSyntax]) throws -> [LabelMatcher] {
+    do {
+      return try matchers.map { try LabelMatcher($0) }
+    } catch {
+      throw QueryError(.badData, "\(error)")
+    }
+  }
+
+  func select(
+    _ matchers: [LabelMatcher], from start: Int64, to end: Int64, hints: SelectionHints
+  ) async throws -> any SeriesCursor {
     guard let range = TimeRange(startMilliseconds: start, endMilliseconds: end) else {
       throw QueryError(.internal, "a selection ends before it starts")
     }
@@ -116,7 +125,11 @@ extension Evaluation {
   }
 
   /// Begins to read the series that a range expression finds.
-  func ranges(_ expression: Expression, _ steps: Steps, hints: SelectionHints) async throws -> RangeReader {
+  ///
+  /// They come with what lies up to `before` milliseconds before the first range.
+  func ranges(
+    _ expression: Expression, _ steps: Steps, hints: SelectionHints, before: Int64 = 0
+  ) async throws -> RangeReader {
     let expression = expression.withoutParentheses
     switch expression.node {
     case .selector(let selector):
@@ -127,15 +140,16 @@ extension Evaluation {
       }
       let margins = EdgeMargins(selector.edges, lookback: options.lookback)
       var hints = hints
-      hints.range = range + margins.before + margins.after
+      let before = max(before, margins.before)
+      hints.range = range + before + margins.after
       hints.step = steps.count > 1 ? steps.interval : 0
       // Such a function is not one of what lies within the range alone.
       if selector.edges != nil { hints.function = nil }
       let cursor = try await select(
-        selector, span: expression.span, from: first.start - margins.before + 1, to: last.end + margins.after,
+        selector, span: expression.span, from: first.start - before + 1, to: last.end + margins.after,
         hints: hints)
       return RangeReader(self, windows: windows, cursor: cursor)
-    case .subquery(let subquery): return try await ranges(subquery, steps)
+    case .subquery(let subquery): return try await ranges(subquery, steps, before: before)
     default: throw QueryError(.internal, "expression is not a range vector")
     }
   }
@@ -145,12 +159,12 @@ extension Evaluation {
   }
 
   /// A subquery's steps are multiples of its resolution, whatever the steps of the query around it.
-  private func ranges(_ subquery: Subquery, _ steps: Steps) async throws -> RangeReader {
+  private func ranges(_ subquery: Subquery, _ steps: Steps, before: Int64) async throws -> RangeReader {
     let windows = windows(subquery.shift, range: subquery.range, steps)
     let nothing = RangeReader(self, windows: windows, cursor: nil)
     guard let first = windows.first, let last = windows.last else { return nothing }
     let interval = max(1, subquery.resolution ?? options.subqueryResolution)
-    let start = (first.start.flooredQuotient(by: interval) + 1) * interval
+    let start = ((first.start - before).flooredQuotient(by: interval) + 1) * interval
     guard last.end >= start else { return nothing }
     // Windows, rows and times of so many steps take some tens of bytes each.
     guard (last.end - start) / interval < Int64(max(1, engine.limits.samples / 10)) else {

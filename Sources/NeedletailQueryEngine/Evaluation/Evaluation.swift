@@ -99,6 +99,7 @@ final class Evaluation {
     case .queryRange: constant = Double(self.steps.end - self.steps.start) / 1000
     case .queryStart: constant = Double(self.steps.start) / 1000
     case .queryEnd: constant = Double(self.steps.end) / 1000
+    case .rand, .randNormal, .randExponential: return try await chances(call, steps)
     default: throw QueryError(.internal, "function is not a scalar")
     }
     return [Double](repeating: constant, count: steps.count)

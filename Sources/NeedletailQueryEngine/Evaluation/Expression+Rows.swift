@@ -7,9 +7,10 @@ extension Expression {
   /// Whether it selects series of one metric only.
   var isOfOneName: Bool {
     guard case .selector(let selector) = withoutParentheses.node else { return false }
-    return selector.allMatchers(span: span).contains {
-      $0.name == LabelSet.nameLabel && $0.operation == .equal && !$0.value.isEmpty
+    let names = selector.allAlternatives(span: span).map { matchers in
+      matchers.first { $0.name == LabelSet.nameLabel && $0.operation == .equal && !$0.value.isEmpty }?.value
     }
+    return names[0] != nil && names.allSatisfy { $0 == names[0] }
   }
 
   /// What stands in parentheses and behind plus signs, neither of which changes a value.

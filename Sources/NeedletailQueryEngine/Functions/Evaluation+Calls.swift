@@ -14,6 +14,7 @@ extension Evaluation {
     let function = call.function
     if function.isOverRange { return try await rangeCall(call, span: span, steps, labels: labels) }
     let arguments = call.arguments
+    if function.isMetricsQL { return try await metricsQLCall(call, span: span, steps) }
     switch function {
     case .vector:
       let values = try await scalar(arguments[0], steps)
@@ -22,9 +23,9 @@ extension Evaluation {
       for step in values.indices { grid.set(0, step, values[step]) }
       return grid
     case .hour, .minute, .month, .year, .dayOfMonth, .dayOfWeek, .dayOfYear, .daysInMonth:
-      return try await calendar(function, arguments.first, steps)
+      return try await calendar(call, steps)
     case .absent: return absence(of: try await vector(arguments[0], steps), argument: arguments[0], steps)
-    case .timestamp: return try await timestamps(arguments[0], steps)
+    case .timestamp: return try await timestamps(call, steps)
     case .sort, .sortDesc:
       warnOfSorting(span)
       return sorted(try await vector(arguments[0], steps), ascending: function == .sort)
@@ -35,21 +36,27 @@ extension Evaluation {
     case .labelReplace: return try await labelReplace(arguments, steps)
     case .labelJoin: return try await labelJoin(arguments, steps)
     case .info: return try await info(arguments, steps)
-    case .histogramQuantile: return try await histogramQuantile(arguments, steps)
-    case .histogramQuantiles: return try await histogramQuantiles(arguments, steps)
-    case .histogramFraction: return try await histogramFraction(arguments, steps)
+    case .histogramQuantile: return try await histogramQuantile(call, steps)
+    case .histogramQuantiles: return try await histogramQuantiles(call, steps)
+    case .histogramFraction: return try await histogramFraction(call, steps)
     case .histogramCount, .histogramSum, .histogramAvg, .histogramStddev, .histogramStdvar:
-      return try await histogramValue(function, arguments[0], steps)
-    case .round, .clamp, .clampMin, .clampMax: return try await bounded(function, arguments, steps)
+      return try await histogramValue(call, steps)
+    case .round, .clamp, .clampMin, .clampMax: return try await bounded(call, steps)
     default:
       guard let body = Self.simple(function) else {
         throw unsupported("function \(function.rawValue)", at: span)
       }
       var grid = try await vector(arguments[0], steps)
       grid.mapNumbers(body)
-      try grid.relabel { $0.withoutName }
+      try dropNames(of: &grid, call)
       return grid
     }
+  }
+
+  /// Drops the metric's name, as functions do unless they are told to keep it.
+  func dropNames(of grid: inout VectorGrid, _ call: Call) throws {
+    guard !call.keepsNames else { return }
+    try grid.relabel { $0.withoutName }
   }
 
   /// The functions of one number.
@@ -82,12 +89,13 @@ extension Evaluation {
     }
   }
 
-  private func bounded(_ function: Function, _ arguments: [Expression], _ steps: Steps) async throws -> VectorGrid {
+  private func bounded(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
+    let arguments = call.arguments
     var grid = try await vector(arguments[0], steps)
     var bounds: [[Double]] = []
     for argument in arguments.dropFirst() { bounds.append(try await scalar(argument, steps)) }
-    Self.bound(function, &grid, bounds)
-    try grid.relabel { $0.withoutName }
+    Self.bound(call.function, &grid, bounds)
+    try dropNames(of: &grid, call)
     return grid
   }
 
@@ -125,7 +133,8 @@ extension Evaluation {
     left.isNaN || right.isNaN ? .nan : min(left, right)
   }
 
-  private func timestamps(_ argument: Expression, _ steps: Steps) async throws -> VectorGrid {
+  private func timestamps(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
+    let argument = call.arguments[0]
     var grid: VectorGrid
     if case .selector(let selector) = argument.withoutParentheses.node {
       grid = try await instantSelector(
@@ -138,16 +147,17 @@ extension Evaluation {
         }
       }
     }
-    try grid.relabel { $0.withoutName }
+    try dropNames(of: &grid, call)
     return grid
   }
 
-  private func calendar(_ function: Function, _ argument: Expression?, _ steps: Steps) async throws -> VectorGrid {
+  private func calendar(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
+    let function = call.function
     var grid = VectorGrid(width: steps.count)
-    if let argument {
+    if let argument = call.arguments.first {
       grid = try await vector(argument, steps)
       grid.mapNumbers { CalendarDate(seconds: $0)?.value(function) ?? .nan }
-      try grid.relabel { $0.withoutName }
+      try dropNames(of: &grid, call)
     } else {
       grid.addRow(.empty)
       for step in 0..<steps.count {
@@ -159,7 +169,7 @@ extension Evaluation {
 
   // MARK: Order
 
-  private func warnOfSorting(_ span: SourceSpan) {
+  func warnOfSorting(_ span: SourceSpan) {
     guard !isInstant else { return }
     warn("sort is ineffective for range queries since results are always ordered by labels", at: span)
   }
@@ -173,7 +183,7 @@ extension Evaluation {
     return result
   }
 
-  private func sorted(_ grid: VectorGrid, by names: [String], ascending: Bool) -> VectorGrid {
+  func sorted(_ grid: VectorGrid, by names: [String], ascending: Bool) -> VectorGrid {
     guard isInstant else { return grid }
     let keys = grid.labels.map { labels in names.map { labels[$0] ?? "" } }
     let order = RowOrder.texts(keys, labels: grid.labels, ascending: ascending)

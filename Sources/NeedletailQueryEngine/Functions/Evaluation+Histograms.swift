@@ -48,14 +48,16 @@ extension Evaluation {
     }
   }
 
-  func histogramQuantile(_ arguments: [Expression], _ steps: Steps) async throws -> VectorGrid {
+  func histogramQuantile(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
+    let arguments = call.arguments
     let quantiles = try await quantiles(arguments[0], steps)
     let grid = try await vector(arguments[1], steps, hints: SelectionHints(function: "histogram_quantile"))
-    return try self.quantiles(quantiles, of: grid, at: arguments[1].span, steps)
+    return try self.quantiles(quantiles, of: grid, at: arguments[1].span, steps, keepsNames: call.keepsNames)
   }
 
   /// Several quantiles at once, told apart by a label whose values are the quantiles as OpenMetrics spells them.
-  func histogramQuantiles(_ arguments: [Expression], _ steps: Steps) async throws -> VectorGrid {
+  func histogramQuantiles(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
+    let arguments = call.arguments
     let label = try string(arguments[1])
     let grid = try await vector(arguments[0], steps, hints: SelectionHints(function: "histogram_quantiles"))
     var result = VectorGrid(width: steps.count)
@@ -64,7 +66,8 @@ extension Evaluation {
       // Each step may have a quantile of its own, and with it another label.
       var byQuantile: [UInt64: [Int]] = [:]
       for step in quantiles.indices { byQuantile[quantiles[step].bitPattern, default: []].append(step) }
-      let values = try self.quantiles(quantiles, of: grid, at: arguments[0].span, steps)
+      let values = try self.quantiles(
+        quantiles, of: grid, at: arguments[0].span, steps, keepsNames: call.keepsNames)
       try reserve(rows: result.count + values.count * byQuantile.count, steps)
       for (bits, wanted) in byQuantile.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
         let text = Self.openMetrics(Double(bitPattern: bits))
@@ -93,9 +96,9 @@ extension Evaluation {
   }
 
   private func quantiles(
-    _ quantiles: [Double], of grid: VectorGrid, at span: SourceSpan, _ steps: Steps
+    _ quantiles: [Double], of grid: VectorGrid, at span: SourceSpan, _ steps: Steps, keepsNames: Bool
   ) throws -> VectorGrid {
-    try histograms(grid, span, steps) { histogram, step in
+    try histograms(grid, span, steps, keepsNames: keepsNames) { histogram, step in
       let value = histogram.quantile(quantiles[step])
       if histogram.sum.isNaN, !value.isInfinite {
         inform(
@@ -108,11 +111,12 @@ extension Evaluation {
     }
   }
 
-  func histogramFraction(_ arguments: [Expression], _ steps: Steps) async throws -> VectorGrid {
+  func histogramFraction(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
+    let arguments = call.arguments
     let lower = try await scalar(arguments[0], steps)
     let upper = try await scalar(arguments[1], steps)
     let grid = try await vector(arguments[2], steps)
-    return try histograms(grid, arguments[2].span, steps) { histogram, step in
+    return try histograms(grid, arguments[2].span, steps, keepsNames: call.keepsNames) { histogram, step in
       if histogram.sum.isNaN {
         inform(
           "input to histogram_fraction has NaN observations, which are excluded from all fractions",
@@ -126,15 +130,15 @@ extension Evaluation {
 
   /// One number per histogram, whether native or classic; where a step has both for the same labels, neither counts.
   private func histograms(
-    _ grid: VectorGrid, _ span: SourceSpan, _ steps: Steps, native: (NativeHistogram, Int) -> Double,
-    classic: (ClassicHistogram, Int) -> Double
+    _ grid: VectorGrid, _ span: SourceSpan, _ steps: Steps, keepsNames: Bool,
+    native: (NativeHistogram, Int) -> Double, classic: (ClassicHistogram, Int) -> Double
   ) throws -> VectorGrid {
     var result = VectorGrid(width: steps.count)
     var rows: [LabelSet: Int] = [:]
     for row in 0..<grid.count {
       let cells = (0..<steps.count).filter { grid.histogram(row, $0) != nil }
       guard !cells.isEmpty else { continue }
-      let labels = grid.labels[row].withoutName
+      let labels = keepsNames ? grid.labels[row] : grid.labels[row].withoutName
       let target = rows[labels] ?? result.addRow(labels)
       rows[labels] = target
       for step in cells {
@@ -147,7 +151,7 @@ extension Evaluation {
     }
     let groups = self.classic(grid, at: span)
     var classicRows: [LabelSet: Int] = [:]
-    for (labels, members) in zip(groups.labels.map(\.withoutName), groups.rows) {
+    for (labels, members) in zip(keepsNames ? groups.labels : groups.labels.map(\.withoutName), groups.rows) {
       let isShared = classicRows[labels] != nil
       let target = rows[labels] ?? classicRows[labels] ?? result.addRow(labels)
       classicRows[labels] = target
@@ -177,7 +181,8 @@ extension Evaluation {
   }
 
   /// The functions that only native histograms have.
-  func histogramValue(_ function: Function, _ argument: Expression, _ steps: Steps) async throws -> VectorGrid {
+  func histogramValue(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
+    let (function, argument) = (call.function, call.arguments[0])
     var grid = try await vector(argument, steps, hints: SelectionHints(function: function.rawValue))
     for row in 0..<grid.count {
       for step in 0..<steps.count {
@@ -196,7 +201,7 @@ extension Evaluation {
         grid.set(row, step, value)
       }
     }
-    try grid.relabel { $0.withoutName }
+    try dropNames(of: &grid, call)
     return grid
   }
 }

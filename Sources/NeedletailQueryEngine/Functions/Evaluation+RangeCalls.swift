@@ -12,11 +12,12 @@ extension Evaluation {
       throw QueryError(.internal, "function without a range")
     }
     if argument.isEventRange { return try await eventCall(call, argument, steps) }
+    if call.function.isMetricsQL { return try await rollupCall(call, argument, steps, labels: labels) }
     var parameters: [[Double]] = []
     for other in call.arguments where other.type == .scalar { parameters.append(try await scalar(other, steps)) }
     checkParameters(call, parameters)
     let function = call.function
-    let keepsName = function == .lastOverTime || function == .firstOverTime
+    let keepsName = call.keepsNames || function == .lastOverTime || function == .firstOverTime
     let reader = try await ranges(argument, steps, hints: SelectionHints(function: function.rawValue, labels: labels))
     let task = RangeTask(
       function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName,
@@ -136,7 +137,7 @@ extension Evaluation {
     }
   }
 
-  private func report(_ kernel: inout RangeKernel, _ names: MetricNames, _ hasValue: Bool, at span: SourceSpan) {
+  func report(_ kernel: inout RangeKernel, _ names: MetricNames, _ hasValue: Bool, at span: SourceSpan) {
     for remark in kernel.takeRemarks() {
       if remark.isWarning {
         warn("\(remark.message) for metric name \"\(names.last)\"", at: span)
@@ -165,7 +166,7 @@ extension Evaluation {
   private func absentLabels(_ argument: Expression) -> LabelSet {
     let matchers: [MatcherSyntax]
     switch argument.node {
-    case .selector(let selector): matchers = selector.matchers
+    case .selector(let selector): matchers = selector.alternatives.isEmpty ? selector.matchers : []
     case .events(let selector): matchers = selector.matchers
     default: return .empty
     }

@@ -22,7 +22,9 @@ extension Lexer {
     if let milliseconds = NumberSpelling.duration(spelling) {
       return Token(kind: .duration, span: span, value: Double(milliseconds))
     }
-    if let value = NumberSpelling.quantity(spelling) { return Token(kind: .quantity, span: span, value: value) }
+    if let value = NumberSpelling.quantity(spelling) ?? NumberSpelling.magnitude(spelling) {
+      return Token(kind: .quantity, span: span, value: value)
+    }
     let found = String(decoding: spelling, as: UTF8.self)
     throw failure("bad number or duration syntax: \"\(found)\"", from: start, to: end)
   }
@@ -123,6 +125,24 @@ package enum NumberSpelling {
       total += count * scale
     }
     return total
+  }
+
+  private static let magnitudes: [String: Double] = [
+    "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 1024, "Mi": 1_048_576, "Gi": 1_073_741_824,
+    "Ti": 1_099_511_627_776,
+  ]
+
+  /// The number that `10K`, `1.5Gi` or `8MiB` is short for, as MetricsQL has them; nil if it is none.
+  ///
+  /// With a capital letter: `5m` are minutes.
+  static func magnitude(_ spelling: ArraySlice<UInt8>) -> Double? {
+    let digits = spelling.prefix { $0.isDigit || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_") }
+    var suffix = spelling[digits.endIndex...]
+    if suffix.count > 1, suffix.last == UInt8(ascii: "B") { suffix = suffix.dropLast() }
+    guard let scale = magnitudes[String(decoding: suffix, as: UTF8.self)], let count = number(digits) else {
+      return nil
+    }
+    return count * scale
   }
 
   /// The shortest spelling of a duration in milliseconds: `1h30m`, `-5s`, `0s`.

@@ -17,14 +17,19 @@ extension Parser {
     let fillStart = current.span
     try fills(into: &matching)
     let fills = matching.fillLeft != nil || matching.fillRight != nil
-    if fills, operation.isSet {
-      throw failure("filling in missing series not allowed for set operators", at: fillStart)
+    if fills, operation.isSet || operation.isConditional {
+      let kind = operation.isSet ? "set operators" : "\"\(operation.rawValue)\""
+      throw failure("filling in missing series not allowed for \(kind)", at: fillStart)
     }
     // Only the power operator associates to the right.
     let minimum = operation == .power ? operation.precedence - 1 : operation.precedence
     let right = try expression(above: minimum)
+    if let text = try concatenation(left, operation, right) { return text }
+    let keepsNames = acceptKeyword("keep_metric_names")
     try check(left, operation, right, returnsBool: returnsBool, at: operatorSpan)
-    if left.type != .vector || right.type != .vector {
+    // To a number series are matched as to one without labels, where that is how they are matched at all.
+    let isNumberASeries = operation.isConditional && (left.type == .vector || right.type == .vector)
+    if left.type != .vector || right.type != .vector, !isNumberASeries {
       guard !matching.isExplicit else {
         throw failure("vector matching only allowed between instant vectors", at: matchingStart)
       }
@@ -34,8 +39,11 @@ extension Parser {
       matching = VectorMatching(cardinality: .oneToOne)
     }
     let node = BinaryExpression(
-      operation: operation, left: left, right: right, returnsBool: returnsBool, matching: matching)
-    return try make(.binary(node), from: left.span.start)
+      operation: operation, left: left, right: right, returnsBool: returnsBool, matching: matching,
+      keepsNames: keepsNames)
+    let expression = try make(.binary(node), from: left.span.start)
+    // What comes behind would else be thought to be kept names of, too.
+    return keepsNames ? try make(.parenthesized(expression), from: left.span.start) : expression
   }
 
   private func check(
@@ -58,7 +66,8 @@ extension Parser {
   }
 
   private mutating func matching(_ operation: BinaryOperator) throws(SyntaxError) -> VectorMatching {
-    var matching = VectorMatching(cardinality: operation.isSet ? .manyToMany : .oneToOne)
+    let isManyToMany = operation.isSet || operation.isConditional
+    var matching = VectorMatching(cardinality: isManyToMany ? .manyToMany : .oneToOne)
     guard isKeyword("on") || isKeyword("ignoring"), ahead(1).kind == .leftParenthesis else { return matching }
     matching.isOn = advance().text.lowercased() == "on"
     matching.isExplicit = true
@@ -67,6 +76,14 @@ extension Parser {
     let keyword = advance()
     guard !operation.isSet else {
       throw failure("no grouping allowed for \"\(operation.rawValue)\" operation", at: keyword.span)
+    }
+    if operation.isConditional {
+      // Any number of series on either side may match, and the labels stay those of the left side.
+      let labels = current.kind == .leftParenthesis ? try labelList(in: "grouping") : []
+      guard labels.isEmpty else {
+        throw failure("no labels allowed in the grouping of \"\(operation.rawValue)\"", at: keyword.span)
+      }
+      return matching
     }
     matching.cardinality = keyword.text.lowercased() == "group_left" ? .manyToOne : .oneToMany
     if current.kind == .leftParenthesis { matching.include = try labelList(in: "grouping") }
@@ -111,7 +128,11 @@ extension Parser {
     try expect(.leftParenthesis, in: context)
     var labels: [String] = []
     while current.kind != .rightParenthesis {
-      labels.append(try labelName(in: context))
+      if let expanded = try labelTemplate(in: context) {
+        labels += expanded
+      } else {
+        labels.append(try labelName(in: context))
+      }
       guard accept(.comma) else { break }
     }
     guard current.kind == .rightParenthesis else { throw unexpected(in: context, expected: "\",\" or \")\"") }

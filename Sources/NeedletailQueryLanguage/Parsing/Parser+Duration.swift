@@ -94,6 +94,7 @@ extension Parser {
       let inner = try durationOperand(above: 0, in: context)
       try expect(.rightParenthesis, in: context)
       return .parenthesized(inner)
+    case .identifier where template(named: current.text) != nil: return .number(try numberTemplate(in: context))
     case .identifier where isCall && (isKeyword("step") || isKeyword("range")):
       let isStep = isKeyword("step")
       advance()

@@ -11,12 +11,17 @@ extension Parser {
     case .duration:
       advance()
       return try make(.number(NumberLiteral(value: token.value / 1000, isDuration: true)), from: start)
+    case .quantity:
+      guard let value = NumberSpelling.magnitude(Array(spelling(token.span).utf8)[...]) else { break }
+      advance()
+      return try make(.number(NumberLiteral(value: value)), from: start)
     case .string:
       advance()
       return try make(.string(token.text), from: start)
     case .leftParenthesis:
       advance()
       let inner = try expression(above: 0)
+      if current.kind == .comma { return try union(of: inner, from: start) }
       guard current.kind == .rightParenthesis else {
         throw unexpected(in: "parenthesized expression", expected: "an operator or \")\"")
       }
@@ -24,13 +29,16 @@ extension Parser {
       return try make(.parenthesized(inner), from: start)
     case .leftBrace: return try selector()
     case .identifier: return try word()
-    default: throw unexpected(in: "expression", expected: "a selector, a number, a function or \"(\"")
+    default: break
     }
+    throw unexpected(in: "expression", expected: "a selector, a number, a function or \"(\"")
   }
 
   private mutating func word() throws(SyntaxError) -> Expression {
     let next = ahead(1).kind
     let name = current.text
+    if isWith { return try enclosed(try with()) }
+    if let template = template(named: name) { return try expansion(of: template) }
     if let operation = AggregationOperation(rawValue: name.lowercased()) {
       let hasGrouping =
         (isKeyword("by", ahead: 1) || isKeyword("without", ahead: 1)) && ahead(2).kind == .leftParenthesis
@@ -46,22 +54,31 @@ extension Parser {
     let start = advance().span
     var grouping = try self.grouping()
     let (arguments, closing) = try argumentList(in: "aggregation")
+    let span = start.union(closing)
     if grouping == nil { grouping = try self.grouping() }
+    var node = try aggregation(operation, of: arguments, at: span)
+    node.grouping = grouping ?? node.grouping
+    node.limit = try limit()
+    return try make(.aggregation(node), from: start.start)
+  }
+
+  private func aggregation(
+    _ operation: AggregationOperation, of arguments: [Expression], at span: SourceSpan
+  ) throws(SyntaxError) -> Aggregation {
+    if operation.isMetricsQL { return try metricsQLAggregation(operation, of: arguments, at: span) }
     let wanted = operation.parameter == nil ? 1 : 2
     guard arguments.count == wanted, let expression = arguments.last else {
       throw failure(
-        "wrong number of arguments for aggregate expression, expected \(wanted), found \(arguments.count)",
-        at: start.union(closing))
+        "wrong number of arguments for aggregate expression, expected \(wanted), found \(arguments.count)", at: span)
     }
     let parameter = wanted == 2 ? arguments[0] : nil
     if let parameter, let type = operation.parameter {
       try check(parameter, is: type, in: "aggregation parameter")
     }
     try check(expression, is: .vector, in: "aggregation expression")
-    let node = Aggregation(
+    return Aggregation(
       operation: operation, parameter: parameter, expression: expression,
-      grouping: grouping ?? Grouping(isWithout: false, labels: []))
-    return try make(.aggregation(node), from: start.start)
+      grouping: Grouping(isWithout: false, labels: []))
   }
 
   /// Reads `by (...)` or `without (...)` if it stands here.
@@ -72,7 +89,7 @@ extension Parser {
   }
 
   /// Reads `(...)`; the argument at `matchersAt`, which is none by default, may be nothing but label matchers.
-  private mutating func argumentList(
+  mutating func argumentList(
     in context: String, matchersAt place: Int? = nil
   ) throws(SyntaxError) -> ([Expression], SourceSpan) {
     try expect(.leftParenthesis, in: context)
@@ -97,8 +114,11 @@ extension Parser {
     guard let function = Function(rawValue: name.text) else {
       throw failure("unknown function with name \"\(name.text)\"", at: name.span)
     }
-    let (arguments, closing) = try argumentList(
-      in: "call to function \"\(name.text)\"", matchersAt: function == .info ? 1 : nil)
+    let context = "call to function \"\(name.text)\""
+    var (arguments, closing) =
+      function == .aggrOverTime
+      ? try aggregateArguments(in: context) : try argumentList(in: context, matchersAt: function == .info ? 1 : nil)
+    if function.isMetricsQL { arguments = try metricsQLArguments(arguments, of: function) }
     try check(arguments, of: function, at: name.span.union(closing))
     var node = Call(function: function, arguments: arguments)
     let overEvents = arguments.contains { $0.isEventRange }
@@ -120,15 +140,22 @@ extension Parser {
     let signature = function.signature
     let maximum = signature.parameters.count
     let minimum = maximum - signature.optional
-    guard arguments.count >= minimum, signature.isVariadic || arguments.count <= maximum else {
+    guard arguments.count >= minimum, signature.takesMore || arguments.count <= maximum else {
       let wanted =
-        signature.isVariadic || (signature.optional > 0 && arguments.count < minimum)
+        signature.takesMore || (signature.optional > 0 && arguments.count < minimum)
         ? "at least \(minimum)" : signature.optional > 0 ? "at most \(maximum)" : "\(maximum)"
       throw failure(
         "expected \(wanted) argument(s) in call to \"\(function.rawValue)\", found \(arguments.count)", at: span)
     }
+    if let repeated = signature.repeated {
+      guard max(0, arguments.count - maximum) % repeated.count == 0 else {
+        throw failure(
+          "expected \(repeated.count) argument(s) together in call to \"\(function.rawValue)\", the last lacks its "
+            + "fellow", at: span)
+      }
+    }
     for (index, argument) in arguments.enumerated() {
-      let type = signature.parameters[min(index, maximum - 1)]
+      let type = signature.type(at: index, of: arguments.count)
       try check(argument, is: type, in: "call to function \"\(function.rawValue)\"")
       if type == .range { try checkEdges(argument, of: function) }
     }

@@ -18,13 +18,19 @@ extension Parser {
     if dialect == .logQL {
       throw failure("metric \"\(name ?? "")\" in a log query, expected a stream selector \"{...}\"", at: nameToken.span)
     }
-    var matchers: [MatcherSyntax] = []
-    if current.kind == .leftBrace { matchers = try self.matchers(name: &name) }
-    let expression = try make(.selector(VectorSelector(name: name, matchers: matchers)), from: start)
-    guard name != nil || selectsSomething(matchers) else {
-      throw failure("vector selector must contain at least one non-empty matcher", at: expression.span)
-    }
+    var selector = VectorSelector(name: name, matchers: [])
+    if current.kind == .leftBrace { try conditions(of: &selector) }
+    let expression = try make(.selector(selector), from: start)
+    try checkSelects(selector, at: expression.span)
     return expression
+  }
+
+  /// Fails where a selector, or one of its alternatives, would select every series.
+  func checkSelects(_ selector: VectorSelector, at span: SourceSpan) throws(SyntaxError) {
+    guard selector.name == nil else { return }
+    for matchers in [selector.matchers] + selector.alternatives where !selectsSomething(matchers) {
+      throw failure("vector selector must contain at least one non-empty matcher", at: span)
+    }
   }
 
   /// Reads `{...}` where it is no selector of its own: conditions on labels, perhaps none, and no metric's name.
@@ -50,18 +56,65 @@ extension Parser {
     }
   }
 
-  /// Reads `{...}`.
+  /// Reads `{...}` behind a metric's name or without one, alternatives (`or`) and all, into a selector.
   ///
   /// A bare string in it is the metric's name.
+  mutating func conditions(of selector: inout VectorSelector) throws(SyntaxError) {
+    try expect(.leftBrace, in: "label matching")
+    let outerName = selector.name
+    var all: [[MatcherSyntax]] = []
+    repeat {
+      var name = outerName
+      let place = current.span
+      var matchers = try matcherList(name: &name)
+      if isKeyword("or") || !all.isEmpty, outerName == nil, let name {
+        // It is the name of this alternative only.
+        matchers.insert(
+          MatcherSyntax(name: LabelSet.nameLabel, operation: .equal, value: name, span: place), at: 0)
+      } else {
+        selector.name = name
+      }
+      all.append(matchers)
+    } while acceptKeyword("or")
+    guard current.kind == .rightBrace else {
+      throw unexpected(in: "label matching", expected: "\",\", \"or\" or \"}\"")
+    }
+    advance()
+    selector.matchers += all[0]
+    guard all.count > 1 else { return }
+    for alternative in all[1...] {
+      guard !alternative.isEmpty else {
+        throw failure("an alternative without label matchers", at: tokens[index - 1].span)
+      }
+    }
+    selector.alternatives = Array(all[1...])
+  }
+
+  /// Reads `{...}` without alternatives.
   private mutating func matchers(name: inout String?) throws(SyntaxError) -> [MatcherSyntax] {
     try expect(.leftBrace, in: "label matching")
+    let matchers = try matcherList(name: &name)
+    guard current.kind == .rightBrace else { throw unexpected(in: "label matching", expected: "\",\" or \"}\"") }
+    advance()
+    return matchers
+  }
+
+  /// Reads conditions up to what is none of them.
+  private mutating func matcherList(name: inout String?) throws(SyntaxError) -> [MatcherSyntax] {
     var matchers: [MatcherSyntax] = []
     while current.kind != .rightBrace {
       let start = current
-      if start.kind == .string, ahead(1).kind == .comma || ahead(1).kind == .rightBrace {
+      let endsHere = ahead(1).kind == .comma || ahead(1).kind == .rightBrace || isKeyword("or", ahead: 1)
+      if start.kind == .string, endsHere {
         guard name == nil else { throw failure("metric name must not be set twice: \"\(start.text)\"", at: start.span) }
         guard !start.text.isEmpty else { throw failure("metric name must not be empty", at: start.span) }
         name = advance().text
+      } else if start.kind == .identifier, endsHere, template(named: start.text) != nil {
+        let expanded = try matcherTemplate()
+        if name != nil, expanded.contains(where: { $0.name == LabelSet.nameLabel }) {
+          throw failure("metric name must not be set twice", at: start.span)
+        }
+        matchers += expanded
       } else {
         let matcher = try self.matcher()
         if name != nil, matcher.name == LabelSet.nameLabel {
@@ -71,8 +124,6 @@ extension Parser {
       }
       guard accept(.comma) else { break }
     }
-    guard current.kind == .rightBrace else { throw unexpected(in: "label matching", expected: "\",\" or \"}\"") }
-    advance()
     return matchers
   }
 
@@ -87,9 +138,9 @@ extension Parser {
       throw unexpected(in: "label matching", expected: "one of =, !=, =~, !~")
     }
     advance()
-    let value = try expect(.string, in: "label matching")
+    let value = try text(in: "label matching")
     return try compiled(
-      MatcherSyntax(name: name, operation: operation, value: value.text, span: start.union(value.span)))
+      MatcherSyntax(name: name, operation: operation, value: value, span: start.union(tokens[index - 1].span)))
   }
 
   /// The matcher itself, once its regular expression is known to compile.
@@ -127,6 +178,9 @@ extension Parser {
       case .leftBracket: expression = try range(of: expression)
       case .at: expression = try anchor(expression)
       case .identifier where isKeyword("offset"): expression = try offset(expression)
+      case .identifier where isKeyword("keep_metric_names"):
+        guard let kept = try keepingNames(expression) else { return expression }
+        expression = kept
       case .identifier:
         guard let rule = EdgeRule(rawValue: current.text.lowercased()) else { return expression }
         expression = try edges(expression, rule)

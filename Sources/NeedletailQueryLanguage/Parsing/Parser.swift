@@ -30,6 +30,11 @@ package struct Parser {
   var nesting = 0
   /// How many operators the duration has so far that is being read: they are as high as a chain of them.
   var durationOperators = 0
+  /// The templates of `WITH`, and the newest one that can be seen from here.
+  var templates: [Template] = []
+  var scope: Int?
+  /// What templates came to so far.
+  var expanded = 0
 
   private init(_ text: String, dialect: Dialect) throws(SyntaxError) {
     guard text.utf8.count <= Self.textLengthMax else {
@@ -60,6 +65,9 @@ package struct Parser {
       selector.shift == TimeShift()
     else {
       throw SyntaxError("expected a series selector", span: expression.span, text: text)
+    }
+    guard selector.alternatives.isEmpty else {
+      throw SyntaxError("expected a series selector without \"or\"", span: expression.span, text: text)
     }
     return selector.allMatchers(span: expression.span)
   }
@@ -149,6 +157,8 @@ package struct Parser {
     guard nesting <= Self.nestingMax else {
       throw failure("expression is nested more than \(Self.nestingMax) levels deep", at: current.span)
     }
+    // Whatever follows a template's definitions is part of what they are for.
+    if minimum == 0, isWith { return try with() }
     var left = try signed()
     while let operation = binaryOperator(), operation.precedence > minimum {
       left = try binary(left, operation)

@@ -66,6 +66,9 @@ extension Expression {
       node = .call(call)
     case .aggregation(var aggregation):
       if let parameter = aggregation.parameter { aggregation.parameter = try parameter.resolved(times, text) }
+      for index in aggregation.others.indices {
+        aggregation.others[index] = try aggregation.others[index].resolved(times, text)
+      }
       aggregation.expression = try aggregation.expression.resolved(times, text)
       node = .aggregation(aggregation)
     case .negation(let inner): node = .negation(try inner.resolved(times, text))

@@ -80,7 +80,8 @@ package struct Expression: Sendable, Hashable {
     case .number, .string, .selector, .events: []
     case .subquery(let subquery): [subquery.expression]
     case .call(let call): call.arguments
-    case .aggregation(let aggregation): (aggregation.parameter.map { [$0] } ?? []) + [aggregation.expression]
+    case .aggregation(let aggregation):
+      (aggregation.parameter.map { [$0] } ?? []) + aggregation.others + [aggregation.expression]
     case .negation(let inner), .positive(let inner), .parenthesized(let inner): [inner]
     case .binary(let binary): [binary.left, binary.right]
     }
@@ -190,6 +191,8 @@ package struct VectorSelector: Sendable, Hashable {
   package var name: String?
   /// The conditions as written, without the one that `name` stands for.
   package var matchers: [MatcherSyntax]
+  /// What else may hold instead of `matchers`, each of them as good: `{a="1" or b="2", c="3"}`.
+  package var alternatives: [[MatcherSyntax]] = []
   /// The range in milliseconds, nil for an instant selector.
   package var range: Int64?
   /// How the range was written where it is more than one number; while it hangs on the query `range` is not it.
@@ -205,8 +208,15 @@ package struct VectorSelector: Sendable, Hashable {
     self.matchers = matchers
   }
 
-  /// All conditions, the metric's name included.
-  package func allMatchers(span: SourceSpan) -> [MatcherSyntax] {
+  /// All conditions but those of the alternatives, the metric's name included.
+  package func allMatchers(span: SourceSpan) -> [MatcherSyntax] { named(matchers, span: span) }
+
+  /// The conditions of which any may hold as a whole, the metric's name included in each.
+  package func allAlternatives(span: SourceSpan) -> [[MatcherSyntax]] {
+    ([matchers] + alternatives).map { named($0, span: span) }
+  }
+
+  private func named(_ matchers: [MatcherSyntax], span: SourceSpan) -> [MatcherSyntax] {
     guard let name else { return matchers }
     return [MatcherSyntax(name: "__name__", operation: .equal, value: name, span: span)] + matchers
   }
@@ -236,6 +246,8 @@ package struct Call: Sendable, Hashable {
   package var arguments: [Expression]
   /// `by` or `without` after a function over events; nil otherwise.
   package var grouping: Grouping?
+  /// Whether the metric's name stays where the function would drop it: `keep_metric_names`.
+  package var keepsNames = false
 }
 
 /// `by (...)` or `without (...)`.
@@ -252,27 +264,14 @@ package struct Aggregation: Sendable, Hashable {
   package var operation: AggregationOperation
   /// The parameter of those that take one.
   package var parameter: Expression?
+  /// The parameters of those that take more than one.
+  package var others: [Expression] = []
   /// What is aggregated.
   package var expression: Expression
   /// The labels of the groups; `by ()` if none were named.
   package var grouping: Grouping
-}
-
-/// The aggregations.
-package enum AggregationOperation: String, Sendable, Hashable, CaseIterable {
-  case sum, avg, count, min, max, group, stddev, stdvar, topk, bottomk, quantile
-  case countValues = "count_values"
-  case limitk
-  case limitRatio = "limit_ratio"
-
-  /// What parameter it takes, nil for none.
-  package var parameter: ValueType? {
-    switch self {
-    case .topk, .bottomk, .quantile, .limitk, .limitRatio: .scalar
-    case .countValues: .string
-    default: nil
-    }
-  }
+  /// The most series that it yields; nil for all.
+  package var limit: Int?
 }
 
 /// The binary operators.
@@ -294,25 +293,35 @@ package enum BinaryOperator: String, Sendable, Hashable, CaseIterable {
   case trimUpper = "</"
   /// What of a histogram lies above a number.
   case trimLower = ">/"
+  /// The left side, and where it has nothing the right one.
+  case fallback = "default"
+  /// The left side where the right one has something.
+  case ifPresent = "if"
+  /// The left side where the right one has nothing.
+  case ifAbsent = "ifnot"
 
   /// How strongly it binds; more is stronger.
   package var precedence: Int {
     switch self {
-    case .or: 1
-    case .and, .unless: 2
-    case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .trimUpper, .trimLower: 3
-    case .add, .subtract: 4
-    case .multiply, .divide, .modulo, .atan2: 5
-    case .power: 6
+    case .fallback: 1
+    case .ifPresent, .ifAbsent: 2
+    case .or: 3
+    case .and, .unless: 4
+    case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .trimUpper, .trimLower: 5
+    case .add, .subtract: 6
+    case .multiply, .divide, .modulo, .atan2: 7
+    case .power: 8
     }
   }
 
   /// Whether it compares.
-  package var isComparison: Bool { precedence == 3 && !isTrim }
+  package var isComparison: Bool { precedence == 5 && !isTrim }
   /// Whether it takes a part of a histogram.
   package var isTrim: Bool { self == .trimUpper || self == .trimLower }
   /// Whether it combines sets of series.
-  package var isSet: Bool { precedence <= 2 }
+  package var isSet: Bool { self == .or || self == .and || self == .unless }
+  /// Whether it chooses by what is there and what is missing; NaN is missing.
+  package var isConditional: Bool { self == .fallback || self == .ifPresent || self == .ifAbsent }
 }
 
 /// How the series of both sides of an operator find each other.
@@ -365,4 +374,6 @@ package struct BinaryExpression: Sendable, Hashable {
   package var returnsBool: Bool
   /// How series match, where both sides are vectors.
   package var matching: VectorMatching
+  /// Whether the metric's name stays where the operator would drop it: `keep_metric_names`.
+  package var keepsNames = false
 }

@@ -52,6 +52,101 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
   case timestampOfLastOverTime = "ts_of_last_over_time"
   case timestampOfMaxOverTime = "ts_of_max_over_time"
   case timestampOfMinOverTime = "ts_of_min_over_time"
+  // MetricsQL's over ranges.
+  case ideriv, integrate, lag, lifetime, rollup
+  case aggrOverTime = "aggr_over_time"
+  case ascentOverTime = "ascent_over_time"
+  case countEqualOverTime = "count_eq_over_time"
+  case countGreaterOverTime = "count_gt_over_time"
+  case countLessOrEqualOverTime = "count_le_over_time"
+  case countNotEqualOverTime = "count_ne_over_time"
+  case decreasesOverTime = "decreases_over_time"
+  case derivFast = "deriv_fast"
+  case descentOverTime = "descent_over_time"
+  case distinctOverTime = "distinct_over_time"
+  case durationOverTime = "duration_over_time"
+  case geomeanOverTime = "geomean_over_time"
+  case hoeffdingBoundLower = "hoeffding_bound_lower"
+  case hoeffdingBoundUpper = "hoeffding_bound_upper"
+  case increasePure = "increase_pure"
+  case increasesOverTime = "increases_over_time"
+  case iqrOverTime = "iqr_over_time"
+  case medianOverTime = "median_over_time"
+  case modeOverTime = "mode_over_time"
+  case outlierIQROverTime = "outlier_iqr_over_time"
+  case quantilesOverTime = "quantiles_over_time"
+  case rangeOverTime = "range_over_time"
+  case rateOverSum = "rate_over_sum"
+  case rollupCandlestick = "rollup_candlestick"
+  case rollupDelta = "rollup_delta"
+  case rollupDeriv = "rollup_deriv"
+  case rollupIncrease = "rollup_increase"
+  case rollupRate = "rollup_rate"
+  case rollupScrapeInterval = "rollup_scrape_interval"
+  case scrapeInterval = "scrape_interval"
+  case shareEqualOverTime = "share_eq_over_time"
+  case shareGreaterOverTime = "share_gt_over_time"
+  case shareLessOrEqualOverTime = "share_le_over_time"
+  case sumEqualOverTime = "sum_eq_over_time"
+  case sumGreaterOverTime = "sum_gt_over_time"
+  case sumLessOrEqualOverTime = "sum_le_over_time"
+  case sum2OverTime = "sum2_over_time"
+  case timeOfFirstOverTime = "tfirst_over_time"
+  case timeOfLastOverTime = "tlast_over_time"
+  case timeOfLastChangeOverTime = "tlast_change_over_time"
+  case timeOfMaxOverTime = "tmax_over_time"
+  case timeOfMinOverTime = "tmin_over_time"
+  case zscoreOverTime = "zscore_over_time"
+  // MetricsQL's over vectors, and its numbers by chance.
+  case alias, interpolate, rand, ru, ttf, union
+  case bitmapAnd = "bitmap_and"
+  case bitmapOr = "bitmap_or"
+  case bitmapXor = "bitmap_xor"
+  case dropCommonLabels = "drop_common_labels"
+  case keepLastValue = "keep_last_value"
+  case keepNextValue = "keep_next_value"
+  case labelCopy = "label_copy"
+  case labelDel = "label_del"
+  case labelGraphiteGroup = "label_graphite_group"
+  case labelKeep = "label_keep"
+  case labelLowercase = "label_lowercase"
+  case labelMap = "label_map"
+  case labelMatch = "label_match"
+  case labelMismatch = "label_mismatch"
+  case labelMove = "label_move"
+  case labelSet = "label_set"
+  case labelTransform = "label_transform"
+  case labelUppercase = "label_uppercase"
+  case labelValue = "label_value"
+  case labelsEqual = "labels_equal"
+  case limitOffset = "limit_offset"
+  case randExponential = "rand_exponential"
+  case randNormal = "rand_normal"
+  case rangeAvg = "range_avg"
+  case rangeFirst = "range_first"
+  case rangeLast = "range_last"
+  case rangeLinearRegression = "range_linear_regression"
+  case rangeMad = "range_mad"
+  case rangeMax = "range_max"
+  case rangeMedian = "range_median"
+  case rangeMin = "range_min"
+  case rangeNormalize = "range_normalize"
+  case rangeQuantile = "range_quantile"
+  case rangeStddev = "range_stddev"
+  case rangeStdvar = "range_stdvar"
+  case rangeSum = "range_sum"
+  case rangeTrimOutliers = "range_trim_outliers"
+  case rangeTrimSpikes = "range_trim_spikes"
+  case rangeTrimZscore = "range_trim_zscore"
+  case rangeZscore = "range_zscore"
+  case removeResets = "remove_resets"
+  case runningAvg = "running_avg"
+  case runningMax = "running_max"
+  case runningMin = "running_min"
+  case runningSum = "running_sum"
+  case smoothExponential = "smooth_exponential"
+  case sortByLabelNumeric = "sort_by_label_numeric"
+  case sortByLabelNumericDesc = "sort_by_label_numeric_desc"
 
   /// The types of the arguments, how many of the last may be left out, and whether the last may repeat.
   package struct Signature: Sendable, Hashable {
@@ -61,6 +156,19 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
     package var optional = 0
     /// Whether the last parameter takes any number of arguments.
     package var isVariadic = false
+    /// The parameters that may come again and again, together, where they are not the last one alone.
+    package var repeated: Range<Int>?
+
+    /// Whether there may be more arguments than parameters.
+    var takesMore: Bool { isVariadic || repeated != nil }
+
+    /// The type of an argument among so many.
+    func type(at index: Int, of count: Int) -> ValueType {
+      guard let repeated, index >= repeated.upperBound else { return parameters[min(index, parameters.count - 1)] }
+      let more = max(0, count - parameters.count)
+      guard index < repeated.upperBound + more else { return parameters[min(index - more, parameters.count - 1)] }
+      return parameters[repeated.lowerBound + (index - repeated.upperBound) % repeated.count]
+    }
   }
 
   /// What it takes.
@@ -84,7 +192,7 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
     case .quantileOverTime: Signature(parameters: [.scalar, .range])
     case .predictLinear: Signature(parameters: [.range, .scalar])
     case .doubleExponentialSmoothing: Signature(parameters: [.range, .scalar, .scalar])
-    default: Signature(parameters: [isOverRange ? .range : .vector])
+    default: metricsQLSignature ?? Signature(parameters: [isOverRange ? .range : .vector])
     }
   }
 
@@ -94,7 +202,7 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
     case .changes, .delta, .deriv, .idelta, .increase, .irate, .rate, .resets, .bytesRate, .predictLinear,
       .doubleExponentialSmoothing:
       true
-    default: rawValue.hasSuffix("_over_time")
+    default: metricsQLSignature?.parameters.contains(.range) ?? rawValue.hasSuffix("_over_time")
     }
   }
 
@@ -102,6 +210,7 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
   package var result: ValueType {
     switch self {
     case .pi, .scalar, .time, .maxOf, .minOf, .queryEnd, .queryRange, .queryStart, .queryStep: .scalar
+    case .rand, .randExponential, .randNormal: .scalar
     default: .vector
     }
   }

@@ -15,20 +15,31 @@ package enum Printer {
       return "\(print(subquery.expression))[\(range):\(resolution)]\(shift(subquery.shift))"
     case .call(let call):
       let arguments = call.arguments.map { print($0) }.joined(separator: ", ")
-      return "\(call.function.rawValue)(\(arguments))\(call.grouping.map { " " + grouping($0) } ?? "")"
-    case .aggregation(let aggregation):
-      var head = aggregation.operation.rawValue
-      if aggregation.grouping.isWithout || !aggregation.grouping.labels.isEmpty {
-        head += " " + grouping(aggregation.grouping) + " "
-      }
-      let parameter = aggregation.parameter.map { print($0) + ", " } ?? ""
-      return "\(head)(\(parameter)\(print(aggregation.expression)))"
+      let grouping = call.grouping.map { " " + self.grouping($0) } ?? ""
+      return "\(call.function.rawValue)(\(arguments))\(grouping)\(call.keepsNames ? " keep_metric_names" : "")"
+    case .aggregation(let aggregation): return self.aggregation(aggregation)
     case .negation(let inner): return "-\(print(inner))"
     case .positive(let inner): return "+\(print(inner))"
-    case .parenthesized(let inner): return "(\(print(inner)))"
+    case .parenthesized(let inner):
+      guard case .binary(let binary) = inner.node, binary.keepsNames else { return "(\(print(inner)))" }
+      return "(\(print(inner))) keep_metric_names"
     case .binary(let binary):
       return "\(print(binary.left)) \(binary.operation.rawValue)\(matching(binary)) \(print(binary.right))"
     }
+  }
+
+  private static func aggregation(_ aggregation: Aggregation) -> String {
+    var head = aggregation.operation.rawValue
+    if aggregation.grouping.isWithout || !aggregation.grouping.labels.isEmpty {
+      head += " " + grouping(aggregation.grouping) + " "
+    }
+    // The series come last, but for the label that what is left over goes by.
+    let isLast = !aggregation.operation.isRankedOverRange
+    let arguments =
+      (aggregation.parameter.map { [$0] } ?? [])
+      + (isLast ? aggregation.others + [aggregation.expression] : [aggregation.expression] + aggregation.others)
+    let limit = aggregation.limit.map { " limit \($0)" } ?? ""
+    return "\(head)(\(arguments.map { print($0) }.joined(separator: ", ")))\(limit)"
   }
 
   // MARK: Parts
@@ -131,6 +142,7 @@ package enum Printer {
   private static func selector(_ selector: VectorSelector) -> String {
     var parts = selector.matchers.map { matcher($0) }
     var head = ""
+    let alternatives = selector.alternatives.map { " or " + $0.map { matcher($0) }.joined(separator: ", ") }.joined()
     if let name = selector.name {
       if isWord(name, colons: true), !reserved.contains(name.lowercased()) {
         head = name
@@ -138,7 +150,7 @@ package enum Printer {
         parts.insert(quoted(name), at: 0)
       }
     }
-    let braces = parts.isEmpty && !head.isEmpty ? "" : "{\(parts.joined(separator: ", "))}"
+    let braces = parts.isEmpty && !head.isEmpty ? "" : "{\(parts.joined(separator: ", "))\(alternatives)}"
     let edges = selector.edges.map { " \($0.rawValue)" } ?? ""
     return head + braces + range(selector.range, selector.rangeSyntax) + edges + shift(selector.shift)
   }

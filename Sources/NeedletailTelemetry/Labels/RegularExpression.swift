@@ -70,16 +70,16 @@ package final class RegularExpression: Sendable {
     captures(text, anchored: true)
   }
 
-  /// The same for the first match anywhere in `text`.
-  package func capturesOfFirstMatch(in text: UnsafeRawBufferPointer) -> [Range<Int>?]? {
-    captures(text, anchored: false)
+  /// The same for the first match anywhere in `text` from an offset on, what lies before being looked at all the same.
+  package func capturesOfFirstMatch(in text: UnsafeRawBufferPointer, from start: Int = 0) -> [Range<Int>?]? {
+    captures(text, from: start, anchored: false)
   }
 
-  private func captures(_ text: UnsafeRawBufferPointer, anchored: Bool) -> [Range<Int>?]? {
+  private func captures(_ text: UnsafeRawBufferPointer, from start: Int = 0, anchored: Bool) -> [Range<Int>?]? {
     let count = groupCount + 1
     var bounds = [Int](repeating: -1, count: count * 2)
     let matched = cre2_captures(
-      handle, text.assumingMemoryBound(to: CChar.self).baseAddress, text.count, 0, anchored, &bounds, Int32(count))
+      handle, text.assumingMemoryBound(to: CChar.self).baseAddress, text.count, start, anchored, &bounds, Int32(count))
     guard matched else { return nil }
     return (0..<count).map { index in
       let (start, end) = (bounds[2 * index], bounds[2 * index + 1])

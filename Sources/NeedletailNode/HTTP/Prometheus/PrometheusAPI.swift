@@ -121,7 +121,9 @@ struct PrometheusAPI: Sendable {
     var selectors: [[LabelMatcher]] = []
     try expression.walk { part in
       guard case .selector(let selector) = part.node else { return }
-      selectors.append(try Self.matchers(selector.allMatchers(span: part.span), parameter: "query"))
+      for matchers in selector.allAlternatives(span: part.span) {
+        selectors.append(try Self.matchers(matchers, parameter: "query"))
+      }
     }
     let source = queries.exemplars
     let found = try await queries.run(for: context) { [selectors] _ in

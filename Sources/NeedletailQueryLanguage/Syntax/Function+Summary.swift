@@ -1,0 +1,126 @@
+// One line for each function of MetricsQL, as a list of completions shows it.
+
+extension Function {
+  /// What it does, in one line; nil for those of PromQL.
+  package var summary: String? { rangeSummary ?? stepsSummary ?? labelSummary }
+
+  private var rangeSummary: String? {
+    switch self {
+    case .aggrOverTime: "several functions of one range at once, told apart by the label rollup"
+    case .ascentOverTime: "the sum of all rises"
+    case .countEqualOverTime: "how many samples equal a number"
+    case .countGreaterOverTime: "how many samples are greater than a number"
+    case .countLessOrEqualOverTime: "how many samples are at most a number"
+    case .countNotEqualOverTime: "how many samples differ from a number"
+    case .decreasesOverTime: "how often the value fell"
+    case .derivFast: "the slope per second from the first to the last sample"
+    case .descentOverTime: "the sum of all falls"
+    case .distinctOverTime: "the number of different values"
+    case .durationOverTime: "for how long there were samples, gaps of more than so many seconds left out"
+    case .geomeanOverTime: "the geometric mean"
+    case .hoeffdingBoundLower: "below which the mean does not lie with this probability"
+    case .hoeffdingBoundUpper: "above which the mean does not lie with this probability"
+    case .ideriv: "the slope per second between the last two samples"
+    case .increasePure: "by how much a counter grew, which begins at zero where nothing was before it"
+    case .increasesOverTime: "how often the value rose"
+    case .integrate: "the integral over seconds"
+    case .iqrOverTime: "the interquartile range"
+    case .lag: "the seconds since the last sample"
+    case .lifetime: "the seconds between the first and the last sample"
+    case .medianOverTime: "the median"
+    case .modeOverTime: "the most frequent value"
+    case .outlierIQROverTime: "the last value where it lies outside 1.5 times the interquartile range"
+    case .quantilesOverTime: "several quantiles, told apart by a label"
+    case .rangeOverTime: "the greatest value less the least one"
+    case .rateOverSum: "the sum of values per second of the range"
+    case .rollup: "the least, the greatest and the mean value"
+    case .rollupCandlestick: "the first, the last, the least and the greatest value"
+    case .rollupDelta: "the least, the greatest and the mean difference between samples"
+    case .rollupDeriv: "the least, the greatest and the mean slope per second between samples"
+    case .rollupIncrease: "the least, the greatest and the mean increase of a counter between samples"
+    case .rollupRate: "the least, the greatest and the mean rate of a counter between samples"
+    case .rollupScrapeInterval: "the least, the greatest and the mean number of seconds between samples"
+    case .scrapeInterval: "the mean number of seconds between samples"
+    case .shareEqualOverTime: "the share of samples that equal a number"
+    case .shareGreaterOverTime: "the share of samples that are greater than a number"
+    case .shareLessOrEqualOverTime: "the share of samples that are at most a number"
+    case .sumEqualOverTime: "the sum of the samples that equal a number"
+    case .sumGreaterOverTime: "the sum of the samples that are greater than a number"
+    case .sumLessOrEqualOverTime: "the sum of the samples that are at most a number"
+    case .sum2OverTime: "the sum of squares"
+    case .timeOfFirstOverTime: "when the first sample was, in seconds since 1970"
+    case .timeOfLastOverTime: "when the last sample was, in seconds since 1970"
+    case .timeOfLastChangeOverTime: "when the value changed last, in seconds since 1970"
+    case .timeOfMaxOverTime: "when the value was greatest last, in seconds since 1970"
+    case .timeOfMinOverTime: "when the value was least last, in seconds since 1970"
+    case .zscoreOverTime: "how many standard deviations the last value lies from the mean"
+    default: nil
+    }
+  }
+
+  private var stepsSummary: String? {
+    switch self {
+    case .bitmapAnd: "the bits that value and mask have both"
+    case .bitmapOr: "the bits that value or mask have"
+    case .bitmapXor: "the bits that either value or mask has"
+    case .interpolate: "gaps between steps filled along a straight line"
+    case .keepLastValue: "gaps filled with the value before"
+    case .keepNextValue: "gaps filled with the value after"
+    case .limitOffset: "so many series after the first so many"
+    case .rand: "a number by chance from 0 to 1, the same for the same seed and time"
+    case .randExponential: "a number by chance of the exponential distribution, the same for the same seed and time"
+    case .randNormal: "a number by chance of the normal distribution, the same for the same seed and time"
+    case .rangeAvg: "the mean over the query's steps"
+    case .rangeFirst: "the first value of the query's steps"
+    case .rangeLast: "the last value of the query's steps"
+    case .rangeLinearRegression: "the line of least squares through the query's steps"
+    case .rangeMad: "the median absolute deviation over the query's steps"
+    case .rangeMax: "the greatest value of the query's steps"
+    case .rangeMedian: "the median over the query's steps"
+    case .rangeMin: "the least value of the query's steps"
+    case .rangeNormalize: "values between 0 at the least and 1 at the greatest of the query's steps"
+    case .rangeQuantile: "the quantile over the query's steps"
+    case .rangeStddev: "the standard deviation over the query's steps"
+    case .rangeStdvar: "the variance over the query's steps"
+    case .rangeSum: "the sum over the query's steps"
+    case .rangeTrimOutliers: "without the steps that lie more than so many median absolute deviations from the median"
+    case .rangeTrimSpikes: "without this share of the query's steps, the greatest and the least"
+    case .rangeTrimZscore: "without the steps that lie more than so many standard deviations from the mean"
+    case .rangeZscore: "how many standard deviations each step lies from the mean over the query's steps"
+    case .removeResets: "a counter over the query's steps as if it had never been reset"
+    case .ru: "how much of a resource is used, in percent, of what is free and what there is at most"
+    case .runningAvg: "the mean over the query's steps so far"
+    case .runningMax: "the greatest value of the query's steps so far"
+    case .runningMin: "the least value of the query's steps so far"
+    case .runningSum: "the sum over the query's steps so far"
+    case .smoothExponential: "the exponential moving average over the query's steps"
+    case .ttf: "in how many seconds what is free will be used up, a year at the most"
+    case .union: "all series of several expressions; of those with the same labels the first"
+    default: nil
+    }
+  }
+
+  private var labelSummary: String? {
+    switch self {
+    case .alias: "series under another metric's name"
+    case .dropCommonLabels: "series without the labels that all of them share"
+    case .labelCopy: "values of labels copied to other labels"
+    case .labelDel: "series without some labels"
+    case .labelGraphiteGroup: "the metric's name made of some of its parts between dots, counted from 0"
+    case .labelKeep: "series with only some labels"
+    case .labelLowercase: "values of labels in small letters"
+    case .labelMap: "values of a label replaced by others"
+    case .labelMatch: "the series of which the whole label matches a regular expression"
+    case .labelMismatch: "the series of which the whole label does not match a regular expression"
+    case .labelMove: "values of labels moved to other labels"
+    case .labelSet: "labels set to values"
+    case .labelTransform: "every match of a regular expression in a label replaced"
+    case .labelUppercase: "values of labels in capital letters"
+    case .labelValue: "the label's number as value"
+    case .labelsEqual: "the series of which some labels are equal"
+    case .sortByLabelNumeric: "sorted by labels, the numbers in them by size"
+    case .sortByLabelNumericDesc: "sorted by labels downwards, the numbers in them by size"
+    default: nil
+    }
+  }
+}
