@@ -14,7 +14,8 @@ struct MetricsQLTests {
     // Names that are kept.
     ("rate(m[5m]) keep_metric_names", "rate(m[5m]) keep_metric_names"),
     ("(a + b) Keep_Metric_Names", "(a + b) keep_metric_names"),
-    ("a / b keep_metric_names", "(a / b) keep_metric_names"), ("((a/b)) keep_metric_names", "(a / b) keep_metric_names"),
+    ("a / b keep_metric_names", "(a / b) keep_metric_names"),
+    ("((a/b)) keep_metric_names", "(a / b) keep_metric_names"),
     ("abs(a) keep_metric_names / b", "abs(a) keep_metric_names / b"),
     ("(abs(a)) keep_metric_names", "(abs(a) keep_metric_names)"),
     ("(a / b keep_metric_names)[5m:]", "((a / b) keep_metric_names)[5m:]"),
@@ -27,7 +28,8 @@ struct MetricsQLTests {
     // Unions, strings, numbers.
     ("(a, b)", "union(a, b)"), ("(a, b + c,)[5m:]", "union(a, b + c)[5m:]"), ("union(1, a)", "union(vector(1), a)"),
     ("'a' + \"b\" + ('c')", "\"abc\""), ("m{a='b' + 'c'}", "m{a=\"bc\"}"),
-    ("10K", "10000"), ("1.5Ki", "1536"), ("2MiB + 1MB", "2097152 + 1000000"), ("3G", "3000000000"), ("1Ti", "1099511627776"),
+    ("10K", "10000"), ("1.5Ki", "1536"), ("2MiB + 1MB", "2097152 + 1000000"), ("3G", "3000000000"),
+    ("1Ti", "1099511627776"),
     ("1_000K", "1000000"), ("5m", "5m"), ("a > 8Mi", "a > 8388608"),
     // Aggregations.
     ("median(x) by (a)", "median by (a) (x)"), ("any without(a)(x)", "any without (a) (x)"), ("any", "any"),
@@ -35,7 +37,8 @@ struct MetricsQLTests {
     ("topk_avg(3, x, 'other=rest') by (a) limit 2", "topk_avg by (a) (3, x, \"other=rest\") limit 2"),
     ("BOTTOMK_LAST(1, x)", "bottomk_last(1, x)"),
     ("quantiles('q', .5, .9, x)", "quantiles(\"q\", 0.5, 0.9, x)"), ("outliers_mad(2, x)", "outliers_mad(2, x)"),
-    ("sum(x) by (a) LIMIT 5", "sum by (a) (x) limit 5"), ("sum(limit)", "sum(limit)"), ("mode by (a) (x)", "mode by (a) (x)"),
+    ("sum(x) by (a) LIMIT 5", "sum by (a) (x) limit 5"), ("sum(limit)", "sum(limit)"),
+    ("mode by (a) (x)", "mode by (a) (x)"),
     // Functions.
     ("rollup(m[5m])", "rollup(m[5m])"), ("rollup_candlestick(m[5m], 'open')", "rollup_candlestick(m[5m], \"open\")"),
     (
@@ -80,10 +83,12 @@ struct MetricsQLTests {
     ("aggr_over_time(('rate', 'sum'), m[5m])", 25, "name of a function of one range"),
     ("aggr_over_time('absent_over_time', m[5m])", 16, "of one range"), ("aggr_over_time(('rate') m[5m])", 25, "\",\""),
     ("aggr_over_time('quantile_over_time', m[5m])", 16, "of one range"), ("range_quantile(m, 0.5)", 16, "scalar"),
-    ("quantiles_over_time('', 0.5, m[5m])", 21, "name of a label"), ("quantiles_over_time('q', m[5m])", 1, "at least 3"),
+    ("quantiles_over_time('', 0.5, m[5m])", 21, "name of a label"),
+    ("quantiles_over_time('q', m[5m])", 1, "at least 3"),
     ("lag(logs{a='b'}[5m])", 5, "of series, not of events"), ("lag(m[5m] anchored)", 5, "anchored modifier"),
     ("quantiles('q', x)", 1, "at least 3"), ("topk_avg(x)", 1, "expected 2"), ("median(1, x)", 1, "expected 1"),
-    ("topk_max(1, x, 2)", 16, "string"), ("sum(x) limit", 13, "a whole number"), ("sum(x) limit 1.5", 14, "a whole number"),
+    ("topk_max(1, x, 2)", 16, "string"), ("sum(x) limit", 13, "a whole number"),
+    ("sum(x) limit 1.5", 14, "a whole number"),
     ("sum(x) limit -1", 14, "a whole number"), ("rand()", 1, "expected 1 argument"),
   ]
 
@@ -98,7 +103,8 @@ struct MetricsQLTests {
     }
   }
 
-  @Test("every function that PromQL lacks has a line of its own that says what it does, and no function of PromQL has one")
+  @Test(
+    "every function that PromQL lacks has a line of its own that says what it does, and no function of PromQL has one")
   func summaries() {
     for function in Function.allCases {
       #expect(function.isMetricsQL == (function.summary != nil), "\(function.rawValue)")

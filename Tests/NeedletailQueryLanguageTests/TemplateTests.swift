@@ -6,7 +6,8 @@ struct TemplateTests {
   /// Queries with templates, and what they come to.
   static let expansions: [(String, String)] = [
     ("WITH (x = foo) x", "foo"), ("with (x = foo, y = x + 1) y * 2", "(foo + 1) * 2"), ("WITH () a", "a"),
-    ("WITH (x = foo,) x[5m]", ""), ("rate((WITH (x = foo) x)[5m])", ""), ("WITH (x = foo) rate(x[5m])", "rate(foo[5m])"),
+    ("WITH (x = foo,) x[5m]", ""), ("rate((WITH (x = foo) x)[5m])", ""),
+    ("WITH (x = foo) rate(x[5m])", "rate(foo[5m])"),
     ("WITH (x = foo{a='b'}) x{c='d'} offset 5m", "foo{a=\"b\", c=\"d\"} offset 5m"), ("WITH (x = up) x - x", "up - up"),
     ("1 + WITH (x = a) x + x", "1 + (a + a)"), ("-WITH (x = 5) x", "-5"), ("WITH (x = -5) 2 ^ x", "2 ^ (-5)"),
     // A name hides the one before it, and sees it.
@@ -55,7 +56,8 @@ struct TemplateTests {
     ("WITH (l = 5) sum(x) by (l)", 1, 25, "a template of labels"), ("WITH (w = m) m[w]", 1, 16, "number or duration"),
     ("WITH (v = 5) m{a=v}", 1, 18, "a template of a string"), ("WITH (x = y) z(x)", 1, 14, "unknown function"),
     // What is wrong within a template is wrong where it was written.
-    ("WITH (f(a) =\n  rate(a)) f(m)", 2, 8, "range vector"), ("WITH (f(a) = a ! b) f(m)", 1, 16, "unexpected character"),
+    ("WITH (f(a) =\n  rate(a)) f(m)", 2, 8, "range vector"),
+    ("WITH (f(a) = a ! b) f(m)", 1, 16, "unexpected character"),
     ("WITH (f(a) = a b) f(m)", 1, 16, "in template \"f\""), ("WITH (f(a) = a) f(m[5m]) + 1", 1, 17, "range vector"),
     // None sees itself, or what comes behind it.
     ("WITH (f(a) = f(a)) f(1)", 1, 14, "unknown function"), ("WITH (f(a) = g(a), g(a) = f(a)) g(1)", 1, 14, "unknown"),
@@ -78,7 +80,8 @@ struct TemplateTests {
     let doubled = (1...60).map { "x\($0) = x\($0 - 1) + x\($0 - 1)" }.joined(separator: ", ")
     let functions = (1...60).map { "f\($0)(a) = f\($0 - 1)(a) + f\($0 - 1)(a)" }.joined(separator: ", ")
     let arguments = (1...60).map { "f\($0)(a) = f\($0 - 1)(a + a)" }.joined(separator: ", ")
-    let strings = "s0 = '\(String(repeating: "x", count: 500))', "
+    let strings =
+      "s0 = '\(String(repeating: "x", count: 500))', "
       + (1...60).map { "s\($0) = s\($0 - 1) + s\($0 - 1)" }.joined(separator: ", ")
     let unions = (1...60).map { "x\($0) = (x\($0 - 1), x\($0 - 1))" }.joined(separator: ", ")
     let matchers = (1...60).map { "x\($0) = {x\($0 - 1), x\($0 - 1)}" }.joined(separator: ", ")
@@ -86,10 +89,12 @@ struct TemplateTests {
       ("WITH (x0 = m, \(doubled)) x60", "templates come to"), ("WITH (f0(a) = a, \(functions)) f60(m)", "levels deep"),
       ("WITH (f0(a) = a, \(functions)) f20(m)", "templates come to"),
       ("WITH (f0(a) = a, \(arguments)) f60(m)", "templates come to"), ("WITH (\(strings)) m{a=s60}", "bytes"),
-      ("WITH (x0 = m, \(unions)) x60", "templates come to"), ("WITH (x0 = {a='b'}, \(matchers)) m{x60}", "templates come to"),
+      ("WITH (x0 = m, \(unions)) x60", "templates come to"),
+      ("WITH (x0 = {a='b'}, \(matchers)) m{x60}", "templates come to"),
       ("WITH (\((0...300).map { "a\($0) = m" }.joined(separator: ", "))) a1", "more than 256 templates"),
       (
-        "WITH (a0(x) = x, \((1...150).map { "a\($0)(x) = a\($0 - 1)(x)" }.joined(separator: ", "))) a150(m)", "levels deep"
+        "WITH (a0(x) = x, \((1...150).map { "a\($0)(x) = a\($0 - 1)(x)" }.joined(separator: ", "))) a150(m)",
+        "levels deep"
       ),
       ("WITH (f(v) = {a=v}) " + String(repeating: "m{f(", count: 1000), "expected"),
       ("WITH (f(v) = v) " + String(repeating: "f(", count: 3000), "levels deep"),

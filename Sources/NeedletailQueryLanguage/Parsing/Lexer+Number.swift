@@ -22,7 +22,9 @@ extension Lexer {
     if let milliseconds = NumberSpelling.duration(spelling) {
       return Token(kind: .duration, span: span, value: Double(milliseconds))
     }
-    if let value = NumberSpelling.quantity(spelling) ?? NumberSpelling.magnitude(spelling) { return Token(kind: .quantity, span: span, value: value) }
+    if let value = NumberSpelling.quantity(spelling) ?? NumberSpelling.magnitude(spelling) {
+      return Token(kind: .quantity, span: span, value: value)
+    }
     let found = String(decoding: spelling, as: UTF8.self)
     throw failure("bad number or duration syntax: \"\(found)\"", from: start, to: end)
   }

@@ -98,7 +98,8 @@ extension Function {
   /// none of these functions.
   package var rollups: [String] {
     switch self {
-    case .rollup, .rollupDelta, .rollupDeriv, .rollupIncrease, .rollupRate, .rollupScrapeInterval: ["min", "max", "avg"]
+    case .rollup, .rollupDelta, .rollupDeriv, .rollupIncrease, .rollupRate, .rollupScrapeInterval:
+      ["min", "max", "avg"]
     case .rollupCandlestick: ["open", "close", "low", "high"]
     default: []
     }
