@@ -59,13 +59,14 @@ package struct Dashboard<Source: DashboardSource>: Sendable {
           try? await Task.sleep(for: refresh)
         }
       }
-      await loop(events, sink, &group)
+      await loop(session, events, sink, &group)
       group.cancelAll()
     }
   }
 
   private func loop(
-    _ events: AsyncStream<DashboardModel.Event>, _ sink: AsyncStream<DashboardModel.Event>.Continuation,
+    _ session: TerminalSession, _ events: AsyncStream<DashboardModel.Event>,
+    _ sink: AsyncStream<DashboardModel.Event>.Continuation,
     _ group: inout DiscardingTaskGroup
   ) async {
     var model = DashboardModel(server: server, zone: zone)
@@ -75,7 +76,7 @@ package struct Dashboard<Source: DashboardSource>: Sendable {
         switch action {
         case .quit: return
         case .suspend:
-          TerminalSession.suspend()
+          session.suspend()
           writer.invalidate()
         case .refresh(let service):
           group.addTask { sink.yield(.overview(await query.load(from: source, now: now(), service: service))) }

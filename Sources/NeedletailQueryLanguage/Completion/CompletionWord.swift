@@ -54,7 +54,7 @@ package struct CompletionWord: Sendable, Hashable {
   private static let aggregations = AggregationOperation.allCases.map { operation in
     CompletionWord(
       text: operation.rawValue, insertion: operation.rawValue + "(",
-      detail: operation.parameter.map { "(\($0.rawValue), vector)" } ?? "(vector)",
+      detail: operation.parameter.map { "(\($0.short), vector)" } ?? "(vector)",
       summary: operation.promQLSummary ?? operation.summary ?? "")
   }.sortedByOrigin { !(AggregationOperation(rawValue: $0.text)?.isMetricsQL ?? false) }
 
@@ -119,9 +119,22 @@ extension Function {
     let signature = signature
     let required = signature.parameters.count - signature.optional
     var parts = signature.parameters.enumerated().map { index, type in
-      index < required ? type.rawValue : "[\(type.rawValue)]"
+      index < required ? type.short : "[\(type.short)]"
     }
     if signature.isVariadic || signature.repeated != nil { parts.append("...") }
-    return "(\(parts.joined(separator: ", "))) -> \(result.rawValue)"
+    return "(\(parts.joined(separator: ", "))) -> \(result.short)"
+  }
+}
+
+extension ValueType {
+  /// The type's name in one word.
+  fileprivate var short: String {
+    switch self {
+    case .scalar: "scalar"
+    case .string: "string"
+    case .vector: "vector"
+    case .range: "range"
+    case .events: "events"
+    }
   }
 }
