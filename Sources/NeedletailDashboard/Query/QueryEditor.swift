@@ -21,6 +21,8 @@ package struct QueryEditor: Sendable {
   private static let rememberedMax = 64
 
   private var line: LineEditor
+  /// Whether a query stays in the line when it is asked.
+  private let keepsLine: Bool
   private var choices: [QueryChoice] = []
   private var selection: Int?
   /// Whether the choices were asked for, with nothing written yet of any.
@@ -33,8 +35,9 @@ package struct QueryEditor: Sendable {
   private var open: [CompletionQuestion] = []
 
   /// An empty line after these queries.
-  package init(history: [String] = []) {
+  package init(history: [String] = [], keepsLine: Bool = false) {
     line = LineEditor(history: history)
+    self.keepsLine = keepsLine
   }
 
   /// The earlier queries, the oldest first.
@@ -52,7 +55,7 @@ package struct QueryEditor: Sendable {
       return .changed
     case .submitted:
       let query = line.text
-      line.commit()
+      line.commit(keepingText: keepsLine)
       reset()
       return .submitted(query)
     case .cancelled:

@@ -58,12 +58,12 @@ package struct LineEditor: Equatable, Sendable {
     limit()
   }
 
-  /// Makes the line part of the history, and begins a new one.
-  package mutating func commit() {
+  /// Makes the line part of the history, and begins a new one, with the same text if that is to be kept.
+  package mutating func commit(keepingText: Bool = false) {
     let line = text
     if !line.isEmpty, history.last != line { history.append(line) }
     history.removeFirst(max(0, history.count - Self.historyMax))
-    clear()
+    if keepingText { (draft, place) = ([], history.count) } else { clear() }
   }
 
   /// Begins anew.
