@@ -48,7 +48,7 @@ extension DashboardModel {
       if showsExplorer {
         " tab complete  enter ask  ↑↓ earlier queries  ctrl-u clear  esc back"
       } else if openTrace == nil {
-        " q quit  tab panel  ↑↓ select  enter open  esc back  e query  space pause  ? help"
+        " q quit  tab panel  ↑↓ select  enter open  e query  space pause  ? help"
       } else {
         " q quit  ↑↓ span  esc back  e query  ? help"
       }
