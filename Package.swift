@@ -95,7 +95,7 @@ let rooms: [Target] = [
       hummingbird, lifecycle, logging, yaml, nio, nioPosix, nioTLS, nioSSL, nioHTTP2, httpTypes, nioHTTPTypes,
       http2Types,
     ]),
-  room("NeedletailDashboard", ["NeedletailTerminal"]),
+  room("NeedletailDashboard", ["NeedletailTerminal", "NeedletailQueryLanguage"]),
   // Floor 6
   .executableTarget(
     name: "NeedletailCLI",

@@ -13,6 +13,7 @@ struct QueryCommand: AsyncParsableCommand {
       their lines, of the last hour where no time is given.
 
       EXAMPLES
+        needletail query                                     # a prompt: Tab completes, Ctrl-D ends
         needletail query 'up'
         needletail query 'sum by (job) (rate(requests_total[5m]))' --output graph
         needletail query 'up' --start now-1d --end now-1h --output csv > up.csv
@@ -20,8 +21,8 @@ struct QueryCommand: AsyncParsableCommand {
         needletail query 'logs{service_name="cart"} |= "timeout"' --since 15m
       """)
 
-  @Argument(help: "The expression.")
-  var expression: String
+  @Argument(help: "The expression; without one a terminal shows a prompt, in which Tab completes.")
+  var expression = ""
 
   @OptionGroup var connection: ConnectionOptions
   @OptionGroup var times: TimeOptions
@@ -44,6 +45,21 @@ struct QueryCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    guard expression.isEmpty else { return try await ask() }
+    let prompt = QueryPrompt(
+      ask: { [self] query in
+        var command = self
+        command.expression = query
+        try await command.ask()
+      }, source: try connection.client(), history: QueryHistory())
+    do {
+      try await prompt.run()
+    } catch TerminalError.notATerminal {
+      throw ValidationError("Missing expected argument '<expression>'; only a terminal has a prompt for it")
+    }
+  }
+
+  private func ask() async throws {
     let now = WallClock.now()
     if !isRange {
       let moment = try TimeOptions.instant(time ?? "now", "--time", now: now)
