@@ -173,8 +173,9 @@ let testRooms: [Target] = [
   tests(
     "NeedletailNodeTests",
     [
-      "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
-      "NeedletailEvents", "NeedletailCollector", "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
+      "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
+      "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCollector", "NeedletailSimulation",
+      "NeedletailTestSupport", lifecycle, logging,
       nio, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
     ]),
   tests(
@@ -191,7 +192,10 @@ let testRooms: [Target] = [
     ]),
   tests(
     "EndToEndTests",
-    ["NeedletailTestSupport", "NeedletailEnvironment", "NeedletailTelemetry", "OTLPOracle", httpClient, nio],
+    [
+      "NeedletailTestSupport", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
+      "OTLPOracle", httpClient, nio,
+    ],
     data: ["Fixtures"]),
   tests("TidyTests", []),
 ]

@@ -129,6 +129,14 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
 
   var coverage: Coverage { Coverage(damages: cursor.damages, losses: []) }
 
+  var work: SelectionWork {
+    var work = SelectionWork()
+    let extent = cursor.extent
+    (work.partsTouched, work.partsSkipped) = (extent.partsTouched, extent.partsSkipped)
+    (work.blocksRead, work.blocksTotal) = (cursor.blocksRead, extent.blocks)
+    return work
+  }
+
   func next() async throws -> SeriesColumns? {
     let chunk = try SeriesStore.translating { () throws(SeriesQueryError) in try cursor.next() }
     guard let chunk else { return nil }

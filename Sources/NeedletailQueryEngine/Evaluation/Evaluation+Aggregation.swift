@@ -299,7 +299,7 @@ extension Evaluation {
 
 extension Aggregation {
   /// The labels of the series below that decide on the answer; nil where all may.
-  fileprivate var labelsNeeded: [String]? {
+  var labelsNeeded: [String]? {
     switch operation {
     case .topk, .bottomk, .limitk, .limitRatio: return nil
     default: if operation.keepsLabels { return nil }

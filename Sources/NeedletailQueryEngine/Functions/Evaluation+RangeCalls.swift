@@ -73,6 +73,7 @@ extension Evaluation {
     var samples = RangeSamples()
     while let labels = try reader.next(&samples) {
       if looksForFalls { samples.findFalls() }
+      if counts(task.steps) { samples.count(windows, into: &statistics) }
       let (name, rest, hadType) = labels.splitName()
       portion.names.see(name)
       if hadType, task.tellsAllLabels { portion.names.seeType() }

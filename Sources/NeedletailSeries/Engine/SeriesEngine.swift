@@ -110,6 +110,9 @@ package final class SeriesEngine: JournalParticipant {
     options.acceptedTimes(at: now, newest: state.withLock { $0.newest[tenant] })
   }
 
+  /// The open parts, as the catalog lists them, the oldest first.
+  package var partRecords: [PartRecord] { state.withLock { $0.parts.byAge.map(\.record) } }
+
   /// Why parts could not be opened: every answer about their time is incomplete.
   package var unreadableParts: [SeriesDamage] { state.withLock { $0.unreadable.map(\.damage) } }
 
