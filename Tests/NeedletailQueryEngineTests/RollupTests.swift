@@ -19,7 +19,7 @@ struct RollupTests {
     }
   }
 
-  private static let functions: [(name: String, value: (_ inside: [Double], _ all: [Double]) -> Double?)] = [
+  private static let functions: [(name: String, value: @Sendable (_ inside: [Double], _ all: [Double]) -> Double?)] = [
     ("increases_over_time", { _, all in Double(zip(all, all.dropFirst()).count { $0 < $1 }) }),
     ("decreases_over_time", { _, all in Double(zip(all, all.dropFirst()).count { $0 > $1 }) }),
     ("ascent_over_time", { _, all in zip(all, all.dropFirst()).reduce(0) { $0 + max(0, $1.1 - $1.0) } }),

@@ -1,4 +1,3 @@
-import Foundation
 import NeedletailQueryLanguage
 import Testing
 
@@ -25,6 +24,8 @@ struct MetricsQLTests {
     ("{a=\"1\" or b=\"2\"}", "{a=\"1\" or b=\"2\"}"),
     ("m{a='1', c!='x' OR b=~'2' or or='3',}", "m{a=\"1\", c!=\"x\" or b=~\"2\" or or=\"3\"}"),
     ("{'x', a='1' or 'y'}", "{__name__=\"x\", a=\"1\" or __name__=\"y\"}"), ("m{or='1'}[5m]", "m{or=\"1\"}[5m]"),
+    ("{'m', a='1' or b='2'}", "m{a=\"1\" or b=\"2\"}"),
+    ("{'m' or __name__=~'n'}", "{__name__=\"m\" or __name__=~\"n\"}"),
     ("rate(m{a='1' or b='2'}[5m])", "rate(m{a=\"1\" or b=\"2\"}[5m])"),
     // Unions, strings, numbers.
     ("(a, b)", "union(a, b)"), ("(a, b + c,)[5m:]", "union(a, b + c)[5m:]"), ("union(1, a)", "union(vector(1), a)"),
@@ -119,16 +120,6 @@ struct MetricsQLTests {
     for name in ["rate", "increase", "changes", "sort_by_label", "range", "step", "info", "quantile_over_time"] {
       #expect(Function(rawValue: name)?.isMetricsQL == false, "\(name)")
     }
-  }
-
-  @Test("the document of MetricsQL names every one of them")
-  func documented() throws {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
-    let text = try String(contentsOf: root.appendingPathComponent("docs/metricsql.md"), encoding: .utf8)
-    let operations = AggregationOperation.allCases.filter { $0.isMetricsQL && !$0.rawValue.hasPrefix("bottomk_") }
-    let names = Function.allCases.filter(\.isMetricsQL).map(\.rawValue) + operations.map(\.rawValue)
-    let words = Set(text.split { !$0.isLetter && !$0.isNumber && $0 != "_" }.map(String.init))
-    for name in names { #expect(words.contains(name), "\(name)") }
   }
 
   @Test("the precedence of the operators is MetricsQL's")

@@ -77,15 +77,15 @@ struct QueryWriter {
     let below = depth - 1
     switch random.next() % 14 {
     case 10:
-      let other = chance(30) ? scalar(below) : vector(below)
+      let other = chance(30) ? "vector(\(scalar(below)))" : vector(below)
       return "\(vector(below)) \(pick(["default", "IF", "ifnot"]))\(chance(30) ? " on \(labels())" : "") \(other)"
     case 11: return metricsQL(below)
     case 12:
-      let kept = pick(["(\(vector(below)) * \(vector(below)))", "abs(\(vector(below)))", "rate(\(selector())[5m])"])
+      let kept = pick(["((\(vector(below))) * \(vector(below)))", "abs(\(vector(below)))", "rate(\(selector())[5m])"])
       return kept + " keep_metric_names"
     case 13:
       return pick([
-        "WITH (x = \(vector(below)), f(y, z) = y + z * x) f(x, \(vector(below)))",
+        "WITH (t = \(vector(below)), f(y, z) = y + z * t) f(t, \(vector(below)))",
         "WITH (f = {a=\"b\", c!=\"d\"}, w = 5m) sum_over_time(foo{f, e=\"g\"}[w:w])",
         "WITH (f(s, ls) = sum by (ls, q) (label_set(\(vector(below)), s + \"x\", \"y\"))) f(\"z\", (a, b))",
       ])
@@ -126,7 +126,7 @@ struct RoundTripTests {
     var writer = QueryWriter(random: SeededGenerator(seed: seed))
     for _ in 0..<100 {
       let query = writer.vector(3)
-      let expression = try Parser.parse(query)
+      let expression = try #require(try? Parser.parse(query), "seed \(seed): \(query)")
       let printed = Printer.print(expression)
       let again = try Parser.parse(printed)
       #expect(Self.shape(again) == Self.shape(expression), "seed \(seed): \(query)")

@@ -58,35 +58,38 @@ extension Parser {
 
   /// Reads `{...}` behind a metric's name or without one, alternatives (`or`) and all, into a selector.
   ///
-  /// A bare string in it is the metric's name.
+  /// A bare string in it is the metric's name; in the first alternative that of all which say nothing of it.
   mutating func conditions(of selector: inout VectorSelector) throws(SyntaxError) {
     try expect(.leftBrace, in: "label matching")
-    let outerName = selector.name
+    let start = current.span
+    var names: [String?] = []
     var all: [[MatcherSyntax]] = []
     repeat {
-      var name = outerName
-      let place = current.span
-      var matchers = try matcherList(name: &name)
-      if isKeyword("or") || !all.isEmpty, outerName == nil, let name {
-        // It is the name of this alternative only.
-        matchers.insert(
-          MatcherSyntax(name: LabelSet.nameLabel, operation: .equal, value: name, span: place), at: 0)
-      } else {
-        selector.name = name
+      var name = selector.name
+      let matchers = try matcherList(name: &name)
+      guard all.isEmpty || !matchers.isEmpty || (name != nil && selector.name == nil) else {
+        throw failure("an alternative without label matchers", at: current.span)
       }
+      if name == nil, !matchers.contains(where: { $0.name == LabelSet.nameLabel }), let first = names.first {
+        name = first
+      }
+      names.append(name)
       all.append(matchers)
     } while acceptKeyword("or")
     guard current.kind == .rightBrace else {
       throw unexpected(in: "label matching", expected: "\",\", \"or\" or \"}\"")
     }
     advance()
-    selector.matchers += all[0]
-    guard all.count > 1 else { return }
-    for alternative in all[1...] {
-      guard !alternative.isEmpty else {
-        throw failure("an alternative without label matchers", at: tokens[index - 1].span)
+    if names.allSatisfy({ $0 == names[0] }) {
+      selector.name = names[0]
+    } else {
+      for (index, name) in names.enumerated() {
+        guard let name else { continue }
+        let matcher = MatcherSyntax(name: LabelSet.nameLabel, operation: .equal, value: name, span: start)
+        all[index].insert(matcher, at: 0)
       }
     }
+    selector.matchers += all[0]
     selector.alternatives = Array(all[1...])
   }
 

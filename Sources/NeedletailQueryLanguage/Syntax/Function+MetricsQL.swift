@@ -88,7 +88,8 @@ extension Function {
       true
     case .rangeAvg, .rangeFirst, .rangeLast, .rangeLinearRegression, .rangeMax, .rangeMedian, .rangeMin,
       .rangeNormalize, .rangeQuantile, .rangeSum, .rangeTrimOutliers, .rangeTrimSpikes, .rangeTrimZscore,
-      .runningAvg, .runningMax, .runningMin, .interpolate, .keepLastValue, .keepNextValue, .smoothExponential:
+      .runningAvg, .runningMax, .runningMin, .interpolate, .keepLastValue, .keepNextValue, .removeResets,
+      .smoothExponential:
       true
     default: false
     }
