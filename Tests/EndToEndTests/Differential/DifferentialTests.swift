@@ -1,0 +1,144 @@
+import Foundation
+import NeedletailQueryGenerator
+import Testing
+
+/// The same data in a real Prometheus and in a real server, and the same questions to both.
+///
+/// Values must be equal to 1e-12 of themselves, labels and times exactly, errors in their kind. Both engines read the same samples, so
+/// that more than a few units of the last place means that they mean different things. Sums over series are the one thing that
+/// may differ by more: Prometheus 2.42 adds them up without compensation. So the data is of numbers whose sums are exact
+/// (`DifferentialData`), and generated expressions do nothing with a rounded value that would make its rounding show
+/// (`ExpressionTraits`).
+///
+/// Debian's Prometheus is older than what we follow. `ListedDifference` has every expression that it answers otherwise, with the
+/// reason and with the answer that is right today, worked out by hand.
+@Suite(
+  "The same questions to a real Prometheus", .serialized, .enabled(if: OutsideProgram.isExpected("prometheus")))
+struct DifferentialTests {
+  static let tolerance = 1e-12
+  private static let environment = ProcessInfo.processInfo.environment
+  /// The seed of the generated expressions.
+  private static let seed = environment["NEEDLETAIL_PROMQL_SEED"].flatMap { UInt64($0) } ?? 20_423
+  /// How many expressions are generated.
+  private static let count = environment["NEEDLETAIL_PROMQL_EXPRESSIONS"].flatMap { Int($0) } ?? 1000
+
+  /// What differs for one expression, evaluated in one way.
+  private struct Difference: Sendable {
+    let expression: String
+    let evaluation: DifferentialPair.Evaluation
+    let text: String
+  }
+
+  /// Asks every expression in every way, two at a time, and returns what differs.
+  private func differences(
+    _ expressions: [String], _ pair: DifferentialPair, isOrdered: Bool = false
+  ) async throws -> [Difference] {
+    try await withThrowingTaskGroup(of: [Difference].self) { group in
+      for half in 0..<2 {
+        group.addTask {
+          var found: [Difference] = []
+          for index in stride(from: half, to: expressions.count, by: 2) {
+            for evaluation in DifferentialPair.Evaluation.allCases {
+              let (ours, theirs) = try await pair.answers(expressions[index], evaluation)
+              let difference = ours.difference(
+                from: theirs, tolerance: Self.tolerance, isOrdered: isOrdered && evaluation == .instant)
+              guard let difference else { continue }
+              found.append(Difference(expression: expressions[index], evaluation: evaluation, text: difference))
+            }
+          }
+          return found
+        }
+      }
+      return try await group.reduce(into: []) { $0 += $1 }
+    }
+  }
+
+  private func report(_ differences: [Difference], seed: UInt64? = nil) {
+    for difference in differences.prefix(50) {
+      let origin = seed.map { "seed \($0), " } ?? ""
+      Issue.record("\(origin)\(difference.evaluation) of \(difference.expression)\n  \(difference.text)")
+    }
+    #expect(differences.count == 0)
+  }
+
+  @Test("Expressions written by hand yield the same there and here", .timeLimit(.minutes(5)))
+  func writtenExpressions() async throws {
+    let pair = try await DifferentialPair()
+    defer { pair.end() }
+    let listed = Set(ListedDifference.all.map(\.expression))
+    report(try await differences(WrittenExpressions.all.filter { !listed.contains($0) }, pair))
+    report(try await differences(WrittenExpressions.ordered, pair, isOrdered: true))
+  }
+
+  @Test("Generated expressions yield the same there and here", .timeLimit(.minutes(5)))
+  func generatedExpressions() async throws {
+    let pair = try await DifferentialPair()
+    defer { pair.end() }
+    var generator = ExpressionGenerator(
+      .shop(anchors: ["1700001500.5", "1700002000.5"]), .shared, seed: Self.seed)
+    let expressions = (0..<Self.count).map { _ in generator.next(depth: 3) }
+    report(try await differences(expressions, pair), seed: Self.seed)
+  }
+
+  @Test("What is no query is refused there and here, with the same kind of error", .timeLimit(.minutes(5)))
+  func wrongExpressions() async throws {
+    let pair = try await DifferentialPair()
+    defer { pair.end() }
+    for expression in WrittenExpressions.wrong {
+      for evaluation in DifferentialPair.Evaluation.allCases {
+        let (ours, theirs) = try await pair.answers(expression, evaluation)
+        guard case .failure(let kind, _) = ours, case .failure(let otherKind, _) = theirs else {
+          Issue.record("\(evaluation) of \(expression) did not fail: \(ours), and there: \(theirs)")
+          continue
+        }
+        #expect(kind == otherKind, "\(evaluation) of \(expression)")
+      }
+    }
+  }
+
+  @Test("What Prometheus 2.42 answers otherwise is listed, and is here as it was worked out by hand", .timeLimit(.minutes(5)))
+  func listedDifferences() async throws {
+    let pair = try await DifferentialPair()
+    defer { pair.end() }
+    for listed in ListedDifference.all {
+      let (ours, theirs) = try await pair.answers(listed.expression, listed.evaluation)
+      let wrong = ours.difference(from: listed.answer, tolerance: Self.tolerance)
+      #expect(wrong == nil, "\(listed.evaluation) of \(listed.expression): \(listed.reason)")
+      let isStillDifferent = ours.difference(from: theirs, tolerance: Self.tolerance) != nil
+      #expect(isStillDifferent, "\(listed.expression) is the same there by now: take it off the list")
+    }
+  }
+
+  @Test("Every function, aggregation and operator of Prometheus 2.42 is asked for by hand")
+  func everythingIsAskedFor() {
+    let written = (WrittenExpressions.all + WrittenExpressions.ordered).joined(separator: "\n")
+    for function in Self.functions {
+      #expect(written.contains("\(function)("), "no expression calls \(function)")
+    }
+    for word in Self.aggregations + Self.words {
+      let isThere = written.contains("\(word) ") || written.contains("\(word)(")
+      #expect(isThere, "no expression has \(word)")
+    }
+    for sign in Self.signs { #expect(written.contains(" \(sign) "), "no expression has \(sign)") }
+  }
+
+  /// As of https://github.com/prometheus/prometheus/blob/v2.42.0/promql/parser/functions.go, with one of its names of today.
+  private static let functions = [
+    "abs", "absent", "absent_over_time", "acos", "acosh", "asin", "asinh", "atan", "atanh", "avg_over_time", "ceil", "changes",
+    "clamp", "clamp_max", "clamp_min", "cos", "cosh", "count_over_time", "day_of_month", "day_of_week", "day_of_year",
+    "days_in_month", "deg", "delta", "deriv", "double_exponential_smoothing", "exp", "floor", "histogram_count",
+    "histogram_fraction", "histogram_quantile", "histogram_sum", "hour", "idelta", "increase", "irate", "label_join",
+    "label_replace", "last_over_time", "ln", "log10", "log2", "max_over_time", "min_over_time", "minute", "month", "pi",
+    "predict_linear", "present_over_time", "quantile_over_time", "rad", "rate", "resets", "round", "scalar", "sgn", "sin",
+    "sinh", "sort", "sort_desc", "sqrt", "stddev_over_time", "stdvar_over_time", "sum_over_time", "tan", "tanh", "time",
+    "timestamp", "vector", "year",
+  ]
+  private static let aggregations = [
+    "avg", "bottomk", "count", "count_values", "group", "max", "min", "quantile", "stddev", "stdvar", "sum", "topk",
+  ]
+  private static let words = [
+    "and", "or", "unless", "atan2", "bool", "by", "without", "on", "ignoring", "group_left", "group_right", "offset",
+    "@ start", "@ end",
+  ]
+  private static let signs = ["+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<="]
+}
