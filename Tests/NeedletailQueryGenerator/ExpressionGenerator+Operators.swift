@@ -15,12 +15,17 @@ extension ExpressionGenerator {
   }
 
   /// An operator of arithmetic or comparison between two pieces, with or without `bool`.
-  private mutating func operation(_ left: Piece, _ right: Piece) -> (text: String, traits: ExpressionTraits) {
+  ///
+  /// To 2.42 matches that a comparison drops need not be unique, so that only sides that surely match may drop any.
+  private mutating func operation(
+    _ left: Piece, _ right: Piece, mayDrop: Bool = false
+  ) -> (text: String, traits: ExpressionTraits) {
     if isCurrent(5) { return (pick(["</", ">/"]), []) }
     let isExact = language == .current || left.traits.intersection(right.traits).contains(.exact)
     if isExact, chance(40) {
       let comparison = pick(["==", "!=", ">", "<", ">=", "<="])
-      return chance(50) ? (comparison + " bool", .counts) : (comparison, left.traits.subtracting(.distinct))
+      let isBool = chance(50) || !(mayDrop || language == .current)
+      return isBool ? (comparison + " bool", .counts) : (comparison, left.traits.subtracting(.distinct))
     }
     let arithmetic = arithmetic(left, right)
     return (arithmetic, traits(of: arithmetic, left.traits, right.traits))
@@ -30,7 +35,7 @@ extension ExpressionGenerator {
     let (vector, scalar) = (vector(depth - 1), scalar(depth - 1))
     let isLeft = chance(30)
     let (left, right) = isLeft ? (scalar, vector) : (vector, scalar)
-    let operation = operation(left, right)
+    let operation = operation(left, right, mayDrop: true)
     // A filter keeps the vector's values, on whichever side it is.
     let keeps = ["==", "!=", ">", "<", ">=", "<="].contains(operation.text)
     return Piece(
@@ -54,7 +59,7 @@ extension ExpressionGenerator {
       }
     }
     let (left, right) = (side(&self), side(&self))
-    let operation = operation(left, right)
+    let operation = operation(left, right, mayDrop: true)
     let fill = isCurrent(20) ? pick([" fill(0)", " fill_left(1)", " fill_left(-Inf) fill_right(2)"]) : ""
     let matching = chance(30) ? " ignoring (\(pick(["", "missing"])))" : ""
     let modifiers = operation.text.hasSuffix("/") && operation.text.count == 2 ? "" : matching + fill

@@ -44,7 +44,8 @@ extension ExpressionGenerator {
     case 7 where isExact: return result("idelta", traits.intersection([.exact, .summable]))
     case 8 where isExact: return result(pick(["stddev_over_time", "stdvar_over_time"]), .positive)
     case 9 where isExact: return result("deriv", [])
-    case 10 where isExact:
+    // The window of 2.42's `predict_linear` moves with the steps, whatever `@` says.
+    case 10 where isExact && (language == .current || !range.text.contains("@")):
       let seconds = pick(["60", "-30", "0.5", "3600"])
       return Piece(text: "predict_linear(\(range.text), \(seconds))", traits: [], labels: range.labels)
     case 11 where isExact:

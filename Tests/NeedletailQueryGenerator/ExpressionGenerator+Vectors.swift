@@ -28,18 +28,22 @@ extension ExpressionGenerator {
     func result(_ function: String, _ traits: ExpressionTraits) -> Piece {
       Piece(text: "\(function)(\(inner.text))", traits: traits, labels: inner.labels)
     }
-    let kept = inner.traits.subtracting([.distinct, .summable])
+    let kept = inner.traits.subtracting([.distinct, .summable, .finite])
     switch int(0...7) {
     case 0 where isExact:
+      if chance(20) {
+        // What is left of a large number after many turns has no more digits than the number had to spare.
+        return Piece(
+          text: "\(pick(["sin", "cos", "tan"]))(\(atom(inner)) % 16)", traits: [], labels: inner.labels)
+      }
       return result(
         pick([
-          "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "ln", "log2",
-          "log10",
+          "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "ln", "log2", "log10",
         ]), [])
     case 1 where isExact: return result(pick(["ceil", "floor"]), inner.traits.subtracting(.distinct))
     case 2 where isExact: return result("sgn", inner.traits.contains(.positive) ? .counts : [.exact, .summable])
     case 3: return result(pick(["sqrt", "deg", "rad"]), kept)
-    case 4: return result("exp", .positive)
+    case 4 where isExact: return result("exp", .positive)
     case 5 where isExact:
       let nearest = pick(["", ", 5", ", 0.5", ", 0.1", ", 1e3"])
       return Piece(text: "round(\(inner.text)\(nearest))", traits: kept, labels: inner.labels)
@@ -66,8 +70,10 @@ extension ExpressionGenerator {
     case 1: return Piece(text: "\(function)(vector(time() + \(pick(["86400", "-1e7", "3e8"]))))", traits: .counts)
     default:
       let (metric, text) = selector()
+      // Beside `@` Prometheus ignores the offset here.
+      let shift = language == .current ? self.shift() : pick(["", " offset 1m", " @ end()"])
       return Piece(
-        text: "\(function)(timestamp(\(text)\(shift())))", traits: .counts, labels: metric.labels.map(\.name))
+        text: "\(function)(timestamp(\(text)\(shift)))", traits: .counts, labels: metric.labels.map(\.name))
     }
   }
 
@@ -99,7 +105,7 @@ extension ExpressionGenerator {
     }
     switch int(0...5) {
     case 0: return Piece(text: "absent(\(inner.text))", traits: .counts)
-    case 1: return Piece(text: "timestamp(\(inner.text))", traits: .counts, labels: inner.labels)
+    case 1: return Piece(text: "timestamp(\(inner.text) + 0)", traits: .counts, labels: inner.labels)
     case 2: return Piece(text: "vector(\(scalar(depth - 1).text))", traits: [])
     case 3: return Piece(text: "(\(inner.text))", traits: inner.traits, labels: inner.labels)
     case 4: return Piece(text: "-\(atom(inner))", traits: kept.subtracting(.positive), labels: inner.labels)
@@ -127,7 +133,8 @@ extension ExpressionGenerator {
     case "sum" where allows(inner, [.exact, .summable]): traits = kept
     case "sum" where allows(inner, .positive): traits = .positive
     case "avg" where allows(inner, .positive): traits = .positive
-    case "stddev" where allows(inner, .exact), "stdvar" where allows(inner, .exact): traits = .positive
+    // To 2.42 the variance of a single NaN is zero.
+    case "stddev" where allows(inner, [.exact, .finite]), "stdvar" where allows(inner, [.exact, .finite]): traits = .positive
     case "quantile" where allows(inner, .exact): traits = kept.intersection(.exact)
     case "count_values" where allows(inner, .exact): traits = .counts
     case "count", "group": traits = .counts
@@ -138,7 +145,8 @@ extension ExpressionGenerator {
     let parameter =
       switch operation {
       case "quantile": pick(["0.5", "0.9", "0", "1", "-0.1", "1.5", "NaN"]) + ", "
-      case "count_values": "\"\(pick(["value", "job"]))\", "
+      // 2.42 mixes groups up whose labels do not sort before the value's.
+      case "count_values": "\"\(language == .shared && !isWithout && !named.isEmpty ? "zz" : pick(["value", "job"]))\", "
       default: ""
       }
     let list = "(\(named.joined(separator: pick([",", ", "]))))"

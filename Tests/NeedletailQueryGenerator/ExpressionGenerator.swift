@@ -109,7 +109,7 @@ package struct ExpressionGenerator: Sendable {
       return Piece(text: "-\(atom(inner))", traits: inner.traits.subtracting(.positive))
     default:
       let (left, right) = (scalar(depth - 1), scalar(depth - 1))
-      let operation = arithmetic(left, right)
+      let operation = arithmetic(left, right, areScalars: true)
       return Piece(
         text: "\(atom(left)) \(operation) \(atom(right))", traits: traits(of: operation, left.traits, right.traits))
     }
@@ -136,16 +136,20 @@ package struct ExpressionGenerator: Sendable {
   }
 
   /// An operator of arithmetic that these operands may have.
-  mutating func arithmetic(_ left: Piece, _ right: Piece) -> String {
+  ///
+  /// Prometheus 2.42 leaves the metric's name on what `atan2` yields.
+  mutating func arithmetic(_ left: Piece, _ right: Piece, areScalars: Bool = false) -> String {
     let (left, right) = (left.traits, right.traits)
     if language == .current { return pick(["+", "-", "*", "/", "%", "^", "atan2"]) }
-    if left.contains(.exact), right.contains(.exact) { return pick(["+", "-", "*", "/", "%", "^", "atan2", "-", "+"]) }
+    if left.contains(.exact), right.contains(.exact) {
+      return pick(["+", "-", "*", "/", "%", "^", "-", "+"] + (areScalars ? ["atan2"] : []))
+    }
     return left.contains(.positive) && right.contains(.positive) ? pick(["+", "*", "/"]) : pick(["*", "/"])
   }
 
   /// What is known of the result of arithmetic.
   func traits(of operation: String, _ left: ExpressionTraits, _ right: ExpressionTraits) -> ExpressionTraits {
-    let both = left.intersection(right).subtracting(.distinct)
+    let both = left.intersection(right).subtracting([.distinct, .finite])
     switch operation {
     case "+": return both
     case "-": return both.subtracting(.positive)

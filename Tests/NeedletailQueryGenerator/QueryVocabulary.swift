@@ -45,18 +45,19 @@ extension QueryVocabulary {
     let zone = (name: "zone", values: ["a", "b", "c"])
     let kind = (name: "kind", values: ["nan", "inf", "-inf", "mixed", "zero"])
     let any: ExpressionTraits = [.exact, .summable]
+    let counter: ExpressionTraits = [.exact, .summable, .positive, .finite]
     return QueryVocabulary(
       metrics: [
-        Metric("http_requests_total", .counts, labels: [job, instance, code, path]),
-        Metric("http_requests_total", .counts, labels: [job, instance, code, path]),
-        Metric("cpu_seconds_total", [.exact, .positive], labels: [job, instance, (name: "cpu", values: ["0", "1", "2"])]),
-        Metric("temperature", [.exact, .summable, .distinct], labels: [job, instance, zone]),
-        Metric("memory_bytes", [.exact, .summable, .positive, .distinct], labels: [job, instance]),
-        Metric("constant", any, labels: [job, instance]),
+        Metric("http_requests_total", counter, labels: [job, instance, code, path]),
+        Metric("http_requests_total", counter, labels: [job, instance, code, path]),
+        Metric("cpu_seconds_total", [.exact, .positive, .finite], labels: [job, instance, (name: "cpu", values: ["0", "1", "2"])]),
+        Metric("temperature", [.exact, .summable, .distinct, .finite], labels: [job, instance, zone]),
+        Metric("memory_bytes", counter.union(.distinct), labels: [job, instance]),
+        Metric("constant", any.union(.finite), labels: [job, instance]),
         Metric("odd", any, labels: [job, instance, kind]),
-        Metric("up", .counts, labels: [job, instance]),
-        Metric("sparse", .counts, labels: [job, instance]),
-        Metric("intermittent", .counts, labels: [job, instance]),
+        Metric("up", counter, labels: [job, instance]),
+        Metric("sparse", counter, labels: [job, instance]),
+        Metric("intermittent", counter, labels: [job, instance]),
       ],
       buckets: [
         Metric("latency_seconds_bucket", .counts, labels: [job, instance, (name: "le", values: ["0.1", "1", "10"])])
@@ -85,6 +86,9 @@ package struct ExpressionTraits: OptionSet, Sendable {
   /// No two series have the same value at the same time, so that there is one order of them.
   package static let distinct = ExpressionTraits(rawValue: 8)
 
-  /// Small whole numbers.
+  /// Neither NaN nor infinite.
+  package static let finite = ExpressionTraits(rawValue: 16)
+
+  /// Small whole numbers, or none.
   package static let counts: ExpressionTraits = [.exact, .summable, .positive]
 }

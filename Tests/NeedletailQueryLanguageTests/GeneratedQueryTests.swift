@@ -26,6 +26,24 @@ struct GeneratedQueryTests {
     }
   }
 
+  @Test("each limit of the parser is met exactly: what reaches it parses, one more is an error that says so")
+  func exactLimits() throws {
+    func check(_ what: String, upTo limit: Int, _ text: (Int) -> String) throws {
+      _ = try Parser.parse(text(limit))
+      let error = #expect(throws: SyntaxError.self, "\(what)") { try Parser.parse(text(limit + 1)) }
+      #expect(error?.message.contains("more than") == true, "\(what): \(error?.message ?? "")")
+    }
+    func parentheses(_ count: Int) -> String {
+      String(repeating: "(", count: count) + "a" + String(repeating: ")", count: count)
+    }
+    try check("length", upTo: Parser.textLengthMax) { "a" + String(repeating: " ", count: $0 - 1) }
+    try check("nesting", upTo: Parser.nestingMax) { parentheses($0 - 1) }
+    try check("height", upTo: Parser.heightMax) { "a" + String(repeating: " + a", count: $0 - 1) }
+    try check("operators of a duration", upTo: Parser.durationOperatorsMax) {
+      "a[1m" + String(repeating: "+1m", count: $0) + "]"
+    }
+  }
+
   @Test("a seed gives the same queries every time, and others than another seed")
   func seeds() {
     func queries(_ seed: UInt64) -> [String] {

@@ -38,6 +38,40 @@ struct DifferentialData {
       if number < 3 { native(target, number) }
     }
     odd()
+    known()
+  }
+
+  // MARK: Series for what is worked out by hand
+
+  /// Relative to when expressions are evaluated at one time: samples right at the edges of ranges, a counter that began not long ago,
+  /// and a histogram of one bucket.
+  private mutating func known() {
+    let now = DifferentialQuestions.instant * 1000 + 500
+    add("edge", at: (0..<10).map { (now - 540_000 + 60_000 * Int64($0), Double($0)) })
+    add("edge_of_lookback", at: [(now - 300_000, 1)])
+    add("young_total", at: (0..<4).map { (now - 90_000 + 30_000 * Int64($0), Double(20 + 30 * $0)) })
+    var series = Prometheus_TimeSeries()
+    series.labels = Self.sorted("known_histogram", [])
+    var histogram = Prometheus_Histogram()
+    (histogram.timestamp, histogram.countInt, histogram.sum) = (now - 10_000, 8, 12)
+    histogram.zeroThreshold = 0x1p-10
+    histogram.zeroCountInt = 0
+    var span = Prometheus_BucketSpan()
+    (span.offset, span.length) = (1, 1)
+    (histogram.positiveSpans, histogram.positiveDeltas) = ([span], [8])
+    series.histograms = [histogram]
+    self.series.append(series)
+  }
+
+  private mutating func add(_ name: String, at points: [(time: Int64, value: Double)]) {
+    var series = Prometheus_TimeSeries()
+    series.labels = Self.sorted(name, [])
+    series.samples = points.map { point in
+      var sample = Prometheus_Sample()
+      (sample.timestamp, sample.value) = (point.time, point.value)
+      return sample
+    }
+    self.series.append(series)
   }
 
   // MARK: Numbers
@@ -81,13 +115,16 @@ struct DifferentialData {
     add("sparse", target, every: 26 + number) { _, random in Double(Int.random(in: 500...600, using: &random)) }
   }
 
-  /// With scrapes that failed, which are told, and with scrapes that never were.
+  /// With scrapes that failed, which are told, and with scrapes that never were; far above zero and never falling, because how far
+  /// a counter is extended into a gap has changed.
   private mutating func intermittent(_ target: Labels, _ number: Int) {
+    var count = 1000.0
     add("intermittent", target, every: 1) { scrape, random in
       let phase = (scrape + 11 * number) % 40
       if phase < 8 { return phase == 0 ? StaleMarker.value : nil }
       if (20..<24).contains(phase) { return nil }
-      return Double(Int.random(in: 1000...1100, using: &random))
+      count += Double(Int.random(in: 0...3, using: &random))
+      return count
     }
   }
 

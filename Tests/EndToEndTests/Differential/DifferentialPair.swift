@@ -4,20 +4,12 @@ import OTLPOracle
 
 /// A real Prometheus and a real server under test that hold the same data.
 struct DifferentialPair {
-  /// How an expression is evaluated.
-  enum Evaluation: String, CaseIterable {
-    case instant, range
-  }
-
-  /// At half a second past, 43 minutes into the data.
-  static let instant = DifferentialData.start / 1000 + 2580
-  /// Twelve steps from 25 minutes into the data.
-  static let (first, last, step) = (DifferentialData.start / 1000 + 1500, DifferentialData.start / 1000 + 2500, 89)
-
   let server: ServerUnderTest
   private let folder: URL
   private let peer: RunningProcess
   private let peerPort: Int
+
+  var questions: DifferentialQuestions { DifferentialQuestions(client: server.client, peerPort: peerPort) }
 
   init() async throws {
     server = try ServerUnderTest(["--retention", "forever"])
@@ -68,32 +60,5 @@ struct DifferentialPair {
         }
       }
     }
-  }
-
-  // MARK: Questions
-
-  /// How the server under test and Prometheus answer.
-  func answers(_ expression: String, _ evaluation: Evaluation) async throws -> (ours: QueryAnswer, theirs: QueryAnswer) {
-    async let ours = ask(expression, evaluation, port: server.port)
-    async let theirs = ask(Self.spelledFor242(expression), evaluation, port: peerPort)
-    return (try await ours, try await theirs)
-  }
-
-  /// `double_exponential_smoothing` was called `holt_winters` before Prometheus 3.
-  private static func spelledFor242(_ expression: String) -> String {
-    expression.replacing("double_exponential_smoothing", with: "holt_winters")
-  }
-
-  private func ask(_ expression: String, _ evaluation: Evaluation, port: Int) async throws -> QueryAnswer {
-    let times =
-      switch evaluation {
-      case .instant: "&time=\(Self.instant).5"
-      case .range: "&start=\(Self.first).5&end=\(Self.last).5&step=\(Self.step)"
-      }
-    let path = evaluation == .instant ? "/api/v1/query" : "/api/v1/query_range"
-    let form = "query=\(ServerUnderTest.percentEncoded(expression))\(times)"
-    let (_, body) = try await server.client.post(
-      path, Array(form.utf8), type: "application/x-www-form-urlencoded", port: port)
-    return try QueryAnswer(body)
   }
 }

@@ -25,21 +25,21 @@ struct DifferentialTests {
   /// What differs for one expression, evaluated in one way.
   private struct Difference: Sendable {
     let expression: String
-    let evaluation: DifferentialPair.Evaluation
+    let evaluation: DifferentialQuestions.Evaluation
     let text: String
   }
 
   /// Asks every expression in every way, two at a time, and returns what differs.
   private func differences(
-    _ expressions: [String], _ pair: DifferentialPair, isOrdered: Bool = false
+    _ expressions: [String], _ questions: DifferentialQuestions, isOrdered: Bool = false
   ) async throws -> [Difference] {
     try await withThrowingTaskGroup(of: [Difference].self) { group in
       for half in 0..<2 {
         group.addTask {
           var found: [Difference] = []
           for index in stride(from: half, to: expressions.count, by: 2) {
-            for evaluation in DifferentialPair.Evaluation.allCases {
-              let (ours, theirs) = try await pair.answers(expressions[index], evaluation)
+            for evaluation in DifferentialQuestions.Evaluation.allCases {
+              let (ours, theirs) = try await questions.answers(expressions[index], evaluation)
               let difference = ours.difference(
                 from: theirs, tolerance: Self.tolerance, isOrdered: isOrdered && evaluation == .instant)
               guard let difference else { continue }
@@ -66,8 +66,8 @@ struct DifferentialTests {
     let pair = try await DifferentialPair()
     defer { pair.end() }
     let listed = Set(ListedDifference.all.map(\.expression))
-    report(try await differences(WrittenExpressions.all.filter { !listed.contains($0) }, pair))
-    report(try await differences(WrittenExpressions.ordered, pair, isOrdered: true))
+    report(try await differences(WrittenExpressions.all.filter { !listed.contains($0) }, pair.questions))
+    report(try await differences(WrittenExpressions.ordered, pair.questions, isOrdered: true))
   }
 
   @Test("Generated expressions yield the same there and here", .timeLimit(.minutes(5)))
@@ -77,16 +77,17 @@ struct DifferentialTests {
     var generator = ExpressionGenerator(
       .shop(anchors: ["1700001500.5", "1700002000.5"]), .shared, seed: Self.seed)
     let expressions = (0..<Self.count).map { _ in generator.next(depth: 3) }
-    report(try await differences(expressions, pair), seed: Self.seed)
+    report(try await differences(expressions, pair.questions), seed: Self.seed)
   }
 
   @Test("What is no query is refused there and here, with the same kind of error", .timeLimit(.minutes(5)))
   func wrongExpressions() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
+    let questions = pair.questions
     for expression in WrittenExpressions.wrong {
-      for evaluation in DifferentialPair.Evaluation.allCases {
-        let (ours, theirs) = try await pair.answers(expression, evaluation)
+      for evaluation in DifferentialQuestions.Evaluation.allCases {
+        let (ours, theirs) = try await questions.answers(expression, evaluation)
         guard case .failure(let kind, _) = ours, case .failure(let otherKind, _) = theirs else {
           Issue.record("\(evaluation) of \(expression) did not fail: \(ours), and there: \(theirs)")
           continue
@@ -100,8 +101,9 @@ struct DifferentialTests {
   func listedDifferences() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
+    let questions = pair.questions
     for listed in ListedDifference.all {
-      let (ours, theirs) = try await pair.answers(listed.expression, listed.evaluation)
+      let (ours, theirs) = try await questions.answers(listed.expression, listed.evaluation)
       let wrong = ours.difference(from: listed.answer, tolerance: Self.tolerance)
       #expect(wrong == nil, "\(listed.evaluation) of \(listed.expression): \(listed.reason)")
       let isStillDifferent = ours.difference(from: theirs, tolerance: Self.tolerance) != nil

@@ -1,11 +1,109 @@
 /// An expression that Prometheus 2.42 answers otherwise than Prometheus does today, and the answer of today.
-struct ListedDifference {
+struct ListedDifference: Sendable {
   let expression: String
-  let evaluation: DifferentialPair.Evaluation
+  let evaluation: DifferentialQuestions.Evaluation
   /// What has changed since 2.42.
   let reason: String
-  /// Worked out by hand from the data.
+  /// Worked out by hand from the series that `DifferentialData` has for this.
   let answer: QueryAnswer
 
-  static let all: [ListedDifference] = []
+  /// Of an expression that yields numbers when it is asked at one time.
+  private init(_ expression: String, _ reason: String, yields numbers: [String: Double]) {
+    let now = Double(DifferentialQuestions.instant) + 0.5
+    self.init(
+      expression, reason, answer: .series(type: "vector", numbers.map { ($0.key, [(now, .number($0.value))]) }))
+  }
+
+  private init(
+    _ expression: String, _ reason: String, answer: QueryAnswer,
+    evaluation: DifferentialQuestions.Evaluation = .instant
+  ) {
+    self.expression = expression
+    self.evaluation = evaluation
+    self.reason = reason
+    self.answer = answer
+  }
+
+  static var all: [ListedDifference] { edges + extrapolation + histograms + language + values }
+
+  // `edge` is 9 at the query's time, 8 a minute before, and so on.
+  private static let edges: [ListedDifference] = [
+    ListedDifference("count_over_time(edge[1m])", "ranges are open on the left since 3.0", yields: ["{}": 1]),
+    ListedDifference("sum_over_time(edge[2m])", "ranges are open on the left since 3.0", yields: ["{}": 17]),
+    ListedDifference(
+      "edge_of_lookback", "so is the lookback: the one sample is exactly five minutes old", yields: [:]),
+    ListedDifference(
+      "count_over_time(vector(1)[2m:20s] offset 500ms)", "so are the ranges of subqueries, and a step is at the start",
+      yields: ["{}": 6]),
+    ListedDifference(
+      "predict_linear(edge[3m] @ 1700002550.5, 60)", "2.42 moves the window with the steps, whatever @ says",
+      answer: .series(type: "matrix", [("{}", predictions)]), evaluation: .range),
+  ]
+
+  /// A minute after each step: `edge` grows by one a minute, and is zero nine minutes before the query's time.
+  private static var predictions: [(time: Double, value: QueryAnswer.Value)] {
+    stride(from: DifferentialQuestions.first, through: DifferentialQuestions.last, by: DifferentialQuestions.step).map {
+      let seconds = Double($0 + 60 - DifferentialQuestions.instant)
+      return (Double($0) + 0.5, .number(seconds / 60 + 9))
+    }
+  }
+
+  // `young_total` was 20, 50, 80 and 110 in the last 90 s: the increase of 90 is extended by half of the distance of samples, 15 s.
+  // 2.42 goes 20 s back, to where the counter would have been zero.
+  private static let extrapolation: [ListedDifference] = [
+    ListedDifference(
+      "increase(young_total[5m])", "a counter is extended to where it was zero, but no further than others",
+      yields: ["{}": 105]),
+    ListedDifference("rate(young_total[5m])", "likewise: 105 over five minutes", yields: ["{}": 0.35]),
+  ]
+
+  // `known_histogram` has eight observations in (1, 2].
+  private static let histograms: [ListedDifference] = [
+    ListedDifference(
+      "histogram_quantile(0.5, known_histogram)", "quantiles of native histograms are interpolated exponentially since 3.0",
+      yields: ["{}": 1.4142135623730951]),
+    ListedDifference(
+      "histogram_fraction(0, 1.4142135623730951, known_histogram)", "and so are fractions", yields: ["{}": 0.5]),
+    ListedDifference(
+      "last_over_time(known_histogram[5m])", "2.42 makes numbers of histograms here", answer: histogram("known_histogram")),
+    ListedDifference(
+      "known_histogram == known_histogram", "and here", answer: histogram("known_histogram")),
+    ListedDifference(
+      "label_replace(known_histogram, \"__name__\", \"new\", \"\", \"\")", "and here", answer: histogram("new")),
+  ]
+
+  /// The histogram under a name: count, sum, and the one bucket.
+  private static func histogram(_ name: String) -> QueryAnswer {
+    let value = QueryAnswer.Value.histogram([8, 12, 0, 1, 2, 8])
+    return .series(
+      type: "vector", [("{__name__=\"\(name)\"}", [(Double(DifferentialQuestions.instant) + 0.5, value)])])
+  }
+
+  private static let language: [ListedDifference] = [
+    ListedDifference(
+      "label_replace(vector(1), \"größe\", \"x\", \"\", \"\")", "labels may have any name since 3.0",
+      yields: ["{größe=\"x\"}": 1]),
+    ListedDifference("{\"edge\"}", "names may be quoted since 3.0", yields: ["{__name__=\"edge\"}": 9]),
+    ListedDifference("last_over_time(edge[60])", "durations may be numbers since 3.0", yields: ["{__name__=\"edge\"}": 9]),
+    ListedDifference("edge offset 60", "durations may be numbers since 3.0", yields: ["{__name__=\"edge\"}": 8]),
+    ListedDifference(
+      "sum_over_time(1[5m250ms:1m])",
+      "Prometheus has no subqueries over scalars, MetricsQL has: five whole minutes lie in the range", yields: ["{}": 5]),
+  ]
+
+  private static let values: [ListedDifference] = [
+    ListedDifference(
+      "temperature > on (job, instance) memory_bytes", "matches must be unique also where the comparison drops them",
+      answer: .failure(kind: "execution", message: "")),
+    ListedDifference("edge atan2 2", "2.42 leaves the name on what atan2 yields", yields: ["{}": 1.3521273809209546]),
+    ListedDifference(
+      "count_values by (job) (\"a\", constant{job=\"api\"})", "2.42 takes only labels that sort before the value's for groups",
+      yields: ["{a=\"0\", job=\"api\"}": 1, "{a=\"1\", job=\"api\"}": 1, "{a=\"5\", job=\"api\"}": 1]),
+    ListedDifference(
+      "timestamp(edge @ 1700002580.5 offset 1m)", "Prometheus ignores the offset beside @ in timestamp(), and only there",
+      yields: ["{}": 1_700_002_520.5]),
+    ListedDifference("stdvar(vector(NaN))", "2.42 takes the variance of one value for zero, whatever it is", yields: ["{}": .nan]),
+    ListedDifference("stddev(vector(Inf))", "2.42 takes the variance of one value for zero, whatever it is", yields: ["{}": .nan]),
+    ListedDifference("year(vector(NaN))", "Prometheus shows what Go makes of NaN as a whole number", yields: ["{}": .nan]),
+  ]
 }

@@ -1,9 +1,9 @@
 import Foundation
 
 /// An answer of Prometheus' query API, in a form that can be compared.
-enum QueryAnswer {
+enum QueryAnswer: Sendable {
   /// A sample's value.
-  enum Value {
+  enum Value: Sendable {
     case number(Double)
     /// Count and sum, and of each bucket what is part of it of its edges, these, and what it holds.
     case histogram([Double])
