@@ -66,6 +66,26 @@ extension ExpressionGenerator {
     }
   }
 
+  /// A number of a native histogram, of what was observed since it began or lately.
+  mutating func nativeHistogram() -> Piece {
+    let metric = pick(vocabulary.histograms)
+    let selector = metric.name + matchers(metric)
+    let function = pick(["histogram_count", "histogram_sum"])
+    let labels = metric.labels.map(\.name)
+    switch int(0...3) {
+    case 0: return Piece(text: "\(function)(\(selector)\(shift()))", traits: .counts, labels: labels)
+    case 1:
+      let bounds = pick(["-Inf, Inf", "2, 1", "NaN, 1", "1, 1"])
+      return Piece(text: "histogram_fraction(\(bounds), \(selector))", traits: [], labels: labels)
+    case 2:
+      let rate = "\(pick(["rate", "increase"]))(\(selector)[\(length())]\(shift()))"
+      return Piece(text: "\(function)(\(rate))", traits: .positive, labels: labels)
+    default:
+      let rate = "rate(\(selector)[\(length())])"
+      return Piece(text: "\(function)(sum by (job) (\(rate)))", traits: .positive, labels: ["job"])
+    }
+  }
+
   /// A quantile of a classic histogram.
   mutating func histogramQuantile() -> Piece {
     let metric = pick(vocabulary.buckets)

@@ -14,7 +14,12 @@ extension ExpressionGenerator {
     case 11..<16: return binary(depth)
     case 16: return relabelling(depth)
     case 17: return picked()
-    case 18: return chance(50) ? histogramQuantile() : calendar(depth)
+    case 18:
+      return switch int(0...2) {
+      case 0: histogramQuantile()
+      case 1: nativeHistogram()
+      default: calendar(depth)
+      }
     default: return rest(depth)
     }
   }
@@ -134,7 +139,9 @@ extension ExpressionGenerator {
     case "sum" where allows(inner, .positive): traits = .positive
     case "avg" where allows(inner, .positive): traits = .positive
     // To 2.42 the variance of a single NaN is zero.
-    case "stddev" where allows(inner, [.exact, .finite]), "stdvar" where allows(inner, [.exact, .finite]): traits = .positive
+    case "stddev" where allows(inner, [.exact, .summable, .finite]),
+      "stdvar" where allows(inner, [.exact, .summable, .finite]):
+      traits = .positive
     case "quantile" where allows(inner, .exact): traits = kept.intersection(.exact)
     case "count_values" where allows(inner, .exact): traits = .counts
     case "count", "group": traits = .counts
@@ -145,7 +152,7 @@ extension ExpressionGenerator {
     let parameter =
       switch operation {
       case "quantile": pick(["0.5", "0.9", "0", "1", "-0.1", "1.5", "NaN"]) + ", "
-      // 2.42 mixes groups up whose labels do not sort before the value's.
+      // 2.42 mixes up groups of three labels of which one sorts behind the value's.
       case "count_values": "\"\(language == .shared && !isWithout && !named.isEmpty ? "zz" : pick(["value", "job"]))\", "
       default: ""
       }

@@ -139,10 +139,12 @@ package struct ExpressionGenerator: Sendable {
   ///
   /// Prometheus 2.42 leaves the metric's name on what `atan2` yields.
   mutating func arithmetic(_ left: Piece, _ right: Piece, areScalars: Bool = false) -> String {
+    // What was rounded in a base shows in a high power of it.
+    let powers = ["0", "1", "2", "3", "0.5", "-0.5", "-1", "10"].contains(right.text) ? ["^"] : []
     let (left, right) = (left.traits, right.traits)
     if language == .current { return pick(["+", "-", "*", "/", "%", "^", "atan2"]) }
     if left.contains(.exact), right.contains(.exact) {
-      return pick(["+", "-", "*", "/", "%", "^", "-", "+"] + (areScalars ? ["atan2"] : []))
+      return pick(["+", "-", "*", "/", "%", "-", "+"] + powers + (areScalars ? ["atan2"] : []))
     }
     return left.contains(.positive) && right.contains(.positive) ? pick(["+", "*", "/"]) : pick(["*", "/"])
   }

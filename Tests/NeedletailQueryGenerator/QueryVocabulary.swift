@@ -18,16 +18,20 @@ package struct QueryVocabulary: Sendable {
   package var metrics: [Metric]
   /// Metrics of classic histograms' buckets.
   package var buckets: [Metric]
+  /// Metrics of native histograms.
+  package var histograms: [Metric]
   /// Metrics with one series for each `job` and `instance`, whose other labels are worth joining: with these labels.
   package var infos: [(name: String, labels: [String])]
   /// What may follow `@`, beside `start()` and `end()`.
   package var anchors: [String]
 
   package init(
-    metrics: [Metric], buckets: [Metric], infos: [(name: String, labels: [String])], anchors: [String]
+    metrics: [Metric], buckets: [Metric], histograms: [Metric], infos: [(name: String, labels: [String])],
+    anchors: [String]
   ) {
     self.metrics = metrics
     self.buckets = buckets
+    self.histograms = histograms
     self.infos = infos
     self.anchors = anchors
   }
@@ -62,6 +66,7 @@ extension QueryVocabulary {
       buckets: [
         Metric("latency_seconds_bucket", .counts, labels: [job, instance, (name: "le", values: ["0.1", "1", "10"])])
       ],
+      histograms: [Metric("native_latency", [], labels: [job, instance])],
       infos: [("build_info", ["version"]), ("target_info", ["region", "zone"])], anchors: anchors)
   }
 }

@@ -20,7 +20,7 @@ struct DifferentialTests {
   /// The seed of the generated expressions.
   private static let seed = environment["NEEDLETAIL_PROMQL_SEED"].flatMap { UInt64($0) } ?? 20_423
   /// How many expressions are generated.
-  private static let count = environment["NEEDLETAIL_PROMQL_EXPRESSIONS"].flatMap { Int($0) } ?? 1000
+  private static let count = environment["NEEDLETAIL_PROMQL_EXPRESSIONS"].flatMap { Int($0) } ?? 2000
 
   /// What differs for one expression, evaluated in one way.
   private struct Difference: Sendable {
@@ -76,7 +76,7 @@ struct DifferentialTests {
     defer { pair.end() }
     var generator = ExpressionGenerator(
       .shop(anchors: ["1700001500.5", "1700002000.5"]), .shared, seed: Self.seed)
-    let expressions = (0..<Self.count).map { _ in generator.next(depth: 3) }
+    let expressions = (0..<Self.count).map { generator.next(depth: 2 + $0 % 3) }
     report(try await differences(expressions, pair.questions), seed: Self.seed)
   }
 

@@ -40,6 +40,8 @@ struct ListedDifference: Sendable {
       answer: .series(type: "matrix", [("{}", predictions)]), evaluation: .range),
   ]
 
+  private static var ones: [(time: Double, value: QueryAnswer.Value)] { predictions.map { ($0.time, .number(1)) } }
+
   /// A minute after each step: `edge` grows by one a minute, and is zero nine minutes before the query's time.
   private static var predictions: [(time: Double, value: QueryAnswer.Value)] {
     stride(from: DifferentialQuestions.first, through: DifferentialQuestions.last, by: DifferentialQuestions.step).map {
@@ -97,11 +99,14 @@ struct ListedDifference: Sendable {
       answer: .failure(kind: "execution", message: "")),
     ListedDifference("edge atan2 2", "2.42 leaves the name on what atan2 yields", yields: ["{}": 1.3521273809209546]),
     ListedDifference(
-      "count_values by (job) (\"a\", constant{job=\"api\"})", "2.42 takes only labels that sort before the value's for groups",
-      yields: ["{a=\"0\", job=\"api\"}": 1, "{a=\"1\", job=\"api\"}": 1, "{a=\"5\", job=\"api\"}": 1]),
+      "count_values by (instance, job, zone) (\"value\", target_info{job=\"api\"})",
+      "2.42 loses a label of groups of three from the second step on, where it sorts behind the value's",
+      answer: .series(
+        type: "matrix",
+        (0..<3).map { ("{instance=\"i-\($0)\", job=\"api\", value=\"1\", zone=\"z\($0)\"}", ones) }), evaluation: .range),
     ListedDifference(
-      "timestamp(edge @ 1700002580.5 offset 1m)", "Prometheus ignores the offset beside @ in timestamp(), and only there",
-      yields: ["{}": 1_700_002_520.5]),
+      "timestamp(edge @ 1700002580.5 offset 6m)", "Prometheus ignores the offset beside @ in timestamp(), and only there",
+      yields: ["{}": 1_700_002_220.5]),
     ListedDifference("stdvar(vector(NaN))", "2.42 takes the variance of one value for zero, whatever it is", yields: ["{}": .nan]),
     ListedDifference("stddev(vector(Inf))", "2.42 takes the variance of one value for zero, whatever it is", yields: ["{}": .nan]),
     ListedDifference("year(vector(NaN))", "Prometheus shows what Go makes of NaN as a whole number", yields: ["{}": .nan]),
