@@ -53,7 +53,7 @@ struct ParserTests {
     (
       "logs{a=\"b\"} | json x=\"y.z\", w | logfmt | drop a, b", "logs{a=\"b\"} | json x=\"y.z\", w | logfmt | drop a, b"
     ),
-    ("logs", "{\"logs\"}"),
+    ("logs", "{\"logs\"}"), ("1 * on () a", "1 * a"), ("a - ignoring() 1", "a - 1"),
   ]
 
   @Test("a query prints in one spelling, and that spelling prints as itself", arguments: spellings)

@@ -25,7 +25,8 @@ extension Parser {
     let right = try expression(above: minimum)
     try check(left, operation, right, returnsBool: returnsBool, at: operatorSpan)
     if left.type != .vector || right.type != .vector {
-      guard !matching.isExplicit else {
+      // Matching on no labels says nothing, and may stand.
+      guard !matching.isExplicit || matching.labels.isEmpty else {
         throw failure("vector matching only allowed between instant vectors", at: matchingStart)
       }
       guard !fills else {

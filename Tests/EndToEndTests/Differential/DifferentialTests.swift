@@ -70,6 +70,14 @@ struct DifferentialTests {
     report(try await differences(WrittenExpressions.ordered, pair.questions, isOrdered: true))
   }
 
+  @Test("Every spelling is taken there and here for the same, or refused", .timeLimit(.minutes(5)))
+  func spellings() async throws {
+    let pair = try await DifferentialPair()
+    defer { pair.end() }
+    let listed = Set(ListedDifference.all.map(\.expression))
+    report(try await differences(WrittenExpressions.spellings.filter { !listed.contains($0) }, pair.questions))
+  }
+
   @Test("Generated expressions yield the same there and here", .timeLimit(.minutes(5)))
   func generatedExpressions() async throws {
     let pair = try await DifferentialPair()

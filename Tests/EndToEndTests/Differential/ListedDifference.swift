@@ -85,9 +85,24 @@ struct ListedDifference: Sendable {
     ListedDifference(
       "label_replace(vector(1), \"größe\", \"x\", \"\", \"\")", "labels may have any name since 3.0",
       yields: ["{größe=\"x\"}": 1]),
+    ListedDifference("count_values(\"a b\", edge)", "labels may have any name since 3.0", yields: ["{a b=\"9\"}": 1]),
+    ListedDifference("count_values(\"1\", edge)", "labels may have any name since 3.0", yields: ["{1=\"9\"}": 1]),
+    ListedDifference(
+      "sum by (\"__name__\") (edge)", "names may be quoted since 3.0", yields: ["{__name__=\"edge\"}": 9]),
     ListedDifference("{\"edge\"}", "names may be quoted since 3.0", yields: ["{__name__=\"edge\"}": 9]),
     ListedDifference("last_over_time(edge[60])", "durations may be numbers since 3.0", yields: ["{__name__=\"edge\"}": 9]),
     ListedDifference("edge offset 60", "durations may be numbers since 3.0", yields: ["{__name__=\"edge\"}": 8]),
+    ListedDifference("vector(5m)", "numbers may be durations since 3.0", yields: ["{}": 300]),
+    ListedDifference("edge > 8s", "numbers may be durations since 3.0", yields: ["{__name__=\"edge\"}": 9]),
+    ListedDifference("edge offset +1m", "offsets may have a sign of either kind today", yields: ["{__name__=\"edge\"}": 8]),
+    ListedDifference("edge offset 0s", "offsets may be zero today", yields: ["{__name__=\"edge\"}": 9]),
+    ListedDifference("edge offset (30s + 30s)", "durations may be worked out today", yields: ["{__name__=\"edge\"}": 8]),
+    ListedDifference("sum_over_time(edge[2 * 1m])", "durations may be worked out today", yields: ["{}": 17]),
+    ListedDifference("vector(end())", "there are functions of the query's times today", yields: ["{}": 1_700_002_580.5]),
+    ListedDifference("edge @ 28333376m", "we take times as durations too, as MetricsQL", yields: ["{__name__=\"edge\"}": 8]),
+    ListedDifference("sum by (inf) (edge)", "we take the words for numbers as labels", yields: ["{}": 9]),
+    ListedDifference(
+      "\"\\xff\"", "we have no strings that are not UTF-8", answer: .failure(kind: "bad_data", message: "")),
     ListedDifference(
       "sum_over_time(1[5m250ms:1m])",
       "Prometheus has no subqueries over scalars, MetricsQL has: five whole minutes lie in the range", yields: ["{}": 5]),
