@@ -55,13 +55,15 @@ extension ExpressionGenerator {
         labels: range.labels)
     case 12 where isExact:
       return Piece(
-        text: "double_exponential_smoothing(\(range.text), \(pick(["0.5", "0.1"])), \(pick(["0.3", "0.9"])))", traits: [],
+        text: "double_exponential_smoothing(\(range.text), \(pick(["0.5", "0.1"])), \(pick(["0.3", "0.9"])))",
+        traits: [],
         labels: range.labels)
     case 13: return Piece(text: "absent_over_time(\(range.text))", traits: .counts)
     default:
       guard isExact else { return result("last_over_time", traits.subtracting(.distinct)) }
       // A subquery may have gaps, and how far a counter that begins in a window is extended has changed between versions.
-      let function = range.text.hasPrefix("(") && language == .shared ? "irate" : pick(["rate", "increase", "rate", "irate"])
+      let function =
+        range.text.hasPrefix("(") && language == .shared ? "irate" : pick(["rate", "increase", "rate", "irate"])
       return result(function, traits.intersection([.exact, .positive]))
     }
   }

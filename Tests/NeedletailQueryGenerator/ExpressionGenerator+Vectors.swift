@@ -153,7 +153,8 @@ extension ExpressionGenerator {
       switch operation {
       case "quantile": pick(["0.5", "0.9", "0", "1", "-0.1", "1.5", "NaN"]) + ", "
       // 2.42 mixes up groups of three labels of which one sorts behind the value's.
-      case "count_values": "\"\(language == .shared && !isWithout && !named.isEmpty ? "zz" : pick(["value", "job"]))\", "
+      case "count_values":
+        "\"\(language == .shared && !isWithout && !named.isEmpty ? "zz" : pick(["value", "job"]))\", "
       default: ""
       }
     let list = "(\(named.joined(separator: pick([",", ", "]))))"
@@ -173,7 +174,8 @@ extension ExpressionGenerator {
     let labels = metric.labels.map(\.name)
     let grouping = chance(40) ? " by (\(labelList(labels).joined(separator: ",")))" : ""
     let operation =
-      isCurrent(30) ? pick(["limitk(2, ", "limit_ratio(0.5, "]) : pick(["topk(", "bottomk("]) + pick(["1, ", "2, ", "3, ", "0, "])
+      isCurrent(30)
+      ? pick(["limitk(2, ", "limit_ratio(0.5, "]) : pick(["topk(", "bottomk("]) + pick(["1, ", "2, ", "3, ", "0, "])
     return Piece(text: "\(operation)\(selector)\(shift()))\(grouping)", traits: metric.traits, labels: labels)
   }
 }

@@ -54,7 +54,9 @@ extension QueryVocabulary {
       metrics: [
         Metric("http_requests_total", counter, labels: [job, instance, code, path]),
         Metric("http_requests_total", counter, labels: [job, instance, code, path]),
-        Metric("cpu_seconds_total", [.exact, .positive, .finite], labels: [job, instance, (name: "cpu", values: ["0", "1", "2"])]),
+        Metric(
+          "cpu_seconds_total", [.exact, .positive, .finite],
+          labels: [job, instance, (name: "cpu", values: ["0", "1", "2"])]),
         Metric("temperature", [.exact, .summable, .distinct, .finite], labels: [job, instance, zone]),
         Metric("memory_bytes", counter.union(.distinct), labels: [job, instance]),
         Metric("constant", any.union(.finite), labels: [job, instance]),

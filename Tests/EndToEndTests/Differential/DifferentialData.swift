@@ -130,7 +130,8 @@ struct DifferentialData {
 
   private mutating func odd() {
     let kinds: [(String, [Double])] = [
-      ("nan", [.nan]), ("inf", [.infinity]), ("-inf", [-.infinity]), ("mixed", [1, .nan, 3, -.infinity, 2, 2, .infinity]),
+      ("nan", [.nan]), ("inf", [.infinity]), ("-inf", [-.infinity]),
+      ("mixed", [1, .nan, 3, -.infinity, 2, 2, .infinity]),
       ("zero", [0, -0.0, 0]),
     ]
     for (number, (kind, values)) in kinds.enumerated() {

@@ -39,6 +39,12 @@ struct DifferentialPair {
     try? FileManager.default.removeItem(at: folder)
   }
 
+  /// Brings what the server under test has in memory into parts.
+  func flush() async throws {
+    let (status, answer) = try await server.client.post("/needletail/v1/admin/flush", [], type: "text/plain")
+    guard status / 100 == 2 else { throw TestFailure("\(status) \(String(decoding: answer, as: UTF8.self))") }
+  }
+
   private func write(_ series: [Prometheus_TimeSeries]) async throws {
     for first in stride(from: 0, to: series.count, by: 25) {
       var request = Prometheus_WriteRequest()

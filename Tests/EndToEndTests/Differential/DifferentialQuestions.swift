@@ -16,7 +16,8 @@ struct DifferentialQuestions: Sendable {
   let peerPort: Int
 
   /// How the server under test and Prometheus answer.
-  func answers(_ expression: String, _ evaluation: Evaluation) async throws -> (ours: QueryAnswer, theirs: QueryAnswer) {
+  func answers(_ expression: String, _ evaluation: Evaluation) async throws -> (ours: QueryAnswer, theirs: QueryAnswer)
+  {
     async let ours = ask(expression, evaluation, port: client.port)
     async let theirs = ask(Self.spelledFor242(expression), evaluation, port: peerPort)
     return (try await ours, try await theirs)

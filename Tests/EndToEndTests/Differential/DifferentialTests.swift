@@ -22,70 +22,81 @@ struct DifferentialTests {
   /// How many expressions are generated.
   private static let count = environment["NEEDLETAIL_PROMQL_EXPRESSIONS"].flatMap { Int($0) } ?? 2000
 
-  /// What differs for one expression, evaluated in one way.
-  private struct Difference: Sendable {
-    let expression: String
-    let evaluation: DifferentialQuestions.Evaluation
-    let text: String
+  /// What came of asking.
+  private struct Outcome: Sendable {
+    /// The expression, how it was evaluated, and what differs.
+    var differences: [(expression: String, evaluation: DifferentialQuestions.Evaluation, text: String)] = []
+    /// How many answers there were, and how many of them that hold anything.
+    var answers = 0
+    var full = 0
+
+    mutating func merge(_ other: Outcome) {
+      differences += other.differences
+      answers += other.answers
+      full += other.full
+    }
   }
 
-  /// Asks every expression in every way, two at a time, and returns what differs.
-  private func differences(
+  /// Asks every expression in every way, two at a time.
+  private func ask(
     _ expressions: [String], _ questions: DifferentialQuestions, isOrdered: Bool = false
-  ) async throws -> [Difference] {
-    try await withThrowingTaskGroup(of: [Difference].self) { group in
+  ) async throws -> Outcome {
+    try await withThrowingTaskGroup(of: Outcome.self) { group in
       for half in 0..<2 {
         group.addTask {
-          var found: [Difference] = []
+          var outcome = Outcome()
           for index in stride(from: half, to: expressions.count, by: 2) {
             for evaluation in DifferentialQuestions.Evaluation.allCases {
               let (ours, theirs) = try await questions.answers(expressions[index], evaluation)
+              outcome.answers += 1
+              if theirs.hasSamples { outcome.full += 1 }
               let difference = ours.difference(
                 from: theirs, tolerance: Self.tolerance, isOrdered: isOrdered && evaluation == .instant)
               guard let difference else { continue }
-              found.append(Difference(expression: expressions[index], evaluation: evaluation, text: difference))
+              outcome.differences.append((expressions[index], evaluation, difference))
             }
           }
-          return found
+          return outcome
         }
       }
-      return try await group.reduce(into: []) { $0 += $1 }
+      return try await group.reduce(into: Outcome()) { $0.merge($1) }
     }
   }
 
-  private func report(_ differences: [Difference], seed: UInt64? = nil) {
-    for difference in differences.prefix(50) {
+  /// Tells what differs; most answers must hold something, or the comparison says little.
+  private func check(_ outcome: Outcome, share: Double, seed: UInt64? = nil) {
+    for (expression, evaluation, text) in outcome.differences.prefix(50) {
       let origin = seed.map { "seed \($0), " } ?? ""
-      Issue.record("\(origin)\(difference.evaluation) of \(difference.expression)\n  \(difference.text)")
+      Issue.record("\(origin)\(evaluation) of \(expression)\n  \(text)")
     }
-    #expect(differences.count == 0)
+    #expect(outcome.differences.count == 0)
+    #expect(Double(outcome.full) > share * Double(outcome.answers), "\(outcome.full) of \(outcome.answers)")
   }
 
   @Test("Expressions written by hand yield the same there and here", .timeLimit(.minutes(5)))
   func writtenExpressions() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
-    let listed = Set(ListedDifference.all.map(\.expression))
-    report(try await differences(WrittenExpressions.all.filter { !listed.contains($0) }, pair.questions))
-    report(try await differences(WrittenExpressions.ordered, pair.questions, isOrdered: true))
+    check(try await ask(WrittenExpressions.all, pair.questions), share: 0.8)
+    check(try await ask(WrittenExpressions.ordered, pair.questions, isOrdered: true), share: 0.9)
   }
 
   @Test("Every spelling is taken there and here for the same, or refused", .timeLimit(.minutes(5)))
   func spellings() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
-    let listed = Set(ListedDifference.all.map(\.expression))
-    report(try await differences(WrittenExpressions.spellings.filter { !listed.contains($0) }, pair.questions))
+    check(try await ask(WrittenExpressions.spellings, pair.questions), share: 0.4)
   }
 
-  @Test("Generated expressions yield the same there and here", .timeLimit(.minutes(5)))
+  @Test("Generated expressions yield the same there and here, where the data lies in parts", .timeLimit(.minutes(10)))
   func generatedExpressions() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
+    try await pair.flush()
     var generator = ExpressionGenerator(
       .shop(anchors: ["1700001500.5", "1700002000.5"]), .shared, seed: Self.seed)
     let expressions = (0..<Self.count).map { generator.next(depth: 2 + $0 % 3) }
-    report(try await differences(expressions, pair.questions), seed: Self.seed)
+    check(try await ask(expressions, pair.questions), share: 0.6, seed: Self.seed)
   }
 
   @Test("What is no query is refused there and here, with the same kind of error", .timeLimit(.minutes(5)))
@@ -105,7 +116,9 @@ struct DifferentialTests {
     }
   }
 
-  @Test("What Prometheus 2.42 answers otherwise is listed, and is here as it was worked out by hand", .timeLimit(.minutes(5)))
+  @Test(
+    "What Prometheus 2.42 answers otherwise is listed, and is here as it was worked out by hand",
+    .timeLimit(.minutes(5)))
   func listedDifferences() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
@@ -134,12 +147,14 @@ struct DifferentialTests {
 
   /// As of https://github.com/prometheus/prometheus/blob/v2.42.0/promql/parser/functions.go, with one of its names of today.
   private static let functions = [
-    "abs", "absent", "absent_over_time", "acos", "acosh", "asin", "asinh", "atan", "atanh", "avg_over_time", "ceil", "changes",
+    "abs", "absent", "absent_over_time", "acos", "acosh", "asin", "asinh", "atan", "atanh", "avg_over_time", "ceil",
+    "changes",
     "clamp", "clamp_max", "clamp_min", "cos", "cosh", "count_over_time", "day_of_month", "day_of_week", "day_of_year",
     "days_in_month", "deg", "delta", "deriv", "double_exponential_smoothing", "exp", "floor", "histogram_count",
     "histogram_fraction", "histogram_quantile", "histogram_sum", "hour", "idelta", "increase", "irate", "label_join",
     "label_replace", "last_over_time", "ln", "log10", "log2", "max_over_time", "min_over_time", "minute", "month", "pi",
-    "predict_linear", "present_over_time", "quantile_over_time", "rad", "rate", "resets", "round", "scalar", "sgn", "sin",
+    "predict_linear", "present_over_time", "quantile_over_time", "rad", "rate", "resets", "round", "scalar", "sgn",
+    "sin",
     "sinh", "sort", "sort_desc", "sqrt", "stddev_over_time", "stdvar_over_time", "sum_over_time", "tan", "tanh", "time",
     "timestamp", "vector", "year",
   ]

@@ -62,12 +62,14 @@ struct ListedDifference: Sendable {
   // `known_histogram` has eight observations in (1, 2].
   private static let histograms: [ListedDifference] = [
     ListedDifference(
-      "histogram_quantile(0.5, known_histogram)", "quantiles of native histograms are interpolated exponentially since 3.0",
+      "histogram_quantile(0.5, known_histogram)",
+      "quantiles of native histograms are interpolated exponentially since 3.0",
       yields: ["{}": 1.4142135623730951]),
     ListedDifference(
       "histogram_fraction(0, 1.4142135623730951, known_histogram)", "and so are fractions", yields: ["{}": 0.5]),
     ListedDifference(
-      "last_over_time(known_histogram[5m])", "2.42 makes numbers of histograms here", answer: histogram("known_histogram")),
+      "last_over_time(known_histogram[5m])", "2.42 makes numbers of histograms here",
+      answer: histogram("known_histogram")),
     ListedDifference(
       "known_histogram == known_histogram", "and here", answer: histogram("known_histogram")),
     ListedDifference(
@@ -90,22 +92,28 @@ struct ListedDifference: Sendable {
     ListedDifference(
       "sum by (\"__name__\") (edge)", "names may be quoted since 3.0", yields: ["{__name__=\"edge\"}": 9]),
     ListedDifference("{\"edge\"}", "names may be quoted since 3.0", yields: ["{__name__=\"edge\"}": 9]),
-    ListedDifference("last_over_time(edge[60])", "durations may be numbers since 3.0", yields: ["{__name__=\"edge\"}": 9]),
+    ListedDifference(
+      "last_over_time(edge[60])", "durations may be numbers since 3.0", yields: ["{__name__=\"edge\"}": 9]),
     ListedDifference("edge offset 60", "durations may be numbers since 3.0", yields: ["{__name__=\"edge\"}": 8]),
     ListedDifference("vector(5m)", "numbers may be durations since 3.0", yields: ["{}": 300]),
     ListedDifference("edge > 8s", "numbers may be durations since 3.0", yields: ["{__name__=\"edge\"}": 9]),
-    ListedDifference("edge offset +1m", "offsets may have a sign of either kind today", yields: ["{__name__=\"edge\"}": 8]),
+    ListedDifference(
+      "edge offset +1m", "offsets may have a sign of either kind today", yields: ["{__name__=\"edge\"}": 8]),
     ListedDifference("edge offset 0s", "offsets may be zero today", yields: ["{__name__=\"edge\"}": 9]),
-    ListedDifference("edge offset (30s + 30s)", "durations may be worked out today", yields: ["{__name__=\"edge\"}": 8]),
+    ListedDifference(
+      "edge offset (30s + 30s)", "durations may be worked out today", yields: ["{__name__=\"edge\"}": 8]),
     ListedDifference("sum_over_time(edge[2 * 1m])", "durations may be worked out today", yields: ["{}": 17]),
-    ListedDifference("vector(end())", "there are functions of the query's times today", yields: ["{}": 1_700_002_580.5]),
-    ListedDifference("edge @ 28333376m", "we take times as durations too, as MetricsQL", yields: ["{__name__=\"edge\"}": 8]),
+    ListedDifference(
+      "vector(end())", "there are functions of the query's times today", yields: ["{}": 1_700_002_580.5]),
+    ListedDifference(
+      "edge @ 28333376m", "we take times as durations too, as MetricsQL", yields: ["{__name__=\"edge\"}": 8]),
     ListedDifference("sum by (inf) (edge)", "we take the words for numbers as labels", yields: ["{}": 9]),
     ListedDifference(
       "\"\\xff\"", "we have no strings that are not UTF-8", answer: .failure(kind: "bad_data", message: "")),
     ListedDifference(
       "sum_over_time(1[5m250ms:1m])",
-      "Prometheus has no subqueries over scalars, MetricsQL has: five whole minutes lie in the range", yields: ["{}": 5]),
+      "Prometheus has no subqueries over scalars, MetricsQL has: five whole minutes lie in the range", yields: ["{}": 5]
+    ),
   ]
 
   private static let values: [ListedDifference] = [
@@ -118,12 +126,17 @@ struct ListedDifference: Sendable {
       "2.42 loses a label of groups of three from the second step on, where it sorts behind the value's",
       answer: .series(
         type: "matrix",
-        (0..<3).map { ("{instance=\"i-\($0)\", job=\"api\", value=\"1\", zone=\"z\($0)\"}", ones) }), evaluation: .range),
+        (0..<3).map { ("{instance=\"i-\($0)\", job=\"api\", value=\"1\", zone=\"z\($0)\"}", ones) }), evaluation: .range
+    ),
     ListedDifference(
-      "timestamp(edge @ 1700002580.5 offset 6m)", "Prometheus ignores the offset beside @ in timestamp(), and only there",
+      "timestamp(edge @ 1700002580.5 offset 6m)",
+      "Prometheus ignores the offset beside @ in timestamp(), and only there",
       yields: ["{}": 1_700_002_220.5]),
-    ListedDifference("stdvar(vector(NaN))", "2.42 takes the variance of one value for zero, whatever it is", yields: ["{}": .nan]),
-    ListedDifference("stddev(vector(Inf))", "2.42 takes the variance of one value for zero, whatever it is", yields: ["{}": .nan]),
-    ListedDifference("year(vector(NaN))", "Prometheus shows what Go makes of NaN as a whole number", yields: ["{}": .nan]),
+    ListedDifference(
+      "stdvar(vector(NaN))", "2.42 takes the variance of one value for zero, whatever it is", yields: ["{}": .nan]),
+    ListedDifference(
+      "stddev(vector(Inf))", "2.42 takes the variance of one value for zero, whatever it is", yields: ["{}": .nan]),
+    ListedDifference(
+      "year(vector(NaN))", "Prometheus shows what Go makes of NaN as a whole number", yields: ["{}": .nan]),
   ]
 }

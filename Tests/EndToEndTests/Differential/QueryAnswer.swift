@@ -42,6 +42,11 @@ enum QueryAnswer: Sendable {
       })
   }
 
+  /// Whether there is anything in it.
+  var hasSamples: Bool {
+    if case .series(_, let series) = self { series.contains { !$0.samples.isEmpty } } else { false }
+  }
+
   private static func sample(_ json: Any?, isText: Bool = false) throws -> (time: Double, value: Value) {
     guard let pair = json as? [Any], pair.count == 2, let time = (pair[0] as? NSNumber)?.doubleValue,
       let text = pair[1] as? String
