@@ -39,19 +39,20 @@ struct DifferentialTests {
 
   /// Asks every expression in every way, two at a time.
   private func ask(
-    _ expressions: [String], _ questions: DifferentialQuestions, isOrdered: Bool = false
+    _ expressions: [String], _ questions: DifferentialQuestions, isOrdered: Bool = false,
+    _ evaluations: @escaping @Sendable (Int) -> [DifferentialQuestions.Evaluation] = { _ in DifferentialQuestions.usual }
   ) async throws -> Outcome {
     try await withThrowingTaskGroup(of: Outcome.self) { group in
       for half in 0..<2 {
         group.addTask {
           var outcome = Outcome()
           for index in stride(from: half, to: expressions.count, by: 2) {
-            for evaluation in DifferentialQuestions.Evaluation.allCases {
+            for evaluation in evaluations(index) {
               let (ours, theirs) = try await questions.answers(expressions[index], evaluation)
               outcome.answers += 1
               if theirs.hasSamples { outcome.full += 1 }
               let difference = ours.difference(
-                from: theirs, tolerance: Self.tolerance, isOrdered: isOrdered && evaluation == .instant)
+                from: theirs, tolerance: Self.tolerance, isOrdered: isOrdered && evaluation.isInstant)
               guard let difference else { continue }
               outcome.differences.append((expressions[index], evaluation, difference))
             }
@@ -67,7 +68,7 @@ struct DifferentialTests {
   private func check(_ outcome: Outcome, share: Double, seed: UInt64? = nil) {
     for (expression, evaluation, text) in outcome.differences.prefix(50) {
       let origin = seed.map { "seed \($0), " } ?? ""
-      Issue.record("\(origin)\(evaluation) of \(expression)\n  \(text)")
+      Issue.record("\(origin)\(expression)\n  \(evaluation) \(text)")
     }
     #expect(outcome.differences.count == 0)
     #expect(Double(outcome.full) > share * Double(outcome.answers), "\(outcome.full) of \(outcome.answers)")
@@ -96,7 +97,8 @@ struct DifferentialTests {
     var generator = ExpressionGenerator(
       .shop(anchors: ["1700001500.5", "1700002000.5"]), .shared, seed: Self.seed)
     let expressions = (0..<Self.count).map { generator.next(depth: 2 + $0 % 3) }
-    check(try await ask(expressions, pair.questions), share: 0.6, seed: Self.seed)
+    check(
+      try await ask(expressions, pair.questions) { DifferentialQuestions.varied($0) }, share: 0.6, seed: Self.seed)
   }
 
   @Test("What is no query is refused there and here, with the same kind of error", .timeLimit(.minutes(5)))
@@ -105,7 +107,7 @@ struct DifferentialTests {
     defer { pair.end() }
     let questions = pair.questions
     for expression in WrittenExpressions.wrong {
-      for evaluation in DifferentialQuestions.Evaluation.allCases {
+      for evaluation in DifferentialQuestions.usual {
         let (ours, theirs) = try await questions.answers(expression, evaluation)
         guard case .failure(let kind, _) = ours, case .failure(let otherKind, _) = theirs else {
           Issue.record("\(evaluation) of \(expression) did not fail: \(ours), and there: \(theirs)")

@@ -16,7 +16,7 @@ struct ListedDifference: Sendable {
 
   private init(
     _ expression: String, _ reason: String, answer: QueryAnswer,
-    evaluation: DifferentialQuestions.Evaluation = .instant
+    evaluation: DifferentialQuestions.Evaluation = .instant(DifferentialQuestions.instant)
   ) {
     self.expression = expression
     self.evaluation = evaluation
@@ -37,16 +37,16 @@ struct ListedDifference: Sendable {
       yields: ["{}": 6]),
     ListedDifference(
       "predict_linear(edge[3m] @ 1700002550.5, 60)", "2.42 moves the window with the steps, whatever @ says",
-      answer: .series(type: "matrix", [("{}", predictions)]), evaluation: .range),
+      answer: .series(type: "matrix", [("{}", predictions)]), evaluation: DifferentialQuestions.range),
   ]
 
   private static var ones: [(time: Double, value: QueryAnswer.Value)] { predictions.map { ($0.time, .number(1)) } }
 
   /// A minute after each step: `edge` grows by one a minute, and is zero nine minutes before the query's time.
   private static var predictions: [(time: Double, value: QueryAnswer.Value)] {
-    stride(from: DifferentialQuestions.first, through: DifferentialQuestions.last, by: DifferentialQuestions.step).map {
-      let seconds = Double($0 + 60 - DifferentialQuestions.instant)
-      return (Double($0) + 0.5, .number(seconds / 60 + 9))
+    DifferentialQuestions.range.times.map { time in
+      let seconds = time + 60 - 0.5 - Double(DifferentialQuestions.instant)
+      return (time, .number(seconds / 60 + 9))
     }
   }
 
@@ -126,7 +126,7 @@ struct ListedDifference: Sendable {
       "2.42 loses a label of groups of three from the second step on, where it sorts behind the value's",
       answer: .series(
         type: "matrix",
-        (0..<3).map { ("{instance=\"i-\($0)\", job=\"api\", value=\"1\", zone=\"z\($0)\"}", ones) }), evaluation: .range
+        (0..<3).map { ("{instance=\"i-\($0)\", job=\"api\", value=\"1\", zone=\"z\($0)\"}", ones) }), evaluation: DifferentialQuestions.range
     ),
     ListedDifference(
       "timestamp(edge @ 1700002580.5 offset 6m)",
