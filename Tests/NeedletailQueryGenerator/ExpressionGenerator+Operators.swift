@@ -74,7 +74,7 @@ extension ExpressionGenerator {
     let operation = operation(left, right)
     let matching = chance(30) ? " on (\(labels.joined(separator: ", ")))" : ""
     return Piece(
-      text: "\(left.text) \(operation.text)\(matching) \(right.text)", traits: operation.traits, labels: labels)
+      text: "\(atom(left)) \(operation.text)\(matching) \(atom(right))", traits: operation.traits, labels: labels)
   }
 
   /// Many series and an aggregation of others, or the other way round.

@@ -161,8 +161,11 @@ extension ExpressionGenerator {
     let grouping = named.isEmpty && given == nil && chance(70) ? "" : (isWithout ? "without " : "by ") + list
     let arguments = "(\(parameter)\(inner.text))"
     let labels = isWithout ? inner.labels.filter { !named.contains($0) } : named
-    let text =
+    var text =
       chance(50) || grouping.isEmpty ? "\(operation) \(grouping)\(arguments)" : "\(operation)\(arguments) \(grouping)"
+    // The sign of a zero that is a sum, or the greatest of several, is 2.42's own matter.
+    let mayBeNegativeZero = !inner.traits.contains(.positive) && ["sum", "min", "max"].contains(operation)
+    if language == .shared, mayBeNegativeZero { text += " + 0" }
     return Piece(text: text, traits: traits, labels: labels)
   }
 

@@ -40,7 +40,8 @@ struct DifferentialTests {
   /// Asks every expression in every way, two at a time.
   private func ask(
     _ expressions: [String], _ questions: DifferentialQuestions, isOrdered: Bool = false,
-    _ evaluations: @escaping @Sendable (Int) -> [DifferentialQuestions.Evaluation] = { _ in DifferentialQuestions.usual }
+    _ evaluations: @escaping @Sendable (Int) -> [DifferentialQuestions.Evaluation] = { _ in DifferentialQuestions.usual
+    }
   ) async throws -> Outcome {
     try await withThrowingTaskGroup(of: Outcome.self) { group in
       for half in 0..<2 {
@@ -132,6 +133,28 @@ struct DifferentialTests {
       let isStillDifferent = ours.difference(from: theirs, tolerance: Self.tolerance) != nil
       #expect(isStillDifferent, "\(listed.expression) is the same there by now: take it off the list")
     }
+  }
+
+  @Test("Answers are told apart by values, labels, times, order, type and kind of error")
+  func answersAreToldApart() {
+    func answer(_ value: Double, _ labels: String = "{}", at time: Double = 1, _ type: String = "vector") -> QueryAnswer
+    {
+      .series(type: type, [(labels, [(time, .number(value))])])
+    }
+    func differ(_ left: QueryAnswer, _ right: QueryAnswer) -> Bool {
+      left.difference(from: right, tolerance: Self.tolerance) != nil
+        && right.difference(from: left, tolerance: Self.tolerance) != nil
+    }
+    let values: [Double] = [0, 1, 1 + 1e-11, -1, 1e300, .infinity, -.infinity, .nan, .leastNonzeroMagnitude]
+    for (one, left) in values.enumerated() {
+      for (other, right) in values.enumerated() { #expect(differ(answer(left), answer(right)) == (one != other)) }
+    }
+    #expect(!differ(answer(1), answer(1 + 1e-13)) && !differ(answer(0), answer(-0.0)))
+    #expect(differ(answer(1), answer(1, "{a=\"b\"}")) && differ(answer(1), answer(1, at: 2)))
+    #expect(differ(answer(1), answer(1, "{}", at: 1, "matrix")) && differ(answer(1), .series(type: "vector", [])))
+    let failure = QueryAnswer.failure(kind: "execution", message: "")
+    #expect(differ(failure, answer(1)) && differ(failure, .failure(kind: "bad_data", message: "")))
+    #expect(differ(answer(1), .series(type: "vector", [("{}", [(1, .histogram([1, 1]))])])))
   }
 
   @Test("Every function, aggregation and operator of Prometheus 2.42 is asked for by hand")

@@ -120,13 +120,17 @@ struct ListedDifference: Sendable {
     ListedDifference(
       "temperature > on (job, instance) memory_bytes", "matches must be unique also where the comparison drops them",
       answer: .failure(kind: "execution", message: "")),
+    ListedDifference(
+      "1 / sum(-(edge * 0))", "a sum begins with zero, and is a positive zero where all are negative ones",
+      yields: ["{}": .infinity]),
     ListedDifference("edge atan2 2", "2.42 leaves the name on what atan2 yields", yields: ["{}": 1.3521273809209546]),
     ListedDifference(
       "count_values by (instance, job, zone) (\"value\", target_info{job=\"api\"})",
       "2.42 loses a label of groups of three from the second step on, where it sorts behind the value's",
       answer: .series(
         type: "matrix",
-        (0..<3).map { ("{instance=\"i-\($0)\", job=\"api\", value=\"1\", zone=\"z\($0)\"}", ones) }), evaluation: DifferentialQuestions.range
+        (0..<3).map { ("{instance=\"i-\($0)\", job=\"api\", value=\"1\", zone=\"z\($0)\"}", ones) }),
+      evaluation: DifferentialQuestions.range
     ),
     ListedDifference(
       "timestamp(edge @ 1700002580.5 offset 6m)",

@@ -118,6 +118,7 @@ enum QueryAnswer: Sendable {
 
   private static func areEqual(_ left: Double, _ right: Double, _ tolerance: Double) -> Bool {
     if left == right || (left.isNaN && right.isNaN) { return true }
+    guard left.isFinite, right.isFinite else { return false }
     return abs(left - right) <= tolerance * max(abs(left), abs(right))
   }
 }
