@@ -120,6 +120,9 @@ let testRooms: [Target] = [
     dependencies: ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailTerminal"],
     path: "Tests/NeedletailTestSupport", swiftSettings: settings),
   .target(
+    name: "NeedletailQueryGenerator", dependencies: ["NeedletailEnvironment"],
+    path: "Tests/NeedletailQueryGenerator", swiftSettings: settings),
+  .target(
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailSimulation", swiftSettings: settings),
   .target(
@@ -141,7 +144,10 @@ let testRooms: [Target] = [
     ], data: ["Fixtures"]),
   tests(
     "NeedletailQueryLanguageTests",
-    ["NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailTestSupport"]),
+    [
+      "NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailQueryGenerator",
+      "NeedletailTestSupport",
+    ]),
   tests("NeedletailClusterTests", ["NeedletailCluster", "NeedletailTelemetry", "NeedletailTestSupport"]),
   tests(
     "NeedletailSeriesTests",
@@ -193,8 +199,8 @@ let testRooms: [Target] = [
   tests(
     "EndToEndTests",
     [
-      "NeedletailTestSupport", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
-      "OTLPOracle", httpClient, nio,
+      "NeedletailTestSupport", "NeedletailQueryGenerator", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP",
+      "NeedletailWire", "OTLPOracle", "CSnappy", httpClient, nio,
     ],
     data: ["Fixtures"]),
   tests("TidyTests", []),

@@ -105,7 +105,7 @@ final class Evaluation {
       let right = try await scalar(call.arguments[1], steps)
       let takesGreater = call.function == .maxOf
       return zip(left, right).map { one, other in
-        one.isNaN || other.isNaN ? .nan : takesGreater ? max(one, other) : min(one, other)
+        takesGreater ? Self.greater(one, other) : Self.less(one, other)
       }
     case .pi: constant = .pi
     // These are about the whole query, also within a subquery.
