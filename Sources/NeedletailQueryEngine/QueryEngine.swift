@@ -48,12 +48,15 @@ package struct QueryEngine: Sendable {
   package let cache: StepCache?
   /// What the sources are known to have lost, in words: every answer may lack it, and says so.
   package let losses: [String]
+  /// In what it differs from Prometheus' defaults.
+  package let features: QueryFeatures
 
   /// An engine over sources.
   package init(
     series: any SeriesSource, events: (any EventSource)? = nil, limits: QueryLimits = QueryLimits(),
-    parallelism: Int = 1, cache: StepCache? = nil, losses: [String] = []
+    parallelism: Int = 1, cache: StepCache? = nil, losses: [String] = [], features: QueryFeatures = QueryFeatures()
   ) {
+    self.features = features
     self.series = series
     self.events = events
     self.limits = limits

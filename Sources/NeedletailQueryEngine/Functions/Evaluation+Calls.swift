@@ -25,6 +25,7 @@ extension Evaluation {
       return try await calendar(function, arguments.first, steps)
     case .absent: return absence(of: try await vector(arguments[0], steps), argument: arguments[0], steps)
     case .timestamp: return try await timestamps(arguments[0], steps)
+    case .startTimestamp: return try await startTimestamps(arguments[0], steps)
     case .sort, .sortDesc:
       warnOfSorting(span)
       return sorted(try await vector(arguments[0], steps), ascending: function == .sort)
@@ -47,7 +48,7 @@ extension Evaluation {
       }
       var grid = try await vector(arguments[0], steps)
       grid.mapNumbers(body)
-      try grid.relabel { $0.withoutName }
+      try dropNames(of: &grid)
       return grid
     }
   }
@@ -87,7 +88,7 @@ extension Evaluation {
     var bounds: [[Double]] = []
     for argument in arguments.dropFirst() { bounds.append(try await scalar(argument, steps)) }
     Self.bound(function, &grid, bounds)
-    try grid.relabel { $0.withoutName }
+    try dropNames(of: &grid)
     return grid
   }
 
@@ -138,7 +139,19 @@ extension Evaluation {
         }
       }
     }
-    try grid.relabel { $0.withoutName }
+    try dropNames(of: &grid)
+    return grid
+  }
+
+  /// Of anything but a selector nobody can tell when it began to count.
+  private func startTimestamps(_ argument: Expression, _ steps: Steps) async throws -> VectorGrid {
+    guard engine.features.usesStartTimestamps, case .selector(let selector) = argument.withoutParentheses.node else {
+      return VectorGrid(width: steps.count)
+    }
+    var grid = try await instantSelector(
+      selector, span: argument.span, steps, hints: SelectionHints(function: "start_timestamp", needsStarts: true),
+      yields: .start)
+    try dropNames(of: &grid)
     return grid
   }
 
@@ -147,7 +160,7 @@ extension Evaluation {
     if let argument {
       grid = try await vector(argument, steps)
       grid.mapNumbers { CalendarDate(seconds: $0)?.value(function) ?? .nan }
-      try grid.relabel { $0.withoutName }
+      try dropNames(of: &grid)
     } else {
       grid.addRow(.empty)
       for step in 0..<steps.count {
@@ -198,10 +211,11 @@ extension Evaluation {
       throw QueryError.execution("invalid regular expression in label_replace(): \(pattern)")
     }
     let replacement = LabelTemplate(template, expression)
-    try grid.relabel { labels in
+    try grid.relabel { labels, losesName in
       let value = Array((labels[source] ?? "").utf8)
       return value.withUnsafeBytes { bytes in
         guard let groups = expression.capturesOfWhole(bytes) else { return labels }
+        if target == LabelSet.nameLabel { losesName = false }
         return labels.setting(target, replacement.expand(bytes, groups))
       }
     }
@@ -215,8 +229,9 @@ extension Evaluation {
       throw QueryError.execution("invalid destination label name in label_join(): \(target)")
     }
     let sources = try arguments.dropFirst(3).map { try string($0) }
-    try grid.relabel { labels in
-      labels.setting(target, sources.map { labels[$0] ?? "" }.joined(separator: separator))
+    try grid.relabel { labels, losesName in
+      if target == LabelSet.nameLabel { losesName = false }
+      return labels.setting(target, sources.map { labels[$0] ?? "" }.joined(separator: separator))
     }
     return grid
   }

@@ -69,7 +69,8 @@ extension Evaluation {
       for (bits, wanted) in byQuantile.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
         let text = Self.openMetrics(Double(bitPattern: bits))
         for row in 0..<values.count {
-          let target = result.addRow(values.labels[row].setting(label, text))
+          let target = result.addRow(
+            values.labels[row].setting(label, text), losesName: values.losesName[row])
           for step in wanted where values.isPresent(row, step) { result.set(target, step, values.cell(row, step)) }
           result.dropLastRowIfEmpty()
         }
@@ -129,12 +130,13 @@ extension Evaluation {
     _ grid: VectorGrid, _ span: SourceSpan, _ steps: Steps, native: (NativeHistogram, Int) -> Double,
     classic: (ClassicHistogram, Int) -> Double
   ) throws -> VectorGrid {
+    let delays = engine.features.delaysNameRemoval
     var result = VectorGrid(width: steps.count)
     var rows: [LabelSet: Int] = [:]
     for row in 0..<grid.count {
       let cells = (0..<steps.count).filter { grid.histogram(row, $0) != nil }
       guard !cells.isEmpty else { continue }
-      let labels = grid.labels[row].withoutName
+      let labels = delays ? grid.labels[row] : grid.labels[row].withoutName
       let target = rows[labels] ?? result.addRow(labels)
       rows[labels] = target
       for step in cells {
@@ -147,7 +149,7 @@ extension Evaluation {
     }
     let groups = self.classic(grid, at: span)
     var classicRows: [LabelSet: Int] = [:]
-    for (labels, members) in zip(groups.labels.map(\.withoutName), groups.rows) {
+    for (labels, members) in zip(delays ? groups.labels : groups.labels.map(\.withoutName), groups.rows) {
       let isShared = classicRows[labels] != nil
       let target = rows[labels] ?? classicRows[labels] ?? result.addRow(labels)
       classicRows[labels] = target
@@ -173,11 +175,15 @@ extension Evaluation {
         }
       }
     }
+    if delays { result.loseNames() }
     return result
   }
 
   /// The functions that only native histograms have.
   func histogramValue(_ function: Function, _ argument: Expression, _ steps: Steps) async throws -> VectorGrid {
+    let rule = hintRule
+    if function != .histogramStddev, function != .histogramStdvar { hintRule = .both }
+    defer { hintRule = rule }
     var grid = try await vector(argument, steps, hints: SelectionHints(function: function.rawValue))
     for row in 0..<grid.count {
       for step in 0..<steps.count {
@@ -196,7 +202,7 @@ extension Evaluation {
         grid.set(row, step, value)
       }
     }
-    try grid.relabel { $0.withoutName }
+    try dropNames(of: &grid)
     return grid
   }
 }

@@ -6,7 +6,8 @@ import NeedletailTelemetry
 enum ScriptRunner {
   /// What is wrong with an evaluation's outcome; nil if nothing is.
   static func run(_ evaluation: ScriptEvaluation) async -> String? {
-    let engine = QueryEngine(series: MemorySeries(evaluation.data), limits: .patient)
+    let engine = QueryEngine(
+      series: MemorySeries(evaluation.data), limits: .patient, features: evaluation.features)
     let result: QueryResult
     do {
       switch evaluation.time {
