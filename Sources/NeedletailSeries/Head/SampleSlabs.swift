@@ -26,6 +26,9 @@ struct SampleChain: BitwiseCopyable, Sendable {
 
   var isEmpty: Bool { tail == 0 }
 
+  /// Where the sample lies that came last; later ones lie further on. Only where there is one.
+  var lastPlace: UInt32 { tail + 2 * UInt32(used) - 2 }
+
   fileprivate mutating func noteUnordered() { capacityAndOrder |= Self.unordered }
 
   fileprivate mutating func begin(_ chunk: Int, capacity: Int) {
@@ -45,6 +48,13 @@ struct SampleChain: BitwiseCopyable, Sendable {
   fileprivate mutating func widen(to time: Int64) {
     span = max(span, UInt32(clamping: UInt64(bitPattern: maxTime &- time)))
   }
+}
+
+/// From a sample of a chain on, in order of arrival, up to the next such place: when the count began, in ms.
+struct HeadStart: BitwiseCopyable, Sendable {
+  /// `SampleChain.lastPlace` when the sample came.
+  var place: UInt32
+  var start: Int64
 }
 
 /// What became of a sample.
@@ -198,10 +208,14 @@ struct SampleSlabs: @unchecked Sendable {
     return earliest
   }
 
-  /// Appends a chain's samples within `range`, in order of arrival.
-  func collect(_ chain: SampleChain, from start: Int64, to end: Int64, into columns: inout SampleColumns) {
+  /// Appends a chain's samples within `range`, in order of arrival, with their starts.
+  func collect(
+    _ chain: SampleChain, starts: [HeadStart] = [], from start: Int64, to end: Int64, into columns: inout SampleColumns
+  ) {
     guard !chain.isEmpty, minTime(chain) <= end, chain.maxTime >= start else { return }
+    columns.noteStart(0)
     withExtendedLifetime(owner) {
+      guard starts.isEmpty else { return collectStarted(chain, starts, from: start, to: end, into: &columns) }
       // Most series have one.
       guard Int(chain.capacity) > Self.firstCapacity else {
         append(Int(chain.tail), Int(chain.used), from: start, to: end, into: &columns)
@@ -210,6 +224,28 @@ struct SampleSlabs: @unchecked Sendable {
       var chunks: [(start: Int, used: Int)] = []
       forEachChunk(chain) { chunks.append(($0, $1)) }
       for chunk in chunks.reversed() { append(chunk.start, chunk.used, from: start, to: end, into: &columns) }
+    }
+  }
+
+  private func collectStarted(
+    _ chain: SampleChain, _ starts: [HeadStart], from start: Int64, to end: Int64, into columns: inout SampleColumns
+  ) {
+    var chunks: [(start: Int, used: Int)] = []
+    forEachChunk(chain) { chunks.append(($0, $1)) }
+    var next = 0
+    var current: Int64 = 0
+    for chunk in chunks.reversed() {
+      let words = address(chunk.start)
+      for sample in 0..<chunk.used {
+        while next < starts.count, Int(starts[next].place) <= chunk.start + 2 * sample {
+          current = starts[next].start
+          next += 1
+        }
+        let time = Int64(bitPattern: words[2 * sample])
+        guard time >= start, time <= end else { continue }
+        columns.noteStart(current)
+        columns.append(time, words[2 * sample + 1])
+      }
     }
   }
 

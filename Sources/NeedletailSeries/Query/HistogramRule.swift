@@ -1,7 +1,7 @@
 import NeedletailTelemetry
 
 /// How histograms of one series at one time settle, whatever order they came in: one that is no stale marker wins,
-/// then the greater bytes of the encoded form.
+/// then the greater bytes of the encoded form. Of their starts the latest counts, whichever wins.
 ///
 /// Against a float sample at the same time a histogram wins.
 enum HistogramRule {
@@ -16,6 +16,7 @@ enum HistogramRule {
       let histogram = histograms[index]
       if let last = result.last, last.timestamp == histogram.timestamp {
         if loses(last, to: histogram) { result[result.count - 1] = histogram }
+        result[result.count - 1].start = max(last.start, histogram.start)
       } else {
         result.append(histogram)
       }
