@@ -128,22 +128,24 @@ extension NativeHistogram {
 struct SeriesModel {
   var samples: [TenantID: [LabelSet: [Int64: UInt64]]] = [:]
   var histograms: [TenantID: [LabelSet: [Int64: [UInt8]]]] = [:]
-  /// When the counts of samples, and of histograms, began: what was told last in time, of those that stand at one time.
+  /// When the counts of samples, and of histograms, began: as the one told that won, the latest of equal ones.
   private var sampleStarts: [TenantID: [LabelSet: [Int64: Int64]]] = [:]
   private var histogramStarts: [TenantID: [LabelSet: [Int64: Int64]]] = [:]
 
   mutating func add(_ tenant: TenantID, _ labels: LabelSet, _ time: Int64, _ bits: UInt64, start: Int64 = 0) {
-    let known = samples[tenant]?[labels]?[time] == nil ? nil : sampleStarts[tenant]?[labels]?[time]
-    sampleStarts[tenant, default: [:]][labels, default: [:]][time] = max(known ?? start, start)
     let old = samples[tenant, default: [:]][labels, default: [:]][time]
+    let known = old == nil ? nil : sampleStarts[tenant]?[labels]?[time]
+    if let old, let known, SampleConflict.winner(old, bits) == old {
+      sampleStarts[tenant]?[labels]?[time] = old == bits ? max(known, start) : known
+    } else {
+      sampleStarts[tenant, default: [:]][labels, default: [:]][time] = start
+    }
     samples[tenant, default: [:]][labels, default: [:]][time] = old.map { SampleConflict.winner($0, bits) } ?? bits
   }
 
   mutating func add(
     _ tenant: TenantID, _ labels: LabelSet, _ time: Int64, _ histogram: NativeHistogram, start: Int64 = 0
   ) {
-    let known = histograms[tenant]?[labels]?[time] == nil ? nil : histogramStarts[tenant]?[labels]?[time]
-    histogramStarts[tenant, default: [:]][labels, default: [:]][time] = max(known ?? start, start)
     let old = histograms[tenant, default: [:]][labels, default: [:]][time]
     var winner = histogram.bytes
     if let old, let decoded = HistogramRule.decoded(old) {
@@ -154,6 +156,12 @@ struct SeriesModel {
       }
     }
     histograms[tenant, default: [:]][labels, default: [:]][time] = winner
+    let known = old == nil ? nil : histogramStarts[tenant]?[labels]?[time]
+    if let known, winner == old {
+      histogramStarts[tenant]?[labels]?[time] = winner == histogram.bytes ? max(known, start) : known
+    } else {
+      histogramStarts[tenant, default: [:]][labels, default: [:]][time] = start
+    }
   }
 
   mutating func delete(_ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange) {

@@ -37,7 +37,8 @@ struct HeadStorage: Sendable {
   private struct StartRow: BitwiseCopyable, Sendable {
     /// The one before of the same series, as an index + 1; 0 where there is none.
     var previous: UInt32
-    var content: HeadStart
+    var place: UInt32
+    var start: Int64
   }
 
   private struct ExemplarRow: Sendable {
@@ -165,7 +166,7 @@ struct HeadStorage: Sendable {
     let arrival = samples.append(time, bits, of: id, to: &state.pointee.chain, &digests)
     if arrival == .newest { return arrival }
     outcome.count(arrival)
-    if arrival != .duplicate { digests.noteLate(id, time) }
+    if arrival == .inOrder || arrival == .outOfOrder { digests.noteLate(id, time) }
     return arrival
   }
 
@@ -199,17 +200,17 @@ struct HeadStorage: Sendable {
     }
   }
 
-  /// Notes when the count of the sample began that was just added; of a sample that came twice the later start counts.
+  /// Notes when the count of the sample began that was just added, or settled with the one before it.
   @inline(never) private mutating func note(
     _ told: Int64, _ arrival: SampleArrival, of state: UnsafeMutablePointer<SeriesState>
   ) {
+    if arrival == .duplicate { return }
     let rarity = rarity(of: state)
-    let start = arrival == .duplicate ? max(told, rarity.pointee.startTimestamp) : told
+    let start = arrival == .repetition ? max(told, rarity.pointee.startTimestamp) : told
     guard start != rarity.pointee.startTimestamp else { return }
     rarity.pointee.startTimestamp = start
     starts.append(
-      StartRow(
-        previous: rarity.pointee.startTail, content: HeadStart(place: state.pointee.chain.lastPlace, start: start)))
+      StartRow(previous: rarity.pointee.startTail, place: state.pointee.chain.lastPlace, start: start))
     rarity.pointee.startTail = UInt32(truncatingIfNeeded: starts.count)
   }
 
@@ -249,7 +250,7 @@ struct HeadStorage: Sendable {
     var next = rarities[Int(state.rarity) - 1].startTail
     while next != 0 {
       let row = starts[Int(next) - 1]
-      result.append(row.content)
+      result.append(HeadStart(place: row.place, start: row.start))
       next = row.previous
     }
     result.reverse()
@@ -354,7 +355,7 @@ extension SeriesAppendOutcome {
     switch arrival {
     case .newest, .inOrder: break
     case .outOfOrder: outOfOrder += 1
-    case .duplicate: duplicates += 1
+    case .duplicate, .repetition, .replacement: duplicates += 1
     }
   }
 

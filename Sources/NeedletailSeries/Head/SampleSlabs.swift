@@ -63,8 +63,8 @@ enum SampleArrival {
   case newest
   /// It is later than the one that came before it, or not.
   case inOrder, outOfOrder
-  /// It came with the time of the one that came before it, and settled with it.
-  case duplicate
+  /// It came with the time of the one that came before it, and settled with it: it lost, is the same, or won.
+  case duplicate, repetition, replacement
 }
 
 struct SampleSlabs: @unchecked Sendable {
@@ -130,8 +130,9 @@ struct SampleSlabs: @unchecked Sendable {
     let last = address(Int(chain.tail) + Int(chain.used) * 2 - 2)
     let lastTime = Int64(bitPattern: last[0])
     if time == lastTime {
+      if last[1] == bits { return .repetition }
       last[1] = SampleRule.winner(last[1], bits)
-      return .duplicate
+      return last[1] == bits ? .replacement : .duplicate
     }
     chain.noteUnordered()
     chain.widen(to: time)

@@ -145,19 +145,20 @@ struct SampleJoin {
     at time: Int64, _ inputs: inout [MergeInput], _ builder: SeriesPartBuilder
   ) throws(SeriesMaintenanceError) {
     var winner: UInt64?
-    var latest = Int64.min
+    var start: Int64 = 0
     // From behind, because a source that has ended is removed.
     for index in sources.indices.reversed() where sources[index].time == time {
       try decode(index, &inputs)
       let bits = sources[index].values[sources[index].position].bitPattern
       builder.digests.remove(.sample(id, time, bits), of: id, at: time)
-      latest = max(latest, sources[index].run.starts.start(of: sources[index].position))
+      let own = sources[index].run.starts.start(of: sources[index].position)
+      start = winner.map { SampleRule.start(($0, start), (bits, own)) } ?? own
       winner = winner.map { SampleRule.winner($0, bits) } ?? bits
       try advance(index, by: 1, &inputs, builder)
     }
     guard let winner else { return }
     builder.digests.add(.sample(id, time, winner), of: id, at: time)
-    starts.append(latest, from: times.count)
+    starts.append(start, from: times.count)
     times.append(time)
     values.append(Double(bitPattern: winner))
   }

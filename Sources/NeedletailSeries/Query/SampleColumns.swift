@@ -5,6 +5,12 @@ enum SampleRule {
   @inline(__always) static func winner(_ left: UInt64, _ right: UInt64) -> UInt64 {
     SampleConflict.winner(left, right)
   }
+
+  /// The start that goes with the winner: its own, or of equal values the latest.
+  static func start(_ left: (bits: UInt64, start: Int64), _ right: (bits: UInt64, start: Int64)) -> Int64 {
+    if left.bits == right.bits { return max(left.start, right.start) }
+    return winner(left.bits, right.bits) == left.bits ? left.start : right.start
+  }
 }
 
 /// Timestamps (ms) and value bits, side by side.
@@ -64,7 +70,7 @@ struct SampleColumns: Sendable {
     }
   }
 
-  /// The same with starts: of samples at one time the latest counts, whichever wins.
+  /// The same with starts.
   private mutating func settleStarted(from start: Int) {
     let told = starts.starts(of: start..<count)
     var rows: [(time: Int64, bits: UInt64, start: Int64)] = []
@@ -77,8 +83,8 @@ struct SampleColumns: Sendable {
     var last: Int64 = 0
     for row in rows {
       if count > start, timestamps[count - 1] == row.time {
+        last = SampleRule.start((values[count - 1], last), (row.bits, row.start))
         values[count - 1] = SampleRule.winner(values[count - 1], row.bits)
-        last = max(last, row.start)
         starts.append(last, from: count - 1)
       } else {
         last = row.start

@@ -13,8 +13,9 @@ struct ScriptEvaluation {
 
   enum Expectation {
     case fail(String?)
-    case warning
-    case info
+    /// With a text that it has to be, where one is stated.
+    case warning(String?)
+    case info(String?)
     case noWarning
     case noInfo
     case ordered
@@ -149,8 +150,8 @@ struct ScriptReader {
     var evaluation = ScriptEvaluation(line: number, query: words.trimmed, time: time, features: features, data: data)
     switch command {
     case "eval_fail": evaluation.expectations = [.fail(nil)]
-    case "eval_warn": evaluation.expectations = [.warning]
-    case "eval_info": evaluation.expectations = [.info]
+    case "eval_warn": evaluation.expectations = [.warning(nil)]
+    case "eval_info": evaluation.expectations = [.info(nil)]
     case "eval_ordered": evaluation.expectations = [.ordered]
     default: break
     }
@@ -160,12 +161,11 @@ struct ScriptReader {
   private mutating func expect(_ line: String) throws {
     let rest = line.dropFirst("expect".count).trimmed
     let kind = rest.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
+    let message = rest.firstRange(of: "msg:").map { rest[$0.upperBound...].trimmed }
     switch kind {
-    case "fail":
-      let message = rest.firstRange(of: "msg:").map { rest[$0.upperBound...].trimmed }
-      current?.expectations.append(.fail(message))
-    case "warn": current?.expectations.append(.warning)
-    case "info": current?.expectations.append(.info)
+    case "fail": current?.expectations.append(.fail(message))
+    case "warn": current?.expectations.append(.warning(message))
+    case "info": current?.expectations.append(.info(message))
     case "no_warn": current?.expectations.append(.noWarning)
     case "no_info": current?.expectations.append(.noInfo)
     case "ordered": current?.expectations.append(.ordered)

@@ -28,6 +28,8 @@ enum ScriptRunner {
       switch expectation {
       case .warning where result.warnings.isEmpty: return "no warning"
       case .info where result.infos.isEmpty: return "no info"
+      case .warning(let text?) where !result.warnings.contains(text): return "\(result.warnings) instead of \(text)"
+      case .info(let text?) where !result.infos.contains(text): return "\(result.infos) instead of \(text)"
       case .noWarning where !result.warnings.isEmpty: return "unexpected warnings \(result.warnings)"
       case .noInfo where !result.infos.isEmpty: return "unexpected infos \(result.infos)"
       default: continue
