@@ -96,12 +96,12 @@ extension Evaluation {
   private func quantiles(
     _ quantiles: [Double], of grid: VectorGrid, at span: SourceSpan, _ steps: Steps
   ) throws -> VectorGrid {
-    try histograms(grid, span, steps) { histogram, step in
+    try histograms(grid, span, steps) { histogram, step, name in
       let value = histogram.quantile(quantiles[step])
       if histogram.sum.isNaN, !value.isInfinite {
         inform(
-          "input to histogram_quantile has NaN observations, result is " + (value.isNaN ? "NaN" : "skewed higher"),
-          at: span)
+          "input to histogram_quantile has NaN observations, result is "
+            + (value.isNaN ? "NaN" : "skewed higher") + name, at: span)
       }
       return value
     } classic: {
@@ -113,10 +113,10 @@ extension Evaluation {
     let lower = try await scalar(arguments[0], steps)
     let upper = try await scalar(arguments[1], steps)
     let grid = try await vector(arguments[2], steps)
-    return try histograms(grid, arguments[2].span, steps) { histogram, step in
+    return try histograms(grid, arguments[2].span, steps) { histogram, step, name in
       if histogram.sum.isNaN {
         inform(
-          "input to histogram_fraction has NaN observations, which are excluded from all fractions",
+          "input to histogram_fraction has NaN observations, which are excluded from all fractions" + name,
           at: arguments[2].span)
       }
       return histogram.fraction(from: lower[step], to: upper[step])
@@ -125,9 +125,14 @@ extension Evaluation {
     }
   }
 
+  /// What remarks on a row tell of the metric's name, where it is still there.
+  private func told(_ labels: LabelSet) -> String {
+    labels.metricName.map { " for metric name \"\($0)\"" } ?? ""
+  }
+
   /// One number per histogram, whether native or classic; where a step has both for the same labels, neither counts.
   private func histograms(
-    _ grid: VectorGrid, _ span: SourceSpan, _ steps: Steps, native: (NativeHistogram, Int) -> Double,
+    _ grid: VectorGrid, _ span: SourceSpan, _ steps: Steps, native: (NativeHistogram, Int, String) -> Double,
     classic: (ClassicHistogram, Int) -> Double
   ) throws -> VectorGrid {
     let delays = engine.features.delaysNameRemoval
@@ -139,12 +144,13 @@ extension Evaluation {
       let labels = delays ? grid.labels[row] : grid.labels[row].withoutName
       let target = rows[labels] ?? result.addRow(labels)
       rows[labels] = target
+      let name = told(labels)
       for step in cells {
         guard let histogram = grid.histogram(row, step) else { continue }
         guard !result.isPresent(target, step) else {
           throw QueryError.execution("vector cannot contain metrics with the same labelset")
         }
-        result.set(target, step, native(histogram, step))
+        result.set(target, step, native(histogram, step, name))
       }
     }
     let groups = self.classic(grid, at: span)
@@ -162,7 +168,7 @@ extension Evaluation {
           guard !isShared else {
             throw QueryError.execution("vector cannot contain metrics with the same labelset")
           }
-          warn("vector contains a mix of classic and native histograms", at: span)
+          warn("vector contains a mix of classic and native histograms" + told(labels), at: span)
           result.clear(target, step)
           continue
         }

@@ -155,13 +155,8 @@ extension Evaluation {
 
   private func report(_ kernel: inout RangeKernel, _ names: MetricNames, _ hasValue: Bool, at span: SourceSpan) {
     for remark in kernel.takeRemarks() {
-      if remark.message == RangeKernel.overlap {
-        warn("\(remark.message) for metric \"\(names.last)\"", at: span)
-      } else if remark.isWarning {
-        warn("\(remark.message) for metric name \"\(names.last)\"", at: span)
-      } else {
-        inform("\(remark.message) for metric name \"\(names.last)\"", at: span)
-      }
+      let text = remark.text(metric: names.last)
+      if remark.isWarning { warn(text, at: span) } else { inform(text, at: span) }
     }
     guard kernel.function == .rate || kernel.function == .increase, hasValue, kernel.sawNumbers, names.lastIsNoCounter
     else { return }

@@ -7,12 +7,33 @@ import NeedletailTelemetry
 struct RangeKernel {
   /// A remark on a series.
   struct Remark: Equatable {
+    /// How it tells the metric's name.
+    enum Subject {
+      case name, metric, appended, none
+    }
+
     var message: String
+    var subject: Subject
     var isWarning: Bool
+
+    /// The whole of it.
+    func text(metric: String) -> String {
+      switch subject {
+      case .name: "\(message) for metric name \"\(metric)\""
+      case .metric: "\(message) for metric \"\(metric)\""
+      case .appended: "\(message): \"\(metric)\""
+      case .none: message
+      }
+    }
+  }
+
+  /// What histograms are put together for.
+  enum Operation: String {
+    case addition, subtraction, aggregation
   }
 
   /// What there is to say of samples whose starts contradict each other.
-  static let overlap = "sample has start time that overlaps with previous sample timestamp"
+  private static let overlap = "sample has start time that overlaps with previous sample timestamp"
 
   let function: Function
   /// In the order of their messages, of which there are few.
@@ -32,8 +53,13 @@ struct RangeKernel {
     return remarks
   }
 
-  mutating func warn(_ message: String) { remark(Remark(message: message, isWarning: true)) }
-  private mutating func inform(_ message: String) { remark(Remark(message: message, isWarning: false)) }
+  mutating func warn(_ message: String, _ subject: Remark.Subject = .name) {
+    remark(Remark(message: message, subject: subject, isWarning: true))
+  }
+
+  private mutating func inform(_ message: String, _ subject: Remark.Subject = .name) {
+    remark(Remark(message: message, subject: subject, isWarning: false))
+  }
 
   private mutating func remark(_ remark: Remark) {
     var position = 0
@@ -97,7 +123,7 @@ struct RangeKernel {
     case .rate, .increase:
       let increase = samples.makingGood(values[last] - values[0], in: range)
       if samples.hasStarts {
-        if samples.hasOverlap(amongNumbers: range) { warn(Self.overlap) }
+        if samples.hasOverlap(amongNumbers: range) { warn(Self.overlap, .metric) }
         let start = samples.start(ofNumber: range.lowerBound)
         if start > window.start, start < times[0], start != 0 {
           return (increase + values[0]) * factor(times, since: start, window)
@@ -243,7 +269,7 @@ struct RangeKernel {
       let times = samples.histogramTimes[slider.histograms]
       guard let first = times.first, let last = times.last, let firstValue = values.first else { return .absent }
       if samples.hasStarts {
-        if samples.hasOverlap(amongHistograms: slider.histograms) { warn(Self.overlap) }
+        if samples.hasOverlap(amongHistograms: slider.histograms) { warn(Self.overlap, .metric) }
         let start = samples.start(ofHistogram: slider.histograms.lowerBound)
         if start > window.start, start < first, start != 0 {
           return grown(values, samples, by: factor(times.span, since: start, window))
@@ -268,7 +294,7 @@ struct RangeKernel {
   ) -> VectorGrid.Cell {
     guard var total = values.first else { return .absent }
     if values.count >= 2 {
-      guard let increase = increase(values, samples), let sum = take(increase.adding(total)) else { return .absent }
+      guard let increase = increase(values, samples), let sum = take(increase.adding(total), during: .addition) else { return .absent }
       total = sum
     }
     total = total.scaled(by: factor)
@@ -304,29 +330,33 @@ struct RangeKernel {
     }
     // Also where a gauge stands between them.
     if values.contains(where: { $0.resetHint == .reset }), values.contains(where: { $0.resetHint == .notReset }) {
-      warn("conflicting counter resets during histogram addition")
+      warnOfResets()
     }
     total.sum = sum.result
     return total
   }
 
+  private mutating func warnOfResets() { warn("conflicting counter resets during histogram aggregation", .none) }
+
   private mutating func add(
     _ left: NativeHistogram, _ right: NativeHistogram, factor: Double
   ) -> NativeHistogram? {
     let combination = left.adding(right, factor: factor)
-    if let combination, combination.collidingHints, factor > 0 {
-      warn("conflicting counter resets during histogram addition")
-    }
-    return take(combination)
+    if let combination, combination.collidingHints, factor > 0 { warnOfResets() }
+    return take(combination, during: factor > 0 ? .aggregation : .subtraction)
   }
 
   /// The outcome of an addition, with a remark where there is none, or where bounds had to be brought together.
-  mutating func take(_ combination: NativeHistogram.Combination?) -> NativeHistogram? {
+  mutating func take(
+    _ combination: NativeHistogram.Combination?, during operation: Operation
+  ) -> NativeHistogram? {
     guard let combination else {
       warn("vector contains a mix of histograms with exponential and custom buckets schemas")
       return nil
     }
-    if combination.reconciledBounds { inform("mismatched custom buckets were reconciled during operation") }
+    if combination.reconciledBounds {
+      inform("mismatched custom buckets were reconciled during \(operation.rawValue)", .none)
+    }
     return combination.histogram
   }
 
@@ -336,9 +366,9 @@ struct RangeKernel {
     guard let first = values.first, let last = values.last else { return nil }
     let isCounter = function != .delta
     if isCounter, values.contains(where: { $0.resetHint == .gauge }) {
-      warn("this native histogram metric is not a counter")
+      warn("this native histogram metric is not a counter", .appended)
     } else if !isCounter, first.resetHint != .gauge || last.resetHint != .gauge {
-      warn("this native histogram metric is not a gauge")
+      warn("this native histogram metric is not a gauge", .appended)
     }
     let second = values[values.startIndex + 1]
     // If the counter was reset right after the first sample, only what came after counts.
@@ -394,9 +424,9 @@ struct RangeKernel {
     let values = samples.histograms[slider.histograms].suffix(2)
     guard let previous = values.first, let current = values.last else { return .absent }
     if isRate, previous.resetHint == .gauge || current.resetHint == .gauge {
-      warn("this native histogram metric is not a counter")
+      warn("this native histogram metric is not a counter", .appended)
     } else if !isRate, previous.resetHint != .gauge || current.resetHint != .gauge {
-      warn("this native histogram metric is not a gauge")
+      warn("this native histogram metric is not a gauge", .appended)
     }
     var result = current
     let beginsAnew = samples.beginsAnew(atHistogram: slider.histograms.upperBound - 1)

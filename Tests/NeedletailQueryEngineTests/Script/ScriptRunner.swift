@@ -35,7 +35,18 @@ enum ScriptRunner {
       default: continue
       }
     }
-    return nil
+    var (warnings, infos): ([String?], [String?]) = ([], [])
+    for expectation in evaluation.expectations {
+      if case .warning(let text) = expectation { warnings.append(text) }
+      if case .info(let text) = expectation { infos.append(text) }
+    }
+    return unstated(result.warnings, warnings) ?? unstated(result.infos, infos)
+  }
+
+  /// What is said beyond what is stated, where that is stated in full.
+  private static func unstated(_ said: [String], _ stated: [String?]) -> String? {
+    guard !stated.isEmpty, !stated.contains(nil) else { return nil }
+    return said.first { !stated.contains($0) }.map { "unexpected \($0)" }
   }
 
   private static func difference(_ evaluation: ScriptEvaluation, _ result: QueryResult) -> String? {
