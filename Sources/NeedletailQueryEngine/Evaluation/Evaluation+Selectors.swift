@@ -108,8 +108,7 @@ extension Evaluation {
           let value = chunk.histograms[newestHistogram]
           guard !value.isStale else { continue }
           switch yields {
-          case .time: grid.set(row, step, Double(chunk.timestamps[index]) / 1000)
-          case .start: grid.set(row, step, Double(chunk.starts.start(of: index)) / 1000)
+          case .time, .start: grid.set(row, step, Self.seconds(chunk, index, yields))
           case .timeOfNumber: grid.set(row, step, value)
           case .sample:
             // The same for all steps that see it.
@@ -121,16 +120,18 @@ extension Evaluation {
             grid.set(row, step, hinted?.value ?? value)
           }
         } else if !StaleMarker.matches(chunk.values[index]) {
-          switch yields {
-          case .sample: grid.set(row, step, chunk.values[index])
-          case .time, .timeOfNumber: grid.set(row, step, Double(chunk.timestamps[index]) / 1000)
-          case .start: grid.set(row, step, Double(chunk.starts.start(of: index)) / 1000)
-          }
+          grid.set(row, step, yields == .sample ? chunk.values[index] : Self.seconds(chunk, index, yields))
         }
       }
       while histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] < end { histogram += 1 }
       grid.dropLastRowIfEmpty()
     }
+  }
+
+  /// When a sample was taken, or when its count began.
+  @inline(never)
+  private static func seconds(_ chunk: SeriesColumns, _ index: Int, _ yields: SelectorYield) -> Double {
+    Double(yields == .start ? chunk.starts.start(of: index) : chunk.timestamps[index]) / 1000
   }
 
   /// Begins to read the series that a range expression finds.

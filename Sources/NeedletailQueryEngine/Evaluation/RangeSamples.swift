@@ -11,6 +11,8 @@ struct RangeSamples {
   /// When the counts of the numbers, and of the histograms, began; empty where none of them has a start.
   private var numberStarts: [Int64] = []
   private(set) var histogramStarts: [Int64] = []
+  /// Whether any of the samples may have a start.
+  private(set) var hasStarts = false
   /// Where the series' numbers lie among `times` and `values` where these are a whole chunk's, as they mostly are.
   private var borrowed: Range<Int>?
   var times: [Int64] = []
@@ -54,6 +56,7 @@ struct RangeSamples {
     removeAll()
     let range = columns.offsets[series]..<columns.offsets[series + 1]
     let starts = columns.starts.isEmpty ? [] : columns.starts.starts(of: range)
+    hasStarts = !starts.isEmpty
     guard cursor < columns.histogramIndexes.count, columns.histogramIndexes[cursor] < range.upperBound else {
       return loadNumbers(columns, range, starts)
     }
@@ -151,11 +154,12 @@ struct RangeSamples {
 // MARK: - Starts
 
 extension RangeSamples {
-  /// Whether any of the samples has a start.
-  var hasStarts: Bool { !numberStarts.isEmpty || !histogramStarts.isEmpty }
-
   /// Forgets the starts.
-  mutating func dropStarts() { if hasStarts { (overlaps, numberStarts, histogramStarts) = ([], [], []) } }
+  mutating func dropStarts() {
+    guard hasStarts else { return }
+    (overlaps, numberStarts, histogramStarts) = ([], [], [])
+    hasStarts = false
+  }
 
   /// When the count of a number began, in ms; 0 where nobody told.
   func start(ofNumber index: Int) -> Int64 {
@@ -167,7 +171,7 @@ extension RangeSamples {
 
   /// Whether the count began anew between a number, not the first, and the one before it, as their starts tell.
   func beginsAnew(atNumber index: Int) -> Bool {
-    !numberStarts.isEmpty
+    hasStarts && !numberStarts.isEmpty
       && CountStart.isReset(
         previousStart: start(ofNumber: index - 1), previousTime: times[index - 1], start: start(ofNumber: index),
         time: times[index])
@@ -175,7 +179,7 @@ extension RangeSamples {
 
   /// The same of a histogram.
   func beginsAnew(atHistogram index: Int) -> Bool {
-    !histogramStarts.isEmpty
+    hasStarts && !histogramStarts.isEmpty
       && CountStart.isReset(
         previousStart: histogramStarts[index - 1], previousTime: histogramTimes[index - 1],
         start: histogramStarts[index], time: histogramTimes[index])

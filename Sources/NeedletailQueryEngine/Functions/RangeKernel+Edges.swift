@@ -62,10 +62,13 @@ extension RangeKernel {
       warn("this native histogram metric is not a counter", .appended)
     }
     guard let start = take(edges.start(values, isCounter: isCounter), during: .addition),
-      let end = take(edges.end(values, isCounter: isCounter), during: .addition), let difference = take(end.adding(start, factor: -1), during: .subtraction)
+      let end = take(edges.end(values, isCounter: isCounter), during: .addition),
+      let difference = take(end.adding(start, factor: -1), during: .subtraction)
     else { return nil }
     guard isCounter else {
-      if start.resetHint != .gauge || end.resetHint != .gauge { warn("this native histogram metric is not a gauge", .appended) }
+      if start.resetHint != .gauge || end.resetHint != .gauge {
+        warn("this native histogram metric is not a gauge", .appended)
+      }
       return difference
     }
     return makingGood(difference, values, edges, from: start, to: end)

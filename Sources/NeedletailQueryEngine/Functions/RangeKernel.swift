@@ -294,7 +294,9 @@ struct RangeKernel {
   ) -> VectorGrid.Cell {
     guard var total = values.first else { return .absent }
     if values.count >= 2 {
-      guard let increase = increase(values, samples), let sum = take(increase.adding(total), during: .addition) else { return .absent }
+      guard let increase = increase(values, samples), let sum = take(increase.adding(total), during: .addition) else {
+        return .absent
+      }
       total = sum
     }
     total = total.scaled(by: factor)
