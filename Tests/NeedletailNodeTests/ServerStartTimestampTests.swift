@@ -23,7 +23,7 @@ struct ServerStartTimestampTests {
   func kept() async throws {
     let now = Int64(Date().timeIntervalSince1970 * 1000)
     let folder = try TemporaryFolder()
-    func check(_ server: RunningServer) async throws {
+    @Sendable func check(_ server: RunningServer) async throws {
       // It counted to 6 from 200 s ago, was begun anew 90 s ago and counted to 8: 14 in 140 s, and 60 s to the right.
       #expect(try await ask(server, "round(increase(paid[5m]), 0.001)", now) == ["20"])
       #expect(try await ask(server, "resets(paid[5m])", now) == ["1"])
