@@ -10,6 +10,9 @@ import Testing
 /// (`DifferentialData`), and generated expressions do nothing with a rounded value that would make its rounding show
 /// (`ExpressionTraits`).
 ///
+/// Samples lie off the grid of all edges of ranges, so that it hardly ever matters whether these are open (since Prometheus 3) or
+/// closed; where a sample is put on an edge on purpose, it is in the list below.
+///
 /// Debian's Prometheus is older than what we follow. `ListedDifference` has every expression that it answers otherwise, with the
 /// reason and with the answer that is right today, worked out by hand.
 @Suite(
