@@ -19,16 +19,17 @@ struct ServerStartTimestampTests {
     Array(try await server.instant(query.replacing("paid", with: #"{__name__=~"paid.*"}"#), at: now).values)
   }
 
+  /// It counted to 6 from 200 s ago, was begun anew 90 s ago and counted to 8: 14 in 140 s, and 60 s to the right.
+  private func check(_ server: RunningServer, _ now: Int64) async throws {
+    #expect(try await ask(server, "round(increase(paid[5m]), 0.001)", now) == ["20"])
+    #expect(try await ask(server, "resets(paid[5m])", now) == ["1"])
+    #expect(try await ask(server, "start_timestamp(paid) * 1000", now) == ["\(now - 90_000)"])
+  }
+
   @Test("of OTLP are kept with each sample, in memory, in parts and over a start, and used unless that is turned off")
   func kept() async throws {
     let now = Int64(Date().timeIntervalSince1970 * 1000)
     let folder = try TemporaryFolder()
-    @Sendable func check(_ server: RunningServer) async throws {
-      // It counted to 6 from 200 s ago, was begun anew 90 s ago and counted to 8: 14 in 140 s, and 60 s to the right.
-      #expect(try await ask(server, "round(increase(paid[5m]), 0.001)", now) == ["20"])
-      #expect(try await ask(server, "resets(paid[5m])", now) == ["1"])
-      #expect(try await ask(server, "start_timestamp(paid) * 1000", now) == ["\(now - 90_000)"])
-    }
     try await RunningServer.run(folder: folder) { server async throws -> Void in
       for (value, seconds, start) in [(5, 180, 200), (6, 120, 200), (8, 60, 90)] as [(Int, Int64, Int64)] {
         let answer = try await server.request(
@@ -36,11 +37,11 @@ struct ServerStartTimestampTests {
           body: Self.total(value, at: seconds, from: start, now: now))
         #expect(answer.status == 200, "\(answer.text)")
       }
-      try await check(server)
+      try await check(server, now)
       #expect(try await server.request("POST", "/needletail/v1/admin/flush").status < 300)
-      try await check(server)
+      try await check(server, now)
     }
-    try await RunningServer.run(folder: folder) { server async throws -> Void in try await check(server) }
+    try await RunningServer.run(folder: folder) { server async throws -> Void in try await check(server, now) }
     try await RunningServer.run(folder: folder, flags: ["query-start-timestamps": "false"]) {
       server async throws -> Void in
       // The difference of 3 in 120 s, 30 s to the left and 60 s to the right.

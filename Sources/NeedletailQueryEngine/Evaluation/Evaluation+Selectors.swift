@@ -104,7 +104,7 @@ extension Evaluation {
   ) {
     let lookback = options.lookback
     var histogram = 0
-    var hinted: (number: Int, value: NativeHistogram)?
+    var hinted = HintedHistogram()
     for series in 0..<chunk.count {
       let row = grid.addRow(chunk.labels[series])
       let end = chunk.offsets[series + 1]
@@ -123,19 +123,12 @@ extension Evaluation {
         guard next > chunk.offsets[series], chunk.timestamps[next - 1] > time - lookback else { continue }
         let index = next - 1
         if let newestHistogram {
-          let value = chunk.histograms[newestHistogram]
-          guard !value.isStale else { continue }
-          switch yields {
-          case .time, .start: grid.set(row, step, Self.seconds(chunk, index, yields))
-          case .timeOfNumber: grid.set(row, step, value)
-          case .sample:
-            // The same for all steps that see it.
-            if hinted?.number != newestHistogram {
-              hinted = (
-                newestHistogram, chunk.histogram(newestHistogram, ofSeriesFrom: chunk.offsets[series], rule)
-              )
-            }
-            grid.set(row, step, hinted?.value ?? value)
+          guard !chunk.histograms[newestHistogram].isStale else { continue }
+          if yields == .time || yields == .start {
+            grid.set(row, step, Self.seconds(chunk, index, yields))
+          } else {
+            let wanted = yields == .sample ? rule : nil
+            grid.set(row, step, hinted.value(newestHistogram, of: chunk, from: chunk.offsets[series], wanted))
           }
         } else if !StaleMarker.matches(chunk.values[index]) {
           grid.set(row, step, yields == .sample ? chunk.values[index] : Self.seconds(chunk, index, yields))
@@ -212,6 +205,23 @@ extension Evaluation {
     let row = grid.addRow(.empty)
     for step in values.indices { grid.set(row, step, values[step]) }
     return RangeReader(self, windows: windows, grid: grid, steps: inner)
+  }
+}
+
+/// The histogram that an instant selector found last: many steps may see the same.
+private struct HintedHistogram {
+  private var found: (number: Int, value: NativeHistogram)?
+
+  /// A histogram of a chunk by its number, of a series whose samples begin at an index; with the hint that a rule gives it.
+  @inline(never)
+  mutating func value(
+    _ number: Int, of chunk: SeriesColumns, from start: Int, _ rule: ResetHintRule?
+  ) -> NativeHistogram {
+    guard let rule else { return chunk.histograms[number] }
+    if let found, found.number == number { return found.value }
+    let value = chunk.histogram(number, ofSeriesFrom: start, rule)
+    found = (number, value)
+    return value
   }
 }
 
