@@ -52,11 +52,11 @@ fuzz: setup ## Fuzz the decoders: make fuzz [TARGET=frame] [SECONDS=60]; finding
 
 lint: ## Check the format of every source file; warnings are errors.
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources $(wildcard Tests/*Tests) \
-	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Tests/Fuzzing/Fuzzer
+	  Tests/NeedletailTestSupport Tests/NeedletailQueryGenerator Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Tests/Fuzzing/Fuzzer
 
 format: ## Bring every source file into the house's format.
 	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources $(wildcard Tests/*Tests) \
-	  Tests/NeedletailTestSupport Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Tests/Fuzzing/Fuzzer
+	  Tests/NeedletailTestSupport Tests/NeedletailQueryGenerator Tests/NeedletailSimulation Tests/NeedletailStorageSimulation Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Tests/Fuzzing/Fuzzer
 
 bench: release ## Measure ingest beside Prometheus and VictoriaMetrics (their Debian packages), as ratios.
 	cd Benchmarks && $(BUILD) -c release && \

@@ -95,7 +95,7 @@ let rooms: [Target] = [
       hummingbird, lifecycle, logging, yaml, nio, nioPosix, nioTLS, nioSSL, nioHTTP2, httpTypes, nioHTTPTypes,
       http2Types,
     ]),
-  room("NeedletailDashboard", ["NeedletailTerminal"]),
+  room("NeedletailDashboard", ["NeedletailTerminal", "NeedletailQueryLanguage"]),
   // Floor 6
   .executableTarget(
     name: "NeedletailCLI",
@@ -120,6 +120,9 @@ let testRooms: [Target] = [
     dependencies: ["NeedletailEnvironment", "NeedletailTelemetry", "NeedletailTerminal"],
     path: "Tests/NeedletailTestSupport", swiftSettings: settings),
   .target(
+    name: "NeedletailQueryGenerator", dependencies: ["NeedletailEnvironment"],
+    path: "Tests/NeedletailQueryGenerator", swiftSettings: settings),
+  .target(
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailSimulation", swiftSettings: settings),
   .target(
@@ -141,7 +144,10 @@ let testRooms: [Target] = [
     ], data: ["Fixtures"]),
   tests(
     "NeedletailQueryLanguageTests",
-    ["NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailTestSupport"]),
+    [
+      "NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailQueryGenerator",
+      "NeedletailTestSupport",
+    ]),
   tests("NeedletailClusterTests", ["NeedletailCluster", "NeedletailTelemetry", "NeedletailTestSupport"]),
   tests(
     "NeedletailSeriesTests",
@@ -173,8 +179,9 @@ let testRooms: [Target] = [
   tests(
     "NeedletailNodeTests",
     [
-      "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailQueryEngine",
-      "NeedletailEvents", "NeedletailCollector", "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
+      "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
+      "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCollector", "NeedletailSimulation",
+      "NeedletailTestSupport", lifecycle, logging,
       nio, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
     ]),
   tests(
@@ -191,7 +198,10 @@ let testRooms: [Target] = [
     ]),
   tests(
     "EndToEndTests",
-    ["NeedletailTestSupport", "NeedletailEnvironment", "NeedletailTelemetry", "OTLPOracle", httpClient, nio],
+    [
+      "NeedletailTestSupport", "NeedletailQueryGenerator", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP",
+      "NeedletailWire", "OTLPOracle", "CSnappy", httpClient, nio,
+    ],
     data: ["Fixtures"]),
   tests("TidyTests", []),
 ]

@@ -5,7 +5,7 @@ extension DataFolder {
   /// Whoever answers from this folder should say so. Call it after `startJournal`.
   package func knownLosses() throws(DataFolderError) -> [String] {
     let losses: [String]
-    do throws(CatalogError) { losses = try catalog.damages().compactMap(\.loss) } catch { throw .catalog(error) }
+    do throws(CatalogError) { losses = try catalog.damages().map(\.loss) } catch { throw .catalog(error) }
     let told = losses.prefix(Self.lossesToldMax)
     let more = losses.count > told.count ? ["and \(losses.count - told.count) more"] : []
     return losses.isEmpty ? [] : [(told + more).joined(separator: "; ")]
@@ -15,9 +15,11 @@ extension DataFolder {
 }
 
 extension LogDamage {
-  /// What it costs, in words; nil where no record is missing.
-  package var loss: String? {
-    guard let sequences else { return nil }
+  /// What it costs, in words.
+  package var loss: String {
+    guard let sequences else {
+      return "nothing of log/\(segment.fileName) can be read: it is another folder's, or damaged all over"
+    }
     let records =
       sequences.count == 1
       ? "record \(sequences.lowerBound) of the log is lost"

@@ -98,14 +98,22 @@ package final class DataFolder: Sendable {
     }
     let place = CatalogPlace(folder: path, fileSystem: fileSystem, openStore: openCatalog)
     let known: FolderIdentity?
-    do throws(FileError) { known = try FolderIdentity.read(path, on: fileSystem) } catch { throw .file(error) }
+    do throws(FileError) { known = try FolderIdentity.readIfPossible(path, on: fileSystem) } catch {
+      throw .file(error)
+    }
     let opening = try place.open(identity: known?.id)
     let catalog = opening.catalog
-    if opening.content.settings[.layoutVersion] == nil { try refuseLeftData(in: path, on: fileSystem) }
+    let fresh = FolderIdentity(random: random, slotCount: slotCount)
+    let isBlank = opening.content.settings[.layoutVersion] == nil
+    if isBlank {
+      try refuseLeftData(in: path, on: fileSystem)
+      // Ahead of the catalog, which could otherwise contradict an identity that an older one left.
+      do throws(FileError) { try fresh.write(to: path, on: fileSystem) } catch { throw .file(error) }
+    }
     let settings: (id: String, slots: Int)
     let content: CatalogContent
     do throws(CatalogError) {
-      settings = try Self.settings(of: catalog, random: random, slotCount: slotCount)
+      settings = try Self.settings(of: catalog, fresh: fresh)
       content = try catalog.content()
     } catch {
       throw .catalog(error)
@@ -113,7 +121,7 @@ package final class DataFolder: Sendable {
     guard settings.slots > 0 else { throw .unusable(path: path, reason: "its number of slots is no number") }
     let identity = FolderIdentity(id: settings.id, slotCount: settings.slots)
     do throws(FileError) {
-      if known != identity { try identity.write(to: path, on: fileSystem) }
+      if known != identity, !isBlank { try identity.write(to: path, on: fileSystem) }
     } catch {
       throw .file(error)
     }
@@ -129,6 +137,7 @@ package final class DataFolder: Sendable {
     } catch {
       throw .file(error)
     }
+    parts.unmark(listed)
     parts.noteAll(
       content.sortedTombstones, of: listed, flushedThrough: content.flushedThroughGeneration ?? 0)
     opened = true
@@ -137,9 +146,9 @@ package final class DataFolder: Sendable {
       openStore: openCatalog, lock: lock, leftoverParts: folders, remark: remark)
   }
 
-  /// Moves parts that have a header to `quarantine/`, of which the catalog does not know.
+  /// Moves parts that have a header to `quarantine/`, of which the catalog does not know and did not let go.
   ///
-  /// Mostly a crash came within the few milliseconds around a commit, and what they hold is elsewhere too. But the catalog
+  /// Mostly a crash came within the few milliseconds before a commit, and what they hold is elsewhere too. But the catalog
   /// may also be an old one that somebody put back, or have lost its end, and then they are the only copy.
   private static func setAside(
     _ parts: PartsFolder, beside listed: Set<PartID>, in path: String
@@ -147,7 +156,7 @@ package final class DataFolder: Sendable {
     let quarantine = Quarantine(folder: path, fileSystem: parts.fileSystem)
     var names: [String] = []
     for name in try parts.leftovers(beside: listed)
-    where try parts.fileSystem.status(parts.path + "/" + name + "/" + PartHeader.fileName) != nil {
+    where try PartsFolder.mayBeWanted(parts.path + "/" + name, on: parts.fileSystem) {
       try quarantine.take([name], from: "parts")
       names.append(name)
     }
@@ -188,17 +197,17 @@ package final class DataFolder: Sendable {
   }
 
   private static func settings(
-    of catalog: any PartCatalog, random: any RandomSource, slotCount: Int
+    of catalog: any PartCatalog, fresh: FolderIdentity
   ) throws(CatalogError) -> (id: String, slots: Int) {
     let version = try catalog.setting(.layoutVersion)
     if let version, version != layoutVersion {
       throw unknownLayout(version)
     }
     if version == nil {
-      var id = ""
-      for _ in 0..<2 { id += PartID(random.next()).folderName }
       var change = CatalogChange()
-      change.settings = [.folderID: id, .slotCount: String(slotCount), .layoutVersion: layoutVersion]
+      change.settings = [
+        .folderID: fresh.id, .slotCount: String(fresh.slotCount), .layoutVersion: layoutVersion,
+      ]
       try catalog.make(change)
     }
     let slots = Int(try catalog.setting(.slotCount) ?? "") ?? 0
@@ -237,9 +246,15 @@ package final class DataFolder: Sendable {
           + "the next flush would delete. Open it with the version of the program that wrote them")
     }
     do throws(CatalogError) {
-      if !outcome.report.damages.isEmpty { try catalog.note(outcome.report.damages) }
+      try note(outcome.report.damages)
     } catch {
       throw .catalog(error)
+    }
+    do throws(FileError) {
+      let quarantine = Quarantine(folder: path, fileSystem: fileSystem)
+      for segment in outcome.strangers { try quarantine.take([segment.fileName], from: "log") }
+    } catch {
+      throw .file(error)
     }
     outcome.report.leftoverParts = leftoverParts
     let writer = LogWriter(
@@ -249,6 +264,21 @@ package final class DataFolder: Sendable {
       writer: writer, generation: max(outcome.lastSegment?.generation ?? 0, flushed &+ 1), sequence: outcome.last)
     guard journal.start() else { throw .unusable(path: path, reason: "the system gives no thread for its log") }
     return (journal, outcome.report)
+  }
+
+  /// Notes damages of the log, but for those whose records are noted as lost already, at another place: where a file was
+  /// that is gone.
+  private func note(_ damages: [LogDamage]) throws(CatalogError) {
+    guard !damages.isEmpty else { return }
+    let noted = try catalog.damages()
+    let fresh = damages.filter { damage in
+      guard let missing = damage.sequences else { return true }
+      return !noted.contains { other in
+        guard other.segment != damage.segment, let known = other.sequences else { return false }
+        return known.lowerBound <= missing.lowerBound && missing.upperBound <= known.upperBound
+      }
+    }
+    if !fresh.isEmpty { try catalog.note(fresh) }
   }
 
   /// Gives the folder back to other processes.

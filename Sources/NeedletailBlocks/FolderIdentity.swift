@@ -17,6 +17,12 @@ package struct FolderIdentity: Hashable, Sendable {
     self.slotCount = slotCount
   }
 
+  /// A new one.
+  init(random: any RandomSource, slotCount: Int) {
+    id = PartID(random.next()).folderName + PartID(random.next()).folderName
+    self.slotCount = slotCount
+  }
+
   static let fileName = "identity"
   private static let bytesMax = 4096
   private static let title = "Needletail data folder 1"
@@ -44,6 +50,16 @@ package struct FolderIdentity: Hashable, Sendable {
       return nil
     }
     return decode(try fileSystem.readAll(path, maxBytes: bytesMax))
+  }
+
+  /// The same, and nil also where the medium does not give it back: for whoever has a catalog that tells it too.
+  static func readIfPossible(_ folder: String, on fileSystem: any FileSystem) throws(FileError) -> FolderIdentity? {
+    do throws(FileError) {
+      return try read(folder, on: fileSystem)
+    } catch {
+      guard error.code == .device else { throw error }
+      return nil
+    }
   }
 
   /// Puts the identity into a data folder.

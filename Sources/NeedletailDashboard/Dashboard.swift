@@ -59,13 +59,14 @@ package struct Dashboard<Source: DashboardSource>: Sendable {
           try? await Task.sleep(for: refresh)
         }
       }
-      await loop(events, sink, &group)
+      await loop(session, events, sink, &group)
       group.cancelAll()
     }
   }
 
   private func loop(
-    _ events: AsyncStream<DashboardModel.Event>, _ sink: AsyncStream<DashboardModel.Event>.Continuation,
+    _ session: TerminalSession, _ events: AsyncStream<DashboardModel.Event>,
+    _ sink: AsyncStream<DashboardModel.Event>.Continuation,
     _ group: inout DiscardingTaskGroup
   ) async {
     var model = DashboardModel(server: server, zone: zone)
@@ -75,14 +76,29 @@ package struct Dashboard<Source: DashboardSource>: Sendable {
         switch action {
         case .quit: return
         case .suspend:
-          TerminalSession.suspend()
+          session.suspend()
           writer.invalidate()
         case .refresh(let service):
           group.addTask { sink.yield(.overview(await query.load(from: source, now: now(), service: service))) }
         case .openTrace(let id): group.addTask { sink.yield(await load(id)) }
+        case .explore(let text): group.addTask { sink.yield(await explore(text)) }
+        case .complete(let question):
+          group.addTask { sink.yield(.completed(question, (try? await source.answers(to: question)) ?? [])) }
         }
       }
       TerminalSession.write(writer.frame(model.render(TerminalSession.size)))
+    }
+  }
+
+  private func explore(_ text: String) async -> DashboardModel.Event {
+    let end = Double(now()) / 1e9
+    let step = max(1, (query.window / 200).rounded())
+    let start = end - query.window
+    do {
+      let series = try await source.range(text, start: start, end: end, step: step)
+      return .explored(query: text, series: series, start: start, end: end, step: step)
+    } catch {
+      return .unexplored(query: text, problem: "\(error)")
     }
   }
 

@@ -11,12 +11,21 @@ package struct DashboardModel: Sendable {
     case trace(Trace, logs: [LogLine])
     /// A trace could not be had.
     case failed(String)
+    /// What a query yielded over the window; times and step in unix seconds.
+    case explored(query: String, series: [SeriesResult], start: Double, end: Double, step: Double)
+    /// A query could not be answered.
+    case unexplored(query: String, problem: String)
+    /// What a completion asked; nothing where nobody could tell.
+    case completed(CompletionQuestion, [String])
   }
 
   package enum Action: Equatable, Sendable {
     /// Ask for the overview, narrowed to a service where one is named.
     case refresh(service: String?)
     case openTrace(String)
+    /// Ask a query over the window.
+    case explore(String)
+    case complete(CompletionQuestion)
     case suspend
     case quit
   }
@@ -41,6 +50,9 @@ package struct DashboardModel: Sendable {
   /// The service to which graphs, traces and logs are narrowed.
   var service: String?
   var openTrace: OpenTrace?
+  /// Kept when its screen is left, to go on with.
+  var explorer = Explorer()
+  var showsExplorer = false
   var notice: TerminalText?
   var isPaused = false
   var showsHelp = false
@@ -60,6 +72,7 @@ package struct DashboardModel: Sendable {
   package mutating func handle(_ event: Event) -> [Action] {
     switch event {
     case .input(let input): return handle(input)
+    case .tick where showsExplorer: return isPaused ? [] : explorer.refresh()
     case .tick:
       guard !isPaused, awaited == 0 else { return [] }
       awaited += 1
@@ -76,6 +89,15 @@ package struct DashboardModel: Sendable {
     case .failed(let message):
       notice = TerminalText(message, limit: 300)
       return []
+    case .explored(let query, let series, let start, let end, let step):
+      explorer.take(Explorer.Answer(query: query, series: series, start: start, end: end, step: step))
+      return []
+    case .unexplored(let query, let problem):
+      explorer.take(problem: problem, of: query)
+      return []
+    case .completed(let question, let texts):
+      explorer.editor.take(texts, to: question)
+      return explorer.editor.takeQuestions().map { .complete($0) }
     }
   }
 
@@ -97,6 +119,12 @@ package struct DashboardModel: Sendable {
   private mutating func handle(_ input: InputEvent) -> [Action] {
     switch input {
     case .terminate: return [.quit]
+    case .key(.character("z"), .control): return [.suspend]
+    case .key(.character("c"), .control) where showsExplorer && explorer.editor.text.isEmpty: return [.quit]
+    case _ where showsExplorer:
+      if let actions = explorer.handle(input) { return actions }
+      showsExplorer = false
+      return []
     case .resize, .paste: return []
     case .mouse(.scrollUp, _, _): return act(.up)
     case .mouse(.scrollDown, _, _): return act(.down)
@@ -109,7 +137,8 @@ package struct DashboardModel: Sendable {
   }
 
   private enum Command {
-    case up, down, first, last, pageUp, pageDown, next, previous, open, back, pause, help, quit, suspend, refresh
+    case up, down, first, last, pageUp, pageDown, next, previous, open, back, pause, help, quit, suspend, refresh,
+      explore
 
     init?(_ key: InputEvent.Key, _ modifiers: InputEvent.Modifiers) {
       switch (key, modifiers.contains(.control)) {
@@ -129,6 +158,7 @@ package struct DashboardModel: Sendable {
       case (.character(" "), false): self = .pause
       case (.character("?"), _): self = .help
       case (.character("r"), false): self = .refresh
+      case (.character("e"), false), (.character(":"), false): self = .explore
       default: return nil
       }
     }
@@ -145,6 +175,9 @@ package struct DashboardModel: Sendable {
     case .help: showsHelp = true
     case .pause: isPaused.toggle()
     case .refresh: return ask()
+    case .explore:
+      showsExplorer = true
+      return explorer.refresh()
     case .up: moveSelection(by: -1)
     case .down: moveSelection(by: 1)
     case .pageUp: moveSelection(by: -10)

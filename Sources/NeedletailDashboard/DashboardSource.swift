@@ -1,7 +1,7 @@
 /// What the dashboard asks and gets: a query client that is given from outside, so that the screens know no network.
 ///
 /// Errors' descriptions are shown to the user (sanitised).
-package protocol DashboardSource: Sendable {
+package protocol DashboardSource: CompletionSource {
   /// A PromQL range query; times and step in unix seconds.
   func range(_ query: String, start: Double, end: Double, step: Double) async throws -> [SeriesResult]
   /// Log records that match a selector, newest first; times in unix nanoseconds.

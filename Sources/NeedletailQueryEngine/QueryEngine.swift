@@ -1,3 +1,4 @@
+import NeedletailEnvironment
 import NeedletailQueryLanguage
 import NeedletailTelemetry
 
@@ -18,6 +19,8 @@ package struct QueryOptions: Sendable, Hashable {
   package var eventTimes: Range<Int64>?
   /// Whether a range query may use steps that were worked out before.
   package var usesCache = true
+  /// What is counted of it.
+  package var statistics = QueryStatistics.Detail.reading
 
   /// Options; the defaults are Prometheus'.
   package init(
@@ -48,11 +51,13 @@ package struct QueryEngine: Sendable {
   package let cache: StepCache?
   /// What the sources are known to have lost, in words: every answer may lack it, and says so.
   package let losses: [String]
+  /// What the times of statistics are taken from; nil where none are.
+  package let clock: (any WallClock)?
 
   /// An engine over sources.
   package init(
     series: any SeriesSource, events: (any EventSource)? = nil, limits: QueryLimits = QueryLimits(),
-    parallelism: Int = 1, cache: StepCache? = nil, losses: [String] = []
+    parallelism: Int = 1, cache: StepCache? = nil, losses: [String] = [], clock: (any WallClock)? = nil
   ) {
     self.series = series
     self.events = events
@@ -60,6 +65,7 @@ package struct QueryEngine: Sendable {
     self.parallelism = parallelism
     self.cache = cache
     self.losses = losses
+    self.clock = clock
   }
 
   /// Evaluates a text at one time, in milliseconds.
@@ -106,7 +112,8 @@ package struct QueryEngine: Sendable {
       throw QueryError(.badData, "zero or negative query resolution step widths are not accepted")
     }
     guard end >= start else { throw QueryError(.badData, "end timestamp must not be before start time") }
-    guard (end - start) / step < Int64(limits.steps) else {
+    // As Prometheus counts: the first step is not among them.
+    guard (end - start) / step <= Int64(limits.steps) else {
       throw QueryError(
         .badData,
         "exceeded maximum resolution of \(limits.steps) points per timeseries: decrease the query resolution (step)")
@@ -154,13 +161,16 @@ package struct QueryEngine: Sendable {
     let evaluation = Evaluation(
       engine: self, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options,
       budget: QueryBudget(limits))
+    let began = evaluation.now
     do {
       let value = try await body(evaluation)
+      evaluation.statistics.evaluationNanoseconds = evaluation.now - began
       // Not before: it has no say in what is kept of this query.
-      evaluation.coverage.merge(Coverage(failures: losses))
+      var coverage = Coverage(failures: losses)
+      coverage.merge(evaluation.coverage)
       return QueryResult(
         value: value, warnings: evaluation.annotations.warnings, infos: evaluation.annotations.infos,
-        coverage: evaluation.coverage, statistics: evaluation.statistics)
+        coverage: coverage, statistics: evaluation.statistics)
     } catch let error as QueryError {
       throw error
     } catch is CancellationError {

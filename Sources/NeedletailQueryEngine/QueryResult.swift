@@ -30,20 +30,6 @@ package struct QueryResult: Sendable {
   package var statistics: QueryStatistics
 }
 
-/// What a query took.
-package struct QueryStatistics: Sendable, Hashable {
-  /// Samples and events read from the sources.
-  package var samplesRead = 0
-  /// Series and streams read from the sources.
-  package var seriesRead = 0
-
-  /// Adds what a part of the query took.
-  mutating func add(_ other: QueryStatistics) {
-    samplesRead += other.samplesRead
-    seriesRead += other.seriesRead
-  }
-}
-
 /// Where a query stops.
 ///
 /// Reaching a limit is an error, never a shortened answer.

@@ -54,6 +54,9 @@ struct CommandLineTests {
     let cases: [(arguments: [String], status: Int32, says: String)] = [
       (["query"] + address, 64, "needletail query --help"),
       (["query", "up", "--output", "svg"] + address, 64, "graph"),
+      (["query", "up", "--explain", "--output", "graph"] + address, 64, "plan"),
+      (["query", "sum by (job) (up)", "--since", "1h", "--explain"] + address, 0, "read 1: {__name__=\"up\"}"),
+      (["query", "sum((", "--explain"] + address, 1, "400"),
       (["query", "up", "--since", "soon"] + address, 64, "needletail query --help"),
       (["query", "up", "--time", "soon"] + address, 64, "needletail query --help"), (["nonsense"], 64, "--help"),
       (["serve", "--retention", "soon"], 64, "retention"), (["query", "sum(("] + address, 1, "400"),

@@ -106,6 +106,15 @@ struct PrometheusTests {
     #expect(series.status == 0 && series.output.contains("__name__=\"up\""), "\(series.output)")
     let labels = try RunningProcess.run("promtool", ["query", "labels", url, "job"])
     #expect(labels.status == 0 && labels.output.contains("node"), "\(labels.output)")
+    let json = try RunningProcess.run(
+      "promtool", ["query", "-o", "json", "range", "--start=0", "--end=11000", "--step=1s", url, "vector(1)"])
+    #expect(json.status == 0 && json.output.contains("[11000,\"1\"]"), "\(json.output.suffix(200))")
+    let past = try RunningProcess.run("promtool", ["query", "instant", "--time=1000", url, "up"])
+    #expect(past.status == 0 && past.output.allSatisfy(\.isWhitespace), "\(past.output)")
+    let names = try RunningProcess.run("promtool", ["query", "labels", url, "__name__"])
+    #expect(names.status == 0 && names.output.contains("node_cpu_seconds_total"), "\(names.output)")
+    let none = try RunningProcess.run("promtool", ["query", "series", "--match", "{a=~\".*\"}", url])
+    #expect(none.status != 0 && none.output.contains("non-empty matcher"), "\(none.output)")
     let wrong = try RunningProcess.run("promtool", ["query", "instant", url, "sum("])
     #expect(wrong.status != 0 && wrong.output.contains("bad_data"), "\(wrong.output)")
   }

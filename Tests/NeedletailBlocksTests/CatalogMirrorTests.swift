@@ -221,6 +221,34 @@ import Testing
     #expect(try place(disk).open(identity: nil).content == content(after: 2))
   }
 
+  @Test("A change that was refused leaves the mirror, which is right, though it could not be written")
+  func refusedChange() throws {
+    let disk = try disk()
+    let catalog = try place(disk).open(identity: nil).catalog
+    try catalog.make(change(1))
+    disk.fail(.open, onPathsEnding: ".fresh", times: 1, number: 28)
+    disk.fail(.open, onPathsEnding: "catalog.mirror.new", times: 2, number: 28)
+    #expect(throws: CatalogError.self) { try catalog.make(change(2)) }
+    #expect(try catalog.content() == content(after: 1))
+    #expect(try disk.status("/data/catalog.mirror") != nil)
+    disk.stopFailing()
+    try catalog.make(change(2))
+    try disk.remove(Self.path)
+    #expect(try place(disk).open(identity: nil).content == content(after: 2))
+  }
+
+  @Test("A folder in the database's place is set aside, and the database made anew from the mirror")
+  func folderInPlace() throws {
+    let disk = try disk()
+    try place(disk).open(identity: nil).catalog.make(change(1))
+    try disk.remove(Self.path)
+    try disk.createDirectory(Self.path)
+    let opened = try place(disk).open(identity: nil)
+    #expect(try opened.content == content(after: 1))
+    #expect(try #require(opened.remark).contains("it is no file"))
+    #expect(try disk.list("/data/quarantine").map(\.name) == ["catalog.sqlite"])
+  }
+
   @Test("Of two whole copies the one with more changes counts, and a mirror of another folder never does")
   func verdicts() throws {
     let (old, new) = (try content(after: 2), try content(after: 4))

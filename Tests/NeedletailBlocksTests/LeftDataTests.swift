@@ -64,6 +64,77 @@ import Testing
     #expect(try Machine(disk, catalog).engine.all.isEmpty)
   }
 
+  @Test("A part that a failed commit was to take out is not removed by a start with an older catalog")
+  func marksEndWithTheirReason() throws {
+    let catalog = MemoryCatalog()
+    let machine = try Machine(FaultyFileSystem(seed: 1), catalog)
+    let old = catalog.copy()
+    _ = try machine.append(1)
+    _ = try machine.journal.flush()
+    let part = try #require(try catalog.list(.series).first)
+    catalog.failNextCommit(.before)
+    #expect(throws: CatalogError.self) {
+      try machine.folder.parts.commit(to: machine.folder.catalog, removing: [part.id])
+    }
+    let disk = machine.disk.crash(.everything)
+    try disk.remove("/data/catalog.mirror")
+    _ = try Machine(disk, old)
+    #expect(try disk.list("/data/quarantine").map(\.name) == [part.id.folderName])
+  }
+
+  @Test("A mark that a crash left on a part which is listed is taken off by the next start")
+  func startTakesMarksOff() throws {
+    let catalog = MemoryCatalog()
+    let machine = try Machine(FaultyFileSystem(seed: 1), catalog)
+    _ = try machine.append(1)
+    _ = try machine.journal.flush()
+    let part = "/data/parts/" + (try #require(try catalog.list(.series).first)).id.folderName
+    let disk = machine.disk.crash(.everything)
+    try disk.link(part + "/header", to: part + "/header.leaving")
+    #expect(try Machine(disk, catalog).engine.all == [1])
+    #expect(try disk.status(part + "/header.leaving") == nil)
+  }
+
+  @Test(
+    "Begun anew beside an old identity, a folder opens wherever the power is cut", arguments: CrashSurvival.allCases)
+  func begunAnew(survival: CrashSurvival) throws {
+    var call = 0
+    var isCut = true
+    while isCut {
+      let old = try Machine(FaultyFileSystem(seed: 1), nil).disk.crash(.everything)
+      for name in ["parts", "log"] { try old.removeTree("/data/" + name) }
+      for name in try old.list("/data").map(\.name) where name.hasPrefix("catalog") { try old.remove("/data/" + name) }
+      try old.syncDirectory("/data")
+      old.powerOff(atCall: old.callCount + call)
+      isCut = (try? Machine(old, nil)) == nil
+      let machine = try Machine(old.crash(survival), nil)
+      _ = try machine.append(1)
+      machine.journal.commitPending()
+      #expect(try Machine(machine.disk.crash(.syncedOnly), nil).engine.all == [1], "call \(call)")
+      call += 1
+    }
+    #expect(call > 20)
+  }
+
+  @Test("An identity that the disk does not give back is written anew from the catalog")
+  func unreadableIdentity() throws {
+    let catalog = MemoryCatalog()
+    let machine = try Machine(FaultyFileSystem(seed: 1), catalog)
+    _ = try machine.append(1)
+    machine.journal.commitPending()
+    let disk = machine.disk.crash(.syncedOnly)
+    disk.fail(.read, onPathsEnding: "/identity", times: 1, number: 5)
+    #expect(try Machine(disk, catalog).engine.all == [1])
+    #expect(try FolderIdentity.read("/data", on: disk) != nil)
+    // Nothing else tells it without a catalog: then it is no time to repair.
+    for name in ["sqlite", "mirror"] { try disk.remove("/data/catalog." + name) }
+    disk.fail(.read, onPathsEnding: "/identity", times: 2, number: 5)
+    let inspector = StorageInspector(
+      "/data", on: disk, isInUse: false,
+      openCatalog: { (path) throws(CatalogError) in try FileCatalog(path: path, on: disk) })
+    #expect(throws: FileError.self) { try inspector.survey() }
+  }
+
   @Test("A failed commit that comes back after a kill finds its parts; they go once a later commit succeeded")
   func commitComesBack() throws {
     let catalog = MemoryCatalog()

@@ -40,6 +40,47 @@ struct DashboardTests {
     #expect(model.handle(press(.enter)) == [.openTrace(FixedSource.traceID)])
   }
 
+  @Test("a query is written with completions, asked again as time goes on, and kept while its screen is left")
+  func exploring() async throws {
+    var model = await loaded()
+    let source = FixedSource()
+    func screen() -> String { framed(model.render(Size(columns: 90, rows: 22))) }
+    func type(_ text: String) async throws -> [DashboardModel.Action] {
+      var left: [DashboardModel.Action] = []
+      for scalar in text.unicodeScalars {
+        let key: InputEvent.Key = scalar == "\r" ? .enter : scalar == "\t" ? .tab : .character(scalar)
+        for action in model.handle(press(key)) {
+          guard case .complete(let question) = action else {
+            left.append(action)
+            continue
+          }
+          left += model.handle(.completed(question, try await source.answers(to: question)))
+        }
+      }
+      return left
+    }
+    #expect(try await type("e").isEmpty)
+    #expect(screen().contains("tab completes"))
+    #expect(try await type("sum by (job) (rate(http").isEmpty)
+    try expectGolden(screen(), "explore-completion")
+    #expect(try await type("\t[5m]))\r") == [.explore("sum by (job) (rate(http_requests_total[5m]))")])
+    #expect(model.handle(.tick).isEmpty)
+    let query = "sum by (job) (rate(http_requests_total[5m]))"
+    let end = Double(FixedSource.now) / 1e9
+    let series = try await source.range(query, start: end - 900, end: end, step: 5)
+    _ = model.handle(.explored(query: query, series: series, start: end - 900, end: end, step: 5))
+    try expectGolden(screen(), "explore")
+    #expect(model.handle(.tick) == [.explore(query)])
+    _ = model.handle(.unexplored(query: "another", problem: "old"))
+    #expect(!screen().contains("old"))
+    _ = model.handle(.unexplored(query: query, problem: "1:3: parse error"))
+    #expect(screen().contains("1:3: parse error") && model.handle(.tick) == [.explore(query)])
+    _ = model.handle(press(.escape))
+    #expect(screen().contains("services"))
+    _ = try await type("e")
+    #expect(screen().contains("query> sum by (job)"))
+  }
+
   @Test("a chosen service's traces are all that touch it, wherever they begin, and esc goes back")
   func narrowing() async throws {
     var model = await loaded()

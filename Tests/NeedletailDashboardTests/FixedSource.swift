@@ -20,6 +20,15 @@ struct FixedSource: DashboardSource {
   static let cartTraceID = "a0f067aa0ba902b700f067aa0ba902b7"
   static let now: Int64 = 1_700_000_000_000_000_000
 
+  func answers(to question: CompletionQuestion) async throws -> [String] {
+    if isDown { throw SourceIsDown() }
+    switch question {
+    case .metrics(let beginning): return ["http_requests_total", "up"].filter { $0.hasPrefix(beginning) }
+    case .labelNames: return ["instance", "job"]
+    case .labelValues(_, _, let beginning, _): return ["cart", "payment"].filter { $0.hasPrefix(beginning) }
+    }
+  }
+
   func range(_ query: String, start: Double, end: Double, step: Double) async throws -> [SeriesResult] {
     if isDown { throw SourceIsDown() }
     if isEmpty || hasNoMetrics && !query.contains("spans{") { return [] }

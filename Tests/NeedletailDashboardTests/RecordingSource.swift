@@ -9,6 +9,8 @@ final class RecordingSource: DashboardSource {
 
   private func note(_ question: String) { questions.withLock { $0.append(question) } }
 
+  func answers(to question: CompletionQuestion) async throws -> [String] { [] }
+
   func range(_ query: String, start: Double, end: Double, step: Double) async throws -> [SeriesResult] {
     note(query)
     return []

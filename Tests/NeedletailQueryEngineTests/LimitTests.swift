@@ -25,7 +25,7 @@ struct LimitTests {
     #expect(await Self.failure("m", QueryLimits(samples: 100))?.kind == .execution)
     #expect(await Self.failure("m", QueryLimits(series: 10))?.message.contains("10 series") == true)
     #expect(await Self.failure("m", QueryLimits(resultSamples: 10))?.message.contains("10 values") == true)
-    #expect(await Self.failure("m", QueryLimits(), end: 11_000_000)?.kind == .badData)
+    #expect(await Self.failure("m", QueryLimits(), end: 11_001_000)?.kind == .badData)
     #expect(await Self.failure("sum_over_time(vector(1)[10000d:1ms])", QueryLimits())?.kind == .execution)
     #expect(await Self.failure("rollup(m[5s])", QueryLimits(samples: 2000))?.kind == .execution)
     #expect(await Self.failure("m{i=\"1\" or i!=\"\"}", QueryLimits(series: 10))?.message.contains("10 series") == true)

@@ -53,7 +53,7 @@ struct ParserTests {
     (
       "logs{a=\"b\"} | json x=\"y.z\", w | logfmt | drop a, b", "logs{a=\"b\"} | json x=\"y.z\", w | logfmt | drop a, b"
     ),
-    ("logs", "{\"logs\"}"),
+    ("logs", "{\"logs\"}"), ("1 * on () a", "1 * a"), ("a - ignoring() 1", "a - 1"),
   ]
 
   @Test("a query prints in one spelling, and that spelling prints as itself", arguments: spellings)
@@ -99,6 +99,8 @@ struct ParserTests {
     ("topk(foo)", 1, "expected 2"), ("logs{a=\"b\"} |= 5", 16, "expected string"), ("rate(logs{a=\"b\"})", 6, "range"),
     ("logs{a=\"b\"} | frobnicate", 15, "a stage such as"), ("bytes_rate(foo[5m])", 1, "log lines"),
     ("a + on(x) 1", 5, "only allowed between"), ("a\n +\n  )", 3, "expected a selector"),
+    ("on", 1, "expected a selector"), ("a + (Bool)", 6, "expected a selector"),
+    ("atan2{a=\"b\"}", 1, "expected a selector"),
   ]
 
   @Test("a faulty query fails at its fault, and the message says what was expected", arguments: faults)

@@ -140,6 +140,54 @@ struct SeriesMergeTests {
     }
   }
 
+  @Test(
+    "what is deleted in the same life as a merge of which it could not be told whether it was committed stays deleted",
+    arguments: [nil, MemoryCatalog.Failure.before, .after, .comesBack])
+  func deletionAfterUntoldCommit(failure: MemoryCatalog.Failure?) async throws {
+    var untold = 0
+    for (failures, merges) in (2...6).flatMap({ [($0, false), ($0, true)] }) {
+      let machine = try await threeParts(seed: UInt64(failures))
+      machine.disk.fail(.open, onPathsEnding: "catalog.mirror.new", times: failures, number: 28)
+      machine.disk.fail(.remove, onPathsEnding: "catalog.mirror", times: failures, number: 5)
+      if let failure { machine.catalog.failNextCommit(failure) }
+      _ = try? machine.engine.mergeParts()
+      let open = machine.engine.state.withLock { $0.untold.count }
+      untold += open
+      #expect(machine.engine.state.withLock { $0.claimed.count } == open * 3)
+      machine.disk.stopFailing()
+      if merges { _ = try machine.engine.mergeParts() }
+      let before = try read(machine)
+      _ = try machine.engine.delete(tenant: .default, [LabelMatcher("i", equals: "3")], .all)
+      #expect(machine.engine.state.withLock { $0.untold.isEmpty && $0.claimed.isEmpty })
+      let after = try read(machine)
+      #expect(after.samples.count < before.samples.count)
+      var again = try machine.reopen()
+      #expect(try read(again) == after, "\(failures) failures, merged again: \(merges)")
+      _ = try again.engine.mergeParts()
+      again = try again.reopen()
+      #expect(try read(again) == after, "\(failures) failures, merged again: \(merges)")
+      #expect(again.engine.statistics.parts == 1)
+      try checkFolders(again)
+    }
+    // One that was refused left the mirror right, and the catalog can tell.
+    #expect((untold > 0) == (failure == nil || failure == .after))
+  }
+
+  @Test("a replacement that the catalog turns out not to have leaves its parts as they were, to be merged again")
+  func untoldAndNotDone() async throws {
+    let machine = try await threeParts()
+    let (engine, before) = (machine.engine, try read(machine))
+    let old = Set(engine.state.withLock { $0.parts.map(\.record.id) })
+    for id in old { try machine.disk.link("/data/parts/\(id)/header", to: "/data/parts/\(id)/header.leaving") }
+    engine.state.withLock { state in
+      state.untold = [UntoldReplacement(new: nil, old: old, tombstones: [], isDrop: true)]
+      state.claimed = old
+    }
+    #expect(try engine.mergeParts() == 2)
+    #expect(engine.state.withLock { $0.untold.isEmpty && $0.claimed.isEmpty })
+    #expect(try read(machine) == before)
+  }
+
   @Test("a power cut at any call of a merge leaves the old state or the new one", arguments: CrashSurvival.allCases)
   func powerCut(survival: CrashSurvival) async throws {
     let origin = try await threeParts()
@@ -251,6 +299,42 @@ struct SeriesMergeTests {
     #expect(machine.engine.statistics.parts == 3)
     try checkFolders(machine)
     #expect(try machine.engine.mergeParts() == 2)
+  }
+
+  @Test("a kill at any call of retention leaves what was dropped nowhere: nothing of it is set aside")
+  func killInRetention() async throws {
+    var options = SeriesEngineOptions(retention: .forever, mergeFanIn: 3, closedDayQuietMilliseconds: 0)
+    options.retentionBytes = 1
+    let origin = try SeriesMachine(FaultyFileSystem(seed: 4), options: options)
+    let now = origin.nowMilliseconds
+    for back in [2, 1, 0] as [Int64] { try await flush(origin, series: 0..<3, times: [now - back * day], round: 0) }
+    origin.journal.close()
+    origin.engine.stop()
+    var call = 0
+    var isCut = true
+    while isCut {
+      var machine = try SeriesMachine(
+        origin.disk.copy(seed: UInt64(call)), origin.catalog.copy(), clock: origin.clock, options: options)
+      // This catalog has no disk that could be off: what it commits then no real one would.
+      let disk = machine.disk
+      let isImpossible = Lock(false)
+      machine.catalog.watchCommits {
+        let isOff = (try? disk.status("/data")) == nil
+        isImpossible.withLock { $0 = isOff }
+      }
+      disk.powerOff(atCall: disk.callCount + call)
+      isCut =
+        (try? machine.engine.enforceRetention(now: now)) == nil || machine.engine.statistics.partRemovalFailures > 0
+      call += 1
+      if isImpossible.withLock({ $0 }) { continue }
+      machine = try machine.crash(.everything)
+      #expect([1, 3].contains(machine.engine.statistics.parts), "call \(call)")
+      #expect(try machine.disk.status("/data/quarantine") == nil, "call \(call)")
+      try checkFolders(machine)
+      _ = try machine.engine.enforceRetention(now: now)
+      #expect(machine.engine.statistics.parts == 1, "call \(call)")
+    }
+    #expect(call > 10)
   }
 
   @Test("retention by size drops the oldest days until the rest fits, and never the newest")

@@ -20,6 +20,15 @@ package struct ProcessFigures {
   /// Resident memory, mapped files included, in bytes.
   package var residentBytes: Int { kilobytes("VmRSS:", in: "status") * 1024 }
 
+  /// The most resident memory since `resetPeak`, or since the process began, in bytes.
+  package var peakResidentBytes: Int { kilobytes("VmHWM:", in: "status") * 1024 }
+
+  /// Begins anew with the most resident memory; false where the kernel does not let it.
+  @discardableResult
+  package func resetPeak() -> Bool {
+    (try? "5".write(toFile: "/proc/\(identifier)/clear_refs", atomically: false, encoding: .utf8)) != nil
+  }
+
   private func kilobytes(_ field: String, in file: String) -> Int {
     let text = (try? String(contentsOfFile: "/proc/\(identifier)/\(file)", encoding: .utf8)) ?? ""
     let line = text.split(separator: "\n").first { $0.hasPrefix(field) }

@@ -56,6 +56,9 @@ struct QueryRun {
     var notes: [String] = []
     var walls: [[Double]] = []
     var cpus: [[Double]] = []
+    for server in servers where !server.figures.resetPeak() {
+      notes.append("\(server.contestant.name): the peak of its memory is that since its start")
+    }
     for (index, shape) in shapes.enumerated() {
       var costs: [String: Cost] = [:]
       for turn in servers.indices {
@@ -86,6 +89,11 @@ struct QueryRun {
     table.add(
       ["geometric mean of \(walls.count)"] + (wallMeans + cpuMeans).map { Table.number($0) }
         + [wallMeans, cpuMeans].map { means in ratio(own.flatMap { means[$0] }, peer.flatMap { means[$0] }) })
+    for server in servers {
+      figures.record(
+        "queries: peak resident memory, MB", server.contestant.name,
+        Double(server.figures.peakResidentBytes) / 1e6, target: .ratio(0.5))
+    }
     for (name, column) in zip(names, names.indices) {
       figures.record("queries: geometric mean of p50, ms", name, wallMeans[column], target: .ratio(0.5))
       figures.record("queries: geometric mean of CPU, ms", name, cpuMeans[column], target: .ratio(0.5))

@@ -36,9 +36,11 @@ struct CatalogPlace {
   ///
   /// `identity` is the folder's, where its file is whole.
   func open(identity: String?) throws(DataFolderError) -> OpenedCatalog {
-    let (reading, isThere, hasLoneLog): (CatalogReading, Bool, Bool)
+    let (reading, isThere, isFolder, hasLoneLog): (CatalogReading, Bool, Bool, Bool)
     do throws(FileError) {
-      isThere = (try fileSystem.status(path)?.size ?? 0) > 0
+      let status = try fileSystem.status(path)
+      isThere = status?.kind == .directory || (status?.size ?? 0) > 0
+      isFolder = status?.kind == .directory
       // Most of what was committed may stand in it alone, and SQLite removes it where it makes the database.
       let log = try fileSystem.status(path + "-wal")?.size ?? 0
       hasLoneLog = !isThere && log > 0
@@ -50,7 +52,11 @@ struct CatalogPlace {
     if case .otherVersion = reading { throw Self.refusal(CatalogVerdict(database: .missing, mirror: reading), folder) }
     var (store, database): ((any CatalogStore)?, CatalogReading) = (nil, .missing)
     // One that is gone is not made before it is known that nothing else has it.
-    if isThere || (reading == .missing && !hasLoneLog) { (store, database) = try openDatabase(beside: reading) }
+    if isFolder {
+      database = .damaged("it is no file")
+    } else if isThere || (reading == .missing && !hasLoneLog) {
+      (store, database) = try openDatabase(beside: reading)
+    }
     let verdict = CatalogVerdict(database: database, mirror: reading, identity: identity)
     switch verdict {
     case .database(let content, let isMirrored, let damage):
@@ -141,15 +147,18 @@ struct CatalogPlace {
 
   /// What the two copies say, without changing anything; `isInUse`: a server may be writing them.
   func verdict(isInUse: Bool) throws(FileError) -> CatalogVerdict {
-    let identity = try FolderIdentity.read(folder, on: fileSystem)?.id
+    let identity = try FolderIdentity.readIfPossible(folder, on: fileSystem)?.id
     var verdict = CatalogVerdict.none
     // The database first: a mirror that was read later may only be ahead of it, which reading both again shows.
-    for _ in 0..<(isInUse ? 5 : 1) {
+    let tries = isInUse ? 5 : 1
+    for attempt in 1...tries {
       let (database, refusal) = try read()
       let reading = try mirror.read()
       // What cannot be read now is no damage, unless the other copy tells all of it.
       if let refusal {
         guard refusal.cause == .unreadable, case .content = reading else {
+          // A server that starts or stops has it for a moment.
+          if attempt < tries { continue }
           throw FileError(.other, .open, path: path, reason: refusal.message)
         }
       }

@@ -11,6 +11,8 @@ final class MirroredCatalog: PartCatalog {
     /// What the store holds; nil where that is to be asked.
     var content: CatalogContent?
     var mirror: MirrorState
+    /// What the mirror held before a change that may or may not have been made.
+    var mirrored: CatalogContent?
   }
 
   private enum MirrorState {
@@ -42,13 +44,13 @@ final class MirroredCatalog: PartCatalog {
     try state.withLock { (state) throws(CatalogError) in
       var content = try settled(&state)
       // Until it is known what was done: the store, which may have done it, is asked.
-      state = State(content: nil, mirror: .stale)
+      state = State(content: nil, mirror: .stale, mirrored: state.mirror == .current ? content : nil)
       do throws(CatalogError) {
         try store.make(change)
       } catch {
         guard error.cause == .damaged else { throw error }
         throw CatalogError(
-          "\(error.message); a start makes it anew from \(CatalogMirror.fileName)", cause: .damaged)
+          "\(error.message); a start makes it anew from \(CatalogMirror.fileName) where that is there", cause: .damaged)
       }
       do throws(CatalogError) { try content.apply(change) } catch { content = try store.content() }
       state.content = content
@@ -61,6 +63,9 @@ final class MirroredCatalog: PartCatalog {
     let content: CatalogContent
     if let known = state.content { content = known } else { content = try store.content() }
     state.content = content
+    // A change that was not made left the mirror right.
+    if let held = state.mirrored, held.changes == content.changes, held == content { state.mirror = .current }
+    state.mirrored = nil
     guard state.mirror != .current else { return content }
     do throws(FileError) {
       try mirror.write(content)

@@ -37,7 +37,8 @@ package struct LogDamage: Hashable, Sendable {
   package var segment: LogSegmentID
   /// The damaged bytes of the segment's file.
   package var range: Range<UInt64>
-  /// The numbers of the records that are missing, as far as their neighbours tell; nil when no record is missing.
+  /// The numbers of the records that are missing, as far as their neighbours tell; nil when nothing tells whether any
+  /// is: another folder's file, or one that is damaged all over.
   package var sequences: ClosedRange<UInt64>?
 
   /// A damage from its parts.

@@ -93,7 +93,7 @@ extension DataFolder {
   /// The header last, under the name that it has before or after the part was replaced: where there still is one, nothing
   /// of the part was removed by then. Where there is none this throws `.notFound`.
   private func link(_ part: String, to target: String) throws(FileError) {
-    let headers = [PartHeader.fileName, PartHeader.draftName, PartHeader.replacedName]
+    let headers = [PartHeader.fileName, PartHeader.draftName, PartHeader.replacedName, PartHeader.leavingName]
     for entry in try fileSystem.list(part)
     where entry.kind == .file && !headers.contains(entry.name) && entry.name != PartDeletionsFile.freshName {
       try fileSystem.link(part + "/" + entry.name, to: target + "/" + entry.name)

@@ -94,7 +94,7 @@ package struct StorageRepair {
     default: return
     }
     do {
-      let catalog = try place.open(identity: try FolderIdentity.read(path, on: fileSystem)?.id).catalog
+      let catalog = try place.open(identity: try FolderIdentity.readIfPossible(path, on: fileSystem)?.id).catalog
       if let change { try catalog.make(change) } else { _ = try catalog.content() }
     } catch {
       throw .catalog((error as? CatalogError) ?? CatalogError("\(error)"))

@@ -5,7 +5,8 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
     reason: String, identity: FolderIdentity, parts: [PartRecord], tombstones: [PartTombstone], flushedThrough: UInt64?)
   /// Of `catalog.sqlite` and its mirror the one that is damaged, or lacks something, is made anew from the other.
   case mendCatalog(damage: StorageDamage)
-  /// A damaged file of what is deleted of a part is moved to `quarantine/`, and written anew where the catalog knows it.
+  /// A file of what is deleted of a part that is damaged, or lacks something, is moved to `quarantine/`, and written anew
+  /// where the catalog knows it.
   case writeDeletions(PartID, NotedDeletions)
   /// The identity is written beside the catalog, from which a lost catalog can be rebuilt.
   case writeIdentity(FolderIdentity)
@@ -32,15 +33,15 @@ package enum StorageRepairStep: Sendable, Equatable, CustomStringConvertible {
       "\(damage.path) (\(damage.reason)): make it anew"
         + (damage.path == CatalogPlace.fileName ? "; what is left of the old one goes to quarantine/" : "")
     case .writeDeletions(let id, let noted):
-      "parts/\(id)/\(PartDeletionsFile.fileName): move it to quarantine/"
-        + (noted.contents.isEmpty ? "" : " and write it from the catalog")
+      "parts/\(id)/\(PartDeletionsFile.fileName): move what is there to quarantine/"
+        + (noted.contents.isEmpty ? "" : ", and write it from the catalog")
     case .writeIdentity: "identity: write it from the catalog"
     case .quarantinePart(let id, let reason):
       "parts/\(id): move it to quarantine/ and take it out of the catalog (\(reason))"
     case .quarantineLog(let segments):
       "log/: move its " + Counted.text(segments.count, "file") + " to quarantine/"
     case .forgetLosses(let damages):
-      "take note that " + damages.compactMap(\.loss).joined(separator: "; ") + ": answers do not say so any more"
+      "take note that " + damages.map(\.loss).joined(separator: "; ") + ": answers do not say so any more"
     case .setAside(let id):
       "parts/\(id), which the catalog does not list and which has a header: move it to quarantine/. It may be the only copy of "
         + "what it holds if the catalog is an old one"
@@ -101,14 +102,15 @@ package struct StorageRepairPlan: Sendable, Equatable {
     }
     takeNote(survey)
     // After the catalog is there: were they moved before, a repair that is begun again would not miss them.
-    mendDeletions(survey, of: survey.damagedDeletions.filter { lost[$0] == nil })
+    mendDeletions(
+      survey, of: (survey.damagedDeletions + survey.forgottenDeletions).sorted().filter { lost[$0] == nil })
   }
 
   /// Of losses whose file is gone: what is still in the log the next start would find damaged once more.
   private mutating func takeNote(_ survey: StorageSurvey) {
     guard survey.catalogProblem == nil else { return }
     let segments = Set(survey.log.segments.map(\.segment))
-    let losses = survey.notedDamages.filter { $0.loss != nil }
+    let losses = survey.notedDamages
     let gone = losses.filter { !segments.contains($0.segment) }
     if !gone.isEmpty { steps.append(.forgetLosses(gone)) }
     for name in survey.log.others where name.hasSuffix(LogReplay.refusedSuffix) {
@@ -118,7 +120,7 @@ package struct StorageRepairPlan: Sendable, Equatable {
     let present = losses.filter { segments.contains($0.segment) }
     guard !present.isEmpty else { return }
     remarks.append(
-      present.compactMap(\.loss).joined(separator: "; ")
+      present.map(\.loss).joined(separator: "; ")
         + ": answers say so until the next flush of a server and a repair after it")
   }
 

@@ -23,6 +23,8 @@ package struct StorageSurvey: Sendable {
   package var deletions: [PartID: Set<[UInt8]>] = [:]
   /// Parts whose file of deletions is damaged.
   package var damagedDeletions: [PartID] = []
+  /// Parts beside which less stands as deleted than the catalog has.
+  package var forgottenDeletions: [PartID] = []
   /// Those parts that the catalog does not list and that have a header all the same: they were committed, or nearly.
   package var unlisted: [PartID] = []
   /// Whether which copy of the catalog counts is for somebody else to say; then a repair does nothing.
@@ -75,8 +77,11 @@ package struct StorageInspector {
   /// Reads the catalog, the log and, where there is no catalog, the header of each part.
   package func survey() throws(FileError) -> StorageSurvey {
     var survey = StorageSurvey(path: path)
-    let beside = try FolderIdentity.read(path, on: fileSystem)
     try readCatalog(&survey)
+    // Where nothing else tells it, one that cannot be read now is not to be taken for lost.
+    let beside =
+      survey.identity == nil
+      ? try FolderIdentity.read(path, on: fileSystem) : try FolderIdentity.readIfPossible(path, on: fileSystem)
     survey.hasIdentityFile = beside != nil && (survey.identity == nil || survey.identity == beside)
     if survey.identity == nil { survey.identity = beside }
     try listParts(&survey)
@@ -137,8 +142,8 @@ package struct StorageInspector {
       if let id, listed.contains(id) { continue }
       if survey.catalogProblem != nil, let id, case .success(let header) = try scrub.header(of: id) {
         survey.parts.append(try scrub.record(header))
-      } else if let id, try fileSystem.status(path + "/parts/" + name + "/" + PartHeader.fileName) != nil,
-        survey.catalogProblem == nil
+      } else if let id, survey.catalogProblem == nil,
+        try PartsFolder.mayBeWanted(path + "/parts/" + name, on: fileSystem)
       {
         survey.unlisted.append(id)
       } else {
@@ -167,6 +172,11 @@ package struct StorageInspector {
         continue
       }
       // Where there is a catalog it is right, and the next start of a server writes the file anew.
+      if survey.catalogProblem == nil, !noted.contents.isSuperset(of: survey.deletions[id] ?? []),
+        try fileSystem.status(path + "/parts/" + id.folderName) != nil
+      {
+        survey.forgottenDeletions.append(id)
+      }
       guard survey.catalogProblem != nil, !noted.contents.isEmpty else { continue }
       survey.deletions[id] = noted.contents
       survey.flushedThrough = max(survey.flushedThrough ?? 0, noted.flushedThrough)

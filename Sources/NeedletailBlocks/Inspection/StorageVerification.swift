@@ -36,9 +36,21 @@ extension StorageInspector {
           path: "parts/\(id.folderName)",
           reason: "the catalog does not list it, and it has a header: the next start moves it to \(Quarantine.name)/"))
     }
-    if !survey.hasIdentityFile, try fileSystem.status(path + "/" + FolderIdentity.fileName) != nil {
+    if !survey.hasIdentityFile {
+      let isThere = try fileSystem.status(path + "/" + FolderIdentity.fileName) != nil
       result.damages.append(
-        StorageDamage(path: FolderIdentity.fileName, reason: "it is damaged, or belongs to another folder"))
+        StorageDamage(
+          path: FolderIdentity.fileName,
+          reason: isThere
+            ? "it is damaged, or belongs to another folder"
+            : survey.catalogProblem == nil ? "it is not there; the next start writes it" : "it is not there"))
+    }
+    // A deletion is noted beside the part ahead of the catalog: the other way round something was lost.
+    for id in survey.forgottenDeletions where !isInUse {
+      result.damages.append(
+        StorageDamage(
+          path: "parts/\(id.folderName)/\(PartDeletionsFile.fileName)",
+          reason: "it lacks what the catalog has as deleted; the next start writes it", part: id))
     }
     for id in survey.damagedDeletions {
       result.damages.append(
@@ -111,9 +123,12 @@ extension StorageInspector {
   }
 
   private static func damage(_ damage: LogDamage) -> StorageDamage {
-    let records = damage.sequences.map { "records \($0.lowerBound) to \($0.upperBound)" } ?? "no record"
+    let reason =
+      damage.sequences.map {
+        "\(damage.range.count) bytes cannot be read; records \($0.lowerBound) to \($0.upperBound) missing"
+      } ?? "nothing of it can be read: it is another folder's, or damaged all over; the next start moves it to "
+      + "\(Quarantine.name)/"
     return StorageDamage(
-      path: "log/" + damage.segment.fileName, offset: damage.range.lowerBound,
-      reason: "\(damage.range.count) bytes cannot be read; \(records) missing")
+      path: "log/" + damage.segment.fileName, offset: damage.range.lowerBound, reason: reason)
   }
 }

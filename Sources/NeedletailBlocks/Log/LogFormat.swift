@@ -93,6 +93,11 @@ struct LogSegmentHeader: Equatable {
     return bytes
   }
 
+  /// Whether `bytes` begin as a segment of any folder and version does.
+  static func beginsWithMagic(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.count >= 8 && bytes.loadUnaligned(as: UInt64.self) == LogFormat.segmentMagic.littleEndian
+  }
+
   /// The header in `bytes`, or nil when it is not the whole header of this segment.
   static func decode(_ bytes: UnsafeRawBufferPointer, of segment: LogSegmentID, _ seal: LogSeal) -> Self? {
     guard bytes.count >= LogFormat.segmentHeaderBytes else { return nil }

@@ -28,6 +28,9 @@ struct LogInventory {
   var holes: [LogHole] = []
   /// The number of the first record that the log should have.
   var firstSequence: UInt64?
+  /// Segments of which nothing can be read with this folder's seal: another folder's, or damaged all over. They are not
+  /// what a crash leaves, and nothing tells what they hold.
+  var strangers: [LogSegmentID: UInt64] = [:]
   /// Everything up to here was durable once.
   var durable: UInt64 = 0
 
@@ -78,8 +81,10 @@ struct LogInventory {
     if let header = scanner.header { begin(header.firstSequence) }
     var run: LogRun?
     var hole: LogHole?
+    var isReadable = scanner.header != nil
     reading: while true {
       let step = try scanner.next { header, range, payload in
+        isReadable = true
         if header.kind != LogFormat.marker { visit(.record(header, segment, range, payload)) }
       }
       switch step {
@@ -111,6 +116,9 @@ struct LogInventory {
           run = LogRun(segment: segment, range: range, sequences: header.sequence...header.sequence)
         }
       }
+    }
+    if !isReadable, scanner.isSegment, scanner.size > UInt64(LogFormat.segmentHeaderBytes) {
+      strangers[segment] = scanner.size
     }
     if let run { runs.append(run) }
     if let hole { holes.append(hole) }
@@ -163,7 +171,11 @@ struct LogVerdict: Equatable {
     for run in inventory.runs where run.sequences.lowerBound > last {
       cuts[run.segment] = min(cuts[run.segment] ?? .max, run.range.lowerBound)
     }
-    for hole in inventory.holes {
+    for (segment, bytes) in inventory.strangers.sorted(by: { $0.key < $1.key })
+    where !damages.contains(where: { $0.segment == segment }) {
+      damages.append(LogDamage(segment: segment, range: 0..<bytes, sequences: nil))
+    }
+    for hole in inventory.holes where inventory.strangers[hole.segment] == nil {
       let isTail = hole.after == nil && hole.segment == inventory.segments.last
       let isBehindCut = cuts[hole.segment].map { hole.range.upperBound >= $0 } ?? false
       let isDamage = damages.contains { $0.segment == hole.segment && $0.range == hole.range }

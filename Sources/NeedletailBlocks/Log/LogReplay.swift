@@ -18,6 +18,8 @@ struct LogReplay {
     var last: UInt64 = 0
     /// The last segment, whose name must not be used again.
     var lastSegment: LogSegmentID?
+    /// Segments of which nothing can be read, to be moved to `quarantine/` once that is noted.
+    var strangers: [LogSegmentID] = []
     /// The first record that nobody knows how to replay; nothing was replayed from there on.
     var unknownKind: (segment: LogSegmentID, kind: LogRecordKind)?
   }
@@ -69,6 +71,7 @@ struct LogReplay {
     var outcome = Outcome(last: verdict.last, lastSegment: inventory.segments.last)
     outcome.report.damages = verdict.damages
     try cut(verdict, &outcome.report)
+    outcome.strangers = inventory.strangers.keys.sorted()
     for step in verdict.steps {
       for step in step.without(done ?? 0..<0) where delivery.unknownKind == nil {
         try replay(step, &delivery, deliver)

@@ -16,6 +16,8 @@ struct LogScanner {
 
   /// The segment's header, when it is whole.
   let header: LogSegmentHeader?
+  /// Whether the file begins as segments of every folder do.
+  let isSegment: Bool
   /// The file's size in bytes.
   let size: UInt64
   private let file: any File
@@ -39,6 +41,7 @@ struct LogScanner {
     let count = try Self.read(file, into: &start, 0..<start.count, at: 0)
     start.removeLast(start.count - count)
     header = start.withUnsafeBytes { LogSegmentHeader.decode($0, of: segment, seal) }
+    isSegment = start.withUnsafeBytes(LogSegmentHeader.beginsWithMagic)
     offset = min(size, UInt64(LogFormat.segmentHeaderBytes))
   }
 

@@ -28,6 +28,9 @@ package struct PartHeader: Hashable, Sendable {
   static let draftName = "header.new"
   /// Its name in a part that the catalog does not list any more.
   static let replacedName = "header.replaced"
+  /// Its second name in a part that a commit is to take out of the catalog: where the catalog does not list the part, and
+  /// not because it was lost, nobody wants it any more.
+  static let leavingName = "header.leaving"
   static let bytesMax = 1 << 20
   private static let magic: UInt64 = 0x3154_5250_544C_444E  // "NDLTPRT1"
   private static let version: UInt32 = 1

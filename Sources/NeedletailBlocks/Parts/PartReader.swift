@@ -20,7 +20,9 @@ package final class PartReader: Sendable {
     } catch {
       throw .damaged(path: headerPath, offset: 0, error.damage)
     }
-    guard header.id == record.id, header.summary == record.summary else {
+    // The size too: a part of another folder under this one's number can have the same summary.
+    let listed = header.files.reduce(UInt64(bytes.count)) { $0 &+ $1.size }
+    guard header.id == record.id, header.summary == record.summary, listed == record.bytes else {
       throw .damaged(path: headerPath, offset: 0, .mismatch)
     }
     var readers: [String: BlockReader] = [:]

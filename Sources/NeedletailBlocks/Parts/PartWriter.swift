@@ -23,7 +23,8 @@ package final class PartWriter {
   }
 
   private static let ownNames = [
-    PartHeader.fileName, PartHeader.draftName, PartHeader.replacedName, PartDeletionsFile.fileName,
+    PartHeader.fileName, PartHeader.draftName, PartHeader.replacedName, PartHeader.leavingName,
+    PartDeletionsFile.fileName,
     PartDeletionsFile.freshName,
   ]
 

@@ -1,7 +1,7 @@
 // The folder `parts/`: one sub-folder per part, named by its number. A part comes to be in this order: files and header
 // written and synced, what is deleted of it noted, the header named, folder synced, `parts/` synced, and only then the
 // catalog's transaction. A crash anywhere before leaves a folder that the catalog does not list; the next
-// start removes it, or sets it aside where its header is named.
+// start removes it, or sets it aside where its header is named and no second name says that the catalog let go of it.
 //
 // A folder that has lost its catalog is repaired from the headers, and what is deleted must not come back by that. So a
 // deletion sees to it that no header is left of a part that holds what it names and does not have it noted: not of one
@@ -141,8 +141,14 @@ package final class PartsFolder: Sendable {
     do throws(FileError) { try publish(adding.map(\.id)) } catch {
       throw CatalogError("a part cannot be given its header: \(error)")
     }
-    try catalog.commit(
-      adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration, tombstones: tombstones)
+    removing.forEach(mark)
+    do throws(CatalogError) {
+      try catalog.commit(
+        adding: adding, removing: removing, flushedThroughGeneration: flushedThroughGeneration, tombstones: tombstones)
+    } catch {
+      if !removing.isEmpty, let listed = try? catalog.content().parts { unmark(removing.filter { listed[$0] != nil }) }
+      throw error
+    }
     // A commit may have been done whose answer was lost, and so may the answer to whether it was: what the catalog lists
     // has come back already, and stays.
     guard !before.isEmpty else { return }
@@ -153,6 +159,32 @@ package final class PartsFolder: Sendable {
     }
     // One that cannot be removed now is a leftover that the next start removes.
     for id in before where listed[id] == nil { try? remove(id) }
+  }
+
+  /// Marks a part as one that the catalog is about to let go of, so that a start after a crash removes it.
+  ///
+  /// One that cannot be marked, or whose mark a power cut takes, is set aside by that start.
+  private func mark(_ id: PartID) {
+    let folder = path(of: id)
+    try? fileSystem.link(folder + "/" + PartHeader.fileName, to: folder + "/" + PartHeader.leavingName)
+  }
+
+  /// Takes the marks off parts that the catalog lists all the same: one must not outlive its reason, or a start with an
+  /// older catalog would remove what may be the only copy by then.
+  package func unmark(_ listed: some Sequence<PartID>) {
+    for id in listed {
+      let mark = path(of: id) + "/" + PartHeader.leavingName
+      guard (try? fileSystem.status(mark)) != nil else { continue }
+      try? fileSystem.remove(mark)
+      try? fileSystem.syncDirectory(path(of: id))
+    }
+  }
+
+  /// Whether a folder that no catalog lists holds a part that may be the only copy of something: it has a header, and
+  /// nothing says that the catalog let go of it.
+  static func mayBeWanted(_ folder: String, on fileSystem: any FileSystem) throws(FileError) -> Bool {
+    guard try fileSystem.status(folder + "/" + PartHeader.fileName) != nil else { return false }
+    return try fileSystem.status(folder + "/" + PartHeader.leavingName) == nil
   }
 
   /// Gives the headers of new parts their name, and makes all names of these parts durable.

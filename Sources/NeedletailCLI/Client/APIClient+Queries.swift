@@ -24,6 +24,18 @@ extension APIClient {
       ])
   }
 
+  static let planPath = "/needletail/v1/explain"
+
+  /// The plan of a query at one time, or with a step over a range; all times in nanoseconds.
+  func planBody(_ query: String, start: Int64, end: Int64, step: Int64?) async throws -> [UInt8] {
+    guard let step else { return try await get(Self.planPath, [("query", query), ("time", Self.seconds(start))]) }
+    return try await get(
+      Self.planPath,
+      [
+        ("query", query), ("start", Self.seconds(start)), ("end", Self.seconds(end)), ("step", Self.seconds(step)),
+      ])
+  }
+
   func logsBody(_ query: String, start: Int64, end: Int64, limit: Int, forward: Bool) async throws -> [UInt8] {
     try await get(
       "/loki/api/v1/query_range",

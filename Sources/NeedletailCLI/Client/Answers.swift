@@ -206,6 +206,12 @@ enum Answers {
     return SeriesResult.Point(time: time, value: value)
   }
 
+  /// The data of an answer in Prometheus' envelope.
+  static func data(_ body: [UInt8], path: String) throws -> JSON {
+    guard let data = try parse(body, path)["data"] else { throw APIFailure.malformed(path: path, reason: "no data") }
+    return data
+  }
+
   private static func parse(_ body: [UInt8], _ path: String) throws -> JSON {
     do {
       return try JSON(parsing: body)

@@ -13,15 +13,17 @@ struct QueryCommand: AsyncParsableCommand {
       their lines, of the last hour where no time is given.
 
       EXAMPLES
+        needletail query                                     # a prompt: Tab completes, Ctrl-D ends
         needletail query 'up'
         needletail query 'sum by (job) (rate(requests_total[5m]))' --output graph
         needletail query 'up' --start now-1d --end now-1h --output csv > up.csv
         needletail query 'up' --time 2026-11-22T15:04:05Z --output json | jq .data
         needletail query 'logs{service_name="cart"} |= "timeout"' --since 15m
+        needletail query 'sum by (job) (rate(requests_total[5m]))' --explain
       """)
 
-  @Argument(help: "The expression.")
-  var expression: String
+  @Argument(help: "The expression; without one a terminal shows a prompt, in which Tab completes.")
+  var expression = ""
 
   @OptionGroup var connection: ConnectionOptions
   @OptionGroup var times: TimeOptions
@@ -35,16 +37,38 @@ struct QueryCommand: AsyncParsableCommand {
   @Option(help: "How to print the answer.")
   var output: QueryFormat = .table
 
+  @Flag(help: "Do not ask it: print how it would be carried out, and what would be read for it.")
+  var explain = false
+
   private var isRange: Bool { times.isGiven || step != nil || output == .graph }
 
   func validate() throws {
     if isRange && time != nil {
       throw ValidationError("--time asks for one moment and cannot stand with a range; use --end")
     }
+    if explain && (output == .csv || output == .graph) {
+      throw ValidationError("--explain prints a plan, which is no \(output.rawValue); use table or json")
+    }
   }
 
   func run() async throws {
+    guard expression.isEmpty else { return try await ask() }
+    let prompt = QueryPrompt(
+      ask: { [self] query in
+        var command = self
+        command.expression = query
+        try await command.ask()
+      }, source: try connection.client(), history: QueryHistory())
+    do {
+      try await prompt.run()
+    } catch TerminalError.notATerminal {
+      throw ValidationError("Missing expected argument '<expression>'; only a terminal has a prompt for it")
+    }
+  }
+
+  private func ask() async throws {
     let now = WallClock.now()
+    if explain { return try await showPlan(now: now) }
     if !isRange {
       let moment = try TimeOptions.instant(time ?? "now", "--time", now: now)
       let body = try await connection.client().instantBody(expression, at: moment)
@@ -65,6 +89,20 @@ struct QueryCommand: AsyncParsableCommand {
       Console.write(Array(text.utf8), to: 1)
     case .table, .json: Console.print(result.table(isRange: true, columns: Console.tableColumns))
     }
+  }
+
+  private func showPlan(now: Int64) async throws {
+    let body: [UInt8]
+    if isRange {
+      let range = try times.range(now: now)
+      body = try await connection.client().planBody(
+        expression, start: range.start, end: range.end, step: try stepNanoseconds(range))
+    } else {
+      let moment = try TimeOptions.instant(time ?? "now", "--time", now: now)
+      body = try await connection.client().planBody(expression, start: moment, end: moment, step: nil)
+    }
+    if output == .json { return Console.printExactly(body) }
+    Console.print(try PlanOutput(body, path: APIClient.planPath).lines(zone))
   }
 
   private func showInstant(_ body: [UInt8]) throws {

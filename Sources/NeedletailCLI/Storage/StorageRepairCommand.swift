@@ -24,7 +24,8 @@ struct StorageRepairCommand: AsyncParsableCommand {
   @Flag(help: "Print the plan, and change nothing.")
   var dryRun = false
 
-  @Flag(help: "Also delete folders of parts that the catalog does not list, as the next start of a server does.")
+  @Flag(
+    help: "Also delete folders of parts that the catalog let go of or never had, as the next start of a server does.")
   var removeLeftovers = false
 
   @Option(help: "How to print the answer.")

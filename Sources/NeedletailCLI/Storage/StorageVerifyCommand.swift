@@ -60,6 +60,6 @@ struct StorageVerifyCommand: AsyncParsableCommand {
     let verification = try FolderAccess.failing { () throws(FileError) in
       try access.inspector.verify(survey, check: FolderAccess.check)
     }
-    return (verification, survey.notedDamages.compactMap(\.loss))
+    return (verification, survey.notedDamages.map(\.loss))
   }
 }

@@ -9,6 +9,7 @@ enum HelpScreen {
     ("g  G", "the first, the last row"),
     ("enter", "a service: narrow to it; a trace or a log: open its trace"),
     ("esc", "back"),
+    ("e  :", "write a query, with completions, and see its graph"),
     ("space", "pause and resume"),
     ("r", "ask again now"),
     ("?", "this help"),

@@ -9,6 +9,8 @@ extension DashboardModel {
     drawTitle(into: &buffer, in: title)
     if showsHelp {
       HelpScreen.draw(into: &buffer, in: body)
+    } else if showsExplorer {
+      ExploreScreen(explorer: explorer, zone: zone).draw(into: &buffer, in: body)
     } else if let openTrace {
       TraceScreen(open: openTrace, zone: zone).draw(into: &buffer, in: body)
     } else if let overview {
@@ -43,9 +45,13 @@ extension DashboardModel {
       return
     }
     let keys: TerminalText =
-      openTrace == nil
-      ? " q quit  tab panel  ↑↓ select  enter open  esc back  space pause  ? help"
-      : " q quit  ↑↓ span  esc back  ? help"
+      if showsExplorer {
+        " tab complete  enter ask  ↑↓ earlier queries  ctrl-u clear  esc back"
+      } else if openTrace == nil {
+        " q quit  tab panel  ↑↓ select  enter open  e query  space pause  ? help"
+      } else {
+        " q quit  ↑↓ span  esc back  e query  ? help"
+      }
     buffer.draw(keys.abbreviated(to: area.columns), row: area.row, column: 0, style: .faint, in: area)
   }
 

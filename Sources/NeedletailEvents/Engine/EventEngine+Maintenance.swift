@@ -57,6 +57,8 @@ extension EventEngine {
       // The answer may have been lost after the commit was done: only the catalog can tell.
       guard let listed = try? catalog.list(partKind) else {
         folder.doubt([new.record])
+        // Merged again they would be listed twice.
+        state.withLock { $0.spared.formUnion(ids) }
         throw .catalog(error)
       }
       if !listed.contains(new.record) {

@@ -40,7 +40,11 @@ struct APIResponder: Sendable {
     let route = Self.path(of: request).flatMap { Route(path: $0) }
     var response: Response
     do {
-      response = context.holdingPlaces(try await answer(route, request, context))
+      response = try await answer(route, request, context)
+      if let services = node.services, route?.isIngest != true {
+        response = try await response.compressed(for: request, on: services.queries.executor)
+      }
+      response = context.holdingPlaces(response)
     } catch let failure as RequestFailure {
       response = Response(failure.status, text: failure.message + "\n", headers: failure.headers)
     } catch is CancellationError {
@@ -82,22 +86,31 @@ struct APIResponder: Sendable {
         headers: [.wwwAuthenticate: "Bearer"])
     }
     let tenant = try request.tenant()
-    guard let services = node.services else { return Self.notReady }
+    guard let services = node.services else {
+      // Prometheus' page asks for this, and nothing else, while it waits.
+      return route == .prometheus(.status(.replay)) ? PrometheusStatus.replay : Self.notReady
+    }
     switch route {
     case .otlp(let signal): return try await services.ingest.otlp(signal, request, tenant: tenant)
     case .remoteWrite: return try await services.ingest.remoteWrite(request, tenant: tenant)
+    case .remoteRead:
+      return try await RemoteReadAPI(queries: services.queries).respond(to: request, context, tenant: tenant)
     case .prometheus(let route):
-      return try await PrometheusAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
+      return try await PrometheusAPI(queries: services.queries, status: services.status)
+        .respond(to: route, request, context, tenant: tenant)
     case .loki(let route):
       return try await LokiAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
     case .tempo(let route):
       return try await TempoAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
-    case .needletail(.query):
-      return try await PrometheusAPI(queries: services.queries, tellsEvents: true)
-        .respond(to: .query, request, context, tenant: tenant)
-    case .needletail(.queryRange):
-      return try await PrometheusAPI(queries: services.queries, tellsEvents: true)
-        .respond(to: .queryRange, request, context, tenant: tenant)
+    case .needletail(.query), .needletail(.queryRange), .needletail(.explain):
+      let route: PrometheusRoute =
+        switch route {
+        case .needletail(.query): .query
+        case .needletail(.queryRange): .queryRange
+        default: .explain
+        }
+      return try await PrometheusAPI(queries: services.queries, status: services.status, tellsEvents: true)
+        .respond(to: route, request, context, tenant: tenant)
     case .needletail(.flush): return try await services.settling.flush()
     case .needletail(.snapshot):
       let parameters = try await request.parameters()
@@ -124,6 +137,7 @@ extension Route {
     switch self {
     case .otlp(let signal): "otlp_\(signal.name)"
     case .remoteWrite: "remote_write"
+    case .remoteRead: "remote_read"
     case .prometheus: "prometheus"
     case .loki: "loki"
     case .tempo: "tempo"

@@ -4,6 +4,8 @@ extension HTTPField.Name {
   /// `X-Scope-OrgID`: the tenant, as Cortex, Loki, Mimir and Tempo name it.
   static let scopeOrganisation = known("x-scope-orgid")
   static let retryAfter = known("retry-after")
+  /// What is to be said of an answer that has no other place for it.
+  static let warning = known("warning")
   /// How much of a remote write was stored.
   static let samplesWritten = known("x-prometheus-remote-write-samples-written")
   static let histogramsWritten = known("x-prometheus-remote-write-histograms-written")

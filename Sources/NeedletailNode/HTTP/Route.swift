@@ -7,6 +7,7 @@ import NeedletailOTLP
 enum Route: Hashable, Sendable {
   case otlp(OTLPSignal)
   case remoteWrite
+  case remoteRead
   case prometheus(PrometheusRoute)
   case loki(LokiRoute)
   case tempo(TempoRoute)
@@ -29,7 +30,7 @@ enum Route: Hashable, Sendable {
   /// The methods that the resource knows.
   var methods: [String] {
     switch self {
-    case .otlp, .remoteWrite: ["POST"]
+    case .otlp, .remoteWrite, .remoteRead: ["POST"]
     case .healthy, .ready, .ownMetrics: ["GET", "HEAD"]
     case .prometheus(let route): route.takesForms ? ["GET", "POST"] : ["GET"]
     case .loki: ["GET", "POST"]
@@ -48,14 +49,19 @@ enum PrometheusRoute: Hashable, Sendable {
   case labelValues(String)
   case metadata
   case formatQuery
+  case parseQuery
+  /// Not of Prometheus: how a query would be carried out.
+  case explain
   case buildInformation
+  /// What is to be told of the server itself.
+  case status(PrometheusStatus.Question)
   /// What clients ask for and there is nothing of yet.
   case empty(PrometheusEmptyAnswer)
 
   var takesForms: Bool {
     switch self {
-    case .query, .queryRange, .queryExemplars, .series, .labels, .formatQuery: true
-    case .labelValues, .metadata, .buildInformation, .empty: false
+    case .query, .queryRange, .queryExemplars, .series, .labels, .formatQuery, .parseQuery, .explain: true
+    case .labelValues, .metadata, .buildInformation, .status, .empty: false
     }
   }
 }
@@ -80,6 +86,8 @@ enum NeedletailRoute: Hashable, Sendable {
   /// Prometheus' query and query_range, whose answers may also be log records and spans.
   case query
   case queryRange
+  /// How either would be carried out.
+  case explain
   /// Brings what is in memory into parts, and merges these.
   case flush
   /// A copy of all parts in the data folder; under the path of Prometheus' API.
@@ -91,7 +99,7 @@ enum NeedletailRoute: Hashable, Sendable {
 
   var methods: [String] {
     switch self {
-    case .query, .queryRange: ["GET", "POST"]
+    case .query, .queryRange, .explain: ["GET", "POST"]
     case .flush: ["POST"]
     case .snapshot, .deleteSeries, .cleanTombstones: ["POST", "PUT"]
     }
@@ -107,7 +115,8 @@ extension Route {
   ///
   /// Looked up at once: comparing with one after the other costs more than some questions.
   private static let fixed: [[Substring]: Route] = [
-    ["api", "v1", "write"]: .remoteWrite, ["api", "v1", "push"]: .remoteWrite, ["-", "healthy"]: .healthy,
+    ["api", "v1", "write"]: .remoteWrite, ["api", "v1", "push"]: .remoteWrite,
+    ["api", "v1", "read"]: .remoteRead, ["-", "healthy"]: .healthy,
     ["-", "ready"]: .ready, ["ready"]: .ready, ["tempo", "ready"]: .ready, ["metrics"]: .ownMetrics,
     ["api", "v1", "admin", "tsdb", "snapshot"]: .needletail(.snapshot),
     ["api", "v1", "admin", "tsdb", "delete_series"]: .needletail(.deleteSeries),
@@ -116,6 +125,7 @@ extension Route {
     ["api", "v1", "query_exemplars"]: .prometheus(.queryExemplars), ["api", "v1", "series"]: .prometheus(.series),
     ["api", "v1", "labels"]: .prometheus(.labels), ["api", "v1", "metadata"]: .prometheus(.metadata),
     ["api", "v1", "format_query"]: .prometheus(.formatQuery),
+    ["api", "v1", "parse_query"]: .prometheus(.parseQuery),
     ["api", "v1", "status", "buildinfo"]: .prometheus(.buildInformation),
   ]
 
@@ -160,8 +170,14 @@ extension PrometheusRoute {
     case let parts where parts.count == 3 && parts[0] == "label" && parts[2] == "values":
       self = .labelValues(LabelNameEscape.decoded(FormParameters.decoded(parts[1].utf8, plusIsSpace: false)))
     case let parts:
-      guard let answer = PrometheusEmptyAnswer(rawValue: parts.joined(separator: "/")) else { return nil }
-      self = .empty(answer)
+      let path = parts.joined(separator: "/")
+      if let question = PrometheusStatus.Question(rawValue: path) {
+        self = .status(question)
+      } else if let answer = PrometheusEmptyAnswer(rawValue: path) {
+        self = .empty(answer)
+      } else {
+        return nil
+      }
     }
   }
 }
@@ -198,6 +214,7 @@ extension NeedletailRoute {
     switch Array(parts) {
     case ["query"]: self = .query
     case ["query_range"]: self = .queryRange
+    case ["explain"]: self = .explain
     case ["admin", "flush"]: self = .flush
     default: return nil
     }

@@ -35,7 +35,8 @@ struct QueryService: Sendable {
     var limits = limits
     if let timeout { limits.timeout = min(limits.timeout, timeout) }
     return QueryEngine(
-      series: series, events: events, limits: limits, parallelism: parallelism, cache: cache, losses: losses)
+      series: series, events: events, limits: limits, parallelism: parallelism, cache: cache, losses: losses,
+      clock: clock)
   }
 
   /// Runs `body` when it is its turn, for at most `timeout`; at once and where it was called, where a query of the shape
@@ -129,7 +130,7 @@ struct QueryService: Sendable {
     limits.samples = min(limits.samples, Self.inPlaceSamplesMax)
     limits.series = min(limits.series, Self.inPlaceSeriesMax)
     return QueryEngine(
-      series: series, events: nil, limits: limits, parallelism: 1, cache: cache, losses: losses)
+      series: series, events: nil, limits: limits, parallelism: 1, cache: cache, losses: losses, clock: clock)
   }
 
   private static func queryError(_ error: any Error) -> QueryError {

@@ -151,7 +151,11 @@ package struct NeedletailServer: Service {
       startedNanoseconds: clock.wallNanoseconds())
     let settling = SettlingService(storage: storage, executor: executor, clock: clock, counters: maintenance)
     let deletion = DeletionService(storage: storage, executor: executor, counters: maintenance)
-    return NodeServices(ingest: ingest, queries: queries, metrics: metrics, settling: settling, deletion: deletion)
+    let status = PrometheusStatus(
+      configuration: configuration, storage: storage, clock: clock,
+      startedMilliseconds: clock.wallNanoseconds() / 1_000_000)
+    return NodeServices(
+      ingest: ingest, queries: queries, metrics: metrics, settling: settling, deletion: deletion, status: status)
   }
 
   private func listeners(

@@ -19,4 +19,5 @@ struct NodeServices: Sendable {
   let metrics: NodeMetrics
   let settling: SettlingService
   let deletion: DeletionService
+  let status: PrometheusStatus
 }

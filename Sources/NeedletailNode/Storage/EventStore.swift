@@ -68,7 +68,7 @@ struct EventStore: EventSource, TraceSource {
     _ listing: EventListing<Element>, _ result: (Element) -> Result
   ) -> Listing<Result> {
     Listing(
-      listing.elements.map(result), coverage: Coverage(failures: listing.damages.map(\.description) + losses))
+      listing.elements.map(result), coverage: Coverage(failures: losses + listing.damages.map(\.description)))
   }
 
   func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [(stream: EventStream, span: SpanRecord)] {

@@ -118,7 +118,7 @@ protocol ExemplarSource: Sendable {
 
 extension Coverage {
   /// Incomplete where something stored could not be read, or is lost.
-  init(damages: [SeriesDamage], losses: [String]) { self.init(failures: damages.map(\.description) + losses) }
+  init(damages: [SeriesDamage], losses: [String]) { self.init(failures: losses + damages.map(\.description)) }
 }
 
 /// The engine's chunks as the query engine's columns.
@@ -128,6 +128,14 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
   init(_ cursor: NeedletailSeries.SeriesCursor) { self.cursor = cursor }
 
   var coverage: Coverage { Coverage(damages: cursor.damages, losses: []) }
+
+  var work: SelectionWork {
+    var work = SelectionWork()
+    let extent = cursor.extent
+    (work.partsTouched, work.partsSkipped) = (extent.partsTouched, extent.partsSkipped)
+    (work.blocksRead, work.blocksTotal) = (cursor.blocksRead, extent.blocks)
+    return work
+  }
 
   func next() async throws -> SeriesColumns? {
     let chunk = try SeriesStore.translating { () throws(SeriesQueryError) in try cursor.next() }

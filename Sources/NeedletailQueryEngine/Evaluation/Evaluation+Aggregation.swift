@@ -208,6 +208,8 @@ extension Evaluation {
     _ grid: VectorGrid, _ groups: Groups, _ label: String, _ node: Aggregation, _ steps: Steps
   ) throws -> VectorGrid {
     guard !label.isEmpty else { throw QueryError.execution("invalid label name \"\(label)\"") }
+    // The value is a label of each series before they are grouped.
+    let isDropped = node.grouping.isWithout && node.grouping.labels.contains(label)
     var result = VectorGrid(width: steps.count)
     var rows: [LabelSet: Int] = [:]
     for row in 0..<grid.count {
@@ -218,7 +220,8 @@ extension Evaluation {
         case .number(let value): text = GoNumber.text(value)
         case .histogram(let value): text = value.text
         }
-        let labels = groups.labels[groups.ofRow[row]].setting(label, text)
+        let group = groups.labels[groups.ofRow[row]]
+        let labels = isDropped ? group : group.setting(label, text)
         let target: Int
         if let known = rows[labels] {
           target = known
@@ -299,7 +302,7 @@ extension Evaluation {
 
 extension Aggregation {
   /// The labels of the series below that decide on the answer; nil where all may.
-  fileprivate var labelsNeeded: [String]? {
+  var labelsNeeded: [String]? {
     switch operation {
     case .topk, .bottomk, .limitk, .limitRatio: return nil
     default: if operation.keepsLabels { return nil }

@@ -97,15 +97,20 @@ extension Evaluation {
     try fill(matching, projection, &many, &one)
     let oneRows = rows(one, projection)
     let manyRows = rows(many, projection)
-    // Two series of the "one" side that match are an error even where the other side has nothing.
+    // Two series of the "one" side that match are an error even where none of the other side matches them, but not where
+    // the other side has nothing at all.
+    let isFilled = matching.fillLeft != nil || matching.fillRight != nil
     for (key, members) in oneRows where members.count > 1 {
       for step in 0..<steps.count where members.filter({ one.isPresent($0, step) }).count > 1 {
+        guard isFilled || (0..<many.count).contains(where: { many.isPresent($0, step) }) else { continue }
         throw duplicates(key, members.map { one.labels[$0] }, side: isSwapped ? "left" : "right")
       }
     }
     let hasOnlyNumbers = many.histograms.isEmpty && one.histograms.isEmpty && !node.operation.isTrim
     var result = VectorGrid(width: steps.count)
     var resultRows: [LabelSet: Int] = [:]
+    let mayDrop = matching.cardinality != .oneToOne && node.operation.isComparison && !node.returnsBool
+    var matches: [Int: [Bool]] = [:]
     for row in 0..<many.count {
       guard let partners = oneRows[projection.apply(many.labels[row])] else { continue }
       for partner in partners {
@@ -114,6 +119,7 @@ extension Evaluation {
         resultRows[labels] = target
         try reserve(rows: result.count, steps)
         try spend(0)
+        if mayDrop { try note(node, many, row, one, partner, in: &matches[target]) }
         if hasOnlyNumbers {
           try combineNumbers(node, many, row, one, partner, isSwapped: isSwapped, into: &result, target)
           continue
@@ -133,6 +139,20 @@ extension Evaluation {
       try checkOneToOne(node, manyRows, oneRows, many, one, steps)
     }
     return result
+  }
+
+  /// Notes at which steps two rows match: a second match of the same result is an error even where the comparison drops it.
+  private func note(
+    _ node: BinaryExpression, _ many: VectorGrid, _ row: Int, _ one: VectorGrid, _ partner: Int,
+    in matches: inout [Bool]?
+  ) throws {
+    var found = matches ?? [Bool](repeating: false, count: many.width)
+    matches = nil
+    for step in found.indices where many.isPresent(row, step) && one.isPresent(partner, step) {
+      guard !found[step] else { throw multipleMatches(node) }
+      found[step] = true
+    }
+    matches = found
   }
 
   /// One row over another where there are no histograms, which is nearly always.

@@ -7,7 +7,8 @@ import NeedletailQueryLanguage
 extension Evaluation {
   /// What `vector` gives for all steps of the query.
   func cachedVector(_ expression: Expression) async throws -> VectorGrid {
-    guard let cache = engine.cache, options.usesCache, steps.count > 1, let reach = StepReach(expression, options),
+    guard let cache = engine.cache, options.usesCache, options.statistics != .perStep, steps.count > 1,
+      let reach = StepReach(expression, options),
       let mark = engine.series.changeMark
     else { return try await vector(expression, steps) }
     let key = StepCache.Key(
@@ -25,6 +26,7 @@ extension Evaluation {
       keep(FinishedSteps(steps: steps, grid: grid, mark: mark), key, in: cache)
       return grid
     }
+    statistics.stepsKept = kept.count
     let missing = [steps.before(kept.start), steps.after(kept.end)].filter { $0.count > 0 }
     let union = missing.isEmpty ? steps : union(kept, of: known, upTo: cache.entryBytesMax)
     var all = GridPatchwork(union)

@@ -37,6 +37,8 @@ extension Evaluation {
   }
 
   private func columns(_ grid: VectorGrid, rows: [Int]? = nil) throws -> SeriesColumns {
+    let began = now
+    defer { statistics.answerNanoseconds += now - began }
     var result = SeriesColumns()
     for row in rows ?? Array(0..<grid.count) {
       let before = result.timestamps.count
@@ -72,6 +74,7 @@ extension Evaluation {
           slice = samples.slice(window)
         }
         guard let slice else { continue }
+        if counts(steps) { slice.count([window], into: &statistics) }
         labels.append(next)
         found.append(slice)
       }

@@ -41,6 +41,8 @@ extension Evaluation {
       throw QueryError(.internal, "a selection ends before it starts")
     }
     let limits = SelectionLimits(series: engine.limits.series, samples: engine.limits.samples)
+    let began = now
+    defer { statistics.findingNanoseconds += now - began }
     return try await engine.series.select(
       SeriesSelection(tenant: tenant, matchers: matchers, range: range, hints: hints, limits: limits))
   }
@@ -49,10 +51,15 @@ extension Evaluation {
   func nextChunk(_ cursor: any SeriesCursor, _ tally: SelectionTally) async throws -> SeriesColumns? {
     // Whoever waits for a thread gets it between two chunks: a query may have all of them.
     if tally.hasRead { await Task.yield() }
+    let began = now
     guard let chunk = try await cursor.next() else {
+      statistics.readingNanoseconds += now - began
+      if options.statistics != .reading { statistics.work.add(cursor.work) }
       coverage.merge(cursor.coverage)
       return nil
     }
+    statistics.readingNanoseconds += now - began
+    statistics.hold(chunk: chunk.timestamps.count)
     statistics.seriesRead += chunk.count
     statistics.samplesRead += chunk.timestamps.count
     try tally.add(series: chunk.count)
@@ -74,7 +81,7 @@ extension Evaluation {
     var hints = hints
     hints.step = steps.count > 1 ? steps.interval : 0
     let cursor = try await select(selector, span: span, from: first - options.lookback + 1, to: last, hints: hints)
-    return try await inShares(of: cursor) { evaluation, cursor, tally in
+    let grid = try await inShares(of: cursor) { evaluation, cursor, tally in
       var grid = VectorGrid(width: times.count)
       while let chunk = try await evaluation.nextChunk(cursor, tally) {
         try tally.reserve(rows: chunk.count, steps)
@@ -84,6 +91,8 @@ extension Evaluation {
       }
       return Portion(grid: grid)
     }.grid
+    if counts(steps) { grid.count(into: &statistics) }
+    return grid
   }
 
   /// Adds a row for each series of a chunk that has a value at one of the times.

@@ -30,7 +30,21 @@ final class Evaluation {
     self.isInstant = isInstant
     self.options = options
     self.budget = budget
+    if options.statistics == .perStep {
+      statistics.queryableSamplesOfSteps = [Int](repeating: 0, count: steps.count)
+    }
   }
+
+  // MARK: Statistics
+
+  /// Monotonic nanoseconds; 0 unless times are asked for.
+  var now: Int64 {
+    guard options.statistics != .reading, let clock = engine.clock else { return 0 }
+    return clock.monotonicNanoseconds()
+  }
+
+  /// Whether to count what some steps look at: those of the query itself, not of a subquery.
+  func counts(_ steps: Steps) -> Bool { options.statistics != .reading && steps == self.steps }
 
   // MARK: Limits and remarks
 
@@ -91,7 +105,7 @@ final class Evaluation {
       let right = try await scalar(call.arguments[1], steps)
       let takesGreater = call.function == .maxOf
       return zip(left, right).map { one, other in
-        one.isNaN || other.isNaN ? .nan : takesGreater ? max(one, other) : min(one, other)
+        takesGreater ? Self.greater(one, other) : Self.less(one, other)
       }
     case .pi: constant = .pi
     // These are about the whole query, also within a subquery.
@@ -146,6 +160,7 @@ final class Evaluation {
     case .binary(let binary): grid = try await self.binary(binary, span: expression.span, steps)
     default: throw QueryError(.internal, "expression is not an instant vector")
     }
+    statistics.hold(grid: grid.count * steps.count)
     try spend(grid.count * steps.count)
     return grid
   }

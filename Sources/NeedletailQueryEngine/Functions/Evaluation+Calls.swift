@@ -110,8 +110,8 @@ extension Evaluation {
         case .round:
           let inverse = 1 / (bounds.first?[step] ?? 1)
           grid.set(row, step, (value * inverse + 0.5).rounded(.down) / inverse)
-        case .clampMin: grid.set(row, step, Self.greater(value, bounds[0][step]))
-        case .clampMax: grid.set(row, step, Self.less(value, bounds[0][step]))
+        case .clampMin: grid.set(row, step, Self.greater(bounds[0][step], value))
+        case .clampMax: grid.set(row, step, Self.less(bounds[0][step], value))
         default:
           let (low, high) = (bounds[0][step], bounds[1][step])
           if high < low {
@@ -124,13 +124,16 @@ extension Evaluation {
     }
   }
 
-  /// As IEEE's maximum: NaN if either is.
-  private static func greater(_ left: Double, _ right: Double) -> Double {
-    left.isNaN || right.isNaN ? .nan : max(left, right)
+  /// The greater one: infinity above all, then NaN.
+  static func greater(_ left: Double, _ right: Double) -> Double {
+    if left == .infinity || right == .infinity { return .infinity }
+    return left.isNaN || right.isNaN ? .nan : max(left, right)
   }
 
-  private static func less(_ left: Double, _ right: Double) -> Double {
-    left.isNaN || right.isNaN ? .nan : min(left, right)
+  /// The lesser one: negative infinity above all, then NaN.
+  static func less(_ left: Double, _ right: Double) -> Double {
+    if left == -.infinity || right == -.infinity { return -.infinity }
+    return left.isNaN || right.isNaN ? .nan : min(left, right)
   }
 
   private func timestamps(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
@@ -225,6 +228,9 @@ extension Evaluation {
       throw QueryError.execution("invalid destination label name in label_join(): \(target)")
     }
     let sources = try arguments.dropFirst(3).map { try string($0) }
+    guard !sources.contains("") else {
+      throw QueryError.execution("invalid source label name in label_join(): it is empty")
+    }
     try grid.relabel { labels in
       labels.setting(target, sources.map { labels[$0] ?? "" }.joined(separator: separator))
     }

@@ -73,6 +73,7 @@ extension Evaluation {
     var samples = RangeSamples()
     while let labels = try reader.next(&samples) {
       if looksForFalls { samples.findFalls() }
+      if counts(task.steps) { samples.count(windows, into: &statistics) }
       let (name, rest, hadType) = labels.splitName()
       portion.names.see(name)
       if hadType, task.tellsAllLabels { portion.names.seeType() }
@@ -102,6 +103,7 @@ extension Evaluation {
       slider.slide(over: samples, to: windows[step])
       guard !slider.isEmpty else { continue }
       let values = task.parameters.map { $0[step] }
+      if task.function == .doubleExponentialSmoothing { try checkFactors(values) }
       let now = task.steps.time(step)
       if slider.histograms.isEmpty {
         let value = kernel.evaluateNumbers(samples, slider, windows[step], values, now: now)
@@ -137,6 +139,12 @@ extension Evaluation {
     }
   }
 
+  private func checkFactors(_ factors: [Double]) throws {
+    for (factor, name) in zip(factors, ["smoothing", "trend"]) where factor <= 0 || factor >= 1 {
+      throw QueryError.execution("invalid \(name) factor. Expected: 0 < \(name.prefix(1))f < 1, got: \(factor)")
+    }
+  }
+
   func report(_ kernel: inout RangeKernel, _ names: MetricNames, _ hasValue: Bool, at span: SourceSpan) {
     for remark in kernel.takeRemarks() {
       if remark.isWarning {
@@ -162,20 +170,21 @@ extension Evaluation {
     return result
   }
 
-  /// The labels that a selector fixes by equality, and only once.
+  /// The labels that a selector fixes by equality: of several conditions on one label the first must, and the last be one.
   private func absentLabels(_ argument: Expression) -> LabelSet {
     let matchers: [MatcherSyntax]
-    switch argument.node {
+    switch argument.withoutParentheses.node {
     case .selector(let selector): matchers = selector.alternatives.isEmpty ? selector.matchers : []
     case .events(let selector): matchers = selector.matchers
     default: return .empty
     }
-    var labels: [Label] = []
+    var labels: [String: String] = [:]
+    var fixed: Set<String> = []
     for matcher in matchers where matcher.name != LabelSet.nameLabel {
-      let isAlone = matchers.filter { $0.name == matcher.name }.count == 1
-      if matcher.operation == .equal, isAlone { labels.append(Label(matcher.name, matcher.value)) }
+      let isFirst = matcher.operation == .equal && fixed.insert(matcher.name).inserted
+      labels[matcher.name] = isFirst ? matcher.value : nil
     }
-    return LabelSet(labels)
+    return LabelSet(labels.map { Label($0.key, $0.value) })
   }
 }
 

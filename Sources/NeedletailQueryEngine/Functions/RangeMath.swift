@@ -54,17 +54,20 @@ enum RangeMath {
     return mean
   }
 
+  /// The mean square of the distances from the mean.
+  ///
+  /// Both run along with compensation, as Prometheus has it: a large counter's variance would lose its last digits.
   static func variance(_ values: Span<Double>) -> Double {
-    var mean = 0.0
-    var squares = 0.0
+    var mean = CompensatedSum()
+    var squares = CompensatedSum()
     var count = 0.0
     for index in values.indices {
       count += 1
-      let delta = values[index] - mean
-      mean += delta / count
-      squares += delta * (values[index] - mean)
+      let delta = values[index] - mean.result
+      mean.add(delta / count)
+      squares.add(delta * (values[index] - mean.result))
     }
-    return squares / count
+    return squares.result / count
   }
 
   /// The least, or the greatest; NaN only if there is nothing else.

@@ -149,6 +149,8 @@ package protocol SeriesCursor: AnyObject {
   func next() async throws -> SeriesColumns?
   /// How much of the selection the chunks so far cover; final after `next` returned nil.
   var coverage: Coverage { get }
+  /// What reading took so far, as far as it can be told; final after `next` returned nil.
+  var work: SelectionWork { get }
   /// Parts of the answer, at most so many, that several tasks may read at once; empty where it cannot be parted, or is
   /// too little for that to pay.
   ///
@@ -158,6 +160,7 @@ package protocol SeriesCursor: AnyObject {
 }
 
 extension SeriesCursor {
+  package var work: SelectionWork { SelectionWork() }
   package func shares(_ countMax: Int) -> [any SeriesShare] { [] }
 }
 

@@ -44,7 +44,7 @@ package struct Lexer {
     }
   }
 
-  private mutating func next() throws(SyntaxError) -> Token {
+  mutating func next() throws(SyntaxError) -> Token {
     skipBlanks()
     let start = position
     guard start < bytes.count else { return Token(kind: .end, span: SourceSpan(start: start, end: start)) }

@@ -30,7 +30,8 @@ extension Parser {
     // To a number series are matched as to one without labels, where that is how they are matched at all.
     let isNumberASeries = operation.isConditional && (left.type == .vector || right.type == .vector)
     if left.type != .vector || right.type != .vector, !isNumberASeries {
-      guard !matching.isExplicit else {
+      // Matching on no labels says nothing, and may stand.
+      guard !matching.isExplicit || matching.labels.isEmpty else {
         throw failure("vector matching only allowed between instant vectors", at: matchingStart)
       }
       guard !fills else {

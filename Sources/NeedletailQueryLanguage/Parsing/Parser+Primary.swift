@@ -34,6 +34,9 @@ extension Parser {
     throw unexpected(in: "expression", expected: "a selector, a number, a function or \"(\"")
   }
 
+  /// Keywords that name a metric only in quotes; the others mean nothing where a metric may stand.
+  private static let noNames: Set<String> = ["atan2", "bool", "group_left", "group_right", "ignoring", "on"]
+
   private mutating func word() throws(SyntaxError) -> Expression {
     let next = ahead(1).kind
     let name = current.text
@@ -45,6 +48,9 @@ extension Parser {
       if next == .leftParenthesis || hasGrouping { return try aggregation(operation) }
     }
     if next == .leftParenthesis { return try call() }
+    guard !Self.noNames.contains(name.lowercased()) else {
+      throw unexpected(in: "expression", expected: "a selector, a number, a function or \"(\"")
+    }
     return try selector()
   }
 

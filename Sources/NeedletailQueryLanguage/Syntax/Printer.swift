@@ -81,7 +81,7 @@ package enum Printer {
     "and", "or", "unless", "atan2",
   ]
 
-  private static func isWord(_ text: String, colons: Bool) -> Bool {
+  static func isWord(_ text: String, colons: Bool) -> Bool {
     let bytes = text.utf8
     guard let first = bytes.first, first.isIdentifierStart || (colons && first == UInt8(ascii: ":")) else {
       return false

@@ -55,6 +55,7 @@ extension SeriesEngine {
       try journal.removeFlushedLog()
     } catch { throw .unavailable(reason: "\(error)") }
     return try replacing.withLock { (_) throws(SeriesEngineError) in
+      do throws(CatalogError) { try settleUntold() } catch { throw .unavailable(reason: "\(error)") }
       // What parts hold that were replaced or dropped must not come back either.
       do throws(FileError) { try folder.retireCondemned() } catch { throw .unavailable(reason: "\(error)") }
       let parts = partsWith(deletion)
@@ -97,13 +98,16 @@ extension SeriesEngine {
   /// since it began. Where a part is damaged, or writing fails, the others are rewritten all the same, and the first
   /// error is thrown at the end; but at once when its task is cancelled.
   package func cleanTombstones() throws(SeriesMaintenanceError) -> Int {
+    try settle()
     var tried: Set<PartID> = []
     var rewritten = 0
     var problem: SeriesMaintenanceError?
     while let part = claimPartToClean(besides: tried) {
       tried.insert(part.record.id)
-      defer { release([part.record.id]) }
-      if Task.isCancelled { throw .cancelled }
+      if Task.isCancelled {
+        release([part.record.id])
+        throw .cancelled
+      }
       do throws(SeriesMaintenanceError) {
         try replace([part])
         rewritten += 1

@@ -22,6 +22,7 @@ extension SeriesEngine {
   /// being merged. A part of which much is deleted is rewritten by itself. Keeps to a pace where one is given; nobody
   /// else waits for its pauses. Returns how many parts there are fewer.
   package func mergeParts(at pace: PacedWork? = nil) throws(SeriesMaintenanceError) -> Int {
+    try settle()
     var merged = 0
     pace?.begin()
     while true {
@@ -29,7 +30,6 @@ extension SeriesEngine {
       var chosen = claimPartsToMerge()
       if chosen.isEmpty, let part = claimPartToRewrite() { chosen = [part] }
       guard !chosen.isEmpty else { return merged }
-      defer { release(chosen.map(\.record.id)) }
       merged += chosen.count - (try replace(chosen, pace) == nil ? 0 : 1)
     }
   }
@@ -45,11 +45,24 @@ extension SeriesEngine {
     }
   }
 
+  /// Settles what earlier commits left open.
+  func settle() throws(SeriesMaintenanceError) {
+    do throws(CatalogError) {
+      try replacing.withLock { (_) throws(CatalogError) in try settleUntold() }
+    } catch {
+      throw .catalog(error)
+    }
+  }
+
   func release(_ ids: some Sequence<PartID>) { state.withLock { $0.claimed.subtract(ids) } }
 
-  /// Puts a part with all that is left of some others in their place; nil where nothing is left.
+  /// Puts a part with all that is left of some others, which are claimed, in their place; nil where nothing is left.
+  ///
+  /// Then they are claimed no more, unless it is not known whether the catalog has it: `settleUntold` releases them then.
   @discardableResult
   func replace(_ old: [SeriesPart], _ pace: PacedWork? = nil) throws(SeriesMaintenanceError) -> SeriesPart? {
+    var keepsClaims = false
+    defer { if !keepsClaims { release(old.map(\.record.id)) } }
     let deletions = state.withLock { $0.deletions }
     let new: SeriesPart?
     do throws(SeriesMaintenanceError) {
@@ -61,7 +74,10 @@ extension SeriesEngine {
       throw error
     }
     let ids = Set(old.map(\.record.id))
-    try replacing.withLock { (_) throws(SeriesMaintenanceError) in try commit(new, for: ids, applied: deletions) }
+    try replacing.withLock { (_) throws(SeriesMaintenanceError) in
+      defer { keepsClaims = isUntold(ids) }
+      try commit(new, for: ids, applied: deletions)
+    }
     counters.withLock { $0.mergedParts += UInt64(ids.count) }
     remove(ids)
     return new
@@ -84,22 +100,34 @@ extension SeriesEngine {
       try folder.commit(to: catalog, adding: added, removing: ids.sorted(), tombstones: tombstones)
     } catch {
       // The answer may have been lost after the commit was done: only the catalog can tell.
-      guard let listed = try? catalog.list(.series), Set(listed).isSuperset(of: added),
-        !listed.contains(where: { ids.contains($0.id) })
-      else {
+      let untold = UntoldReplacement(new: new, old: ids, tombstones: tombstones)
+      let listed = try? catalog.list(.series)
+      guard let listed, untold.isDone(in: listed) else {
         // It may still come back, and then needs the folder.
         folder.doubt(added)
+        if listed == nil { state.withLock { $0.untold.append(untold) } }
         throw .catalog(error)
       }
     }
-    folder.condemn(ids)
-    let late = PartDeletions.adding(tombstones, to: [:])
+    take(UntoldReplacement(new: new, old: ids, tombstones: tombstones))
+  }
+
+  /// Puts a part in the place of others for queries, once the catalog has that.
+  func take(_ replacement: UntoldReplacement) {
+    folder.condemn(replacement.old)
+    let late = PartDeletions.adding(replacement.tombstones, to: [:])
     state.withLock { state in
-      state.parts.removeAll { ids.contains($0.record.id) }
-      if let new { state.parts.append(new) }
-      for id in ids { state.deletions[id] = nil }
+      state.parts.removeAll { replacement.old.contains($0.record.id) }
+      if let new = replacement.new { state.parts.append(new) }
+      for id in replacement.old { state.deletions[id] = nil }
       state.deletions.merge(late) { $1 }
+      guard replacement.isDrop else { return }
+      state.unreadable.removeAll { replacement.old.contains($0.record.id) }
+      state.spared.subtract(replacement.old)
+      let days = Set(state.parts.map(\.record.summary.partition))
+      state.lastAdded = state.lastAdded.filter { days.contains($0.key) }
     }
+    if replacement.isDrop { changes.withLock { $0.noteAll() } }
   }
 
   /// Leaves the damaged part alone; all of the merge where it was none of them.
@@ -122,7 +150,7 @@ extension SeriesEngine {
   ///
   /// Queries that are under way keep the files. A folder that cannot be removed now is a leftover that the next start
   /// removes.
-  private func remove(_ ids: Set<PartID>) {
+  func remove(_ ids: Set<PartID>) {
     var failures: UInt64 = 0
     for id in ids.sorted() {
       blocks.remove(id)
@@ -142,11 +170,16 @@ extension SeriesEngine {
   /// being merged are left to a later pass. Returns the removed parts.
   @discardableResult
   package func enforceRetention(now: Int64) throws(CatalogError) -> [PartRecord] {
+    try replacing.withLock { (_) throws(CatalogError) in try settleUntold() }
     let expired = claimExpiredParts(now: now)
     guard !expired.isEmpty else { return [] }
     let ids = Set(expired.map(\.id))
-    defer { release(ids) }
-    try replacing.withLock { (_) throws(CatalogError) in try drop(ids) }
+    var keepsClaims = false
+    defer { if !keepsClaims { release(ids) } }
+    try replacing.withLock { (_) throws(CatalogError) in
+      defer { keepsClaims = isUntold(ids) }
+      try drop(ids)
+    }
     counters.withLock { $0.droppedParts += UInt64(ids.count) }
     forgetMetadata()
     remove(ids)
@@ -155,22 +188,18 @@ extension SeriesEngine {
 
   /// Drops parts from the catalog, and for queries; under `replacing`.
   private func drop(_ ids: Set<PartID>) throws(CatalogError) {
+    let replacement = UntoldReplacement(new: nil, old: ids, tombstones: [], isDrop: true)
     do throws(CatalogError) {
       try folder.commit(to: catalog, removing: ids.sorted())
     } catch {
       // The answer may have been lost after the commit was done: only the catalog can tell.
-      guard try !catalog.list(.series).contains(where: { ids.contains($0.id) }) else { throw error }
+      let listed = try? catalog.list(.series)
+      guard let listed, replacement.isDone(in: listed) else {
+        if listed == nil { state.withLock { $0.untold.append(replacement) } }
+        throw error
+      }
     }
-    folder.condemn(ids)
-    state.withLock { state in
-      state.parts.removeAll { ids.contains($0.record.id) }
-      state.unreadable.removeAll { ids.contains($0.record.id) }
-      for id in ids { state.deletions[id] = nil }
-      state.spared.subtract(ids)
-      let days = Set(state.parts.map(\.record.summary.partition))
-      state.lastAdded = state.lastAdded.filter { days.contains($0.key) }
-    }
-    changes.withLock { $0.noteAll() }
+    take(replacement)
   }
 
   private func claimExpiredParts(now: Int64) -> [PartRecord] {

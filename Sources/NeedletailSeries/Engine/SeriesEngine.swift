@@ -32,6 +32,8 @@ package final class SeriesEngine: JournalParticipant {
     var deletions: [PartID: PartDeletions] = [:]
     /// Parts that a merge or a retention pass is working on: no other one takes them.
     var claimed: Set<PartID> = []
+    /// Replacements of which it is not known whether the catalog has them: their parts stay claimed until it is.
+    var untold: [UntoldReplacement] = []
     /// Parts that a merge met damage in: left as they are.
     var spared: Set<PartID> = []
     /// When a flush added something to a UTC day, in ms since 1970.
@@ -107,6 +109,9 @@ package final class SeriesEngine: JournalParticipant {
   package func acceptedTimes(at now: Int64, tenant: TenantID) -> ClosedRange<Int64> {
     options.acceptedTimes(at: now, newest: state.withLock { $0.newest[tenant] })
   }
+
+  /// The open parts, as the catalog lists them, the oldest first.
+  package var partRecords: [PartRecord] { state.withLock { $0.parts.byAge.map(\.record) } }
 
   /// Why parts could not be opened: every answer about their time is incomplete.
   package var unreadableParts: [SeriesDamage] { state.withLock { $0.unreadable.map(\.damage) } }

@@ -6,6 +6,9 @@ struct HistogramScan: Sendable {
   private var scan: PartScan
   private let isList: Bool
 
+  /// How often a block was looked up.
+  var blocksRead: Int { scan.blocksRead }
+
   init(_ part: SeriesPart, cache: PartBlockCache? = nil) {
     scan = PartScan(part, kind: PartBlockKind.histograms, cache: cache)
     isList = part.hasHistogramLists

@@ -24,6 +24,8 @@ struct PartScan: Sendable {
   private var bytes: [UInt8] = []
   private var failure: SeriesDamage?
   private let cache: PartBlockCache?
+  /// How often a block was looked up.
+  private(set) var blocksRead = 0
 
   /// Without a cache where each block is read once, as by a merge.
   init(_ part: SeriesPart, kind: UInt8, cache: PartBlockCache? = nil) {
@@ -83,6 +85,7 @@ struct PartScan: Sendable {
   private mutating func load(_ block: Int) throws(SeriesDamage) {
     if block != number {
       (number, start, bytes, failure) = (block, 0, [], nil)
+      blocksRead += 1
       do throws(SeriesDamage) {
         bytes = try part.block(block, kind: kind, through: cache)
         start = part.content.first(ofBlock: block, kind: kind)
@@ -97,6 +100,9 @@ struct SampleScan: Sendable {
   private var scan: PartScan
   private var times: TimeColumnReader
   private var values: [Double] = []
+
+  /// How often a block was looked up, of values.
+  var blocksRead: Int { scan.blocksRead }
 
   init(_ part: SeriesPart, cache: PartBlockCache? = nil) {
     scan = PartScan(part, kind: PartBlockKind.samples, cache: cache)

@@ -28,7 +28,18 @@ package struct SeriesCursor: Sendable {
   /// How many series match; some of them may turn out to have no sample in the range.
   package var matchedSeriesCount: Int { gathering.count }
 
+  /// What there was to read when the query began; of shares the first one tells it.
+  ///
+  /// O(parts).
+  package var extent: SeriesExtent {
+    tellsExtent ? SeriesExtent(readers.content, skipping: skippedParts) : SeriesExtent([], skipping: 0)
+  }
+  /// How often blocks of samples and histograms were looked up so far.
+  package var blocksRead: Int { readers.blocksRead }
+
   private let range: TimeRange?
+  private let skippedParts: Int
+  private var tellsExtent = true
   private let gathering: SeriesGathering
   private let samplesMax: Int
   private var readers: SourceReaders
@@ -38,6 +49,7 @@ package struct SeriesCursor: Sendable {
 
   init(_ snapshot: SeriesSnapshot, _ gathering: SeriesGathering, samplesMax: Int, keeping kept: [String]?) {
     range = snapshot.range
+    skippedParts = snapshot.skippedParts
     self.gathering = gathering
     self.samplesMax = samplesMax
     left = 0..<gathering.count
@@ -56,7 +68,7 @@ package struct SeriesCursor: Sendable {
       var cursor = self
       cursor.left =
         (left.lowerBound + left.count * share / count)..<(left.lowerBound + left.count * (share + 1) / count)
-      if share > 0 { cursor.damages = [] }
+      if share > 0 { (cursor.damages, cursor.tellsExtent) = ([], false) }
       return cursor
     }
   }

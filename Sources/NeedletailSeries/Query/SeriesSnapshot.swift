@@ -14,6 +14,8 @@ struct SeriesSnapshot: Sendable {
   let range: TimeRange?
   private(set) var sources: [Source] = []
   private(set) var damages: [SeriesDamage] = []
+  /// Parts with data of the tenant that the range does not touch.
+  private(set) var skippedParts = 0
 
   /// Parts that the range does not touch are passed over.
   init(
@@ -26,8 +28,11 @@ struct SeriesSnapshot: Sendable {
     sources = heads.map { .head($0) }
     guard let range else { return }
     // The oldest first: samples of a series are then mostly read in the order of time.
-    for part in parts.byAge where part.overlaps(range) && part.content.tenants.contains(where: { $0.tenant == tenant })
-    {
+    for part in parts.byAge where part.content.tenants.contains(where: { $0.tenant == tenant }) {
+      guard part.overlaps(range) else {
+        skippedParts += 1
+        continue
+      }
       let index = PartIndex(part, cache: blocks, deletions: deletions[part.record.id])
       do throws(SeriesDamage) {
         // Looked up now: what cannot be told to be there still is not answered.

@@ -53,6 +53,12 @@ struct SourceReaders: Sendable {
     self.heads = heads
   }
 
+  /// What is in each part.
+  var content: [PartContent] { indexes.map(\.content) }
+
+  /// How often blocks of samples and histograms were looked up.
+  var blocksRead: Int { parts.reduce(0) { $0 + $1.samples.blocksRead + $1.histograms.blocksRead } }
+
   func isHead(_ source: Int) -> Bool { source < heads.count }
 
   /// The identity of a part's series.

@@ -24,7 +24,9 @@ enum SavedTerminal {
   static var signalPipe: Int32 { record?.pointee.pipe.read ?? -1 }
 
   /// Stores the terminal's attributes and makes it raw.
-  static func remember() throws(TerminalError) {
+  ///
+  /// The modes are those that are switched off again; those of the first call hold for all.
+  static func remember(_ modes: [TerminalWriter.Mode]) throws(TerminalError) {
     var attributes = termios()
     guard tcgetattr(STDIN_FILENO, &attributes) == 0 else { throw .system(call: "tcgetattr", errno: errno) }
     if let record {
@@ -38,7 +40,7 @@ enum SavedTerminal {
         _ = fcntl(end, F_SETFL, O_NONBLOCK)
         _ = fcntl(end, F_SETFD, FD_CLOEXEC)
       }
-      let bytes = TerminalWriter.leave()
+      let bytes = TerminalWriter.leave(modes)
       let restore = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
       _ = restore.initialize(from: bytes)
       let new = UnsafeMutablePointer<Record>.allocate(capacity: 1)

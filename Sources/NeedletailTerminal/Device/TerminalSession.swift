@@ -12,7 +12,7 @@ package enum TerminalError: Error, Equatable {
   case system(call: String, errno: Int32)
 }
 
-/// The terminal while a full-screen view has it: raw mode, alternate screen, a thread that reads it, and the promise
+/// The terminal while a full-screen view or a prompt has it: raw mode, for a view the alternate screen, a thread that reads it, and the promise
 /// that it is given back as it was: by ``end()``, at exit, on SIGINT, SIGTERM and SIGHUP (which arrive as
 /// ``InputEvent/terminate``), and when the process crashes.
 ///
@@ -23,17 +23,19 @@ package final class TerminalSession: Sendable {
   /// Bounded: when nobody reads, the oldest are dropped.
   package let events: AsyncStream<InputEvent>
   private let continuation: AsyncStream<InputEvent>.Continuation
+  private let modes: [TerminalWriter.Mode]
 
-  /// Takes the terminal over.
+  /// Takes the terminal over, with these modes: all of them for a full-screen view, `bracketedPaste` for a prompt.
   ///
   /// Throws ``TerminalError`` when there is none.
-  package init() throws(TerminalError) {
+  package init(_ modes: [TerminalWriter.Mode] = TerminalWriter.Mode.allCases) throws(TerminalError) {
+    self.modes = modes
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { throw .notATerminal }
     (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(256))
-    try SavedTerminal.remember()
+    try SavedTerminal.remember(modes)
     SavedTerminal.installHandlers()
     try startReader()
-    Self.write(TerminalWriter.enter())
+    Self.write(TerminalWriter.enter(modes))
   }
 
   /// Gives the terminal back.
@@ -45,11 +47,19 @@ package final class TerminalSession: Sendable {
   }
 
   /// Gives the terminal back, stops the process as Ctrl-Z does, and takes the terminal over again when it goes on.
-  package static func suspend() {
-    SavedTerminal.restore()
+  package func suspend() {
+    pause()
     raise(SIGTSTP)
-    guard (try? SavedTerminal.remember()) != nil else { return }
-    write(TerminalWriter.enter())
+    resume()
+  }
+
+  /// Gives the terminal back for a while: what is printed meanwhile looks as without this.
+  package func pause() { SavedTerminal.restore() }
+
+  /// Takes the terminal over again.
+  package func resume() {
+    guard (try? SavedTerminal.remember(modes)) != nil else { return }
+    Self.write(TerminalWriter.enter(modes))
   }
 
   /// The window's size now; 80x24 when it cannot be told.

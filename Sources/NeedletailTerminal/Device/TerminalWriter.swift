@@ -1,4 +1,4 @@
-/// The only place that makes escape sequences, and it makes them from enums and numbers, never from data: what data
+/// The only place, beside ``InlineScreen``, that makes escape sequences, and it makes them from enums and numbers, never from data: what data
 /// adds to the stream are glyphs that passed ``TerminalText``.
 ///
 /// As a screen it keeps what it showed last and sends only the cells that differ, as one synchronised update. After a

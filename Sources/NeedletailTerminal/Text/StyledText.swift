@@ -3,6 +3,11 @@ package struct StyledText: Equatable, Sendable {
   package struct Span: Equatable, Sendable {
     package var text: TerminalText
     package var style: Style
+
+    package init(text: TerminalText, style: Style) {
+      self.text = text
+      self.style = style
+    }
   }
 
   package private(set) var spans: [Span] = []

@@ -118,6 +118,11 @@ package struct TerminalText: Equatable, Hashable, Sendable {
     return TerminalText(glyphs: kept, width: used)
   }
 
+  /// What follows a text that it begins with.
+  func dropping(_ head: TerminalText) -> TerminalText {
+    TerminalText(glyphs: Array(glyphs.dropFirst(head.glyphs.count)), width: width - head.width)
+  }
+
   /// Cut to `columns` with `…` at the end where something is missing.
   package func abbreviated(to columns: Int) -> TerminalText {
     guard width > columns else { return self }

@@ -10,6 +10,14 @@ extension FuzzTarget {
       if let decoded = try? RemoteWriteDecoder.decode(fuzzBytes(data, count), seriesDecoding()) { check(decoded) }
       return 0
     },
+    FuzzTarget(name: "remote-read") { data, count in
+      guard let request = try? RemoteReadRequest(fuzzBytes(data, count)) else { return 0 }
+      precondition(request.queries.count <= RemoteReadRequest.queriesMax, "more than what was allowed")
+      for query in request.queries {
+        precondition(query.matchers.count <= RemoteReadRequest.matchersMax, "more than what was allowed")
+      }
+      return 0
+    },
     FuzzTarget(name: "otlp-metrics") { data, count in
       if let decoded = try? OTLPMetricsDecoder.decode(fuzzBytes(data, count), seriesDecoding()) { check(decoded) }
       return 0

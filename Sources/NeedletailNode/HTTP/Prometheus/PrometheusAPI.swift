@@ -11,9 +11,9 @@ struct PrometheusAPI: Sendable {
   static let apiVersion = "2.55.0"
   /// The most names, values or series that one answer lists.
   static let listMax = 1_000_000
-  private static let exemplarsMax = 10_000
 
   let queries: QueryService
+  let status: PrometheusStatus
   /// Whether an answer may be log records or spans, for which Prometheus' API has no form.
   var tellsEvents = false
 
@@ -31,8 +31,12 @@ struct PrometheusAPI: Sendable {
       case .labelValues(let name): return try await labelValues(name, parameters, context, tenant)
       case .metadata: return try await metadata(parameters, context, tenant)
       case .formatQuery: return try format(parameters)
+      case .parseQuery: return try syntaxTree(parameters)
+      case .explain: return try await explain(parameters, context, tenant)
       case .buildInformation: return Self.buildInformation
-      case .empty(let answer): return answer.response
+      case .status(let question):
+        return try await status.answer(question, parameters, context, queries, tenant: tenant)
+      case .empty(let answer): return try answer.response(parameters)
       }
     } catch let error as QueryError {
       return PrometheusEnvelope.failure(error)
@@ -47,10 +51,10 @@ struct PrometheusAPI: Sendable {
     let time = try parameters.time("time") ?? nowMilliseconds
     let options = try options(parameters)
     let shape = QueryShape(.instant, expression, text: text, tenant: tenant, options: options)
-    let result = try await queries.run(for: context, shape, timeout: try parameters.timeout()) { engine in
+    let steps = (start: time, interval: Int64(1))
+    return try await answer(shape, parameters, context, steps) { engine in
       try await engine.instant(expression, text: text, tenant: tenant, at: time, options: options)
     }
-    return try Self.answer(result, parameters)
   }
 
   private func queryRange(
@@ -58,25 +62,33 @@ struct PrometheusAPI: Sendable {
   ) async throws -> Response {
     let text = try parameters.required("query")
     let expression = try expression(text)
-    guard let start = try parameters.time("start") else { throw FormParameters.missing("start") }
-    guard let end = try parameters.time("end") else { throw FormParameters.missing("end") }
-    let step = try parameters.required("step")
-    guard let stepMilliseconds = Timestamp.span(step) else {
-      throw QueryError(.badData, "invalid parameter \"step\": cannot parse \"\(step)\" to a valid duration")
-    }
+    let (start, end, step) = try Self.steps(parameters)
     let options = try options(parameters)
     var shape = QueryShape(.range, expression, text: text, tenant: tenant, options: options)
     shape?.width = end &- start
-    shape?.step = stepMilliseconds
-    let result = try await queries.run(for: context, shape, timeout: try parameters.timeout()) { engine in
+    shape?.step = step
+    return try await answer(shape, parameters, context, (start, step)) { engine in
       try await engine.range(
-        expression, text: text, tenant: tenant, from: start, to: end, step: stepMilliseconds, options: options)
+        expression, text: text, tenant: tenant, from: start, to: end, step: step, options: options)
     }
-    return try Self.answer(result, parameters)
+  }
+
+  /// The first and the last step of a range query and their distance, in ms.
+  static func steps(_ parameters: FormParameters) throws -> (start: Int64, end: Int64, step: Int64) {
+    guard let start = try parameters.time("start") else { throw FormParameters.missing("start") }
+    guard let end = try parameters.time("end") else { throw FormParameters.missing("end") }
+    guard end >= start else {
+      throw QueryError(.badData, "invalid parameter \"end\": end timestamp must not be before start time")
+    }
+    let text = try parameters.required("step")
+    guard let step = Timestamp.span(text) else {
+      throw QueryError(.badData, "invalid parameter \"step\": cannot parse \"\(text)\" to a valid duration")
+    }
+    return (start, end, step)
   }
 
   /// The syntax tree of a query whose answer this API can tell.
-  private func expression(_ text: String) throws -> Expression {
+  func expression(_ text: String) throws -> Expression {
     let expression = try Self.parse(text)
     guard tellsEvents || expression.type != .events else {
       throw QueryError(
@@ -88,7 +100,7 @@ struct PrometheusAPI: Sendable {
     return expression
   }
 
-  private func options(_ parameters: FormParameters) throws -> QueryOptions {
+  func options(_ parameters: FormParameters) throws -> QueryOptions {
     var options = QueryOptions()
     if let text = parameters["lookback_delta"] {
       guard let lookback = Timestamp.span(text), lookback > 0 else {
@@ -99,79 +111,42 @@ struct PrometheusAPI: Sendable {
     if let limit = try parameters.limit() { options.eventLimit = limit }
     // As VictoriaMetrics spells it.
     if let text = parameters["nocache"] { options.usesCache = !(text == "1" || text == "true") }
+    if let text = parameters["stats"] { options.statistics = text == "all" ? .perStep : .totals }
     return options
   }
 
-  private static func answer(_ result: QueryResult, _ parameters: FormParameters) throws -> Response {
-    guard let limit = try parameters.limit() else { return PrometheusEnvelope.answer(result) }
-    var result = result
-    switch result.value {
-    case .vector(let columns) where columns.count > limit: result.value = .vector(columns.firstSeries(limit))
-    case .matrix(let columns) where columns.count > limit: result.value = .matrix(columns.firstSeries(limit))
-    default: return PrometheusEnvelope.answer(result)
-    }
-    return PrometheusEnvelope.answer(result, remarks: ["results truncated due to limit"])
-  }
-
-  private func queryExemplars(
-    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  /// Runs a query and answers with what it came to, and with what it took where that is wanted.
+  private func answer(
+    _ shape: QueryShape?, _ parameters: FormParameters, _ context: ConnectionContext,
+    _ steps: (start: Int64, interval: Int64), _ body: @escaping @Sendable (QueryEngine) async throws -> QueryResult
   ) async throws -> Response {
-    let expression = try Self.parse(try parameters.required("query"))
-    let scope = try Self.scope(parameters, tenant)
-    var selectors: [[LabelMatcher]] = []
-    try expression.walk { part in
-      guard case .selector(let selector) = part.node else { return }
-      for matchers in selector.allAlternatives(span: part.span) {
-        selectors.append(try Self.matchers(matchers, parameter: "query"))
-      }
+    let limit = try parameters.limit()
+    let clock = queries.clock
+    let asked = clock.monotonicNanoseconds()
+    let found = try await queries.run(for: context, shape, timeout: try parameters.timeout()) { engine in
+      let began = clock.monotonicNanoseconds()
+      return (began: began, result: try await body(engine))
     }
-    let source = queries.exemplars
-    let found = try await queries.run(for: context) { [selectors] _ in
-      var found = Listing<(labels: LabelSet, exemplar: Exemplar)>([])
-      for matchers in selectors {
-        let listing = try await source.exemplars(
-          tenant: tenant, matchers, scope.range, limit: max(0, Self.exemplarsMax - found.elements.count))
-        found.elements += listing.elements
-        found.coverage.merge(listing.coverage)
-      }
-      return found
+    var (result, remarks) = (found.result, [String]())
+    switch result.value {
+    case .vector(let columns) where columns.count > limit ?? .max:
+      result.value = .vector(columns.firstSeries(limit ?? columns.count))
+      remarks.append("results truncated due to limit")
+    case .matrix(let columns) where columns.count > limit ?? .max:
+      result.value = .matrix(columns.firstSeries(limit ?? columns.count))
+      remarks.append("results truncated due to limit")
+    default: break
     }
-    return PrometheusEnvelope.success(warnings: PrometheusEnvelope.warnings(found.coverage)) { json in
-      Self.write(found.elements, to: &json)
+    guard let wanted = parameters["stats"] else { return PrometheusEnvelope.answer(result, remarks: remarks) }
+    if wanted != "true", wanted != "all" {
+      remarks.append(
+        "value \"\(wanted)\" for parameter \"stats\" is deprecated and will be rejected in the next major release, "
+          + "use \"true\" or \"all\"")
     }
-  }
-
-  /// Exemplars of one series stand together in what the source returns.
-  private static func write(_ found: [(labels: LabelSet, exemplar: Exemplar)], to json: inout JSONWriter) {
-    json.beginArray()
-    var current: LabelSet?
-    for (labels, exemplar) in found {
-      if labels != current {
-        if current != nil {
-          json.endArray()
-          json.endObject()
-        }
-        current = labels
-        json.beginObject()
-        json.key("seriesLabels")
-        SeriesJSON.labels(labels, to: &json)
-        json.key("exemplars")
-        json.beginArray()
-      }
-      json.object { json in
-        json.key("labels")
-        SeriesJSON.labels(exemplar.labels, to: &json)
-        json.key("value")
-        json.quotedNumber(exemplar.value)
-        json.key("timestamp")
-        json.seconds(fromMilliseconds: exemplar.timestampMilliseconds)
-      }
-    }
-    if current != nil {
-      json.endArray()
-      json.endObject()
-    }
-    json.endArray()
+    let statistics = QueryStatisticsJSON(
+      statistics: result.statistics, start: steps.start, interval: steps.interval,
+      queueNanoseconds: found.began - asked, totalNanoseconds: clock.monotonicNanoseconds() - asked)
+    return PrometheusEnvelope.answer(result, remarks: remarks, statistics: statistics)
   }
 
   private func series(
@@ -211,41 +186,19 @@ struct PrometheusAPI: Sendable {
     return Self.list(values, limit)
   }
 
-  private func metadata(
-    _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
-  ) async throws -> Response {
-    let limit = try parameters.limit() ?? Self.listMax
-    let metric = parameters["metric"]
-    let found = try await queries.run(for: context) {
-      try await $0.series.metadata(tenant: tenant, metric: metric, limit: limit)
-    }
-    return PrometheusEnvelope.success { json in
-      json.object { json in
-        for entry in found {
-          json.key(entry.metric)
-          json.array { json in Self.write(entry.metadata, to: &json) }
-        }
-      }
-    }
-  }
-
-  private static func write(_ metadata: MetricMetadata, to json: inout JSONWriter) {
-    json.object { json in
-      json.key("type")
-      json.string(metadata.kind.prometheusName)
-      json.key("help")
-      json.string(metadata.help)
-      json.key("unit")
-      json.string(metadata.unit)
-    }
-  }
-
   private func format(_ parameters: FormParameters) throws -> Response {
-    let expression = try Self.parse(try parameters.required("query"))
-    return PrometheusEnvelope.success { $0.string(Printer.print(expression)) }
+    let text = try parameters.required("query")
+    let expression = try Self.parse(text)
+    return PrometheusEnvelope.success { $0.string(PrometheusPrinter(text).pretty(expression)) }
   }
 
-  private static func parse(_ text: String) throws -> Expression {
+  private func syntaxTree(_ parameters: FormParameters) throws -> Response {
+    let text = try parameters.required("query")
+    let expression = try Self.parse(text)
+    return PrometheusEnvelope.success { SyntaxTreeJSON(text).write(expression, to: &$0) }
+  }
+
+  static func parse(_ text: String) throws -> Expression {
     do throws(SyntaxError) { return try Parser.parse(text) } catch { throw QueryError(error) }
   }
 
@@ -275,46 +228,7 @@ struct PrometheusAPI: Sendable {
       + PrometheusEnvelope.warnings(listing.coverage)
   }
 
-  /// Selectors of one request; each may ask for every series.
-  private static let selectorsMax = 64
-
-  /// The selectors and the range of a request, all times where it names none.
-  static func scope(_ parameters: FormParameters, _ tenant: TenantID) throws -> MetadataScope {
-    let start = try parameters.time("start") ?? .min
-    let end = try parameters.time("end") ?? .max
-    guard let range = TimeRange(startMilliseconds: start, endMilliseconds: end) else {
-      throw QueryError(.badData, "end timestamp must not be before start time")
-    }
-    let texts = parameters.all("match[]")
-    guard texts.count <= selectorsMax else {
-      throw QueryError(.badData, "more than \(selectorsMax) match[] parameters")
-    }
-    let selectors = try texts.map { try selector($0) }
-    return MetadataScope(tenant: tenant, selectors: selectors, range: range)
-  }
-
-  private static func selector(_ text: String) throws -> [LabelMatcher] {
-    let conditions: [MatcherSyntax]
-    do throws(SyntaxError) {
-      conditions = try Parser.parseSelector(text)
-    } catch {
-      throw QueryError(.badData, "invalid parameter \"match[]\": \(error)")
-    }
-    return try matchers(conditions, parameter: "match[]")
-  }
-
-  private static func matchers(_ conditions: [MatcherSyntax], parameter: String) throws -> [LabelMatcher] {
-    try conditions.map { condition in
-      let operation = LabelMatcher.Operation(rawValue: condition.operation.rawValue) ?? .equal
-      do throws(RegularExpressionError) {
-        return try LabelMatcher(condition.name, operation, condition.value)
-      } catch {
-        throw QueryError(.badData, "invalid parameter \"\(parameter)\": \(error)")
-      }
-    }
-  }
-
-  private var nowMilliseconds: Int64 { queries.clock.wallNanoseconds() / 1_000_000 }
+  var nowMilliseconds: Int64 { queries.clock.wallNanoseconds() / 1_000_000 }
 }
 
 extension SeriesColumns {
@@ -330,21 +244,5 @@ extension SeriesColumns {
     result.histogramIndexes.removeLast(histogramIndexes.count - histogramCount)
     result.histograms.removeLast(histograms.count - histogramCount)
     return result
-  }
-}
-
-extension MetricMetadata.Kind {
-  /// The kind as Prometheus' API and text format name it.
-  var prometheusName: String {
-    switch self {
-    case .unknown: "unknown"
-    case .counter: "counter"
-    case .gauge: "gauge"
-    case .summary: "summary"
-    case .histogram: "histogram"
-    case .gaugeHistogram: "gaugehistogram"
-    case .info: "info"
-    case .stateset: "stateset"
-    }
   }
 }

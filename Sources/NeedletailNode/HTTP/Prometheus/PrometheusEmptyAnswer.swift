@@ -1,58 +1,89 @@
 import HummingbirdCore
+import NeedletailQueryEngine
 
-/// What Prometheus' clients ask for and this server has nothing of: rules, alerts, scraping, and the settings of a
-/// process that it is not.
+/// What Prometheus' clients ask for and this server has nothing of: rules, alerts, scraping.
 ///
-/// The answers are well-formed and empty, so that Grafana's pages and promtool go on, and claim nothing.
+/// The answers are well-formed and empty, so that Grafana's pages and promtool go on, and claim nothing. What would be
+/// wrong to ask of Prometheus is wrong here.
 enum PrometheusEmptyAnswer: String, CaseIterable, Sendable {
   case rules
   case alerts
   case targets
+  case targetMetadata = "targets/metadata"
+  case scrapePools = "scrape_pools"
   case alertmanagers
-  case runtimeInformation = "status/runtimeinfo"
-  case configuration = "status/config"
-  case flags = "status/flags"
+  case notifications
 
-  var response: Response {
-    PrometheusEnvelope.success { json in json.object { json in write(to: &json) } }
+  /// Throws `QueryError` of kind `.badData` where a parameter is not what it may be.
+  func response(_ parameters: FormParameters) throws -> Response {
+    switch self {
+    case .rules: try Self.checkRules(parameters)
+    case .targetMetadata: try Self.checkTargetMetadata(parameters)
+    case .alerts, .targets, .scrapePools, .alertmanagers, .notifications: break
+    }
+    return PrometheusEnvelope.success { json in write(to: &json) }
   }
 
   private func write(to json: inout JSONWriter) {
     switch self {
     case .rules: Self.lists(["groups"], to: &json)
     case .alerts: Self.lists(["alerts"], to: &json)
-    case .targets: Self.lists(["activeTargets", "droppedTargets"], to: &json)
+    case .targets:
+      json.object { json in
+        Self.members(["activeTargets", "droppedTargets"], to: &json)
+        json.key("droppedTargetCounts")
+        json.object { _ in }
+      }
+    case .scrapePools: Self.lists(["scrapePools"], to: &json)
     case .alertmanagers: Self.lists(["activeAlertmanagers", "droppedAlertmanagers"], to: &json)
-    case .runtimeInformation: Self.runtimeInformation(to: &json)
-    case .configuration:
-      json.key("yaml")
-      json.string("")
-    case .flags: break
+    case .targetMetadata, .notifications: json.array { _ in }
     }
   }
 
   private static func lists(_ names: [String], to json: inout JSONWriter) {
+    json.object { json in members(names, to: &json) }
+  }
+
+  private static func members(_ names: [String], to json: inout JSONWriter) {
     for name in names {
       json.key(name)
       json.array { _ in }
     }
   }
 
-  /// Times that are unknown are the first of year 1, as Prometheus' own clients write a time that is not set.
-  private static func runtimeInformation(to json: inout JSONWriter) {
-    for key in ["startTime", "lastConfigTime"] {
-      json.key(key)
-      json.string("0001-01-01T00:00:00Z")
+  // MARK: Parameters
+
+  private static func checkRules(_ parameters: FormParameters) throws {
+    _ = try PrometheusAPI.selectors(parameters)
+    if let type = parameters["type"]?.lowercased(), type != "alert", type != "record" {
+      throw QueryError(.badData, "invalid parameter \"type\": not supported value \"\(type)\"")
     }
-    for key in ["CWD", "GOGC", "GODEBUG", "storageRetention"] {
-      json.key(key)
-      json.string("")
+    let truths = ["1", "t", "true", "0", "f", "false"]
+    if let text = parameters["exclude_alerts"]?.lowercased(), !truths.contains(text) {
+      throw QueryError(
+        .badData, "invalid parameter \"exclude_alerts\": error converting exclude_alerts: \"\(text)\" is no truth")
     }
-    for key in ["corruptionCount", "goroutineCount", "GOMAXPROCS", "GOMEMLIMIT"] {
-      json.key(key)
-      json.integer(0)
+    if let text = parameters["group_limit"] {
+      guard let limit = Int32(text), limit > 0 else {
+        throw QueryError(
+          .badData, "invalid parameter \"group_limit\": group_limit needs to be a number greater than 0")
+      }
     }
-    json.key("reloadConfigSuccess")
-    json.bool(true)
+    guard let token = parameters["group_next_token"] else { return }
+    guard parameters["group_limit"] != nil else {
+      throw QueryError(
+        .badData,
+        "invalid parameter \"group_next_token\": group_limit needs to be present in order to paginate over the groups")
+    }
+    throw QueryError(
+      .badData,
+      "invalid parameter \"group_next_token\": invalid group_next_token '\(token)'. were rule groups changed?")
+  }
+
+  private static func checkTargetMetadata(_ parameters: FormParameters) throws {
+    if let text = parameters["limit"], Int(text) == nil { throw QueryError(.badData, "limit must be a number") }
+    if let text = parameters["match_target"] {
+      _ = try PrometheusAPI.selector(text, parameter: "match_target")
+    }
   }
 }

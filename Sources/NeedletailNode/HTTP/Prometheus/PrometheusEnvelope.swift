@@ -63,12 +63,14 @@ enum PrometheusEnvelope {
   }
 
   /// The answer to a query: a large one is written to the connection series by series.
-  static func answer(_ result: QueryResult, remarks: [String] = []) -> Response {
+  static func answer(
+    _ result: QueryResult, remarks: [String] = [], statistics: QueryStatisticsJSON? = nil
+  ) -> Response {
     if let bytes = byteEstimate(result.value), bytes <= chunkBytes {
       var json = JSONWriter(reserving: bytes)
       begin(&json)
       write(result.value, &json)
-      end(result, remarks, &json)
+      end(result, remarks, statistics, &json)
       return Response(json: json)
     }
     let body = ResponseBody { writer in
@@ -81,7 +83,7 @@ enum PrometheusEnvelope {
       } else {
         write(result.value, &json)
       }
-      end(result, remarks, &json)
+      end(result, remarks, statistics, &json)
       try await writer.write(pieces: json.take())
       try await writer.finish(nil)
     }
@@ -110,7 +112,13 @@ enum PrometheusEnvelope {
     json.beginObject()
   }
 
-  private static func end(_ result: QueryResult, _ remarks: [String], _ json: inout JSONWriter) {
+  private static func end(
+    _ result: QueryResult, _ remarks: [String], _ statistics: QueryStatisticsJSON?, _ json: inout JSONWriter
+  ) {
+    if let statistics {
+      json.key("stats")
+      statistics.write(to: &json)
+    }
     json.endObject()
     appendRemarks("warnings", result.warnings + remarks + warnings(result.coverage), to: &json)
     appendRemarks("infos", result.infos, to: &json)

@@ -1,0 +1,58 @@
+import NeedletailQueryEngine
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+// Which series a request is about.
+
+extension PrometheusAPI {
+  /// Selectors of one request; each may ask for every series.
+  private static let selectorsMax = 64
+
+  /// The selectors and the range of a request, all times where it names none.
+  static func scope(_ parameters: FormParameters, _ tenant: TenantID) throws -> MetadataScope {
+    let start = try parameters.time("start") ?? .min
+    let end = try parameters.time("end") ?? .max
+    guard let range = TimeRange(startMilliseconds: start, endMilliseconds: end) else {
+      throw QueryError(.badData, "end timestamp must not be before start time")
+    }
+    return MetadataScope(tenant: tenant, selectors: try selectors(parameters), range: range)
+  }
+
+  /// What each `match[]` selects.
+  static func selectors(_ parameters: FormParameters) throws -> [[LabelMatcher]] {
+    let texts = parameters.all("match[]")
+    guard texts.count <= selectorsMax else {
+      throw QueryError(.badData, "more than \(selectorsMax) match[] parameters")
+    }
+    return try texts.map { text in
+      let matchers = try selector(text, parameter: "match[]")
+      guard !matchers.allSatisfy(\.matchesEmpty) else {
+        throw QueryError(
+          .badData, "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher")
+      }
+      return matchers
+    }
+  }
+
+  /// What a selector that is the value of a parameter selects.
+  static func selector(_ text: String, parameter: String) throws -> [LabelMatcher] {
+    let conditions: [MatcherSyntax]
+    do throws(SyntaxError) {
+      conditions = try Parser.parseSelector(text)
+    } catch {
+      throw QueryError(.badData, "invalid parameter \"\(parameter)\": \(error)")
+    }
+    return try matchers(conditions, parameter: parameter)
+  }
+
+  static func matchers(_ conditions: [MatcherSyntax], parameter: String) throws -> [LabelMatcher] {
+    try conditions.map { condition in
+      let operation = LabelMatcher.Operation(rawValue: condition.operation.rawValue) ?? .equal
+      do throws(RegularExpressionError) {
+        return try LabelMatcher(condition.name, operation, condition.value)
+      } catch {
+        throw QueryError(.badData, "invalid parameter \"\(parameter)\": \(error)")
+      }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+@Suite("The prompt for queries, on a real terminal", .serialized)
+struct PromptTests {
+  private typealias Step = (what: String, text: String)
+
+  /// Plays keys to a prompt; returns all that was shown.
+  private func play(_ server: ServerUnderTest, home: URL, _ steps: [Step]) throws -> String {
+    let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/terminal.py").path
+    let json = try JSONSerialization.data(withJSONObject: steps.map { [$0.what, $0.text] })
+    let (status, output) = try RunningProcess.run(
+      "python3",
+      [script, "60", String(decoding: json, as: UTF8.self), OutsideProgram.needletail, "query"]
+        + ["--server", "http://127.0.0.1:\(server.port)"],
+      environment: ["XDG_STATE_HOME": home.path])
+    #expect(status == 0, "\(output)")
+    return output
+  }
+
+  @Test("completes words, metrics, labels and values, answers, shows where an error is, and remembers queries")
+  func prompt() async throws {
+    let home = FileManager.default.temporaryDirectory.appending(path: "needletail-prompt-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: home) }
+    let server = try ServerUnderTest()
+    try await server.start()
+    try await eventually(seconds: 60, "the server's own metrics") {
+      let names = try await server.prometheus("/api/v1/label/__name__/values", [:]) as? [String]
+      return names?.contains("needletail_build_info") == true
+    }
+    var steps: [Step] = [("see", "needletail> "), ("type", "1 + 41\r"), ("see", "42"), ("see", "needletail> ")]
+    steps += [("type", "sum(needletail_build"), ("see", "needletail_build_info"), ("type", "\t"), ("see", "info")]
+    steps += [
+      ("type", "{ver"), ("see", "label"), ("type", "\t=\""), ("see", "value"), ("type", "\t}) by ("), ("see", "label"),
+    ]
+    steps += [("type", "version)\r"), ("see", "version"), ("see", "needletail> ")]
+    steps += [("type", "rate(up\r"), ("see", "^"), ("see", "parse error"), ("see", "needletail> ")]
+    steps += [
+      ("type", "\u{1B}[A\u{1B}[A\u{1B}[A\r"), ("see", "42"), ("see", "needletail> "), ("type", "\u{4}"), ("end", "0"),
+    ]
+    _ = try play(server, home: home, steps)
+    let file = home.appending(path: "needletail/queries")
+    let queries = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+    #expect(queries.first == "1 + 41" && queries.contains("rate(up"))
+    let mode = try FileManager.default.attributesOfItem(atPath: file.path)[.posixPermissions] as? Int
+    #expect(mode == 0o600)
+    _ = try play(
+      server, home: home,
+      [
+        ("see", "needletail> "), ("type", "\u{10}"), ("see", "1 + 41"), ("type", "\u{3}"), ("see", "needletail> "),
+        ("type", "quit\r"), ("end", "0"),
+      ])
+  }
+}
