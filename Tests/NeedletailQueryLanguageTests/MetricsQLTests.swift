@@ -122,19 +122,6 @@ struct MetricsQLTests {
     }
   }
 
-  @Test("no query of PromQL is taken for one of MetricsQL", arguments: ParserTests.spellings)
-  func kinds(query: String, printed: String) throws {
-    #expect(!(try Parser.parse(query).hasMetricsQL))
-  }
-
-  @Test(
-    "what Prometheus has an error for is known to be MetricsQL's",
-    arguments: [
-      "a default b", "sum(a if b)", "-abs(x) keep_metric_names", "rate(m{a='1' or b='2'}[5m])[1h:]", "(a, b)",
-      "sum(x) limit 5", "max(median(x))", "(a / b) keep_metric_names", "scalar(lag(m[5m])) + 1",
-    ])
-  func known(query: String) throws { #expect(try Parser.parse(query).hasMetricsQL) }
-
   @Test("the precedence of the operators is MetricsQL's")
   func precedence() throws {
     func shape(_ expression: Expression) -> String {
