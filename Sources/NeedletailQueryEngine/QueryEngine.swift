@@ -51,14 +51,18 @@ package struct QueryEngine: Sendable {
   package let cache: StepCache?
   /// What the sources are known to have lost, in words: every answer may lack it, and says so.
   package let losses: [String]
+  /// In what it differs from Prometheus' defaults.
+  package let features: QueryFeatures
   /// What the times of statistics are taken from; nil where none are.
   package let clock: (any WallClock)?
 
   /// An engine over sources.
   package init(
     series: any SeriesSource, events: (any EventSource)? = nil, limits: QueryLimits = QueryLimits(),
-    parallelism: Int = 1, cache: StepCache? = nil, losses: [String] = [], clock: (any WallClock)? = nil
+    parallelism: Int = 1, cache: StepCache? = nil, losses: [String] = [], features: QueryFeatures = QueryFeatures(),
+    clock: (any WallClock)? = nil
   ) {
+    self.features = features
     self.series = series
     self.events = events
     self.limits = limits

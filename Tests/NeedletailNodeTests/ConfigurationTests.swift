@@ -153,7 +153,8 @@ struct ConfigurationTests {
         "durability": "interval:5s",
         "body-bytes-max": "32MiB", "merge-bytes-per-second": "off", "merge-cpu-percent": "50",
         "out-of-order-window": "90m", "otlp-http": "off",
-        "flush-interval": "90s", "self-interval": "off",
+        "flush-interval": "90s", "self-interval": "off", "query-delayed-name-removal": "true",
+        "query-start-timestamps": "off",
       ])
     let printed = configuration.rendered()
     let again = try load(yaml: printed)

@@ -94,7 +94,7 @@ struct QueryInPlaceTests {
     QueryService(
       series: source, events: Nothing(), traces: Nothing(), exemplars: Nothing(), gate: gate, executor: executor,
       parallelism: 2, cache: StepCache(bytesMax: 1 << 20), deadlines: QueryDeadlines(clock: ManualClock()),
-      limits: QueryLimits(), clock: ManualClock(), counters: QueryCounters(), losses: [])
+      limits: QueryLimits(), features: QueryFeatures(), clock: ManualClock(), counters: QueryCounters(), losses: [])
   }
 
   /// Asks for the names of labels; the context keeps the place, as that of a request does whose answer is not written.

@@ -25,7 +25,11 @@ struct HistogramMergeTests {
 
   private func histograms(_ range: Range<Int>, _ generator: inout TelemetryGenerator) -> [StoredHistogram] {
     var histograms = HistogramGenerator(.integers, oddity: 60, &generator)
-    return range.map { StoredHistogram(timestamp: Self.time($0), bytes: histograms.next(&generator).bytes) }
+    let start = generator.pick([0, 7, 8])
+    return range.map { index in
+      let own = generator.oneIn(100) ? Int64(index) : Int64(start)
+      return StoredHistogram(timestamp: Self.time(index), bytes: histograms.next(&generator).bytes, start: own)
+    }
   }
 
   private func part(_ all: [StoredHistogram]) throws -> SeriesPart {
@@ -48,7 +52,7 @@ struct HistogramMergeTests {
     var reader = PartSeriesReader(PartIndex(part))
     let record = try reader.record(0)
     var scan = HistogramScan(part)
-    var left = PartScan.Runs(record.histograms, count: record.histogramRuns)
+    var left = PartScan.Runs(record.histograms, count: record.histogramRuns, start: record.startTimestamp)
     var all: [HistogramScan.Run] = []
     while let run = try scan.next(&left) { all.append(run) }
     return all
@@ -76,6 +80,7 @@ struct HistogramMergeTests {
     guard let result = try merged(parts, deletion) else { return #expect(expected.isEmpty) }
     let found = try runs(result)
     let isSame = try found.flatMap { try $0.decoded() }.map(\.bytes) == expected.map(\.bytes)
+    #expect(try found.flatMap { try $0.decoded() }.map(\.start) == expected.map(\.start))
     let isAtSameTimes = found.flatMap(\.times) == expected.map(\.timestamp)
     #expect(isSame && isAtSameTimes)
     #expect(result.record.summary.rows == UInt64(expected.count))

@@ -17,7 +17,7 @@ struct HistogramRunTests {
     return (0..<count).map { index in
       StoredHistogram(
         timestamp: Self.day * SeriesEngine.dayMilliseconds + Int64(index) * 15_000,
-        bytes: histograms.next(&generator).bytes)
+        bytes: histograms.next(&generator).bytes, start: index < count / 2 ? 0 : 77)
     }
   }
 
@@ -59,6 +59,12 @@ struct HistogramRunTests {
       try scan.read(record, from: start, to: end, into: &values)
       #expect(values.map(\.byteForm) == expected.map(\.bytes))
       #expect(values.map(\.timestamp) == expected.map(\.timestamp))
+      #expect(stored.map(\.start) == all.map(\.start) && values.map(\.start) == expected.map(\.start))
+      var withBefore: [TimedHistogram] = []
+      try scan.read(record, from: start, to: end, withOneBefore: true, into: &withBefore)
+      let before = all.last { $0.timestamp < start }
+      #expect(withBefore.suffix(expected.count).map(\.byteForm) == expected.map(\.bytes))
+      #expect(withBefore.dropLast(expected.count).allSatisfy { $0.timestamp == before?.timestamp })
     }
   }
 

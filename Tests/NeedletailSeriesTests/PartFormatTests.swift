@@ -55,6 +55,13 @@ struct PartFormatTests {
     return tenants
   }
 
+  /// Some as the series' record has it, some not.
+  private static func starts(_ count: Int) -> StartMarks {
+    var starts = StartMarks()
+    for index in 0..<count { starts.append(count == 2 ? 5 : Int64(index / 2) * 5, from: index) }
+    return starts
+  }
+
   private func write(_ tenants: [String: [Content]], day: Int64, to folder: PartsFolder) throws -> SeriesPart {
     let builder = try SeriesPartBuilder(day: day, level: 0, slots: .standard, blockBytes: 700, folder: folder)
     for name in tenants.keys.sorted() {
@@ -65,7 +72,7 @@ struct PartFormatTests {
         }
         let (times, values) = (series.samples.map(\.time), series.samples.map { Double(bitPattern: $0.bits) })
         try times.withUnsafeBufferPointer { times in
-          try values.withUnsafeBufferPointer { try builder.append(times, $0) }
+          try values.withUnsafeBufferPointer { try builder.append(times, $0, starts: Self.starts(times.count)) }
         }
         try builder.append(series.exemplars)
       }
@@ -97,7 +104,9 @@ struct PartFormatTests {
         #expect(try reader.labels(of: number) == series.labels.canonicalBytes)
         var columns = SampleColumns()
         try samples.read(
-          PartScan.Runs(record.samples, count: record.sampleRuns), from: .min, to: .max, into: &columns)
+          PartScan.Runs(record.samples, count: record.sampleRuns, start: record.startTimestamp), from: .min, to: .max,
+          into: &columns)
+        #expect(columns.starts == Self.starts(columns.count))
         #expect(columns.timestamps == series.samples.map(\.time))
         #expect(columns.values == series.samples.map(\.bits))
         #expect(try exemplars.next(of: number)?.timestamp == series.exemplars.first?.timestamp)
@@ -222,7 +231,8 @@ struct PartFormatTests {
         for index in 0..<block.count { _ = block.labels(index) }
       default:
         var reader = ByteReader(raw)
-        while let header = try? SampleRun.header(&reader) {
+        while let header = try? SampleRun.header(&reader, mayHaveStarts: true) {
+          _ = try? RunStarts.decode(UnsafeRawBufferPointer(rebasing: raw[header.starts]), count: 2)
           var decoded: [Double] = []
           try? SampleRun.decode(UnsafeRawBufferPointer(rebasing: raw[header.values]), count: 2, into: &decoded)
         }

@@ -23,7 +23,7 @@ struct SampleRunTests {
     values.withUnsafeBufferPointer { SampleRun.encode($0, times: 300, scratch: &scratch, to: &bytes) }
     try bytes.withUnsafeBytes { bytes in
       var reader = ByteReader(bytes)
-      let header = try SampleRun.header(&reader)
+      let header = try SampleRun.header(&reader, mayHaveStarts: true)
       #expect(header.times == 300)
       #expect(reader.isAtEnd)
       let column = UnsafeRawBufferPointer(rebasing: bytes[header.values])

@@ -106,11 +106,14 @@ struct SeriesDamageTests {
         var histograms: [StoredHistogram] = []
         var values: [Double] = []
         var one = ByteReader(bytes)
-        if let header = try? SampleRun.header(&one) { #expect(header.values.upperBound <= bytes.count) }
+        if let header = try? SampleRun.header(&one, mayHaveStarts: true) {
+          #expect(header.values.upperBound <= bytes.count && header.starts.upperBound <= bytes.count)
+        }
+        _ = try? RunStarts.decode(bytes, count: generator.int(0...5))
         try? SampleRun.decode(bytes, count: 3, into: &values)
-        for isList in [false, true] {
+        for form in [HistogramRun.Form.list, .column, .started] {
           var other = ByteReader(bytes)
-          try? HistogramRun.decode(&other, isList: isList, from: .min, to: .max, into: &histograms)
+          try? HistogramRun.decode(&other, form, common: 0, from: .min, to: .max, into: &histograms)
         }
         var third = ByteReader(bytes)
         if let exemplar = try? StoredExemplar(decoding: &third, seriesCount: 5) { #expect(exemplar.series < 5) }

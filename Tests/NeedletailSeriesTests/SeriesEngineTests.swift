@@ -130,7 +130,7 @@ struct SeriesEngineTests {
       #expect(try machine.engine.exemplars(tenant: .default, [LabelMatcher("job", equals: "x")], .all).elements.isEmpty)
       #expect(machine.engine.metadata(tenant: .default).map(\.metadata) == [metadata])
       var cursor = try machine.engine.select(tenant: .default, [], .all)
-      #expect(try cursor.next()?.startTimestamp(0) == now - 5)
+      #expect(try cursor.next()?.starts.start(of: 0) == now - 5)
       if step == 1 { _ = try machine.journal.flush() } else { machine = try machine.reopen() }
     }
   }

@@ -76,6 +76,8 @@ final class SeriesMachine: Sendable {
 struct Answer: Equatable {
   var samples: [LabelSet: [Int64: UInt64]] = [:]
   var histograms: [LabelSet: [Int64: [UInt8]]] = [:]
+  /// When counts began, where that was told.
+  var starts: [LabelSet: [Int64: Int64]] = [:]
 
   /// Reads a cursor to its end; nil where its chunks contradict themselves.
   init?(_ cursor: inout SeriesCursor) throws {
@@ -90,9 +92,14 @@ struct Answer: Equatable {
         if !range.isEmpty {
           samples[labels] = Dictionary(uniqueKeysWithValues: range.map { (chunk.timestamps[$0], chunk.valueBits[$0]) })
         }
+        for index in range where chunk.starts.start(of: index) != 0 {
+          starts[labels, default: [:]][chunk.timestamps[index]] = chunk.starts.start(of: index)
+        }
       }
       for histogram in chunk.histograms {
-        histograms[chunk.labels(histogram.series), default: [:]][histogram.timestamp] = histogram.histogram.bytes
+        let labels = chunk.labels(histogram.series)
+        histograms[labels, default: [:]][histogram.timestamp] = histogram.histogram.bytes
+        if histogram.start != 0 { starts[labels, default: [:]][histogram.timestamp] = histogram.start }
       }
     }
   }
@@ -121,13 +128,24 @@ extension NativeHistogram {
 struct SeriesModel {
   var samples: [TenantID: [LabelSet: [Int64: UInt64]]] = [:]
   var histograms: [TenantID: [LabelSet: [Int64: [UInt8]]]] = [:]
+  /// When the counts of samples, and of histograms, began: as the one told that won, the latest of equal ones.
+  private var sampleStarts: [TenantID: [LabelSet: [Int64: Int64]]] = [:]
+  private var histogramStarts: [TenantID: [LabelSet: [Int64: Int64]]] = [:]
 
-  mutating func add(_ tenant: TenantID, _ labels: LabelSet, _ time: Int64, _ bits: UInt64) {
+  mutating func add(_ tenant: TenantID, _ labels: LabelSet, _ time: Int64, _ bits: UInt64, start: Int64 = 0) {
     let old = samples[tenant, default: [:]][labels, default: [:]][time]
+    let known = old == nil ? nil : sampleStarts[tenant]?[labels]?[time]
+    if let old, let known, SampleConflict.winner(old, bits) == old {
+      sampleStarts[tenant]?[labels]?[time] = old == bits ? max(known, start) : known
+    } else {
+      sampleStarts[tenant, default: [:]][labels, default: [:]][time] = start
+    }
     samples[tenant, default: [:]][labels, default: [:]][time] = old.map { SampleConflict.winner($0, bits) } ?? bits
   }
 
-  mutating func add(_ tenant: TenantID, _ labels: LabelSet, _ time: Int64, _ histogram: NativeHistogram) {
+  mutating func add(
+    _ tenant: TenantID, _ labels: LabelSet, _ time: Int64, _ histogram: NativeHistogram, start: Int64 = 0
+  ) {
     let old = histograms[tenant, default: [:]][labels, default: [:]][time]
     var winner = histogram.bytes
     if let old, let decoded = HistogramRule.decoded(old) {
@@ -138,6 +156,12 @@ struct SeriesModel {
       }
     }
     histograms[tenant, default: [:]][labels, default: [:]][time] = winner
+    let known = old == nil ? nil : histogramStarts[tenant]?[labels]?[time]
+    if let known, winner == old {
+      histogramStarts[tenant]?[labels]?[time] = winner == histogram.bytes ? max(known, start) : known
+    } else {
+      histogramStarts[tenant, default: [:]][labels, default: [:]][time] = start
+    }
   }
 
   mutating func delete(_ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange) {
@@ -154,10 +178,18 @@ struct SeriesModel {
     for (labels, times) in histograms[tenant] ?? [:] where matchers.allSatisfy({ $0.matches(labels) }) {
       let found = times.filter { range.contains($0.key) }
       if !found.isEmpty { answer.histograms[labels] = found }
+      for time in found.keys {
+        guard let start = histogramStarts[tenant]?[labels]?[time], start != 0 else { continue }
+        answer.starts[labels, default: [:]][time] = start
+      }
     }
     for (labels, times) in samples[tenant] ?? [:] where matchers.allSatisfy({ $0.matches(labels) }) {
       let found = times.filter { range.contains($0.key) && answer.histograms[labels]?[$0.key] == nil }
       if !found.isEmpty { answer.samples[labels] = found }
+      for time in found.keys {
+        guard let start = sampleStarts[tenant]?[labels]?[time], start != 0 else { continue }
+        answer.starts[labels, default: [:]][time] = start
+      }
     }
     return answer
   }
@@ -178,17 +210,24 @@ struct RandomBatch {
       let labels = generator.labelSet()
       let id = SeriesID(labels, tenant: tenant)
       definitions.append(id, labels: labels)
-      builder.beginSeries(id)
+      // Mostly one of few, so that they change and come again; at times one for each row.
+      let start: Int64? =
+        switch generator.int(0...5) {
+        case 0...2: nil
+        case 3: now - Int64(generator.int(0...1_000_000))
+        default: now - Int64(generator.int(1...2)) * 200_000
+        }
+      builder.beginSeries(id, startTimestamp: start)
       for _ in 0..<generator.int(0...8) {
         let time = Self.time(&generator, now)
         if generator.oneIn(6) {
           let histogram = generator.histogram()
           builder.append(timestamp: time, histogram: histogram)
-          if time <= now + 600_000 { self.model.add(tenant, labels, time, histogram) }
+          if time <= now + 600_000 { self.model.add(tenant, labels, time, histogram, start: start ?? 0) }
         } else {
           let bits = generator.valueBits()
           builder.append(timestamp: time, valueBits: bits)
-          if time <= now + 600_000 { self.model.add(tenant, labels, time, bits) }
+          if time <= now + 600_000 { self.model.add(tenant, labels, time, bits, start: start ?? 0) }
         }
       }
     }

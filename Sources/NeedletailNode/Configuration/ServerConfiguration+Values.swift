@@ -42,6 +42,10 @@ extension ServerConfiguration {
       return Self.assign(Self.count(text, max: 1024), to: &queryConcurrency, "write a number from 1 to 1024")
     case .queryQueueMax:
       return Self.assign(Self.count(text, min: 0, max: 100_000), to: &queryQueueMax, "write a number up to 100000")
+    case .queryDelayedNameRemoval:
+      return Self.assign(Self.flag(text), to: &queryDelayedNameRemoval, "write true or false")
+    case .queryStartTimestamps:
+      return Self.assign(Self.flag(text), to: &queryStartTimestamps, "write true or false")
     case .flushInterval:
       return Self.assign(Self.span(text), to: &flushInterval, "write a duration of 1ms or more, for example 15m")
     case .flushBytes:
@@ -90,6 +94,8 @@ extension ServerConfiguration {
     case .querySamplesMax: String(querySamplesMax)
     case .queryConcurrency: String(queryConcurrency)
     case .queryQueueMax: String(queryQueueMax)
+    case .queryDelayedNameRemoval: queryDelayedNameRemoval ? "true" : "false"
+    case .queryStartTimestamps: queryStartTimestamps ? "true" : "false"
     case .flushInterval: flushInterval.description
     case .flushBytes: ByteSize.text(flushBytes)
     case .mergeBytesPerSecond: mergeBytesPerSecond.map { ByteSize.text($0) } ?? "off"

@@ -55,6 +55,10 @@ package struct ServerConfiguration: Sendable {
   package var queryConcurrency = 4
   /// How many queries may wait for their turn.
   package var queryQueueMax = 64
+  /// Whether what drops a metric's name drops it at the end of a query.
+  package var queryDelayedNameRemoval = false
+  /// Whether queries use what senders told of when a count began.
+  package var queryStartTimestamps = true
   /// How often memory is written out as parts.
   package var flushInterval = TimeSpan(seconds: 900)
   /// At how many bytes in memory it is written out earlier.

@@ -16,6 +16,7 @@ struct QueryService: Sendable {
   let cache: StepCache
   let deadlines: QueryDeadlines
   let limits: QueryLimits
+  let features: QueryFeatures
   let clock: any WallClock
   let counters: QueryCounters
   /// What was stored and is lost, in words: answers to queries say so.
@@ -36,7 +37,7 @@ struct QueryService: Sendable {
     if let timeout { limits.timeout = min(limits.timeout, timeout) }
     return QueryEngine(
       series: series, events: events, limits: limits, parallelism: parallelism, cache: cache, losses: losses,
-      clock: clock)
+      features: features, clock: clock)
   }
 
   /// Runs `body` when it is its turn, for at most `timeout`; at once and where it was called, where a query of the shape
@@ -130,7 +131,8 @@ struct QueryService: Sendable {
     limits.samples = min(limits.samples, Self.inPlaceSamplesMax)
     limits.series = min(limits.series, Self.inPlaceSeriesMax)
     return QueryEngine(
-      series: series, events: nil, limits: limits, parallelism: 1, cache: cache, losses: losses, clock: clock)
+      series: series, events: nil, limits: limits, parallelism: 1, cache: cache, losses: losses, features: features,
+      clock: clock)
   }
 
   private static func queryError(_ error: any Error) -> QueryError {

@@ -144,6 +144,9 @@ package struct NeedletailServer: Service {
       cache: StepCache(bytesMax: Self.stepCacheBytes),
       deadlines: querying.deadlines,
       limits: QueryLimits(samples: configuration.querySamplesMax, timeout: configuration.queryTimeout.duration),
+      features: QueryFeatures(
+        delaysNameRemoval: configuration.queryDelayedNameRemoval,
+        usesStartTimestamps: configuration.queryStartTimestamps),
       clock: clock, counters: QueryCounters(), losses: storage.losses)
     let ingest = IngestService(storage: storage, bodyBytesMax: configuration.bodyBytesMax, clock: clock)
     let metrics = NodeMetrics(

@@ -15,9 +15,9 @@ struct SeriesStore: SeriesSource, ExemplarSource {
     let cursor = try Self.translating { () throws(SeriesQueryError) in
       try engine.select(
         tenant: selection.tenant, selection.matchers, selection.range, limits: limits,
-        keeping: selection.hints.labels)
+        keeping: selection.hints.labels, withHistogramBefore: selection.hints.takesHistogramBefore)
     }
-    return EngineSeriesCursor(cursor)
+    return EngineSeriesCursor(cursor, tellsStarts: selection.hints.needsStarts)
   }
 
   func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
@@ -124,8 +124,12 @@ extension Coverage {
 /// The engine's chunks as the query engine's columns.
 final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
   private var cursor: NeedletailSeries.SeriesCursor
+  private let tellsStarts: Bool
 
-  init(_ cursor: NeedletailSeries.SeriesCursor) { self.cursor = cursor }
+  init(_ cursor: NeedletailSeries.SeriesCursor, tellsStarts: Bool) {
+    self.cursor = cursor
+    self.tellsStarts = tellsStarts
+  }
 
   var coverage: Coverage { Coverage(damages: cursor.damages, losses: []) }
 
@@ -140,17 +144,18 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
   func next() async throws -> SeriesColumns? {
     let chunk = try SeriesStore.translating { () throws(SeriesQueryError) in try cursor.next() }
     guard let chunk else { return nil }
-    return Self.columns(of: chunk)
+    return columns(of: chunk)
   }
 
   func shares(_ countMax: Int) -> [any SeriesShare] {
-    cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0) }
+    cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0, tellsStarts: tellsStarts) }
   }
 
-  private static func columns(of chunk: SeriesChunk) -> SeriesColumns {
+  private func columns(of chunk: SeriesChunk) -> SeriesColumns {
     guard chunk.histograms.isEmpty else { return merged(chunk) }
     var columns = SeriesColumns()
     columns.timestamps = chunk.timestamps
+    if tellsStarts { columns.starts = chunk.starts }
     columns.values = chunk.valueBits.withUnsafeBufferPointer { bits in
       bits.withMemoryRebound(to: Double.self) { Array($0) }
     }
@@ -164,24 +169,29 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
   }
 
   /// Numbers and histograms of a series merged by time; the engine never has both at one time.
-  private static func merged(_ chunk: SeriesChunk) -> SeriesColumns {
+  private func merged(_ chunk: SeriesChunk) -> SeriesColumns {
     var columns = SeriesColumns()
     columns.timestamps.reserveCapacity(chunk.sampleCount)
     columns.values.reserveCapacity(chunk.sampleCount)
     let timestamps = chunk.timestamps
     let bits = chunk.valueBits
+    let starts = chunk.starts
     var nextHistogram = 0
     for series in 0..<chunk.seriesCount {
       func appendHistograms(before time: Int64?) {
         while nextHistogram < chunk.histograms.count, chunk.histograms[nextHistogram].series == series {
           let sample = chunk.histograms[nextHistogram]
           if let time, sample.timestamp >= time { return }
+          if tellsStarts { columns.starts.append(sample.start, from: columns.timestamps.count) }
           columns.append(timestamp: sample.timestamp, histogram: sample.histogram)
           nextHistogram += 1
         }
       }
       for sample in chunk.samples(series) {
         appendHistograms(before: timestamps[sample])
+        if tellsStarts {
+          columns.starts.append(starts.isEmpty ? 0 : starts.start(of: sample), from: columns.timestamps.count)
+        }
         columns.append(timestamp: timestamps[sample], value: Double(bitPattern: bits[sample]))
       }
       appendHistograms(before: nil)
@@ -194,6 +204,7 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
 /// A part of what a selection found.
 private struct EngineSeriesShare: SeriesShare {
   let engineCursor: NeedletailSeries.SeriesCursor
+  let tellsStarts: Bool
 
-  func cursor() -> any NeedletailQueryEngine.SeriesCursor { EngineSeriesCursor(engineCursor) }
+  func cursor() -> any NeedletailQueryEngine.SeriesCursor { EngineSeriesCursor(engineCursor, tellsStarts: tellsStarts) }
 }

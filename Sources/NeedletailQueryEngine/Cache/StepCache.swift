@@ -17,6 +17,7 @@ package final class StepCache: Sendable {
     var phase: Int64
     var lookback: Int64
     var subqueryResolution: Int64
+    var features: QueryFeatures
   }
 
   /// What is kept, and how often steps were there.

@@ -43,13 +43,17 @@ extension Evaluation {
     _ node: Aggregation, _ grid: inout VectorGrid, _ groups: Groups, _ parameter: [Double], _ label: String,
     _ steps: Steps
   ) throws -> VectorGrid {
+    var result: VectorGrid
     switch node.operation {
     case .topk, .bottomk, .limitk, .limitRatio:
       return try pick(node, &grid, groups, parameter, steps)
     case .countValues: return try countValues(grid, groups, label, node, steps)
-    case .quantile: return quantiles(grid, groups, parameter, node, steps)
-    default: return try reduce(node, grid, groups, steps)
+    case .quantile: result = quantiles(grid, groups, parameter, node, steps)
+    default: result = try reduce(node, grid, groups, steps)
     }
+    // A group whose members differ in this loses the name as well.
+    if engine.features.delaysNameRemoval { result.loseNames(of: groups.labels(where: grid.losesName)) }
+    return result
   }
 
   /// The operand where it is a function over a range of events: its series then have, beside the labels of their
@@ -97,6 +101,13 @@ extension Evaluation {
       guard count > 0 else { return }
       add(.empty)
       ofRow += repeatElement(0, count: count - 1)
+    }
+
+    /// The labels of the groups of which some row has the mark.
+    func labels(where marks: [Bool]) -> Set<LabelSet> {
+      var result = Set<LabelSet>()
+      for (row, group) in ofRow.enumerated() where marks[row] { result.insert(labels[group]) }
+      return result
     }
 
     /// The rows of each group.

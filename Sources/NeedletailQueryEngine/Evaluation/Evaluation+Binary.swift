@@ -25,6 +25,11 @@ extension Evaluation {
     !node.keepsNames && ((!node.operation.isComparison && !node.operation.isTrim) || node.returnsBool)
   }
 
+  /// Whether what comes of a row of the "many" side loses the metric's name at the end; of arithmetic it has none then.
+  private func losesName(_ node: BinaryExpression, _ many: Bool) -> Bool {
+    engine.features.delaysNameRemoval && ((node.returnsBool && !node.keepsNames) || (many && !dropsName(node)))
+  }
+
   // MARK: A vector and a scalar
 
   private func withScalar(
@@ -63,7 +68,7 @@ extension Evaluation {
         }
       }
     }
-    if dropsName(node) { try grid.relabel { $0.withoutName } }
+    if dropsName(node) { try dropNames(of: &grid) }
     return grid
   }
 
@@ -115,7 +120,7 @@ extension Evaluation {
       guard let partners = oneRows[projection.apply(many.labels[row])] else { continue }
       for partner in partners {
         let labels = resultLabels(node, many.labels[row], one.labels[partner])
-        let target = resultRows[labels] ?? result.addRow(labels)
+        let target = resultRows[labels] ?? result.addRow(labels, losesName: losesName(node, many.losesName[row]))
         resultRows[labels] = target
         try reserve(rows: result.count, steps)
         try spend(0)
@@ -207,7 +212,8 @@ extension Evaluation {
   @inline(never)
   private func resultLabels(_ node: BinaryExpression, _ many: LabelSet, _ one: LabelSet) -> LabelSet {
     let matching = node.matching
-    var labels = dropsName(node) ? many.withoutName : many
+    let keepsName = !dropsName(node) || (node.returnsBool && engine.features.delaysNameRemoval)
+    var labels = keepsName ? many : many.withoutName
     if matching.cardinality == .oneToOne {
       if matching.isOn {
         labels = LabelProjection(keeping: matching.labels).apply(labels)
@@ -288,7 +294,7 @@ extension Evaluation {
     for row in 0..<kept.count {
       let partners = otherRows[projection.apply(kept.labels[row])] ?? []
       try spend(0)
-      let target = filtered.addRow(kept.labels[row])
+      let target = filtered.addRow(kept.labels[row], losesName: kept.losesName[row])
       for step in 0..<kept.width where kept.isPresent(row, step) {
         if partners.contains(where: { other.isPresent($0, step) }) == wantsMatch {
           filtered.set(target, step, kept.cell(row, step))
@@ -300,7 +306,7 @@ extension Evaluation {
     var result = left
     result.isOrdered = false
     for row in 0..<filtered.count {
-      let target = result.addRow(filtered.labels[row])
+      let target = result.addRow(filtered.labels[row], losesName: filtered.losesName[row])
       for step in 0..<filtered.width { result.set(target, step, filtered.cell(row, step)) }
     }
     try result.mergeEqualRows()

@@ -5,16 +5,16 @@ import NeedletailQueryLanguage
 // expressions whose value at a step does not hang on the other steps (`StepReach` tells which).
 
 extension Evaluation {
-  /// What `vector` gives for all steps of the query.
+  /// What `finishedVector` gives for all steps of the query.
   func cachedVector(_ expression: Expression) async throws -> VectorGrid {
     guard let cache = engine.cache, options.usesCache, options.statistics != .perStep, steps.count > 1,
       let reach = StepReach(expression, options),
       let mark = engine.series.changeMark
-    else { return try await vector(expression, steps) }
+    else { return try await finishedVector(expression, steps) }
     let key = StepCache.Key(
       tenant: tenant, text: Array(text.utf8), interval: steps.interval,
       phase: steps.start - steps.start.flooredQuotient(by: steps.interval) * steps.interval,
-      lookback: options.lookback, subqueryResolution: options.subqueryResolution)
+      lookback: options.lookback, subqueryResolution: options.subqueryResolution, features: engine.features)
     let known = cache.find(key)
     let kept = known.flatMap { known in
       known.unchanged(
@@ -22,7 +22,7 @@ extension Evaluation {
     }
     cache.count(isHit: kept != nil)
     guard let known, let kept else {
-      let grid = try await vector(expression, steps)
+      let grid = try await finishedVector(expression, steps)
       keep(FinishedSteps(steps: steps, grid: grid, mark: mark), key, in: cache)
       return grid
     }
@@ -31,7 +31,7 @@ extension Evaluation {
     let union = missing.isEmpty ? steps : union(kept, of: known, upTo: cache.entryBytesMax)
     var all = GridPatchwork(union)
     try all.add(known.grid, known.steps, within: kept, for: self)
-    for steps in missing { try all.add(try await vector(expression, steps), steps, for: self) }
+    for steps in missing { try all.add(try await finishedVector(expression, steps), steps, for: self) }
     try spend(all.grid.count * steps.count)
     // What was there as a whole stays as it is.
     if missing.isEmpty { return all.grid }

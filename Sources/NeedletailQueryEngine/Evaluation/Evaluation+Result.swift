@@ -9,7 +9,7 @@ extension Evaluation {
     switch expression.type {
     case .scalar: return .scalar(try await scalar(expression, steps)[0], time: steps.start)
     case .string: return .string(try string(expression), time: steps.start)
-    case .vector: return .vector(try columns(try await vector(expression, steps)))
+    case .vector: return .vector(try columns(try await finishedVector(expression, steps)))
     case .range: return .matrix(try await matrix(expression))
     case .events: return try await events(expression)
     }
@@ -62,7 +62,9 @@ extension Evaluation {
   private func matrix(_ expression: Expression) async throws -> SeriesColumns {
     var labels: [LabelSet] = []
     var found: [RangeSamples] = []
-    let reader = try await ranges(expression, steps, hints: SelectionHints())
+    var lostNames = false
+    let reader = try await ranges(expression, steps, hints: SelectionHints(takesHistogramBefore: true))
+    reader.hintRule = hintRule
     while try await reader.advance() {
       guard let window = reader.windows.first else { break }
       var samples = RangeSamples()
@@ -75,9 +77,13 @@ extension Evaluation {
         }
         guard let slice else { continue }
         if counts(steps) { slice.count([window], into: &statistics) }
-        labels.append(next)
+        labels.append(reader.losesName ? next.withoutName : next)
+        if reader.losesName { lostNames = true }
         found.append(slice)
       }
+    }
+    guard !lostNames || Set(labels).count == labels.count else {
+      throw QueryError.execution("vector cannot contain metrics with the same labelset")
     }
     return matrix(found, labels)
   }

@@ -69,7 +69,8 @@ extension Evaluation {
 
   /// For each step the newest sample within the lookback, unless that is a stale marker.
   ///
-  /// With `.time` the value is the time of the sample in seconds, with `.timeOfNumber` only where that is no histogram.
+  /// With `.time` the value is the time of the sample in seconds, with `.timeOfNumber` only where that is no histogram, with
+  /// `.start` when its count began, in seconds, 0 where nobody told.
   func instantSelector(
     _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, yields: SelectorYield
   ) async throws -> VectorGrid {
@@ -80,13 +81,15 @@ extension Evaluation {
     guard let first = times.first, let last = times.last else { return VectorGrid(width: steps.count) }
     var hints = hints
     hints.step = steps.count > 1 ? steps.interval : 0
+    hints.takesHistogramBefore = yields == .sample
+    let rule = hintRule
     let cursor = try await select(selector, span: span, from: first - options.lookback + 1, to: last, hints: hints)
     let grid = try await inShares(of: cursor) { evaluation, cursor, tally in
       var grid = VectorGrid(width: times.count)
       while let chunk = try await evaluation.nextChunk(cursor, tally) {
         try tally.reserve(rows: chunk.count, steps)
         let before = grid.count
-        evaluation.addNewest(of: chunk, at: times, yields: yields, to: &grid)
+        evaluation.addNewest(of: chunk, at: times, yields: yields, rule, to: &grid)
         tally.giveBack(rows: chunk.count - (grid.count - before), steps)
       }
       return Portion(grid: grid)
@@ -96,9 +99,12 @@ extension Evaluation {
   }
 
   /// Adds a row for each series of a chunk that has a value at one of the times.
-  private func addNewest(of chunk: SeriesColumns, at times: [Int64], yields: SelectorYield, to grid: inout VectorGrid) {
+  private func addNewest(
+    of chunk: SeriesColumns, at times: [Int64], yields: SelectorYield, _ rule: ResetHintRule, to grid: inout VectorGrid
+  ) {
     let lookback = options.lookback
     var histogram = 0
+    var hinted: (number: Int, value: NativeHistogram)?
     for series in 0..<chunk.count {
       let row = grid.addRow(chunk.labels[series])
       let end = chunk.offsets[series + 1]
@@ -119,18 +125,31 @@ extension Evaluation {
         if let newestHistogram {
           let value = chunk.histograms[newestHistogram]
           guard !value.isStale else { continue }
-          if yields == .time {
-            grid.set(row, step, Double(chunk.timestamps[index]) / 1000)
-          } else {
-            grid.set(row, step, value)
+          switch yields {
+          case .time, .start: grid.set(row, step, Self.seconds(chunk, index, yields))
+          case .timeOfNumber: grid.set(row, step, value)
+          case .sample:
+            // The same for all steps that see it.
+            if hinted?.number != newestHistogram {
+              hinted = (
+                newestHistogram, chunk.histogram(newestHistogram, ofSeriesFrom: chunk.offsets[series], rule)
+              )
+            }
+            grid.set(row, step, hinted?.value ?? value)
           }
         } else if !StaleMarker.matches(chunk.values[index]) {
-          grid.set(row, step, yields == .sample ? chunk.values[index] : Double(chunk.timestamps[index]) / 1000)
+          grid.set(row, step, yields == .sample ? chunk.values[index] : Self.seconds(chunk, index, yields))
         }
       }
       while histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] < end { histogram += 1 }
       grid.dropLastRowIfEmpty()
     }
+  }
+
+  /// When a sample was taken, or when its count began.
+  @inline(never)
+  private static func seconds(_ chunk: SeriesColumns, _ index: Int, _ yields: SelectorYield) -> Double {
+    Double(yields == .start ? chunk.starts.start(of: index) : chunk.timestamps[index]) / 1000
   }
 
   /// Begins to read the series that a range expression finds.
@@ -180,6 +199,9 @@ extension Evaluation {
       throw QueryError.execution("a subquery has more than \(max(1, engine.limits.samples / 10)) steps")
     }
     let inner = Steps(start: start, end: last.end, interval: interval)
+    let rule = hintRule
+    hintRule = .notReset
+    defer { hintRule = rule }
     guard subquery.expression.type == .scalar else {
       let grid = try await vector(subquery.expression, inner)
       return RangeReader(self, windows: windows, grid: grid, steps: inner)
@@ -199,6 +221,8 @@ enum SelectorYield: Sendable {
   case sample
   /// Their times.
   case time
+  /// When their counts began.
+  case start
   /// The times of numbers, histograms themselves.
   case timeOfNumber
 }

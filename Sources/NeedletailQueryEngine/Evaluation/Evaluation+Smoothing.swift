@@ -117,7 +117,7 @@ extension Evaluation {
       warn("vector contains a mix of histograms with exponential and custom buckets schemas" + metric, at: span)
     }
     if remarks.reconciledBounds {
-      inform("mismatched custom buckets were reconciled during operation" + metric, at: span)
+      inform("mismatched custom buckets were reconciled during addition", at: span)
     }
   }
 }

@@ -18,6 +18,8 @@ final class Evaluation {
   var annotations = Annotations()
   var coverage = Coverage.complete
   var statistics = QueryStatistics()
+  /// What histograms that are read are told of resets before them.
+  var hintRule = ResetHintRule.notReset
 
   init(
     engine: QueryEngine, tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions,
@@ -140,6 +142,18 @@ final class Evaluation {
     return text
   }
 
+  /// Takes the metric's name from the labels of all rows: now, or at the end of the query where that is wanted.
+  func dropNames(of grid: inout VectorGrid) throws {
+    if engine.features.delaysNameRemoval { grid.loseNames() } else { try grid.relabel { $0.withoutName } }
+  }
+
+  /// What `vector` gives, without the names that were to go at the end.
+  func finishedVector(_ expression: Expression, _ steps: Steps) async throws -> VectorGrid {
+    var grid = try await vector(expression, steps)
+    try grid.removeLostNames()
+    return grid
+  }
+
   /// At most one sample per series at each step.
   func vector(_ expression: Expression, _ steps: Steps, hints: SelectionHints = SelectionHints()) async throws
     -> VectorGrid
@@ -153,7 +167,7 @@ final class Evaluation {
       var inner = try await vector(inner, steps)
       inner.mapOnlyNumbers { -$0 }
       inner.mapHistograms { $0.scaled(by: -1) }
-      try inner.relabel { $0.withoutName }
+      try dropNames(of: &inner)
       grid = inner
     case .call(let call): grid = try await self.call(call, span: expression.span, steps, labels: hints.labels)
     case .aggregation(let aggregation): grid = try await aggregate(aggregation, steps)

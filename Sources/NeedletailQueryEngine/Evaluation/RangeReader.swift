@@ -11,11 +11,15 @@ final class RangeReader {
   private let evaluation: Evaluation
   /// Where series come from, until it has ended; nil for a subquery.
   private(set) var cursor: (any SeriesCursor)?
+  /// What histograms are told of resets before them; nothing where nobody asks.
+  var hintRule: ResetHintRule?
   private let tally: SelectionTally
   private var chunk = SeriesColumns()
   /// What a subquery gave, and the times of its steps.
   private var grid: VectorGrid?
   private let gridSteps: Steps
+  /// Whether what `next` gave last loses the metric's name at the end of the query.
+  private(set) var losesName = false
   /// The next series of the chunk or row of the grid, and the chunk's next histogram.
   private var position = 0
   private var histogram = 0
@@ -64,7 +68,7 @@ final class RangeReader {
       while position < chunk.count {
         let series = position
         position += 1
-        samples.load(chunk, series: series, cursor: &histogram)
+        samples.load(chunk, series: series, cursor: &histogram, hintRule)
         if !samples.isEmpty { return chunk.labels[series] }
       }
       return nil
@@ -74,6 +78,7 @@ final class RangeReader {
       position += 1
       samples.load(grid, row: row, gridSteps)
       try evaluation.spend(0)
+      losesName = grid.losesName[row]
       if !samples.isEmpty { return grid.labels[row] }
     }
     return nil

@@ -4,8 +4,15 @@ import NeedletailTelemetry
 
 /// One series' samples.
 struct RangeSamples {
-  /// The indexes of numbers that are less than the one before, ascending; see `findFalls`.
+  /// The indexes of numbers before which the counter was reset, ascending; see `findFalls`.
   private var falls: [Int] = []
+  /// The indexes of numbers that count over a part of what the one before counts over, ascending.
+  private var overlaps: [Int] = []
+  /// When the counts of the numbers, and of the histograms, began; empty where none of them has a start.
+  private var numberStarts: [Int64] = []
+  private(set) var histogramStarts: [Int64] = []
+  /// Whether any of the samples may have a start.
+  private(set) var hasStarts = false
   /// Where the series' numbers lie among `times` and `values` where these are a whole chunk's, as they mostly are.
   private var borrowed: Range<Int>?
   var times: [Int64] = []
@@ -30,6 +37,7 @@ struct RangeSamples {
 
   mutating func removeAll() {
     falls.removeAll(keepingCapacity: true)
+    dropStarts()
     if borrowed == nil {
       times.removeAll(keepingCapacity: true)
       values.removeAll(keepingCapacity: true)
@@ -44,44 +52,63 @@ struct RangeSamples {
   /// Takes over a series of a chunk.
   ///
   /// `cursor` walks the chunk's histograms along.
-  mutating func load(_ columns: SeriesColumns, series: Int, cursor: inout Int) {
+  mutating func load(_ columns: SeriesColumns, series: Int, cursor: inout Int, _ rule: ResetHintRule? = nil) {
     removeAll()
     let range = columns.offsets[series]..<columns.offsets[series + 1]
+    let starts = columns.starts.isEmpty ? [] : columns.starts.starts(of: range)
+    hasStarts = !starts.isEmpty
     guard cursor < columns.histogramIndexes.count, columns.histogramIndexes[cursor] < range.upperBound else {
-      return loadNumbers(columns, range)
+      return loadNumbers(columns, range, starts)
     }
+    var previous: NativeHistogram?
     for index in range {
       if cursor < columns.histogramIndexes.count, columns.histogramIndexes[cursor] == index {
-        if !columns.histograms[cursor].isStale {
+        var histogram = columns.histograms[cursor]
+        if let rule {
+          let before = previous
+          previous = histogram
+          if let before { histogram.resetHint = rule.hint(of: histogram, after: before) }
+        }
+        if !histogram.isStale {
           histogramTimes.append(columns.timestamps[index])
-          histograms.append(columns.histograms[cursor])
+          histograms.append(histogram)
+          if !starts.isEmpty { histogramStarts.append(starts[index - range.lowerBound]) }
         }
         cursor += 1
-      } else if !StaleMarker.matches(columns.values[index]) {
+        continue
+      }
+      previous = nil
+      if !StaleMarker.matches(columns.values[index]) {
         times.append(columns.timestamps[index])
         values.append(columns.values[index])
+        if !starts.isEmpty { numberStarts.append(starts[index - range.lowerBound]) }
       }
     }
   }
 
   /// The samples of a series that has no histograms.
-  private mutating func loadNumbers(_ columns: SeriesColumns, _ range: Range<Int>) {
+  private mutating func loadNumbers(_ columns: SeriesColumns, _ range: Range<Int>, _ starts: [Int64]) {
     let newTimes = columns.timestamps.span.extracting(range)
     let newValues = columns.values.span.extracting(range)
     var hasStale = false
     for index in newValues.indices { hasStale = hasStale || StaleMarker.matches(newValues[index]) }
     guard hasStale else {
       (times, values, borrowed) = (columns.timestamps, columns.values, range)
+      numberStarts = starts
       return
     }
     for index in newValues.indices where !StaleMarker.matches(newValues[index]) {
       times.append(newTimes[index])
       values.append(newValues[index])
+      if !starts.isEmpty { numberStarts.append(starts[index]) }
     }
   }
 
-  /// Looks where numbers fall: once for all windows, which overlap.
-  mutating func findFalls() { falls = Self.falls(of: values.span, in: numbers) }
+  /// Looks where numbers fall, or begin anew by their starts: once for all windows, which overlap.
+  mutating func findFalls(usingStarts: Bool) {
+    falls = Self.falls(of: values.span, in: numbers)
+    if usingStarts, !numberStarts.isEmpty { findStarts() }
+  }
 
   private static func falls(of values: Span<Double>, in range: Range<Int>) -> [Int] {
     var count = 0
@@ -93,17 +120,23 @@ struct RangeSamples {
   /// before each.
   func makingGood(_ difference: Double, in range: Range<Int>) -> Double {
     guard !falls.isEmpty else { return difference }
-    var (low, high) = (0, falls.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if falls[middle] <= range.lowerBound { low = middle + 1 } else { high = middle }
-    }
+    var low = Self.first(of: falls, after: range.lowerBound)
     var sum = difference
     while low < falls.count, falls[low] < range.upperBound {
       sum += values[falls[low] - 1]
       low += 1
     }
     return sum
+  }
+
+  /// The first place of ascending indexes that is after one of them.
+  private static func first(of indexes: [Int], after bound: Int) -> Int {
+    var (low, high) = (0, indexes.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if indexes[middle] <= bound { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 
   /// The part within a window; nil if there is none.
@@ -115,6 +148,74 @@ struct RangeSamples {
       times: Array(times[slider.numbers]), values: Array(values[slider.numbers]),
       histogramTimes: Array(histogramTimes[slider.histograms]),
       histograms: Array(histograms[slider.histograms]))
+  }
+}
+
+// MARK: - Starts
+
+extension RangeSamples {
+  /// Forgets the starts.
+  mutating func dropStarts() {
+    guard hasStarts else { return }
+    (overlaps, numberStarts, histogramStarts) = ([], [], [])
+    hasStarts = false
+  }
+
+  /// When the count of a number began, in ms; 0 where nobody told.
+  func start(ofNumber index: Int) -> Int64 {
+    numberStarts.isEmpty ? 0 : numberStarts[index - numbers.lowerBound]
+  }
+
+  /// When the count of a histogram began, in ms; 0 where nobody told.
+  func start(ofHistogram index: Int) -> Int64 { histogramStarts.isEmpty ? 0 : histogramStarts[index] }
+
+  /// Whether the count began anew between a number, not the first, and the one before it, as their starts tell.
+  func beginsAnew(atNumber index: Int) -> Bool {
+    hasStarts && !numberStarts.isEmpty
+      && CountStart.isReset(
+        previousStart: start(ofNumber: index - 1), previousTime: times[index - 1], start: start(ofNumber: index),
+        time: times[index])
+  }
+
+  /// The same of a histogram.
+  func beginsAnew(atHistogram index: Int) -> Bool {
+    hasStarts && !histogramStarts.isEmpty
+      && CountStart.isReset(
+        previousStart: histogramStarts[index - 1], previousTime: histogramTimes[index - 1],
+        start: histogramStarts[index], time: histogramTimes[index])
+  }
+
+  /// Adds what the starts of the numbers tell to where they fall.
+  private mutating func findStarts() {
+    var found: [Int] = []
+    for index in numbers.dropFirst() {
+      if values[index] < values[index - 1] || beginsAnew(atNumber: index) { found.append(index) }
+      let overlaps = CountStart.overlaps(
+        previousStart: start(ofNumber: index - 1), previousTime: times[index - 1], start: start(ofNumber: index))
+      if overlaps { self.overlaps.append(index) }
+    }
+    falls = found
+  }
+
+  /// How often the counter was reset among some of the numbers.
+  func fallCount(in range: Range<Int>) -> Int {
+    Self.first(of: falls, after: range.upperBound - 1) - Self.first(of: falls, after: range.lowerBound)
+  }
+
+  /// Whether any of some numbers counts over a part of what the one before it, which is among them, counts over.
+  func hasOverlap(amongNumbers range: Range<Int>) -> Bool {
+    let next = Self.first(of: overlaps, after: range.lowerBound)
+    return next < overlaps.count && overlaps[next] < range.upperBound
+  }
+
+  /// The same of histograms.
+  func hasOverlap(amongHistograms range: Range<Int>) -> Bool {
+    guard !histogramStarts.isEmpty else { return false }
+    return range.dropFirst().contains { index in
+      CountStart.overlaps(
+        previousStart: histogramStarts[index - 1], previousTime: histogramTimes[index - 1],
+        start: histogramStarts[index])
+    }
   }
 }
 

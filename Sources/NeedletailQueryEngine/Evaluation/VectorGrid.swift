@@ -13,6 +13,8 @@ struct VectorGrid: Sendable {
   let width: Int
   /// The labels of the rows.
   private(set) var labels: [LabelSet] = []
+  /// Which rows lose the metric's name at the end of the query (`QueryFeatures.delaysNameRemoval`).
+  private(set) var losesName: [Bool] = []
   /// Numbers by row and step; meaningless where the cell is no number.
   private(set) var values: [Double] = []
   /// What each cell is.
@@ -29,8 +31,9 @@ struct VectorGrid: Sendable {
 
   /// Adds an empty row, and tells its index.
   @discardableResult
-  mutating func addRow(_ labels: LabelSet) -> Int {
+  mutating func addRow(_ labels: LabelSet, losesName: Bool = false) -> Int {
     self.labels.append(labels)
+    self.losesName.append(losesName)
     values.append(contentsOf: repeatElement(0, count: width))
     marks.append(contentsOf: repeatElement(Self.absent, count: width))
     return self.labels.count - 1
@@ -46,6 +49,7 @@ struct VectorGrid: Sendable {
     }
     let known = Int32(truncatingIfNeeded: histograms.count)
     labels += other.labels
+    losesName += other.losesName
     values += other.values
     if known == 0 {
       marks += other.marks
@@ -60,6 +64,7 @@ struct VectorGrid: Sendable {
     guard let start = labels.isEmpty ? nil : marks.count - width else { return }
     guard marks[start...].allSatisfy({ $0 == Self.absent }) else { return }
     labels.removeLast()
+    losesName.removeLast()
     values.removeLast(width)
     marks.removeLast(width)
   }
@@ -160,6 +165,7 @@ struct VectorGrid: Sendable {
         target = merged.addRow(labels[row])
         rows[labels[row]] = target
       }
+      if losesName[row] { merged.losesName[target] = true }
       for step in 0..<width where isPresent(row, step) {
         guard !merged.isPresent(target, step) else {
           throw QueryError.execution("vector cannot contain metrics with the same labelset")
@@ -175,9 +181,34 @@ struct VectorGrid: Sendable {
     var result = VectorGrid(width: width)
     result.isOrdered = isOrdered
     for row in rows {
-      let target = result.addRow(labels[row])
+      let target = result.addRow(labels[row], losesName: losesName[row])
       for step in 0..<width where isPresent(row, step) { result.set(target, step, cell(row, step)) }
     }
     return result
+  }
+}
+
+// MARK: - Names that go at the end
+
+extension VectorGrid {
+  /// Notes that all rows lose the metric's name, or only those of some labels.
+  mutating func loseNames(of some: Set<LabelSet>? = nil) {
+    for row in labels.indices where some?.contains(labels[row]) ?? true { losesName[row] = true }
+  }
+
+  /// Changes the labels of each row, in which `body` may take back that it loses the metric's name; then brings rows of
+  /// equal labels together.
+  mutating func relabel(_ body: (LabelSet, inout Bool) -> LabelSet) throws {
+    for row in labels.indices { labels[row] = body(labels[row], &losesName[row]) }
+    try mergeEqualRows()
+  }
+
+  /// Takes the metric's name from the rows that were to lose it.
+  mutating func removeLostNames() throws {
+    guard losesName.contains(true) else { return }
+    try relabel { labels, losesName in
+      defer { losesName = false }
+      return losesName ? labels.withoutName : labels
+    }
   }
 }

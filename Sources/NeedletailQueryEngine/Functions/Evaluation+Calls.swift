@@ -26,6 +26,7 @@ extension Evaluation {
       return try await calendar(call, steps)
     case .absent: return absence(of: try await vector(arguments[0], steps), argument: arguments[0], steps)
     case .timestamp: return try await timestamps(call, steps)
+    case .startTimestamp: return try await startTimestamps(call, steps)
     case .sort, .sortDesc:
       warnOfSorting(span)
       return sorted(try await vector(arguments[0], steps), ascending: function == .sort)
@@ -55,8 +56,7 @@ extension Evaluation {
 
   /// Drops the metric's name, as functions do unless they are told to keep it.
   func dropNames(of grid: inout VectorGrid, _ call: Call) throws {
-    guard !call.keepsNames else { return }
-    try grid.relabel { $0.withoutName }
+    if !call.keepsNames { try dropNames(of: &grid) }
   }
 
   /// The functions of one number.
@@ -154,6 +154,19 @@ extension Evaluation {
     return grid
   }
 
+  /// Of anything but a selector nobody can tell when it began to count.
+  private func startTimestamps(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
+    let argument = call.arguments[0]
+    guard engine.features.usesStartTimestamps, case .selector(let selector) = argument.withoutParentheses.node else {
+      return VectorGrid(width: steps.count)
+    }
+    var grid = try await instantSelector(
+      selector, span: argument.span, steps, hints: SelectionHints(function: "start_timestamp", needsStarts: true),
+      yields: .start)
+    try dropNames(of: &grid, call)
+    return grid
+  }
+
   private func calendar(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
     let function = call.function
     var grid = VectorGrid(width: steps.count)
@@ -211,10 +224,11 @@ extension Evaluation {
       throw QueryError.execution("invalid regular expression in label_replace(): \(pattern)")
     }
     let replacement = LabelTemplate(template, expression)
-    try grid.relabel { labels in
+    try grid.relabel { labels, losesName in
       let value = Array((labels[source] ?? "").utf8)
       return value.withUnsafeBytes { bytes in
         guard let groups = expression.capturesOfWhole(bytes) else { return labels }
+        if target == LabelSet.nameLabel { losesName = false }
         return labels.setting(target, replacement.expand(bytes, groups))
       }
     }
@@ -231,8 +245,9 @@ extension Evaluation {
     guard !sources.contains("") else {
       throw QueryError.execution("invalid source label name in label_join(): it is empty")
     }
-    try grid.relabel { labels in
-      labels.setting(target, sources.map { labels[$0] ?? "" }.joined(separator: separator))
+    try grid.relabel { labels, losesName in
+      if target == LabelSet.nameLabel { losesName = false }
+      return labels.setting(target, sources.map { labels[$0] ?? "" }.joined(separator: separator))
     }
     return grid
   }

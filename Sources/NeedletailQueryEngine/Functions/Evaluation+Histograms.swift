@@ -72,7 +72,8 @@ extension Evaluation {
       for (bits, wanted) in byQuantile.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
         let text = Self.openMetrics(Double(bitPattern: bits))
         for row in 0..<values.count {
-          let target = result.addRow(values.labels[row].setting(label, text))
+          let target = result.addRow(
+            values.labels[row].setting(label, text), losesName: values.losesName[row])
           for step in wanted where values.isPresent(row, step) { result.set(target, step, values.cell(row, step)) }
           result.dropLastRowIfEmpty()
         }
@@ -98,12 +99,12 @@ extension Evaluation {
   private func quantiles(
     _ quantiles: [Double], of grid: VectorGrid, at span: SourceSpan, _ steps: Steps, keepsNames: Bool
   ) throws -> VectorGrid {
-    try histograms(grid, span, steps, keepsNames: keepsNames) { histogram, step in
+    try histograms(grid, span, steps, keepsNames: keepsNames) { histogram, step, name in
       let value = histogram.quantile(quantiles[step])
       if histogram.sum.isNaN, !value.isInfinite {
         inform(
-          "input to histogram_quantile has NaN observations, result is " + (value.isNaN ? "NaN" : "skewed higher"),
-          at: span)
+          "input to histogram_quantile has NaN observations, result is "
+            + (value.isNaN ? "NaN" : "skewed higher") + name, at: span)
       }
       return value
     } classic: {
@@ -116,10 +117,10 @@ extension Evaluation {
     let lower = try await scalar(arguments[0], steps)
     let upper = try await scalar(arguments[1], steps)
     let grid = try await vector(arguments[2], steps)
-    return try histograms(grid, arguments[2].span, steps, keepsNames: call.keepsNames) { histogram, step in
+    return try histograms(grid, arguments[2].span, steps, keepsNames: call.keepsNames) { histogram, step, name in
       if histogram.sum.isNaN {
         inform(
-          "input to histogram_fraction has NaN observations, which are excluded from all fractions",
+          "input to histogram_fraction has NaN observations, which are excluded from all fractions" + name,
           at: arguments[2].span)
       }
       return histogram.fraction(from: lower[step], to: upper[step])
@@ -128,30 +129,37 @@ extension Evaluation {
     }
   }
 
+  /// What remarks on a row tell of the metric's name, where it is still there.
+  private func told(_ labels: LabelSet) -> String {
+    labels.metricName.map { " for metric name \"\($0)\"" } ?? ""
+  }
+
   /// One number per histogram, whether native or classic; where a step has both for the same labels, neither counts.
   private func histograms(
     _ grid: VectorGrid, _ span: SourceSpan, _ steps: Steps, keepsNames: Bool,
-    native: (NativeHistogram, Int) -> Double, classic: (ClassicHistogram, Int) -> Double
+    native: (NativeHistogram, Int, String) -> Double, classic: (ClassicHistogram, Int) -> Double
   ) throws -> VectorGrid {
+    let keepsLabels = keepsNames || engine.features.delaysNameRemoval
     var result = VectorGrid(width: steps.count)
     var rows: [LabelSet: Int] = [:]
     for row in 0..<grid.count {
       let cells = (0..<steps.count).filter { grid.histogram(row, $0) != nil }
       guard !cells.isEmpty else { continue }
-      let labels = keepsNames ? grid.labels[row] : grid.labels[row].withoutName
+      let labels = keepsLabels ? grid.labels[row] : grid.labels[row].withoutName
       let target = rows[labels] ?? result.addRow(labels)
       rows[labels] = target
+      let name = told(labels)
       for step in cells {
         guard let histogram = grid.histogram(row, step) else { continue }
         guard !result.isPresent(target, step) else {
           throw QueryError.execution("vector cannot contain metrics with the same labelset")
         }
-        result.set(target, step, native(histogram, step))
+        result.set(target, step, native(histogram, step, name))
       }
     }
     let groups = self.classic(grid, at: span)
     var classicRows: [LabelSet: Int] = [:]
-    for (labels, members) in zip(keepsNames ? groups.labels : groups.labels.map(\.withoutName), groups.rows) {
+    for (labels, members) in zip(keepsLabels ? groups.labels : groups.labels.map(\.withoutName), groups.rows) {
       let isShared = classicRows[labels] != nil
       let target = rows[labels] ?? classicRows[labels] ?? result.addRow(labels)
       classicRows[labels] = target
@@ -164,7 +172,7 @@ extension Evaluation {
           guard !isShared else {
             throw QueryError.execution("vector cannot contain metrics with the same labelset")
           }
-          warn("vector contains a mix of classic and native histograms", at: span)
+          warn("vector contains a mix of classic and native histograms" + told(labels), at: span)
           result.clear(target, step)
           continue
         }
@@ -177,12 +185,16 @@ extension Evaluation {
         }
       }
     }
+    if !keepsNames, engine.features.delaysNameRemoval { result.loseNames() }
     return result
   }
 
   /// The functions that only native histograms have.
   func histogramValue(_ call: Call, _ steps: Steps) async throws -> VectorGrid {
     let (function, argument) = (call.function, call.arguments[0])
+    let rule = hintRule
+    if function != .histogramStddev, function != .histogramStdvar { hintRule = .both }
+    defer { hintRule = rule }
     var grid = try await vector(argument, steps, hints: SelectionHints(function: function.rawValue))
     for row in 0..<grid.count {
       for step in 0..<steps.count {

@@ -34,7 +34,7 @@ extension Evaluation {
           target = row
         } else {
           let labels = try infos.joined(grid.labels[row], group, choice, wanted)
-          target = rows[labels] ?? result.addRow(labels)
+          target = rows[labels] ?? result.addRow(labels, losesName: grid.losesName[row])
           try reserve(rows: result.count, steps)
           rows[labels] = target
           known[choice] = target

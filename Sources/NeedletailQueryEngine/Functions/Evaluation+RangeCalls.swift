@@ -18,15 +18,23 @@ extension Evaluation {
     checkParameters(call, parameters)
     let function = call.function
     let keepsName = call.keepsNames || function == .lastOverTime || function == .firstOverTime
-    let reader = try await ranges(argument, steps, hints: SelectionHints(function: function.rawValue, labels: labels))
+    let usesStarts = engine.features.usesStartTimestamps && function.usesStarts
+    let reader = try await ranges(
+      argument, steps,
+      hints: SelectionHints(
+        function: function.rawValue, labels: labels, needsStarts: usesStarts,
+        takesHistogramBefore: function.tellsResetHints))
+    reader.hintRule = function.tellsResetHints ? hintRule : nil
     let task = RangeTask(
       function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName,
-      edges: argument.edgeRule, tellsAllLabels: labels == nil)
+      edges: argument.edgeRule, tellsAllLabels: labels == nil, usesStarts: usesStarts,
+      delaysNameRemoval: engine.features.delaysNameRemoval)
     let found: Portion
     if let cursor = reader.cursor {
-      let windows = reader.windows
+      let (windows, rule) = (reader.windows, reader.hintRule)
       found = try await inShares(of: cursor) { evaluation, cursor, tally in
         let reader = RangeReader(evaluation, windows: windows, cursor: cursor, tally: tally)
+        reader.hintRule = rule
         return try await evaluation.portion(task, reader, tally)
       }
     } else {
@@ -35,7 +43,7 @@ extension Evaluation {
     var grid = found.grid
     if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
     // Series of one name that differ go on to differ without it, unless they differ in the metric's type.
-    if !keepsName, found.names.mayMerge { try grid.mergeEqualRows() }
+    if !keepsName, !task.delaysNameRemoval, found.names.mayMerge { try grid.mergeEqualRows() }
     return grid
   }
 
@@ -51,6 +59,9 @@ extension Evaluation {
     let edges: EdgeRule?
     /// Whether series that are told alike are alike.
     let tellsAllLabels: Bool
+    /// Whether it matters when counts began.
+    let usesStarts: Bool
+    let delaysNameRemoval: Bool
   }
 
   /// Makes a row of each series that a reader finds.
@@ -70,16 +81,22 @@ extension Evaluation {
   ) throws {
     let windows = reader.windows
     let looksForFalls = task.function == .rate || task.function == .increase
+    let looksForStarts = task.usesStarts && task.function == .resets
     var samples = RangeSamples()
     while let labels = try reader.next(&samples) {
-      if looksForFalls { samples.findFalls() }
+      if !task.usesStarts { samples.dropStarts() }
+      if looksForFalls || (looksForStarts && samples.hasStarts) {
+        // Of edges that lie between samples nobody tells when they began.
+        samples.findFalls(usingStarts: looksForStarts || task.edges == nil)
+      }
       if counts(task.steps) { samples.count(windows, into: &statistics) }
       let (name, rest, hadType) = labels.splitName()
       portion.names.see(name)
       if hadType, task.tellsAllLabels { portion.names.seeType() }
       kernel.beginSeries()
       try tally.reserve(rows: 1, task.steps)
-      let row = portion.grid.addRow(task.keepsName ? labels : rest)
+      let row = portion.grid.addRow(
+        task.keepsName || task.delaysNameRemoval ? labels : rest, losesName: !task.keepsName || reader.losesName)
       if let rule = task.edges {
         try fillRow(row, task, rule, &kernel, samples, windows, &portion.grid)
       } else {
@@ -147,11 +164,8 @@ extension Evaluation {
 
   func report(_ kernel: inout RangeKernel, _ names: MetricNames, _ hasValue: Bool, at span: SourceSpan) {
     for remark in kernel.takeRemarks() {
-      if remark.isWarning {
-        warn("\(remark.message) for metric name \"\(names.last)\"", at: span)
-      } else {
-        inform("\(remark.message) for metric name \"\(names.last)\"", at: span)
-      }
+      let text = remark.text(metric: names.last)
+      if remark.isWarning { warn(text, at: span) } else { inform(text, at: span) }
     }
     guard kernel.function == .rate || kernel.function == .increase, hasValue, kernel.sawNumbers, names.lastIsNoCounter
     else { return }
@@ -185,6 +199,24 @@ extension Evaluation {
       labels[matcher.name] = isFirst ? matcher.value : nil
     }
     return LabelSet(labels.map { Label($0.key, $0.value) })
+  }
+}
+
+extension Function {
+  /// Whether it matters to it when counts began.
+  fileprivate var usesStarts: Bool {
+    switch self {
+    case .rate, .increase, .irate, .resets: true
+    default: false
+    }
+  }
+
+  /// Whether hints of what it reads are part of what it yields.
+  fileprivate var tellsResetHints: Bool {
+    switch self {
+    case .sumOverTime, .avgOverTime, .lastOverTime, .firstOverTime: true
+    default: false
+    }
   }
 }
 

@@ -59,13 +59,16 @@ extension RangeKernel {
       return nil
     }
     if isCounter, seen.contains(where: { $0.resetHint == .gauge }) {
-      warn("this native histogram metric is not a counter")
+      warn("this native histogram metric is not a counter", .appended)
     }
-    guard let start = take(edges.start(values, isCounter: isCounter)),
-      let end = take(edges.end(values, isCounter: isCounter)), let difference = take(end.adding(start, factor: -1))
+    guard let start = take(edges.start(values, isCounter: isCounter), during: .addition),
+      let end = take(edges.end(values, isCounter: isCounter), during: .addition),
+      let difference = take(end.adding(start, factor: -1), during: .subtraction)
     else { return nil }
     guard isCounter else {
-      if start.resetHint != .gauge || end.resetHint != .gauge { warn("this native histogram metric is not a gauge") }
+      if start.resetHint != .gauge || end.resetHint != .gauge {
+        warn("this native histogram metric is not a gauge", .appended)
+      }
       return difference
     }
     return makingGood(difference, values, edges, from: start, to: end)
@@ -87,7 +90,7 @@ extension RangeKernel {
     while next <= edges.last {
       let value = next == edges.last ? end : values[next]
       if value.isReset(after: previous) {
-        guard let sum = take(result.adding(previous)) else { return nil }
+        guard let sum = take(result.adding(previous), during: .addition) else { return nil }
         result = sum
       }
       previous = value

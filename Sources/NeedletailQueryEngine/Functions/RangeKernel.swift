@@ -7,9 +7,33 @@ import NeedletailTelemetry
 struct RangeKernel {
   /// A remark on a series.
   struct Remark: Equatable {
+    /// How it tells the metric's name.
+    enum Subject {
+      case name, metric, appended, none
+    }
+
     var message: String
+    var subject: Subject
     var isWarning: Bool
+
+    /// The whole of it.
+    func text(metric: String) -> String {
+      switch subject {
+      case .name: "\(message) for metric name \"\(metric)\""
+      case .metric: "\(message) for metric \"\(metric)\""
+      case .appended: "\(message): \"\(metric)\""
+      case .none: message
+      }
+    }
   }
+
+  /// What histograms are put together for.
+  enum Operation: String {
+    case addition, subtraction, aggregation
+  }
+
+  /// What there is to say of samples whose starts contradict each other.
+  private static let overlap = "sample has start time that overlaps with previous sample timestamp"
 
   let function: Function
   /// In the order of their messages, of which there are few.
@@ -29,8 +53,13 @@ struct RangeKernel {
     return remarks
   }
 
-  mutating func warn(_ message: String) { remark(Remark(message: message, isWarning: true)) }
-  private mutating func inform(_ message: String) { remark(Remark(message: message, isWarning: false)) }
+  mutating func warn(_ message: String, _ subject: Remark.Subject = .name) {
+    remark(Remark(message: message, subject: subject, isWarning: true))
+  }
+
+  private mutating func inform(_ message: String, _ subject: Remark.Subject = .name) {
+    remark(Remark(message: message, subject: subject, isWarning: false))
+  }
 
   private mutating func remark(_ remark: Remark) {
     var position = 0
@@ -84,7 +113,7 @@ struct RangeKernel {
     }
   }
 
-  private func numbers(
+  private mutating func numbers(
     _ samples: borrowing RangeSamples, _ range: Range<Int>, _ window: RangeWindow, _ parameters: [Double], now: Int64
   ) -> Double? {
     let times = samples.times.span.extracting(range)
@@ -93,6 +122,13 @@ struct RangeKernel {
     switch function {
     case .rate, .increase:
       let increase = samples.makingGood(values[last] - values[0], in: range)
+      if samples.hasStarts {
+        if samples.hasOverlap(amongNumbers: range) { warn(Self.overlap, .metric) }
+        let start = samples.start(ofNumber: range.lowerBound)
+        if start > window.start, start < times[0], start != 0 {
+          return (increase + values[0]) * factor(times, since: start, window)
+        }
+      }
       return RangeMath.extrapolated(times, increase, from: values[0], window, isRate: function == .rate)
     case .delta:
       return RangeMath.extrapolated(times, values[last] - values[0], from: nil, window, isRate: false)
@@ -100,12 +136,13 @@ struct RangeKernel {
       guard last >= 1 else { return nil }
       let isRate = function == .irate
       let previous = values[last - 1]
-      let difference = isRate && values[last] < previous ? values[last] : values[last] - previous
+      let isReset = isRate && (values[last] < previous || samples.beginsAnew(atNumber: range.upperBound - 1))
+      let difference = isReset ? values[last] : values[last] - previous
       guard isRate else { return difference }
       let interval = times[last] - times[last - 1]
       return interval == 0 ? nil : difference / (Double(interval) / 1000)
     case .changes: return RangeMath.changes(values)
-    case .resets: return RangeMath.resets(values)
+    case .resets: return samples.hasStarts ? Double(samples.fallCount(in: range)) : RangeMath.resets(values)
     case .deriv:
       return last >= 1 ? RangeMath.regression(times, values, origin: times[0]).slope : nil
     case .predictLinear:
@@ -117,6 +154,13 @@ struct RangeKernel {
     case .quantileOverTime: return RangeMath.quantile(parameters[0], RangeMath.array(values))
     default: return overTime(times, values)
     }
+  }
+
+  /// What an increase since a count began is to be multiplied with, the function being `rate` or `increase`.
+  private func factor(_ times: Span<Int64>, since start: Int64, _ window: RangeWindow) -> Double {
+    let factor = RangeMath.extrapolation(
+      start: start, first: times[0], last: times[times.count - 1], count: times.count, window)
+    return function == .rate ? factor / (Double(window.end - window.start) / 1000) : factor
   }
 
   private func overTime(_ times: Span<Int64>, _ values: Span<Double>) -> Double? {
@@ -178,7 +222,7 @@ struct RangeKernel {
           count += 1
         } else if let previous = previousNumber {
           let isChange = value != previous && !(value.isNaN && previous.isNaN)
-          if function == .changes ? isChange : value < previous { count += 1 }
+          if function == .changes ? isChange : value < previous || samples.beginsAnew(atNumber: number) { count += 1 }
         }
         (previousNumber, previousHistogram) = (value, nil)
         number += 1
@@ -187,7 +231,9 @@ struct RangeKernel {
         if previousNumber != nil {
           count += 1
         } else if let previous = previousHistogram {
-          if function == .changes ? !value.observesSame(as: previous) : value.isReset(after: previous) { count += 1 }
+          let isReset =
+            function == .resets && (samples.beginsAnew(atHistogram: histogram) || value.isReset(after: previous))
+          if function == .changes ? !value.observesSame(as: previous) : isReset { count += 1 }
         }
         (previousNumber, previousHistogram) = (nil, value)
         histogram += 1
@@ -221,9 +267,15 @@ struct RangeKernel {
     case .irate, .idelta: return lastTwo(samples, slider)
     default:
       let times = samples.histogramTimes[slider.histograms]
-      guard let first = times.first, let last = times.last, let firstValue = values.first, values.count >= 2,
-        var increase = increase(values)
-      else { return .absent }
+      guard let first = times.first, let last = times.last, let firstValue = values.first else { return .absent }
+      if samples.hasStarts {
+        if samples.hasOverlap(amongHistograms: slider.histograms) { warn(Self.overlap, .metric) }
+        let start = samples.start(ofHistogram: slider.histograms.lowerBound)
+        if start > window.start, start < first, start != 0 {
+          return grown(values, samples, by: factor(times.span, since: start, window))
+        }
+      }
+      guard values.count >= 2, var increase = increase(values, samples) else { return .absent }
       let isCounter = function != .delta
       let zeroPoint =
         isCounter && increase.count > 0 && firstValue.count >= 0 ? firstValue.count / increase.count : nil
@@ -234,6 +286,22 @@ struct RangeKernel {
       increase.resetHint = .gauge
       return .histogram(increase.compacted)
     }
+  }
+
+  /// What a count of histograms came to since it began, multiplied.
+  private mutating func grown(
+    _ values: ArraySlice<NativeHistogram>, _ samples: borrowing RangeSamples, by factor: Double
+  ) -> VectorGrid.Cell {
+    guard var total = values.first else { return .absent }
+    if values.count >= 2 {
+      guard let increase = increase(values, samples), let sum = take(increase.adding(total), during: .addition) else {
+        return .absent
+      }
+      total = sum
+    }
+    total = total.scaled(by: factor)
+    total.resetHint = .gauge
+    return .histogram(total.compacted)
   }
 
   private mutating func mean(_ values: ArraySlice<NativeHistogram>) -> NativeHistogram? {
@@ -262,41 +330,52 @@ struct RangeKernel {
       total = next
       sum.add(value.sum)
     }
+    // Also where a gauge stands between them.
+    if values.contains(where: { $0.resetHint == .reset }), values.contains(where: { $0.resetHint == .notReset }) {
+      warnOfResets()
+    }
     total.sum = sum.result
     return total
   }
+
+  private mutating func warnOfResets() { warn("conflicting counter resets during histogram aggregation", .none) }
 
   private mutating func add(
     _ left: NativeHistogram, _ right: NativeHistogram, factor: Double
   ) -> NativeHistogram? {
     let combination = left.adding(right, factor: factor)
-    if let combination, combination.collidingHints, factor > 0 {
-      warn("conflicting counter resets during histogram addition")
-    }
-    return take(combination)
+    if let combination, combination.collidingHints, factor > 0 { warnOfResets() }
+    return take(combination, during: factor > 0 ? .aggregation : .subtraction)
   }
 
   /// The outcome of an addition, with a remark where there is none, or where bounds had to be brought together.
-  mutating func take(_ combination: NativeHistogram.Combination?) -> NativeHistogram? {
+  mutating func take(
+    _ combination: NativeHistogram.Combination?, during operation: Operation
+  ) -> NativeHistogram? {
     guard let combination else {
       warn("vector contains a mix of histograms with exponential and custom buckets schemas")
       return nil
     }
-    if combination.reconciledBounds { inform("mismatched custom buckets were reconciled during operation") }
+    if combination.reconciledBounds {
+      inform("mismatched custom buckets were reconciled during \(operation.rawValue)", .none)
+    }
     return combination.histogram
   }
 
-  private mutating func increase(_ values: ArraySlice<NativeHistogram>) -> NativeHistogram? {
+  private mutating func increase(
+    _ values: ArraySlice<NativeHistogram>, _ samples: borrowing RangeSamples
+  ) -> NativeHistogram? {
     guard let first = values.first, let last = values.last else { return nil }
     let isCounter = function != .delta
     if isCounter, values.contains(where: { $0.resetHint == .gauge }) {
-      warn("this native histogram metric is not a counter")
+      warn("this native histogram metric is not a counter", .appended)
     } else if !isCounter, first.resetHint != .gauge || last.resetHint != .gauge {
-      warn("this native histogram metric is not a gauge")
+      warn("this native histogram metric is not a gauge", .appended)
     }
     let second = values[values.startIndex + 1]
     // If the counter was reset right after the first sample, only what came after counts.
-    let skipsFirst = isCounter && second.isReset(after: first)
+    let skipsFirst =
+      isCounter && (samples.beginsAnew(atHistogram: values.startIndex + 1) || second.isReset(after: first))
     let compared = skipsFirst ? values.dropFirst() : values
     guard compared.allSatisfy({ $0.usesCustomBuckets == last.usesCustomBuckets }) else {
       warn("vector contains a mix of histograms with exponential and custom buckets schemas")
@@ -308,8 +387,9 @@ struct RangeKernel {
       result = difference
     }
     guard isCounter, var previous = compared.first else { return result }
-    for value in compared.dropFirst() {
-      if value.isReset(after: previous) {
+    for index in compared.indices.dropFirst() {
+      let value = compared[index]
+      if samples.beginsAnew(atHistogram: index) || value.isReset(after: previous) {
         guard let next = result.adding(previous) else { return nil }
         result = next.histogram
       }
@@ -339,18 +419,20 @@ struct RangeKernel {
     if areNumbers {
       let values = samples.values[slider.numbers].suffix(2)
       guard let previous = values.first, let current = values.last else { return .absent }
-      let difference = isRate && current < previous ? current : current - previous
+      let isReset = isRate && (current < previous || samples.beginsAnew(atNumber: slider.numbers.upperBound - 1))
+      let difference = isReset ? current : current - previous
       return .number(isRate ? difference / seconds : difference)
     }
     let values = samples.histograms[slider.histograms].suffix(2)
     guard let previous = values.first, let current = values.last else { return .absent }
     if isRate, previous.resetHint == .gauge || current.resetHint == .gauge {
-      warn("this native histogram metric is not a counter")
+      warn("this native histogram metric is not a counter", .appended)
     } else if !isRate, previous.resetHint != .gauge || current.resetHint != .gauge {
-      warn("this native histogram metric is not a gauge")
+      warn("this native histogram metric is not a gauge", .appended)
     }
     var result = current
-    if !isRate || !current.isReset(after: previous) {
+    let beginsAnew = samples.beginsAnew(atHistogram: slider.histograms.upperBound - 1)
+    if !isRate || !(beginsAnew || current.isReset(after: previous)) {
       guard let difference = add(current, previous, factor: -1) else { return .absent }
       result = difference
     }

@@ -132,6 +132,19 @@ enum RangeMath {
     return (sampled + toStart + toEnd) / sampled
   }
 
+  /// By how much what a count came to since it began grows when it is extended towards the end of the window.
+  ///
+  /// `start` must be before `first`.
+  static func extrapolation(
+    start: Int64, first: Int64, last: Int64, count: Int, _ window: RangeWindow
+  ) -> Double {
+    let counted = Double(last - start) / 1000
+    let average = count > 1 ? Double(last - first) / 1000 / Double(count - 1) : 0
+    var toEnd = Double(window.end - last) / 1000
+    if toEnd >= average * 1.1 { toEnd = average / 2 }
+    return (counted + toEnd) / counted
+  }
+
   /// The line of least squares through the samples: its slope per second and its value at `origin`.
   static func regression(_ times: Span<Int64>, _ values: Span<Double>, origin: Int64) -> (slope: Double, at: Double) {
     var sumX = CompensatedSum()

@@ -18,7 +18,7 @@ extension Evaluation {
     for row in 0..<left.count {
       try spend(0)
       let partners = rightRows[projection.apply(left.labels[row])] ?? fellows
-      let target = result.addRow(left.labels[row])
+      let target = result.addRow(left.labels[row], losesName: left.losesName[row])
       for step in 0..<steps.count {
         let other = partners.first { right.hasValue($0, step) }
         switch node.operation {

@@ -44,7 +44,7 @@ extension Evaluation {
     for argument in arguments {
       let grid = try await vector(argument, steps)
       for row in 0..<grid.count {
-        let target = known[grid.labels[row]] ?? result.addRow(grid.labels[row])
+        let target = known[grid.labels[row]] ?? result.addRow(grid.labels[row], losesName: grid.losesName[row])
         known[grid.labels[row]] = target
         try reserve(rows: result.count, steps)
         for step in 0..<steps.count where grid.isPresent(row, step) && !result.isPresent(target, step) {
@@ -106,7 +106,7 @@ extension Evaluation {
     let seconds = Double(interval) / 1000
     let smoothing = min(1, seconds / 300)
     for row in 0..<grid.count {
-      let target = result.addRow(grid.labels[row])
+      let target = result.addRow(grid.labels[row], losesName: grid.losesName[row])
       var mean: Double?
       for step in 0..<steps.count {
         guard let before = grid.number(row, step), let now = grid.number(row, step + 1), now.isFinite, before.isFinite

@@ -114,7 +114,9 @@ extension Evaluation {
     }
     var samples = RangeSamples()
     while let labels = try reader.next(&samples) {
-      if looksForFalls { samples.findFalls() }
+      // Starts are PromQL's alone here.
+      samples.dropStarts()
+      if looksForFalls { samples.findFalls(usingStarts: false) }
       let (name, rest, hadType) = labels.splitName()
       portion.names.see(name)
       if hadType, task.tellsAllLabels { portion.names.seeType() }

@@ -25,12 +25,23 @@ package struct SelectionHints: Sendable, Hashable {
   ///
   /// A source may tell others too. What it tells may be the same for several series, which come one by one all the same.
   package var labels: [String]?
+  /// Whether the query needs to know when counts began.
+  ///
+  /// A source that tells it all the same is right too.
+  package var needsStarts: Bool
+  /// Whether the last sample before the range helps, where that and the first one within are histograms: then the query
+  /// can tell whether the counter was reset between them.
+  ///
+  /// A source may tell it where it comes cheaply. It is the only sample outside of the range that may be told.
+  package var takesHistogramBefore: Bool
 
   /// Hints; the defaults say nothing.
   package init(
     function: String? = nil, range: Int64 = 0, step: Int64 = 0, grouping: [String] = [], groupsBy: Bool = true,
-    labels: [String]? = nil
+    labels: [String]? = nil, needsStarts: Bool = false, takesHistogramBefore: Bool = false
   ) {
+    self.takesHistogramBefore = takesHistogramBefore
+    self.needsStarts = needsStarts
     self.function = function
     self.range = range
     self.step = step
@@ -104,6 +115,8 @@ package struct SeriesColumns: Sendable {
   package var histogramIndexes: [Int]
   /// The histograms, in the order of `histogramIndexes`.
   package var histograms: [NativeHistogram]
+  /// When the samples' counts began, by their indexes in `timestamps`.
+  package var starts = StartMarks()
 
   /// An empty chunk.
   package init() {

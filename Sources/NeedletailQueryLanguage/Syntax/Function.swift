@@ -45,6 +45,7 @@ package enum Function: String, Sendable, Hashable, CaseIterable {
   case sortByLabel = "sort_by_label"
   case sortByLabelDesc = "sort_by_label_desc"
   case sortDesc = "sort_desc"
+  case startTimestamp = "start_timestamp"
   case stddevOverTime = "stddev_over_time"
   case stdvarOverTime = "stdvar_over_time"
   case sumOverTime = "sum_over_time"

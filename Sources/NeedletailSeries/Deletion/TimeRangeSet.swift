@@ -64,15 +64,7 @@ extension SampleColumns {
   /// Takes out the samples from index `first` on whose time is in the set; they are sorted by time.
   mutating func remove(_ times: TimeRangeSet, from first: Int) {
     guard count > first, times.overlaps(timestamps[first], timestamps[count - 1]) else { return }
-    let (oldTimes, oldValues) = (timestamps[first...], values[first...])
-    var kept = SampleColumns()
-    for index in oldTimes.indices where !times.contains(oldTimes[index]) {
-      kept.timestamps.append(oldTimes[index])
-      kept.values.append(oldValues[index])
-    }
-    truncate(to: first)
-    timestamps += kept.timestamps
-    values += kept.values
+    keep(from: first) { !times.contains($0) }
   }
 }
 

@@ -67,7 +67,7 @@ struct DigestWalk {
         return
       }
       columns.removeAll()
-      var found = SourceReaders.Found<StoredHistogram>()
+      var found: [StoredHistogram] = []
       let id = try readers.id(gathering.first(of: entry))
       let slot = slots.slot(of: id)
       let places = gathering.range(of: entry)
@@ -81,7 +81,7 @@ struct DigestWalk {
       for index in 0..<columns.count {
         digest.add(SeriesDigest.sample(id, columns.timestamps[index], columns.values[index]))
       }
-      for histogram in HistogramRule.settled(found.histograms) {
+      for histogram in HistogramRule.settled(found) {
         digest.add(SeriesDigest.histogram(id, histogram))
       }
       digests[Int(slot)].add(digest)

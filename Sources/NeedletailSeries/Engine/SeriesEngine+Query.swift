@@ -7,15 +7,18 @@ import NeedletailTelemetry
 extension SeriesEngine {
   /// Finds the series that satisfy all matchers and returns a cursor over their samples within the range.
   ///
-  /// With `kept` only labels of these names are told, which may then be the same for several series.
+  /// With `kept` only labels of these names are told, which may then be the same for several series. With a histogram
+  /// before: of a series with histograms within the range the last one before it is told too, where it comes cheaply.
   /// Throws `.tooManySeries` or `.cancelled`.
   package func select(
     tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limits: SeriesQueryLimits = SeriesQueryLimits(),
-    keeping kept: [String]? = nil
+    keeping kept: [String]? = nil, withHistogramBefore: Bool = false
   ) throws(SeriesQueryError) -> SeriesCursor {
     var snapshot = snapshot(tenant, range)
     let gathering = try snapshot.gather(matchers, limit: limits.seriesMax)
-    return SeriesCursor(snapshot, gathering, samplesMax: limits.samplesMax, keeping: kept)
+    return SeriesCursor(
+      snapshot, gathering, samplesMax: limits.samplesMax, keeping: kept,
+      withHistogramBefore: withHistogramBefore)
   }
 
   /// A mark of what the engine holds now, for `changedTimes`; it means nothing after a restart.

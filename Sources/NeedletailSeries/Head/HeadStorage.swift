@@ -4,6 +4,8 @@ import NeedletailTelemetry
 struct StoredHistogram: Sendable {
   var timestamp: Int64
   var bytes: [UInt8]
+  /// When its count began, in ms; 0 where nobody told.
+  var start: Int64 = 0
 }
 
 /// An exemplar of one of an index's series.
@@ -28,7 +30,15 @@ struct HeadStorage: Sendable {
     /// The one before of the same series, as an index + 1; 0 where there is none.
     var previous: UInt32
     var timestamp: Int64
+    var start: Int64
     var bytes: ByteArena.Reference
+  }
+
+  private struct StartRow: BitwiseCopyable, Sendable {
+    /// The one before of the same series, as an index + 1; 0 where there is none.
+    var previous: UInt32
+    var place: UInt32
+    var start: Int64
   }
 
   private struct ExemplarRow: Sendable {
@@ -43,6 +53,7 @@ struct HeadStorage: Sendable {
   private var states = SeriesStates()
   private var rarities = PagedArray<SeriesRarity>()
   private var histograms = PagedArray<HistogramRow>()
+  private var starts = PagedArray<StartRow>()
   private var exemplars: [ExemplarRow] = []
   private var attachments = ByteArena()
   var metadata: MetricDescriptions
@@ -61,7 +72,7 @@ struct HeadStorage: Sendable {
   ///
   /// O(1).
   var byteCount: Int {
-    states.byteCount + samples.byteCount + rarities.byteCount + histograms.byteCount
+    states.byteCount + samples.byteCount + rarities.byteCount + histograms.byteCount + starts.byteCount
       + exemplars.count * MemoryLayout<ExemplarRow>.stride + attachments.byteCount + metadata.byteCount
       + digests.byteCount
   }
@@ -124,11 +135,12 @@ struct HeadStorage: Sendable {
   ) {
     for row in 0..<min(rows.seriesCount, numbers.count) where numbers[row] != UInt32.max {
       let state = states.address(Int(numbers[row]))
-      if let start = rows.startTimestamp(row) { noteStart(start, of: state) }
+      let start = rows.startTimestamp(row) ?? 0
       for sample in rows.samples(of: row) {
         let time = rows.timestamp(sample)
         guard outcome.admit(time, bounds) else { continue }
-        add(rows.seriesID(row), time, rows.valueBits(sample), to: state, &outcome)
+        let arrival = add(rows.seriesID(row), time, rows.valueBits(sample), to: state, &outcome)
+        if start != 0 || state.pointee.rarity != 0 { note(start, arrival, of: state) }
       }
     }
   }
@@ -142,18 +154,20 @@ struct HeadStorage: Sendable {
       let time = rows.timestamp(row)
       guard outcome.admit(time, bounds) else { continue }
       let state = states.address(Int(numbers[row]))
-      add(rows.seriesID(row), time, rows.valueBits(row), to: state, &outcome)
+      let arrival = add(rows.seriesID(row), time, rows.valueBits(row), to: state, &outcome)
+      if state.pointee.rarity != 0 { note(0, arrival, of: state) }
     }
   }
 
   @inline(__always) private mutating func add(
     _ id: SeriesID, _ time: Int64, _ bits: UInt64, to state: UnsafeMutablePointer<SeriesState>,
     _ outcome: inout SeriesAppendOutcome
-  ) {
+  ) -> SampleArrival {
     let arrival = samples.append(time, bits, of: id, to: &state.pointee.chain, &digests)
-    if arrival == .newest { return }
+    if arrival == .newest { return arrival }
     outcome.count(arrival)
-    if arrival != .duplicate { digests.noteLate(id, time) }
+    if arrival == .inOrder || arrival == .outOfOrder { digests.noteLate(id, time) }
+    return arrival
   }
 
   private mutating func applyAttachments(
@@ -173,7 +187,7 @@ struct HeadStorage: Sendable {
       histograms.append(
         HistogramRow(
           previous: rarity.pointee.histogramTail, timestamp: histogram.timestamp,
-          bytes: attachments.append(histogram.bytes)))
+          start: rows.startTimestamp(histogram.row) ?? 0, bytes: attachments.append(histogram.bytes)))
       rarity.pointee.histogramTail = UInt32(truncatingIfNeeded: histograms.count)
     }
     for index in 0..<rows.exemplarCount {
@@ -186,9 +200,18 @@ struct HeadStorage: Sendable {
     }
   }
 
-  private mutating func noteStart(_ start: Int64, of state: UnsafeMutablePointer<SeriesState>) {
+  /// Notes when the count of the sample began that was just added, or settled with the one before it.
+  @inline(never) private mutating func note(
+    _ told: Int64, _ arrival: SampleArrival, of state: UnsafeMutablePointer<SeriesState>
+  ) {
+    if arrival == .duplicate { return }
     let rarity = rarity(of: state)
-    rarity.pointee.startTimestamp = max(rarity.pointee.startTimestamp, start)
+    let start = arrival == .repetition ? max(told, rarity.pointee.startTimestamp) : told
+    guard start != rarity.pointee.startTimestamp else { return }
+    rarity.pointee.startTimestamp = start
+    starts.append(
+      StartRow(previous: rarity.pointee.startTail, place: state.pointee.chain.lastPlace, start: start))
+    rarity.pointee.startTail = UInt32(truncatingIfNeeded: starts.count)
   }
 
   private mutating func rarity(
@@ -213,8 +236,26 @@ struct HeadStorage: Sendable {
     return result
   }
 
-  /// The latest start of a series' count that a sender told, in ms; 0 where none did.
-  func startTimestamp(_ series: Int) -> Int64 { rarity(series)?.startTimestamp ?? 0 }
+  /// When the count of the last sample or histogram of a series began, in ms; 0 where nobody told.
+  func startTimestamp(_ series: Int) -> Int64 {
+    guard let rarity = rarity(series) else { return 0 }
+    if rarity.startTail == 0, rarity.histogramTail > 0 { return histograms[Int(rarity.histogramTail) - 1].start }
+    return rarity.startTimestamp
+  }
+
+  /// Where the starts of a series' samples change, in order of arrival.
+  private func starts(of state: SeriesState) -> [HeadStart] {
+    guard state.rarity > 0 else { return [] }
+    var result: [HeadStart] = []
+    var next = rarities[Int(state.rarity) - 1].startTail
+    while next != 0 {
+      let row = starts[Int(next) - 1]
+      result.append(HeadStart(place: row.place, start: row.start))
+      next = row.previous
+    }
+    result.reverse()
+    return result
+  }
 
   private func rarity(_ series: Int) -> SeriesRarity? {
     guard let state = states.find(series), state.rarity > 0 else { return nil }
@@ -225,7 +266,7 @@ struct HeadStorage: Sendable {
   func collect(_ series: Int, from start: Int64, to end: Int64, into columns: inout SampleColumns) {
     guard let state = states.find(series) else { return }
     let first = columns.count
-    samples.collect(state.chain, from: start, to: end, into: &columns)
+    samples.collect(state.chain, starts: starts(of: state), from: start, to: end, into: &columns)
     if state.chain.isUnordered { columns.settle(from: first) }
   }
 
@@ -234,18 +275,33 @@ struct HeadStorage: Sendable {
     samples.withNewest(states.find(series)?.chain ?? SampleChain(), body)
   }
 
-  /// A series' histograms within the range, in no order.
-  func histograms(_ series: Int, from start: Int64, to end: Int64) -> [StoredHistogram] {
+  /// A series' histograms within the range, in no order; and, where that is wanted, the last one before it.
+  func histograms(
+    _ series: Int, from start: Int64, to end: Int64, withOneBefore: Bool = false
+  ) -> [StoredHistogram] {
+    var start = start
+    if withOneBefore {
+      var before: Int64?
+      forEachHistogram(series) { if $0.timestamp < start { before = max(before ?? .min, $0.timestamp) } }
+      start = before ?? start
+    }
     var result: [StoredHistogram] = []
+    forEachHistogram(series) { row in
+      guard row.timestamp >= start, row.timestamp <= end else { return }
+      result.append(
+        StoredHistogram(
+          timestamp: row.timestamp, bytes: attachments.withBytes(row.bytes) { Array($0) }, start: row.start))
+    }
+    return result
+  }
+
+  private func forEachHistogram(_ series: Int, _ body: (HistogramRow) -> Void) {
     var next = rarity(series)?.histogramTail ?? 0
     while next != 0 {
       let row = histograms[Int(next) - 1]
-      if row.timestamp >= start, row.timestamp <= end {
-        result.append(StoredHistogram(timestamp: row.timestamp, bytes: attachments.withBytes(row.bytes) { Array($0) }))
-      }
+      body(row)
       next = row.previous
     }
-    return result
   }
 
   /// Whether a series has a sample within the range, as far as its earliest and latest time tell.
@@ -299,7 +355,7 @@ extension SeriesAppendOutcome {
     switch arrival {
     case .newest, .inOrder: break
     case .outOfOrder: outOfOrder += 1
-    case .duplicate: duplicates += 1
+    case .duplicate, .repetition, .replacement: duplicates += 1
     }
   }
 

@@ -26,6 +26,9 @@ struct SampleChain: BitwiseCopyable, Sendable {
 
   var isEmpty: Bool { tail == 0 }
 
+  /// Where the sample lies that came last; later ones lie further on. Only where there is one.
+  var lastPlace: UInt32 { tail + 2 * UInt32(used) - 2 }
+
   fileprivate mutating func noteUnordered() { capacityAndOrder |= Self.unordered }
 
   fileprivate mutating func begin(_ chunk: Int, capacity: Int) {
@@ -47,14 +50,21 @@ struct SampleChain: BitwiseCopyable, Sendable {
   }
 }
 
+/// From a sample of a chain on, in order of arrival, up to the next such place: when the count began, in ms.
+struct HeadStart: BitwiseCopyable, Sendable {
+  /// `SampleChain.lastPlace` when the sample came.
+  var place: UInt32
+  var start: Int64
+}
+
 /// What became of a sample.
 enum SampleArrival {
   /// It is later than all others.
   case newest
   /// It is later than the one that came before it, or not.
   case inOrder, outOfOrder
-  /// It came with the time of the one that came before it, and settled with it.
-  case duplicate
+  /// It came with the time of the one that came before it, and settled with it: it lost, is the same, or won.
+  case duplicate, repetition, replacement
 }
 
 struct SampleSlabs: @unchecked Sendable {
@@ -120,8 +130,9 @@ struct SampleSlabs: @unchecked Sendable {
     let last = address(Int(chain.tail) + Int(chain.used) * 2 - 2)
     let lastTime = Int64(bitPattern: last[0])
     if time == lastTime {
+      if last[1] == bits { return .repetition }
       last[1] = SampleRule.winner(last[1], bits)
-      return .duplicate
+      return last[1] == bits ? .replacement : .duplicate
     }
     chain.noteUnordered()
     chain.widen(to: time)
@@ -198,10 +209,14 @@ struct SampleSlabs: @unchecked Sendable {
     return earliest
   }
 
-  /// Appends a chain's samples within `range`, in order of arrival.
-  func collect(_ chain: SampleChain, from start: Int64, to end: Int64, into columns: inout SampleColumns) {
+  /// Appends a chain's samples within `range`, in order of arrival, with their starts.
+  func collect(
+    _ chain: SampleChain, starts: [HeadStart] = [], from start: Int64, to end: Int64, into columns: inout SampleColumns
+  ) {
     guard !chain.isEmpty, minTime(chain) <= end, chain.maxTime >= start else { return }
+    columns.noteStart(0)
     withExtendedLifetime(owner) {
+      guard starts.isEmpty else { return collectStarted(chain, starts, from: start, to: end, into: &columns) }
       // Most series have one.
       guard Int(chain.capacity) > Self.firstCapacity else {
         append(Int(chain.tail), Int(chain.used), from: start, to: end, into: &columns)
@@ -210,6 +225,28 @@ struct SampleSlabs: @unchecked Sendable {
       var chunks: [(start: Int, used: Int)] = []
       forEachChunk(chain) { chunks.append(($0, $1)) }
       for chunk in chunks.reversed() { append(chunk.start, chunk.used, from: start, to: end, into: &columns) }
+    }
+  }
+
+  private func collectStarted(
+    _ chain: SampleChain, _ starts: [HeadStart], from start: Int64, to end: Int64, into columns: inout SampleColumns
+  ) {
+    var chunks: [(start: Int, used: Int)] = []
+    forEachChunk(chain) { chunks.append(($0, $1)) }
+    var next = 0
+    var current: Int64 = 0
+    for chunk in chunks.reversed() {
+      let words = address(chunk.start)
+      for sample in 0..<chunk.used {
+        while next < starts.count, Int(starts[next].place) <= chunk.start + 2 * sample {
+          current = starts[next].start
+          next += 1
+        }
+        let time = Int64(bitPattern: words[2 * sample])
+        guard time >= start, time <= end else { continue }
+        columns.noteStart(current)
+        columns.append(time, words[2 * sample + 1])
+      }
     }
   }
 

@@ -49,7 +49,7 @@ struct FrozenHead: Sendable {
     storage.mayHave(series, from: start, to: end)
   }
 
-  /// The latest start of a series' count that a sender told, in ms; 0 where none did.
+  /// When the count of the last sample or histogram of a series began, in ms; 0 where nobody told.
   func startTimestamp(_ series: Int) -> Int64 { storage.startTimestamp(series) }
 
   /// Appends a series' float samples within the range, sorted and settled.

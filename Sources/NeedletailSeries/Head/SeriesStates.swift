@@ -27,7 +27,9 @@ struct SeriesState: BitwiseCopyable, Sendable {
 struct SeriesRarity: BitwiseCopyable, Sendable {
   /// Its newest histogram, as an index + 1; 0 where there is none.
   var histogramTail: UInt32 = 0
-  /// The latest start of its count that a sender told, in ms; 0 where none did.
+  /// The last change of its samples' start, as an index + 1; 0 where there is none.
+  var startTail: UInt32 = 0
+  /// When the count of its sample that came last began, in ms; 0 where nobody told.
   var startTimestamp: Int64 = 0
   /// The time of its latest histogram, in ms; meaningless while there is none.
   var histogramTime: Int64 = 0

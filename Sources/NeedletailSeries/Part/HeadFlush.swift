@@ -117,7 +117,8 @@ struct HeadFlush {
           columns.withBuffers { times, values in
             do throws(BlockError) {
               try builder.append(
-                UnsafeBufferPointer(rebasing: times[start..<end]), UnsafeBufferPointer(rebasing: values[start..<end]))
+                UnsafeBufferPointer(rebasing: times[start..<end]), UnsafeBufferPointer(rebasing: values[start..<end]),
+                starts: columns.starts.piece(start..<end))
               head.withUndigested(series) { undigested in
                 builder.digests.add(
                   id, UnsafeBufferPointer(rebasing: times[start..<end]),

@@ -35,7 +35,7 @@ struct HistogramJoin {
       {
         try write(id, to: builder)
         try SeriesMaintenanceError.wrapping { () throws(BlockError) in
-          try builder.append(column: source.run.column, times: source.run.times)
+          try builder.append(column: source.run.column, times: source.run.times, starts: source.run.starts)
         }
       } else {
         try take(source.run, without: inputs[source.input].deleted, id, builder)

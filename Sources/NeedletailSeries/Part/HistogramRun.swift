@@ -26,9 +26,10 @@ enum HistogramRun {
     return count
   }
 
-  /// Appends a run.
+  /// Appends a run; `starts` are what `RunStarts` makes.
   static func encode(
-    _ histograms: ArraySlice<StoredHistogram>, scratch: inout [UInt8], to bytes: inout [UInt8]
+    _ histograms: ArraySlice<StoredHistogram>, starts told: [UInt8] = [], scratch: inout [UInt8],
+    to bytes: inout [UInt8]
   ) {
     var all: [UInt8] = []
     all.reserveCapacity(histograms.reduce(0) { $0 + $1.bytes.count })
@@ -47,18 +48,83 @@ enum HistogramRun {
         }
       }
     }
-    bytes.appendVarint(UInt64(scratch.count))
-    bytes.append(contentsOf: scratch)
+    scratch.withUnsafeBytes { append($0, starts: told, to: &bytes) }
   }
 
-  /// Appends the histograms of a run whose times are within the range, in ms; the reader stands behind the run then.
+  /// Appends a run that is a column already.
+  static func append(_ column: UnsafeRawBufferPointer, starts: [UInt8], to bytes: inout [UInt8]) {
+    bytes.appendVarint(UInt64(column.count) << 1 | (starts.isEmpty ? 0 : 1))
+    bytes.append(contentsOf: column)
+    guard !starts.isEmpty else { return }
+    bytes.appendVarint(UInt64(starts.count))
+    bytes.append(contentsOf: starts)
+  }
+
+  /// The form of a part's runs.
+  enum Form: Sendable {
+    /// Format 4.
+    case list
+    /// Format 5.
+    case column
+    /// A column, and behind it starts where there are some.
+    case started
+
+    init(_ part: SeriesPart) { self = part.hasRunStarts ? .started : part.hasHistogramLists ? .list : .column }
+  }
+
+  /// Reads a run that is no list: its column, and what there is of starts.
+  static func columns(
+    _ reader: inout ByteReader, _ form: Form
+  ) throws(MalformedBytes) -> (column: UnsafeRawBufferPointer, starts: UnsafeRawBufferPointer) {
+    guard form == .started else { return (try reader.readPrefixed(), UnsafeRawBufferPointer(start: nil, count: 0)) }
+    let head = try reader.readVarint()
+    guard let length = Int(exactly: head >> 1) else { throw .truncated }
+    let column = try reader.read(count: length)
+    guard head & 1 == 1 else { return (column, UnsafeRawBufferPointer(start: nil, count: 0)) }
+    let starts = try reader.readPrefixed()
+    guard !starts.isEmpty else { throw .invalid("no starts") }
+    return (column, starts)
+  }
+
+  private static func times(_ column: UnsafeRawBufferPointer) throws(MalformedBytes) -> [Int64] {
+    if let times = try HistogramColumn.times(column) { return times }
+    var all: [StoredHistogram] = []
+    try StoredHistogram.decode(column, from: .min, to: .max, into: &all)
+    return all.map(\.timestamp)
+  }
+
+  /// Appends the histograms of a run whose times are within the range, in ms, and where that is wanted the one before the
+  /// first of them; the reader stands behind the run then.
   ///
-  /// Where it throws, some may have been appended.
+  /// `common` is when their counts began where the run says nothing of it. Where it throws, some may have been appended.
   static func decode<Histogram: HistogramAtTime>(
-    _ reader: inout ByteReader, isList: Bool, from start: Int64, to end: Int64, into histograms: inout [Histogram]
+    _ reader: inout ByteReader, _ form: Form, common: Int64, from start: Int64, to end: Int64,
+    withOneBefore: Bool = false, into histograms: inout [Histogram]
   ) throws(MalformedBytes) {
-    guard isList else {
-      return try Histogram.decode(try reader.readPrefixed(), from: start, to: end, into: &histograms)
+    let first = histograms.count
+    guard form == .list else {
+      let (column, told) = try columns(&reader, form)
+      var start = start
+      var starts: StartMarks?
+      var times: [Int64] = []
+      if withOneBefore || !told.isEmpty {
+        times = try Self.times(column)
+        let next = times.firstIndex(notBefore: start)
+        if withOneBefore, next > 0, next < times.count, times[next] <= end { start = times[next - 1] }
+      }
+      if !told.isEmpty { starts = try RunStarts.decode(told, count: times.count) }
+      try Histogram.decode(column, from: start, to: end, into: &histograms)
+      for index in first..<histograms.count {
+        let time = histograms[index].timestamp
+        let isOld = form != .started && common >= time
+        histograms[index].start = starts.map { $0.start(of: times.firstIndex(notBefore: time)) } ?? (isOld ? 0 : common)
+      }
+      return
+    }
+    defer {
+      for index in first..<histograms.count where common < histograms[index].timestamp {
+        histograms[index].start = common
+      }
     }
     try HistogramList.forEach(&reader) { (time, bytes) throws(MalformedBytes) in
       let histogram = try Histogram(timestamp: time, bytes: bytes)

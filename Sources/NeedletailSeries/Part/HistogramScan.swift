@@ -4,26 +4,31 @@ import NeedletailTelemetry
 /// Reads the histograms of a part's series.
 struct HistogramScan: Sendable {
   private var scan: PartScan
-  private let isList: Bool
+  private let form: HistogramRun.Form
 
   /// How often a block was looked up.
   var blocksRead: Int { scan.blocksRead }
 
   init(_ part: SeriesPart, cache: PartBlockCache? = nil) {
     scan = PartScan(part, kind: PartBlockKind.histograms, cache: cache)
-    isList = part.hasHistogramLists
+    form = HistogramRun.Form(part)
   }
 
   /// Appends a series' histograms within the range, in ms, run after run; where it throws, some have been appended.
+  ///
+  /// With one before: the last one before the range, where it lies in a run of which another is within.
   mutating func read<Histogram: HistogramAtTime>(
-    _ record: PartSeriesRecord, from start: Int64, to end: Int64, into histograms: inout [Histogram]
+    _ record: PartSeriesRecord, from start: Int64, to end: Int64, withOneBefore: Bool = false,
+    into histograms: inout [Histogram]
   ) throws(SeriesDamage) {
-    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
-    let isList = isList
+    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns, start: record.startTimestamp)
+    let form = form
     while try scan.next(
       &runs,
       { (reader) throws(MalformedBytes) in
-        try HistogramRun.decode(&reader, isList: isList, from: start, to: end, into: &histograms)
+        try HistogramRun.decode(
+          &reader, form, common: record.startTimestamp, from: start, to: end, withOneBefore: withOneBefore,
+          into: &histograms)
       })
     {}
   }
@@ -32,6 +37,8 @@ struct HistogramScan: Sendable {
   struct Run: Sendable {
     /// Ascending, none twice.
     var times: [Int64]
+    /// When their counts began.
+    var starts = StartMarks()
     /// Empty where it is no column.
     var column: [UInt8] = []
     /// Empty where it is one.
@@ -51,7 +58,11 @@ struct HistogramScan: Sendable {
           return all
         }
       }
-      do throws(MalformedBytes) { return try result.get() } catch { throw damage }
+      do throws(MalformedBytes) {
+        var all = try result.get()
+        for index in all.indices { all[index].start = starts.start(of: index) }
+        return all
+      } catch { throw damage }
     }
   }
 
@@ -59,25 +70,32 @@ struct HistogramScan: Sendable {
   mutating func next(_ runs: inout PartScan.Runs) throws(SeriesDamage) -> Run? {
     var (times, column): ([Int64], [UInt8]) = ([], [])
     var histograms: [StoredHistogram] = []
-    let isList = isList
+    var starts = StartMarks()
+    let (form, common) = (form, runs.start)
     let isThere = try scan.next(&runs) { (reader) throws(MalformedBytes) in
-      if !isList {
+      if form != .list {
         var ahead = reader
-        let bytes = try ahead.readPrefixed()
+        let (bytes, told) = try HistogramRun.columns(&ahead, form)
         if let found = try HistogramColumn.times(bytes) {
           (times, column) = (found, Array(bytes))
+          starts =
+            told.isEmpty
+            ? RunStarts.common(common, times, isLatest: form != .started)
+            : try RunStarts.decode(told, count: times.count)
           reader = ahead
         }
       }
       if column.isEmpty {
-        try HistogramRun.decode(&reader, isList: isList, from: .min, to: .max, into: &histograms)
+        try HistogramRun.decode(&reader, form, common: common, from: .min, to: .max, into: &histograms)
         times = histograms.map(\.timestamp)
+        for index in histograms.indices { starts.append(histograms[index].start, from: index) }
       }
       let isAscending = zip(times, times.dropFirst()).allSatisfy { $0 < $1 }
       guard isAscending, !times.isEmpty else { throw .invalid("histograms are out of order") }
     }
     guard isThere else { return nil }
     return Run(
-      times: times, column: column, histograms: histograms, damage: scan.damage("a run of histograms is malformed"))
+      times: times, starts: starts, column: column, histograms: histograms,
+      damage: scan.damage("a run of histograms is malformed"))
   }
 }

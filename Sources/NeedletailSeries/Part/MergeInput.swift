@@ -73,7 +73,7 @@ struct MergeInput {
 
   /// The current series' runs of samples.
   var sampleRuns: PartScan.Runs {
-    PartScan.Runs(record?.samples ?? 0, count: record?.sampleRuns ?? 0)
+    PartScan.Runs(record?.samples ?? 0, count: record?.sampleRuns ?? 0, start: record?.startTimestamp ?? 0)
   }
 
   /// The summary of one of the current series' runs; nil where it has none.
@@ -90,7 +90,7 @@ struct MergeInput {
   /// The current series' runs of histograms, with what is deleted of them.
   mutating func histogramRuns() throws(SeriesDamage) -> [HistogramScan.Run] {
     guard let record else { return [] }
-    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns)
+    var runs = PartScan.Runs(record.histograms, count: record.histogramRuns, start: record.startTimestamp)
     var result: [HistogramScan.Run] = []
     while let run = try histograms.next(&runs) { result.append(run) }
     return result

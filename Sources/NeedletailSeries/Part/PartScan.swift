@@ -7,11 +7,14 @@ struct PartScan: Sendable {
     /// Where the next one lies among the bytes of all blocks.
     fileprivate var position: UInt64
     fileprivate var left: UInt32
+    /// When the counts of their samples began where they say nothing of it, in ms; 0 where nobody told.
+    let start: Int64
     /// How many were read.
     fileprivate var read: UInt32 = 0
 
-    init(_ position: UInt64, count: UInt32) {
+    init(_ position: UInt64, count: UInt32, start: Int64) {
       self.position = position
+      self.start = start
       left = count
     }
   }
@@ -113,6 +116,8 @@ struct SampleScan: Sendable {
   struct Run: Sendable {
     /// In ms, ascending, none twice, at least one.
     var times: [Int64]
+    /// When the samples' counts began.
+    var starts: StartMarks
     var timeColumn: UInt32
     /// Which of its series' runs it is.
     var number: UInt32
@@ -122,10 +127,28 @@ struct SampleScan: Sendable {
   /// The next run of a series; good until the next one is read.
   mutating func next(_ runs: inout PartScan.Runs) throws(SeriesDamage) -> Run? {
     var header = SampleRun.Header(times: 0, values: 0..<0)
-    let isThere = try scan.next(&runs) { (reader) throws(MalformedBytes) in header = try SampleRun.header(&reader) }
+    let hasRunStarts = scan.part.hasRunStarts
+    let isThere = try scan.next(&runs) { (reader) throws(MalformedBytes) in
+      header = try SampleRun.header(&reader, mayHaveStarts: hasRunStarts)
+    }
     guard isThere else { return nil }
+    let times = try times.times(header.times)
     return Run(
-      times: try times.times(header.times), timeColumn: header.times, number: runs.read - 1, bytes: header.values)
+      times: times, starts: try starts(header, times, runs.start), timeColumn: header.times, number: runs.read - 1,
+      bytes: header.values)
+  }
+
+  private func starts(
+    _ header: SampleRun.Header, _ times: [Int64], _ common: Int64
+  ) throws(SeriesDamage) -> StartMarks {
+    guard !header.starts.isEmpty else {
+      return RunStarts.common(common, times, isLatest: !scan.part.hasRunStarts)
+    }
+    do throws(MalformedBytes) {
+      return try scan.withBytes(header.starts) { (bytes) throws(MalformedBytes) in
+        try RunStarts.decode(bytes, count: times.count)
+      }
+    } catch { throw scan.damage("\(error)") }
   }
 
   /// Appends the values of the run that was read last.
@@ -161,6 +184,7 @@ struct SampleScan: Sendable {
         if range.isEmpty { continue }
         values.removeAll(keepingCapacity: true)
         try decode(run, into: &values)
+        columns.noteStarts(run.starts, range)
         columns.append(run.times, values, range)
       }
     } catch {

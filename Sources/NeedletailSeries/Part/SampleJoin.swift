@@ -23,6 +23,8 @@ struct SampleJoin {
   private var sources: [Source] = []
   private var times: [Int64] = []
   private var values: [Double] = []
+  /// When the counts of what waits began.
+  private var starts = StartMarks()
 
   /// Writes the samples of the current series of some inputs to the builder, and takes those that it does not write out
   /// of its digests.
@@ -67,6 +69,11 @@ struct SampleJoin {
         }
         if kept.isEmpty { continue }
         run.times = kept.map { run.times[$0] }
+        let told = run.starts
+        run.starts = StartMarks()
+        for (index, one) in kept.enumerated() where !told.isEmpty {
+          run.starts.append(told.start(of: one), from: index)
+        }
         return Source(input: input, runs: runs, run: run, values: kept.map { values[$0] })
       }
       return nil
@@ -111,7 +118,8 @@ struct SampleJoin {
       let column = try inputs[source.input].timeColumn(of: source.run, in: builder)
       try inputs[source.input].samples.withValueBytes(of: source.run) { (bytes) throws(BlockError) in
         try builder.appendEncoded(
-          bytes, timeColumn: column, first: all[0], last: all[all.count - 1], count: all.count, summary: summary)
+          bytes, timeColumn: column, first: all[0], last: all[all.count - 1], count: all.count,
+          starts: source.run.starts, summary: summary)
       }
     }
     try advance(index, by: all.count, &inputs, builder)
@@ -126,6 +134,7 @@ struct SampleJoin {
     let start = sources[index].position
     let all = sources[index].run.times
     let end = bound.map { all.firstIndex(notBefore: $0, in: start..<all.count) } ?? all.count
+    starts.append(sources[index].run.starts, start..<end, at: times.count)
     times.append(contentsOf: all[start..<end])
     values.append(contentsOf: sources[index].values[start..<end])
     try advance(index, by: end - start, &inputs, builder)
@@ -136,16 +145,20 @@ struct SampleJoin {
     at time: Int64, _ inputs: inout [MergeInput], _ builder: SeriesPartBuilder
   ) throws(SeriesMaintenanceError) {
     var winner: UInt64?
+    var start: Int64 = 0
     // From behind, because a source that has ended is removed.
     for index in sources.indices.reversed() where sources[index].time == time {
       try decode(index, &inputs)
       let bits = sources[index].values[sources[index].position].bitPattern
       builder.digests.remove(.sample(id, time, bits), of: id, at: time)
+      let own = sources[index].run.starts.start(of: sources[index].position)
+      start = winner.map { SampleRule.start(($0, start), (bits, own)) } ?? own
       winner = winner.map { SampleRule.winner($0, bits) } ?? bits
       try advance(index, by: 1, &inputs, builder)
     }
     guard let winner else { return }
     builder.digests.add(.sample(id, time, winner), of: id, at: time)
+    starts.append(start, from: times.count)
     times.append(time)
     values.append(Double(bitPattern: winner))
   }
@@ -185,11 +198,13 @@ struct SampleJoin {
       values.withUnsafeBufferPointer { values in
         do throws(BlockError) {
           try builder.append(
-            UnsafeBufferPointer(rebasing: times[..<count]), UnsafeBufferPointer(rebasing: values[..<count]))
+            UnsafeBufferPointer(rebasing: times[..<count]), UnsafeBufferPointer(rebasing: values[..<count]),
+            starts: starts.piece(0..<count))
         } catch { problem = error }
       }
     }
     if let problem { throw .block(problem) }
+    starts.removeFirst(count, of: times.count)
     times.removeFirst(count)
     values.removeFirst(count)
   }

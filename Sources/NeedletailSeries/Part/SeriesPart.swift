@@ -83,6 +83,9 @@ final class SeriesPart: Sendable {
   /// Whether its runs of histograms are lists, as before format 5.
   var hasHistogramLists: Bool { record.summary.format < 5 }
 
+  /// Whether runs tell of starts, and records of those that all samples have; before format 6 only of the latest.
+  var hasRunStarts: Bool { record.summary.format >= 6 }
+
   /// Whether the part may hold something within the range.
   func overlaps(_ range: TimeRange) -> Bool { record.summary.overlaps(range) }
 }

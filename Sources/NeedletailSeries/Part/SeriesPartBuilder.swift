@@ -62,7 +62,8 @@ final class SeriesPartBuilder {
 
   // MARK: - A series
 
-  /// Begins a series, which ends the one before; `start` is when its count began, in ms, 0 where nobody told.
+  /// Begins a series, which ends the one before; `start` is when the counts of most of its samples began, in ms, 0 where
+  /// nobody told.
   ///
   /// Throws where the labels are not canonical.
   func begin(
@@ -88,18 +89,25 @@ final class SeriesPartBuilder {
     record = nil
   }
 
-  /// Adds samples of the series, later than those before, as evenly long runs.
-  func append(_ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>) throws(BlockError) {
+  /// Adds samples of the series, later than those before, as evenly long runs, and when their counts began.
+  func append(
+    _ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>, starts: StartMarks = StartMarks()
+  ) throws(BlockError) {
     let runs = SampleRun.runs(times.count)
     for run in 0..<runs {
       let range = (times.count * run / runs)..<(times.count * (run + 1) / runs)
       let column = try self.times.number(of: UnsafeBufferPointer(rebasing: times[range]))
       let part = UnsafeBufferPointer(rebasing: values[range])
-      try samples.append { SampleRun.encode(part, times: column, scratch: &scratch, to: &$0) }
+      let told = encoded(starts.piece(range), count: range.count)
+      try samples.append { SampleRun.encode(part, times: column, starts: told, scratch: &scratch, to: &$0) }
       try note(
         first: times[range.lowerBound], last: times[range.upperBound - 1], count: range.count,
         summary: RunSummary(UnsafeBufferPointer(rebasing: times[range]), part))
     }
+  }
+
+  private func encoded(_ starts: StartMarks, count: Int) -> [UInt8] {
+    RunStarts.encode(starts, count: count, common: record?.startTimestamp ?? 0)
   }
 
   /// The number of a timestamp column for `appendEncoded`.
@@ -113,13 +121,11 @@ final class SeriesPartBuilder {
 
   /// Adds a run as it is: its values stay encoded, its timestamps are a column of this part.
   func appendEncoded(
-    _ values: UnsafeRawBufferPointer, timeColumn: UInt32, first: Int64, last: Int64, count: Int, summary: RunSummary?
+    _ values: UnsafeRawBufferPointer, timeColumn: UInt32, first: Int64, last: Int64, count: Int, starts: StartMarks,
+    summary: RunSummary?
   ) throws(BlockError) {
-    try samples.append { bytes in
-      bytes.appendVarint(UInt64(timeColumn))
-      bytes.appendVarint(UInt64(values.count))
-      bytes.append(contentsOf: values)
-    }
+    let told = encoded(starts, count: count)
+    try samples.append { SampleRun.append(values, times: timeColumn, starts: told, to: &$0) }
     try note(first: first, last: last, count: count, summary: summary)
   }
 
@@ -147,18 +153,21 @@ final class SeriesPartBuilder {
     var start = all.startIndex
     while start < all.endIndex {
       let end = start + HistogramRun.count(all[start...])
-      try histograms.append { HistogramRun.encode(all[start..<end], scratch: &scratch, to: &$0) }
+      var starts = StartMarks()
+      for index in start..<end { starts.append(all[index].start, from: index - start) }
+      let told = encoded(starts, count: end - start)
+      try histograms.append { HistogramRun.encode(all[start..<end], starts: told, scratch: &scratch, to: &$0) }
       record?.histogramRuns += 1
       start = end
     }
   }
 
   /// Adds a run of histograms as it is: a column, and the times that it has.
-  func append(column: [UInt8], times: [Int64]) throws(BlockError) {
+  func append(column: [UInt8], times: [Int64], starts: StartMarks) throws(BlockError) {
     guard let first = times.first, let last = times.last else { return }
+    let told = encoded(starts, count: times.count)
     try histograms.append { bytes in
-      bytes.appendVarint(UInt64(column.count))
-      bytes.append(contentsOf: column)
+      column.withUnsafeBytes { HistogramRun.append($0, starts: told, to: &bytes) }
     }
     record?.histogramRuns += 1
     widen(first, last)

@@ -6,6 +6,8 @@ import NeedletailTelemetry
 protocol HistogramAtTime: Sendable {
   /// In ms since 1970.
   var timestamp: Int64 { get }
+  /// When its count began, in ms; 0 where nobody told.
+  var start: Int64 { get set }
   /// Whether it is the marker that its series ended.
   var isStale: Bool { get }
   /// The byte form that `NativeHistogram` has.
@@ -49,6 +51,7 @@ extension StoredHistogram: HistogramAtTime {
 struct TimedHistogram: HistogramAtTime {
   var timestamp: Int64
   var histogram: NativeHistogram
+  var start: Int64 = 0
 
   var isStale: Bool { histogram.isStale }
 
@@ -58,14 +61,15 @@ struct TimedHistogram: HistogramAtTime {
     return writer.bytes
   }
 
-  init(timestamp: Int64, histogram: NativeHistogram) {
+  init(timestamp: Int64, histogram: NativeHistogram, start: Int64 = 0) {
     self.timestamp = timestamp
     self.histogram = histogram
+    self.start = start
   }
 
   init?(_ stored: StoredHistogram) {
     guard let histogram = HistogramRule.decoded(stored.bytes) else { return nil }
-    self.init(timestamp: stored.timestamp, histogram: histogram)
+    self.init(timestamp: stored.timestamp, histogram: histogram, start: stored.start)
   }
 
   static func decode(

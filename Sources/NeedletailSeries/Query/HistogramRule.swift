@@ -1,7 +1,7 @@
 import NeedletailTelemetry
 
 /// How histograms of one series at one time settle, whatever order they came in: one that is no stale marker wins,
-/// then the greater bytes of the encoded form.
+/// then the greater bytes of the encoded form. Of equal ones the latest start counts.
 ///
 /// Against a float sample at the same time a histogram wins.
 enum HistogramRule {
@@ -15,7 +15,11 @@ enum HistogramRule {
     for index in RowSort.order(histograms.count, by: { histograms[$0].timestamp < histograms[$1].timestamp }) {
       let histogram = histograms[index]
       if let last = result.last, last.timestamp == histogram.timestamp {
-        if loses(last, to: histogram) { result[result.count - 1] = histogram }
+        if loses(last, to: histogram) {
+          result[result.count - 1] = histogram
+        } else if last.start < histogram.start, !loses(histogram, to: last) {
+          result[result.count - 1].start = histogram.start
+        }
       } else {
         result.append(histogram)
       }

@@ -5,12 +5,20 @@ enum SampleRule {
   @inline(__always) static func winner(_ left: UInt64, _ right: UInt64) -> UInt64 {
     SampleConflict.winner(left, right)
   }
+
+  /// The start that goes with the winner: its own, or of equal values the latest.
+  static func start(_ left: (bits: UInt64, start: Int64), _ right: (bits: UInt64, start: Int64)) -> Int64 {
+    if left.bits == right.bits { return max(left.start, right.start) }
+    return winner(left.bits, right.bits) == left.bits ? left.start : right.start
+  }
 }
 
 /// Timestamps (ms) and value bits, side by side.
 struct SampleColumns: Sendable {
   var timestamps: [Int64] = []
   var values: [UInt64] = []
+  /// When the samples' counts began.
+  private(set) var starts = StartMarks()
 
   var count: Int { timestamps.count }
 
@@ -19,7 +27,18 @@ struct SampleColumns: Sendable {
     values.append(bits)
   }
 
+  /// Tells when the counts of the samples to come began, in ms; 0 where nobody told. Whoever adds samples does.
+  @inline(__always) mutating func noteStart(_ start: Int64) {
+    if start != 0 || !starts.isEmpty { starts.append(start, from: count) }
+  }
+
+  /// Tells the starts of some samples of another column, which are to be added next.
+  mutating func noteStarts(_ other: StartMarks, _ range: Range<Int>) {
+    if !other.isEmpty || !starts.isEmpty { starts.append(other, range, at: count) }
+  }
+
   mutating func removeAll() {
+    starts = StartMarks()
     timestamps.removeAll(keepingCapacity: true)
     values.removeAll(keepingCapacity: true)
   }
@@ -27,6 +46,7 @@ struct SampleColumns: Sendable {
   mutating func truncate(to count: Int) {
     timestamps.removeLast(timestamps.count - count)
     values.removeLast(values.count - count)
+    if !starts.isEmpty { starts.truncate(to: count) }
   }
 
   /// Sorts what lies from `start` on by time and settles what stands at one time.
@@ -35,6 +55,7 @@ struct SampleColumns: Sendable {
   mutating func settle(from start: Int) {
     guard count - start > 1 else { return }
     if isAscending(from: start) { return }
+    if !starts.isEmpty { return settleStarted(from: start) }
     var rows: [(time: Int64, bits: UInt64)] = []
     rows.reserveCapacity(count - start)
     for index in start..<count { rows.append((timestamps[index], values[index])) }
@@ -49,6 +70,42 @@ struct SampleColumns: Sendable {
     }
   }
 
+  /// The same with starts.
+  private mutating func settleStarted(from start: Int) {
+    let told = starts.starts(of: start..<count)
+    var rows: [(time: Int64, bits: UInt64, start: Int64)] = []
+    rows.reserveCapacity(count - start)
+    for index in start..<count {
+      rows.append((timestamps[index], values[index], told.isEmpty ? 0 : told[index - start]))
+    }
+    rows.sort { $0.time < $1.time }
+    truncate(to: start)
+    var last: Int64 = 0
+    for row in rows {
+      if count > start, timestamps[count - 1] == row.time {
+        last = SampleRule.start((values[count - 1], last), (row.bits, row.start))
+        values[count - 1] = SampleRule.winner(values[count - 1], row.bits)
+        starts.append(last, from: count - 1)
+      } else {
+        last = row.start
+        noteStart(last)
+        append(row.time, row.bits)
+      }
+    }
+  }
+
+  /// Takes out, from an index on, all samples but those at some times.
+  mutating func keep(from start: Int, where isKept: (Int64) -> Bool) {
+    let told = starts.starts(of: start..<count)
+    let (oldTimes, oldValues) = (Array(timestamps[start...]), Array(values[start...]))
+    truncate(to: start)
+    noteStart(0)
+    for index in oldTimes.indices where isKept(oldTimes[index]) {
+      if !told.isEmpty { noteStart(told[index]) }
+      append(oldTimes[index], oldValues[index])
+    }
+  }
+
   private func isAscending(from start: Int) -> Bool {
     timestamps.withUnsafeBufferPointer { times in
       for index in start + 1..<times.count where times[index - 1] >= times[index] { return false }
@@ -59,13 +116,10 @@ struct SampleColumns: Sendable {
   /// Takes out, from `start` on, the samples at `times` (sorted): there a histogram stands, which wins over a number.
   mutating func remove(at times: [Int64], from start: Int) {
     guard !times.isEmpty, count > start else { return }
-    let (oldTimes, oldValues) = (Array(timestamps[start...]), Array(values[start...]))
-    truncate(to: start)
     var next = 0
-    for (time, bits) in zip(oldTimes, oldValues) {
+    keep(from: start) { time in
       while next < times.count, times[next] < time { next += 1 }
-      if next < times.count, times[next] == time { continue }
-      append(time, bits)
+      return next == times.count || times[next] != time
     }
   }
 }

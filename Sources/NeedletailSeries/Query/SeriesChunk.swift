@@ -19,6 +19,8 @@ package struct SeriesChunk: Sendable {
     /// In ms since 1970.
     package var timestamp: Int64
     package var histogram: NativeHistogram
+    /// When its count began, in ms; 0 where nobody told.
+    package var start: Int64
   }
 
   private var summaries: [RunSummary] = []
@@ -26,7 +28,6 @@ package struct SeriesChunk: Sendable {
   private var labelBytes = ByteWriter()
   private var labelEnds: [Int] = []
   private var sampleEnds: [Int] = []
-  private var starts: [Int64] = []
   private var columns = SampleColumns()
 
   package var seriesCount: Int { ids.count }
@@ -47,8 +48,8 @@ package struct SeriesChunk: Sendable {
   /// The value at an index of `timestamps`, bit for bit.
   package func value(_ sample: Int) -> Double { Double(bitPattern: columns.values[sample]) }
 
-  /// When the series' count began, in ms; nil where no sender said.
-  package func startTimestamp(_ series: Int) -> Int64? { starts[series] == 0 ? nil : starts[series] }
+  /// When the counts of the float samples began, by the indices of `timestamps`.
+  package var starts: StartMarks { columns.starts }
 
   /// Whether samples or summaries were added since the last series.
   var hasPending: Bool { columns.count > (sampleEnds.last ?? 0) || summaries.count > (summaryEnds.last ?? 0) }
@@ -64,25 +65,29 @@ package struct SeriesChunk: Sendable {
 
   /// Ends the series whose samples were put into `columns` since the last one, unless there is nothing of it.
   ///
-  /// `isSettled` tells that they come from one source, which has none twice.
+  /// `isSettled` tells that they come from one source, which has none twice. Of histograms before `start`, which each
+  /// source tells for itself, only the last one is told, and only before another.
   mutating func endSeries(
-    _ id: SeriesID, labels: UnsafeRawBufferPointer, start: Int64, histograms found: [TimedHistogram], isSettled: Bool
+    _ id: SeriesID, labels: UnsafeRawBufferPointer, from start: Int64, histograms found: [TimedHistogram],
+    isSettled: Bool
   ) {
     let first = sampleEnds.last ?? 0
     if !isSettled { columns.settle(from: first) }
-    let settled = found.isEmpty ? [] : HistogramRule.settled(found)
+    var settled = found.isEmpty ? [] : HistogramRule.settled(found)
+    let before = settled.prefix { $0.timestamp < start }.count
+    if before == settled.count { settled = [] } else if before > 1 { settled.removeFirst(before - 1) }
     if !settled.isEmpty { columns.remove(at: settled.map(\.timestamp), from: first) }
     guard hasPending || !settled.isEmpty else { return }
     for found in settled {
       histograms.append(
-        HistogramSample(series: ids.count, timestamp: found.timestamp, histogram: found.histogram))
+        HistogramSample(
+          series: ids.count, timestamp: found.timestamp, histogram: found.histogram, start: found.start))
     }
     ids.append(id)
     labelBytes.append(labels)
     labelEnds.append(labelBytes.count)
     sampleEnds.append(columns.count)
     summaryEnds.append(summaries.count)
-    starts.append(start)
   }
 
   /// Lets a source add to the columns of the series in the making.

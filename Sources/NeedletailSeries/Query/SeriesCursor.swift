@@ -42,12 +42,18 @@ package struct SeriesCursor: Sendable {
   private var tellsExtent = true
   private let gathering: SeriesGathering
   private let samplesMax: Int
+  /// Whether the last histogram before the range is told where it comes cheaply.
+  private let tellsHistogramBefore: Bool
   private var readers: SourceReaders
   /// The series that are still to be read, as entries of the gathering.
   private var left: Range<Int>
   private var returned = 0
 
-  init(_ snapshot: SeriesSnapshot, _ gathering: SeriesGathering, samplesMax: Int, keeping kept: [String]?) {
+  init(
+    _ snapshot: SeriesSnapshot, _ gathering: SeriesGathering, samplesMax: Int, keeping kept: [String]?,
+    withHistogramBefore: Bool
+  ) {
+    tellsHistogramBefore = withHistogramBefore
     range = snapshot.range
     skippedParts = snapshot.skippedParts
     self.gathering = gathering
@@ -114,25 +120,25 @@ package struct SeriesCursor: Sendable {
   private mutating func read(
     _ entry: Int, _ range: TimeRange, without passed: [SummaryRow], _ chunk: inout SeriesChunk
   ) {
-    var found = SourceReaders.Found<TimedHistogram>()
+    var found: [TimedHistogram] = []
     let places = gathering.range(of: entry)
     for index in places {
       do throws(SeriesDamage) {
         try chunk.withColumns { columns throws(SeriesDamage) in
           try readers.read(
             gathering.places[index], from: range.startMilliseconds, to: range.endMilliseconds, without: passed,
-            into: &columns, &found)
+            withHistogramBefore: tellsHistogramBefore, into: &columns, &found)
         }
       } catch { note(error) }
     }
-    guard chunk.hasPending || !found.histograms.isEmpty else { return }
+    guard chunk.hasPending || found.contains(where: { $0.timestamp >= range.startMilliseconds }) else { return }
     for index in places {
       do throws(SeriesDamage) {
         let id = try readers.id(gathering.places[index])
         let labels = try readers.labels(gathering.places[index])
         labels.withUnsafeBytes { labels in
           chunk.endSeries(
-            id, labels: labels, start: found.start, histograms: found.histograms, isSettled: places.count == 1)
+            id, labels: labels, from: range.startMilliseconds, histograms: found, isSettled: places.count == 1)
         }
         return
       } catch { note(error) }

@@ -16,13 +16,6 @@ struct SourceReaders: Sendable {
     }
   }
 
-  /// What a series has beside its float samples.
-  struct Found<Histogram: HistogramAtTime> {
-    /// When its count began, in ms; 0 where nobody told.
-    var start: Int64 = 0
-    var histograms: [Histogram] = []
-  }
-
   /// A head, and the records of its directory, which are read without a lock.
   private struct HeadReader: Sendable {
     var head: SeriesHead
@@ -106,35 +99,36 @@ struct SourceReaders: Sendable {
     }
   }
 
-  /// Appends a series' samples within the range, in ms, but for those of the runs of these summaries.
+  /// Appends a series' samples within the range, in ms, but for those of the runs of these summaries; and where that is
+  /// wanted and comes cheaply the last histogram before it.
   mutating func read<Histogram: HistogramAtTime>(
     _ place: SeriesGathering.Place, from start: Int64, to end: Int64, without passed: [SummaryRow],
-    into columns: inout SampleColumns, _ found: inout Found<Histogram>
+    withHistogramBefore: Bool = false, into columns: inout SampleColumns, _ found: inout [Histogram]
   ) throws(SeriesDamage) {
     let number = Int(place.number)
     if isHead(Int(place.source)) {
       let histograms = heads[Int(place.source)].head.withStorage { storage in
         storage.collect(number, from: start, to: end, into: &columns)
-        found.start = max(found.start, storage.startTimestamp(number))
-        return storage.histograms(number, from: start, to: end)
+        return storage.histograms(number, from: start, to: end, withOneBefore: withHistogramBefore)
       }
-      found.histograms += histograms.compactMap { Histogram($0) }
+      found += histograms.compactMap { Histogram($0) }
       return
     }
     let part = Int(place.source) - heads.count
     let deleted = try deletedTimes(part, of: number)
     let before = columns.count
     let record = try parts[part].series.record(number)
-    found.start = max(found.start, record.startTimestamp)
     if Int(record.sampleRuns) > passed.count {
       try parts[part].samples.read(
-        PartScan.Runs(record.samples, count: record.sampleRuns), from: start, to: end, without: passed,
+        PartScan.Runs(record.samples, count: record.sampleRuns, start: record.startTimestamp), from: start, to: end,
+        without: passed,
         into: &columns)
     }
     columns.remove(deleted, from: before)
-    let known = found.histograms.count
+    let known = found.count
     // Also where it throws: what was read before is served.
-    defer { found.histograms.remove(deleted, from: known) }
-    try parts[part].histograms.read(record, from: start, to: end, into: &found.histograms)
+    defer { found.remove(deleted, from: known) }
+    try parts[part].histograms.read(
+      record, from: start, to: end, withOneBefore: withHistogramBefore, into: &found)
   }
 }

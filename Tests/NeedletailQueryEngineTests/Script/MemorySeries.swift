@@ -8,6 +8,8 @@ final class MemorySeries: SeriesSource {
     var time: Int64
     var value: Double
     var histogram: NativeHistogram?
+    /// When its count began, in ms; 0 where nobody told.
+    var start: Int64 = 0
   }
 
   private struct State {
@@ -57,7 +59,13 @@ final class MemorySeries: SeriesSource {
     var chunks: [SeriesColumns] = []
     var chunk = SeriesColumns()
     for (labels, points) in sorted {
-      for point in points where selection.range.contains(point.time) {
+      let start = selection.range.startMilliseconds
+      let before = points.last { $0.time < start && selection.hints.takesHistogramBefore }
+      let context = (before.map { [$0] } ?? []).filter { $0.histogram != nil }
+      for point in context + points.filter({ selection.range.contains($0.time) }) {
+        if selection.hints.needsStarts || tellsAllLabels {
+          chunk.starts.append(point.start, from: chunk.timestamps.count)
+        }
         if let histogram = point.histogram {
           chunk.append(timestamp: point.time, histogram: histogram)
         } else {

@@ -13,8 +13,9 @@ struct ScriptEvaluation {
 
   enum Expectation {
     case fail(String?)
-    case warning
-    case info
+    /// With a text that it has to be, where one is stated.
+    case warning(String?)
+    case info(String?)
     case noWarning
     case noInfo
     case ordered
@@ -27,6 +28,8 @@ struct ScriptEvaluation {
   var time: Time
   var expectations: [Expectation] = []
   var series: [(labels: LabelSet?, values: [SeriesNotation.Value])] = []
+  /// What the engine is to do otherwise than Prometheus' defaults have it.
+  var features = QueryFeatures()
   /// The data that had been loaded.
   var data: [LabelSet: [MemorySeries.Point]]
 }
@@ -41,10 +44,16 @@ struct ScriptReader {
   /// Names of the classic histograms of the load at hand that are to be loaded as native ones too.
   private var classic: ClassicLoad?
   private var current: ScriptEvaluation?
+  /// A line with the starts of the series' samples that follows.
+  private var starts: (labels: LabelSet?, offsets: [Int64?])?
+  private var features: QueryFeatures
 
-  init(_ text: String) {
+  /// Reads a script; a line `# feature: delayed-name-removal` turns that on.
+  init(_ text: String, features: QueryFeatures = QueryFeatures()) {
+    self.features = features
     for (index, raw) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       let line = raw.trimmed
+      if line == "# feature: delayed-name-removal" { self.features.delaysNameRemoval = true }
       if line.hasPrefix("#") { continue }
       do {
         try read(line, number: index + 1)
@@ -84,24 +93,36 @@ struct ScriptReader {
 
   private mutating func series(_ line: String) throws {
     if let step = loadStep {
-      let (labels, values) = try SeriesNotation.parse(line)
-      if let labels { classic?.add(labels, values, step: step) }
-      for (index, value) in values.enumerated() {
-        let time = Int64(index) * step
-        switch value {
-        case .none: continue
-        case .number(let number):
-          data[labels ?? .empty, default: []].append(MemorySeries.Point(time: time, value: number))
-        case .histogram(let histogram):
-          data[labels ?? .empty, default: []].append(
-            MemorySeries.Point(time: time, value: histogram.sum, histogram: histogram))
-        }
+      if let found = try StartNotation.parse(line) {
+        starts = found
+        return
       }
+      try load(try SeriesNotation.parse(line), step)
     } else if current != nil {
       if line.hasPrefix("expected_fail") { return }
       current?.series.append(try SeriesNotation.parse(line))
     } else {
       throw ScriptError("stray line \(line)")
+    }
+  }
+
+  /// Adds the samples of a series, with the starts that the line before told.
+  private mutating func load(_ series: (labels: LabelSet?, values: [SeriesNotation.Value]), _ step: Int64) throws {
+    let told = starts
+    starts = nil
+    guard told.map({ $0.labels == series.labels && $0.offsets.count == series.values.count }) ?? true else {
+      throw ScriptError("starts of another series")
+    }
+    if let labels = series.labels { classic?.add(labels, series.values, step: step) }
+    for (index, value) in series.values.enumerated() {
+      let time = Int64(index) * step
+      var point = MemorySeries.Point(time: time, value: 0, start: told?.offsets[index].map { time + $0 } ?? 0)
+      switch value {
+      case .none: continue
+      case .number(let number): point.value = number
+      case .histogram(let histogram): (point.value, point.histogram) = (histogram.sum, histogram)
+      }
+      data[series.labels ?? .empty, default: []].append(point)
     }
   }
 
@@ -126,11 +147,11 @@ struct ScriptReader {
       _ = next()
       time = .range(start: start, end: end, step: try Self.time(next()))
     }
-    var evaluation = ScriptEvaluation(line: number, query: words.trimmed, time: time, data: data)
+    var evaluation = ScriptEvaluation(line: number, query: words.trimmed, time: time, features: features, data: data)
     switch command {
     case "eval_fail": evaluation.expectations = [.fail(nil)]
-    case "eval_warn": evaluation.expectations = [.warning]
-    case "eval_info": evaluation.expectations = [.info]
+    case "eval_warn": evaluation.expectations = [.warning(nil)]
+    case "eval_info": evaluation.expectations = [.info(nil)]
     case "eval_ordered": evaluation.expectations = [.ordered]
     default: break
     }
@@ -140,12 +161,11 @@ struct ScriptReader {
   private mutating func expect(_ line: String) throws {
     let rest = line.dropFirst("expect".count).trimmed
     let kind = rest.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
+    let message = rest.firstRange(of: "msg:").map { rest[$0.upperBound...].trimmed }
     switch kind {
-    case "fail":
-      let message = rest.firstRange(of: "msg:").map { rest[$0.upperBound...].trimmed }
-      current?.expectations.append(.fail(message))
-    case "warn": current?.expectations.append(.warning)
-    case "info": current?.expectations.append(.info)
+    case "fail": current?.expectations.append(.fail(message))
+    case "warn": current?.expectations.append(.warning(message))
+    case "info": current?.expectations.append(.info(message))
     case "no_warn": current?.expectations.append(.noWarning)
     case "no_info": current?.expectations.append(.noInfo)
     case "ordered": current?.expectations.append(.ordered)

@@ -6,7 +6,8 @@ import NeedletailTelemetry
 enum ScriptRunner {
   /// What is wrong with an evaluation's outcome; nil if nothing is.
   static func run(_ evaluation: ScriptEvaluation) async -> String? {
-    let engine = QueryEngine(series: MemorySeries(evaluation.data), limits: .patient)
+    let engine = QueryEngine(
+      series: MemorySeries(evaluation.data), limits: .patient, features: evaluation.features)
     let result: QueryResult
     do {
       switch evaluation.time {
@@ -27,12 +28,25 @@ enum ScriptRunner {
       switch expectation {
       case .warning where result.warnings.isEmpty: return "no warning"
       case .info where result.infos.isEmpty: return "no info"
+      case .warning(let text?) where !result.warnings.contains(text): return "\(result.warnings) instead of \(text)"
+      case .info(let text?) where !result.infos.contains(text): return "\(result.infos) instead of \(text)"
       case .noWarning where !result.warnings.isEmpty: return "unexpected warnings \(result.warnings)"
       case .noInfo where !result.infos.isEmpty: return "unexpected infos \(result.infos)"
       default: continue
       }
     }
-    return nil
+    var (warnings, infos): ([String?], [String?]) = ([], [])
+    for expectation in evaluation.expectations {
+      if case .warning(let text) = expectation { warnings.append(text) }
+      if case .info(let text) = expectation { infos.append(text) }
+    }
+    return unstated(result.warnings, warnings) ?? unstated(result.infos, infos)
+  }
+
+  /// What is said beyond what is stated, where that is stated in full.
+  private static func unstated(_ said: [String], _ stated: [String?]) -> String? {
+    guard !stated.isEmpty, !stated.contains(nil) else { return nil }
+    return said.first { !stated.contains($0) }.map { "unexpected \($0)" }
   }
 
   private static func difference(_ evaluation: ScriptEvaluation, _ result: QueryResult) -> String? {
