@@ -199,7 +199,8 @@ let testRooms: [Target] = [
   tests(
     "EndToEndTests",
     [
-      "NeedletailTestSupport", "NeedletailQueryGenerator", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP",
+      "NeedletailTestSupport", "NeedletailQueryGenerator", "NeedletailEnvironment", "NeedletailTelemetry",
+      "NeedletailOTLP",
       "NeedletailWire", "OTLPOracle", "CSnappy", httpClient, nio,
     ],
     data: ["Fixtures"]),

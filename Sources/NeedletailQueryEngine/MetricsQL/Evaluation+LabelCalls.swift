@@ -50,8 +50,17 @@ extension Evaluation {
     default: return nil
     }
     var grid = try await vector(call.arguments[0], steps)
-    try grid.relabel(change)
+    try relabel(&grid, change)
     return grid
+  }
+
+  /// Changes the labels of every row; a metric's name that is set here stays, also where the one before was to go.
+  func relabel(_ grid: inout VectorGrid, _ change: (LabelSet) -> LabelSet) throws {
+    try grid.relabel { labels, losesName in
+      let changed = change(labels)
+      if changed.metricName != labels.metricName { losesName = false }
+      return changed
+    }
   }
 
   private static func pairs(_ texts: ArraySlice<String>) -> [(String, String)] {
@@ -125,7 +134,7 @@ extension Evaluation {
     let expression = try expression(texts[1])
     let replacement = LabelTemplate(texts[2], expression)
     var isTooLong = false
-    try grid.relabel { labels in
+    try relabel(&grid) { labels in
       let value = Array((labels[texts[0]] ?? "").utf8)
       let result = value.withUnsafeBytes { Self.replacingAll(of: expression, by: replacement, in: $0) }
       guard let result else {

@@ -29,7 +29,7 @@ extension Evaluation {
         groups.append(Int(exactly: try await scalar(argument, steps).first ?? -1) ?? -1)
       }
       var grid = try await vector(arguments[0], steps)
-      try grid.relabel { Self.graphiteGroups(groups, of: $0) }
+      try relabel(&grid) { Self.graphiteGroups(groups, of: $0) }
       return grid
     default:
       if let grid = try await labelCall(call, steps) { return grid }
@@ -44,8 +44,10 @@ extension Evaluation {
     for argument in arguments {
       let grid = try await vector(argument, steps)
       for row in 0..<grid.count {
-        let target = known[grid.labels[row]] ?? result.addRow(grid.labels[row], losesName: grid.losesName[row])
-        known[grid.labels[row]] = target
+        // As they will be at the end of the query.
+        let key = grid.losesName[row] ? grid.labels[row].withoutName : grid.labels[row]
+        let target = known[key] ?? result.addRow(grid.labels[row], losesName: grid.losesName[row])
+        known[key] = target
         try reserve(rows: result.count, steps)
         for step in 0..<steps.count where grid.isPresent(row, step) && !result.isPresent(target, step) {
           result.set(target, step, grid.cell(row, step))

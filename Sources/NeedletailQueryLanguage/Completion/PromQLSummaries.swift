@@ -57,6 +57,7 @@ extension Function {
     case .timestampOfFirstOverTime: "when the first sample of the range was"
     case .timestampOfLastOverTime: "when the last sample of the range was"
     case .timestampOfMaxOverTime: "when the greatest value of the range was last"
+    case .startTimestamp: "when the sample's count began, in seconds since 1970"
     case .timestampOfMinOverTime: "when the least value of the range was last"
     default: nil
     }
