@@ -24,16 +24,18 @@ struct PromptTests {
     defer { try? FileManager.default.removeItem(at: home) }
     let server = try ServerUnderTest()
     try await server.start()
-    try await eventually(seconds: 60, "the server's own metrics") {
-      let names = try await server.prometheus("/api/v1/label/__name__/values", [:]) as? [String]
-      return names?.contains("needletail_build_info") == true
-    }
+    let base = Int(Date().timeIntervalSince1970) * 1000 - 60_000
+    let sent = try await server.client.post(
+      "/v1/metrics", Array(NumberedTelemetry.metrics(0, base: base).utf8), type: "application/json",
+      port: server.otlpHTTPPort)
+    try #require(sent.status == 200)
     var steps: [Step] = [("see", "needletail> "), ("type", "1 + 41\r"), ("see", "42"), ("see", "needletail> ")]
-    steps += [("type", "sum(needletail_build"), ("see", "needletail_build_info"), ("type", "\t"), ("see", "info")]
+    steps += [("type", "sum(kill_s"), ("see", "kill_sample"), ("type", "\t"), ("see", "kill_sample")]
     steps += [
-      ("type", "{ver"), ("see", "label"), ("type", "\t=\""), ("see", "value"), ("type", "\t}) by ("), ("see", "label"),
+      ("type", "{ser"), ("see", "label"), ("type", "\t=\"s"), ("see", "value"), ("type", "4\t}) by ("),
+      ("see", "label"),
     ]
-    steps += [("type", "version)\r"), ("see", "version"), ("see", "needletail> ")]
+    steps += [("type", "series)\r"), ("see", "s4"), ("see", "needletail> ")]
     steps += [("type", "rate(up\r"), ("see", "^"), ("see", "parse error"), ("see", "needletail> ")]
     steps += [
       ("type", "\u{1B}[A\u{1B}[A\u{1B}[A\r"), ("see", "42"), ("see", "needletail> "), ("type", "\u{4}"), ("end", "0"),
@@ -47,7 +49,7 @@ struct PromptTests {
     _ = try play(
       server, home: home,
       [
-        ("see", "needletail> "), ("type", "\u{10}"), ("see", "1 + 41"), ("type", "\u{3}"), ("see", "needletail> "),
+        ("see", "needletail> "), ("type", "\u{10}"), ("see", "41"), ("type", "\u{3}"), ("see", "needletail> "),
         ("type", "quit\r"), ("end", "0"),
       ])
   }

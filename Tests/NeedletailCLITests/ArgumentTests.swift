@@ -70,7 +70,7 @@ struct CommandTests {
   }
 
   private static let wrong: [([String], String)] = [
-    (["query"], "expression"), (["query", "up", "--server", "ftp://x"], "http://127.0.0.1:7070"),
+    (["query", "up", "down"], "down"), (["query", "up", "--server", "ftp://x"], "http://127.0.0.1:7070"),
     (["query", "up", "--time", "1", "--step", "5m"], "--time"), (["logs", "--output", "graph"], "'csv'"),
     (["logs", "--limit", "0"], "--limit"), (["logs", "--limit", "-5"], "--limit -5 is not between 1 and 50000"),
     (["traces", "--limit", "-5"], "--limit -5 is not between 1 and 1000"),

@@ -13,7 +13,7 @@ struct QueryCommand: AsyncParsableCommand {
       their lines, of the last hour where no time is given.
 
       EXAMPLES
-        needletail query                                     # a prompt: Tab completes, Ctrl-D ends
+        needletail query    # a prompt: Tab completes, Ctrl-D ends
         needletail query 'up'
         needletail query 'sum by (job) (rate(requests_total[5m]))' --output graph
         needletail query 'up' --start now-1d --end now-1h --output csv > up.csv

@@ -15,6 +15,7 @@ struct QueryPrompt: Sendable {
   let source: APIClient
   let history: QueryHistory
 
+  private static let typedMax = 256
   private static let prompt = StyledText("needletail> ", .heading)
 
   /// Runs until the user ends it.
@@ -41,14 +42,20 @@ struct QueryPrompt: Sendable {
     var editor = QueryEditor(history: history.load())
     var screen = InlineScreen(depth: Console.depth)
     var running: Task<Void, Never>?
+    // What is typed while a query runs.
+    var typed: [InputEvent] = []
     draw(editor, &screen)
     for await event in events {
       switch event {
       case .done:
         running = nil
         session.resume()
+        for input in typed { sink.yield(.input(input)) }
+        typed = []
       case .input(.terminate) where running != nil: running?.cancel()
-      case .input where running != nil: continue
+      case .input(let input) where running != nil:
+        if typed.count < Self.typedMax { typed.append(input) }
+        continue
       case .answers(let texts, let question): editor.take(texts, to: question)
       case .input(.key(.character("z"), .control)):
         TerminalSession.write(screen.finish(editor.lines(prompt: Self.prompt, columns: columns)))

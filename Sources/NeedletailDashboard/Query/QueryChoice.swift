@@ -40,6 +40,7 @@ struct QueryChoice: Equatable, Sendable {
         }
       }
     }
+    choices = choices.filter { $0.title == completion.prefix } + choices.filter { $0.title != completion.prefix }
     // What is written already needs no choice.
     return choices.count == 1 && choices[0].insertion == completion.prefix ? [] : choices
   }

@@ -50,7 +50,8 @@ enum SavedTerminal {
       atexit { SavedTerminal.restore() }
     }
     cfmakeraw(&attributes)
-    guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &attributes) == 0 else {
+    // What was typed already stays.
+    guard tcsetattr(STDIN_FILENO, TCSADRAIN, &attributes) == 0 else {
       throw .system(call: "tcsetattr", errno: errno)
     }
   }

@@ -118,6 +118,8 @@ package struct LineEditor: Equatable, Sendable {
     case "p": show(place - 1)
     case "n": show(place + 1)
     case "c": return .cancelled
+    // What Enter sends while the terminal is not raw.
+    case "j", "m": return .submitted
     case "d":
       if characters.isEmpty { return .ended }
       remove(cursor..<min(cursor + 1, characters.count), keeps: false)

@@ -154,7 +154,7 @@ extension WrittenExpressions {
     "scalar(1)",
     "histogram_quantile(up, up)", "quantile_over_time(0.5, up)", "time(1)", "up up", "up, up", "sum(up, up)",
     "sum(up[5m])", "-\"x\"",
-    "\"a\" + 1", "\"a\" + \"b\"", "up + \"a\"", "up{job=\"a\" instance=\"b\"}", "up{\"job=a\"}", "round(up, up)",
+    "\"a\" + 1", "\"a\" - \"b\"", "up + \"a\"", "up{job=\"a\" instance=\"b\"}", "up{\"job=a\"}", "round(up, up)",
     "clamp(up, 1)",
     "up offset 1x", "up[1x]", "up[-5m]", "up[5m:0s]", "sum(up) by (job) by (zone)", "0x", "1e", "1_", "\"\\q\"",
     "\"\\xZZ\"",

@@ -1,23 +1,26 @@
 import Foundation
+import Synchronization
 
 /// Ports on the loopback address that nobody listened on a moment ago.
 enum FreePorts {
-  /// Ports of the operating system's own choice.
-  static func take(_ count: Int) throws -> [Int] {
-    var taken: [(descriptor: Int32, port: Int)] = []
-    defer { for socket in taken { close(socket.descriptor) } }
-    for _ in 0..<count {
-      guard let socket = try listener(at: 0) else { throw TestFailure("no free port") }
-      taken.append(socket)
-    }
-    return taken.map(\.port)
-  }
+  /// What was given out already: a port is nobody's until the program that it is for binds it.
+  private static let given = Mutex<Set<Int>>([])
 
-  /// A first port with its next `span` ones free, below the range from which the operating system gives ports to
-  /// clients: none of them is lost to an outgoing connection before the program under test binds it.
+  /// So many ports, of which none was given before, below the range from which the operating system gives ports to clients:
+  /// none of them is lost to an outgoing connection before the program under test binds it.
+  static func take(_ count: Int) throws -> [Int] { try (0..<count).map { _ in try base(span: 1) } }
+
+  /// A first port with its next `span` ones, all as those of `take`.
   static func base(span: Int) throws -> Int {
-    for _ in 0..<200 {
-      let first = Int.random(in: 15_000..<30_000)
+    for _ in 0..<1000 {
+      let ports = Int.random(in: 15_000..<30_000)..<30_000 + span
+      let wanted = ports.prefix(span)
+      let isNew = given.withLock { given in
+        guard given.isDisjoint(with: wanted) else { return false }
+        given.formUnion(wanted)
+        return true
+      }
+      guard isNew, let first = wanted.first else { continue }
       var taken: [(descriptor: Int32, port: Int)] = []
       defer { for socket in taken { close(socket.descriptor) } }
       while taken.count < span, let socket = try listener(at: first + taken.count) { taken.append(socket) }
