@@ -19,6 +19,8 @@ package struct QueryOptions: Sendable, Hashable {
   package var eventTimes: Range<Int64>?
   /// Whether a range query may use steps that were worked out before.
   package var usesCache = true
+  /// Whether parts that are the same are evaluated once, and sides of an operator read no more than can match.
+  package var sharesWork = true
   /// What is counted of it.
   package var statistics = QueryStatistics.Detail.reading
 
@@ -98,9 +100,9 @@ package struct QueryEngine: Sendable {
     _ expression: Expression, text: String, tenant: TenantID, at time: Int64, options: QueryOptions = QueryOptions()
   ) async throws -> QueryResult {
     try Self.check(time)
-    let expression = try Self.resolved(expression, QueryTimes(step: 0, range: 0), text)
+    let expression = planned(try Self.resolved(expression, QueryTimes(step: 0, range: 0), text), options)
     let steps = Steps(start: time, end: time, interval: 1)
-    return try await run(tenant: tenant, text: text, steps: steps, isInstant: true, options: options) {
+    return try await run(expression, tenant: tenant, text: text, steps: steps, isInstant: true, options: options) {
       try await $0.instantResult(of: expression)
     }
   }
@@ -125,9 +127,10 @@ package struct QueryEngine: Sendable {
     // What is kept of a query is found by its text, which does not tell these lengths.
     var options = options
     if expression.hangsOnQueryRange { options.usesCache = false }
-    let expression = try Self.resolved(expression, QueryTimes(step: step, range: end - start), text)
+    let expression = planned(
+      try Self.resolved(expression, QueryTimes(step: step, range: end - start), text), options)
     let steps = Steps(start: start, end: end, interval: step)
-    return try await run(tenant: tenant, text: text, steps: steps, isInstant: false, options: options) {
+    return try await run(expression, tenant: tenant, text: text, steps: steps, isInstant: false, options: options) {
       try await $0.rangeResult(of: expression)
     }
   }
@@ -148,6 +151,13 @@ package struct QueryEngine: Sendable {
     }
   }
 
+  /// The tree that is evaluated in place of one whose durations are known.
+  func planned(_ expression: Expression, _ options: QueryOptions) -> Expression {
+    // Names that go at the end are labels until then.
+    guard options.sharesWork, !features.delaysNameRemoval else { return expression }
+    return expression.propagatingMatchers()
+  }
+
   /// The longest lookback, in milliseconds (about 31,000 years).
   private static let durationMax: Int64 = 1_000_000_000_000_000
 
@@ -157,7 +167,7 @@ package struct QueryEngine: Sendable {
   }
 
   private func run(
-    tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions,
+    _ expression: Expression, tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions,
     _ body: (Evaluation) async throws -> QueryValue
   ) async throws -> QueryResult {
     guard (1...Self.durationMax).contains(options.lookback), (1...Self.durationMax).contains(options.subqueryResolution)
@@ -165,6 +175,7 @@ package struct QueryEngine: Sendable {
     let evaluation = Evaluation(
       engine: self, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options,
       budget: QueryBudget(limits))
+    if options.sharesWork, options.statistics != .perStep { evaluation.shared = SharedParts(of: expression) }
     let began = evaluation.now
     do {
       let value = try await body(evaluation)

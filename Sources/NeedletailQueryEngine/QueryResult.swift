@@ -71,6 +71,8 @@ struct Annotations: Sendable {
 
   var isEmpty: Bool { known.isEmpty }
 
+  var count: Int { known.count }
+
   mutating func warn(_ message: String) {
     guard warnings.count < Self.countMax, known.insert("w" + message).inserted else { return }
     warnings.append(message)

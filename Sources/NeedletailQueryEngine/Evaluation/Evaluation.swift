@@ -18,6 +18,8 @@ final class Evaluation {
   var annotations = Annotations()
   var coverage = Coverage.complete
   var statistics = QueryStatistics()
+  /// What parts of the query came to that stand in it more than once.
+  var shared = SharedParts()
   /// What histograms that are read are told of resets before them.
   var hintRule = ResetHintRule.notReset
 
@@ -158,6 +160,21 @@ final class Evaluation {
   func vector(_ expression: Expression, _ steps: Steps, hints: SelectionHints = SelectionHints()) async throws
     -> VectorGrid
   {
+    guard !shared.isEmpty else { return try await freshVector(expression, steps, hints) }
+    if let known = shared.grid(of: expression, steps, hints, hintRule) {
+      statistics.hold(grid: known.count * steps.count)
+      try spend(known.count * steps.count)
+      return known
+    }
+    let remarks = annotations.count
+    let grid = try await freshVector(expression, steps, hints)
+    if annotations.count == remarks { shared.keep(grid, of: expression, steps, hints, hintRule) }
+    return grid
+  }
+
+  private func freshVector(
+    _ expression: Expression, _ steps: Steps, _ hints: SelectionHints
+  ) async throws -> VectorGrid {
     let grid: VectorGrid
     switch expression.node {
     case .selector(let selector):

@@ -79,8 +79,8 @@ extension QueryEngine {
     }
     let resolved: Expression
     do {
-      resolved = try expression.resolvingDurations(
-        QueryTimes(step: step ?? 0, range: step == nil ? 0 : end - start), text: text)
+      let times = QueryTimes(step: step ?? 0, range: step == nil ? 0 : end - start)
+      resolved = planned(try expression.resolvingDurations(times, text: text), options)
     } catch { throw QueryError(error) }
     let steps = Steps(start: start, end: step == nil ? start : end, interval: max(1, step ?? 1))
     var plan = QueryPlan(
@@ -120,7 +120,9 @@ extension QueryPlan {
       let matchers = selector.allMatchers(span: expression.span)
         .map { "\($0.name)\($0.operation.rawValue)\"\($0.value)\"" }
       let taken = Set(nodes.compactMap(\.read))
-      node.read = reads.indices.first { !taken.contains($0) && reads[$0].matchers == matchers }
+      let same = reads.indices.filter { reads[$0].matchers == matchers }
+      // A part that stands in the query twice is read once.
+      node.read = same.first { !taken.contains($0) } ?? same.first
     case .aggregation(let aggregation):
       node.text = printer.head(aggregation).trimmingSpaceAtEnd + parameter(aggregation.parameter, printer)
     case .binary(let binary): node.text = printer.operation(binary)
