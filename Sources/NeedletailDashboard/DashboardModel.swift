@@ -118,7 +118,7 @@ package struct DashboardModel: Sendable {
 
   private mutating func handle(_ input: InputEvent) -> [Action] {
     switch input {
-    case .terminate: return [.quit]
+    case .terminate, .interrupt: return [.quit]
     case .key(.character("z"), .control): return [.suspend]
     case .key(.character("c"), .control) where showsExplorer && explorer.editor.text.isEmpty: return [.quit]
     case _ where showsExplorer:

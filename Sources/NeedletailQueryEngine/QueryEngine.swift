@@ -112,8 +112,23 @@ package struct QueryEngine: Sendable {
     _ expression: Expression, text: String, tenant: TenantID, from start: Int64, to end: Int64, step: Int64,
     options: QueryOptions = QueryOptions()
   ) async throws -> QueryResult {
+    try check(from: start, to: end, step: step)
+    // What is kept of a query is found by its text, which does not tell these lengths.
+    var options = options
+    if expression.hangsOnQueryRange { options.usesCache = false }
+    let expression = planned(
+      try Self.resolved(expression, QueryTimes(step: step, range: end - start), text), options)
+    let steps = Steps(start: start, end: end, interval: step)
+    return try await run(expression, tenant: tenant, text: text, steps: steps, isInstant: false, options: options) {
+      try await $0.rangeResult(of: expression)
+    }
+  }
+
+  /// Throws unless these may be the steps of a query; of one at one time where there is no step.
+  func check(from start: Int64, to end: Int64, step: Int64?) throws {
     try Self.check(start)
     try Self.check(end)
+    guard let step else { return }
     guard step > 0 else {
       throw QueryError(.badData, "zero or negative query resolution step widths are not accepted")
     }
@@ -123,15 +138,6 @@ package struct QueryEngine: Sendable {
       throw QueryError(
         .badData,
         "exceeded maximum resolution of \(limits.steps) points per timeseries: decrease the query resolution (step)")
-    }
-    // What is kept of a query is found by its text, which does not tell these lengths.
-    var options = options
-    if expression.hangsOnQueryRange { options.usesCache = false }
-    let expression = planned(
-      try Self.resolved(expression, QueryTimes(step: step, range: end - start), text), options)
-    let steps = Steps(start: start, end: end, interval: step)
-    return try await run(expression, tenant: tenant, text: text, steps: steps, isInstant: false, options: options) {
-      try await $0.rangeResult(of: expression)
     }
   }
 

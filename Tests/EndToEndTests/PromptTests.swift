@@ -53,4 +53,23 @@ struct PromptTests {
         ("type", "quit\r"), ("end", "0"),
       ])
   }
+
+  @Test("Ctrl-D while a query runs ends nothing, and Ctrl-C ends the query alone")
+  func keysWhileRunning() throws {
+    let port = try FreePorts.take(1)[0]
+    let silent = "import socket, time; s = socket.create_server(('127.0.0.1', \(port))); time.sleep(300)"
+    let server = try RunningProcess("python3", ["-c", silent])
+    defer { server.end(SIGKILL) }
+    let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/terminal.py").path
+    let steps: [Step] = [
+      ("see", "needletail> "), ("type", "up\r"), ("see", "\u{1B}[?2004l"), ("type", "\u{4}"), ("type", "\u{3}"),
+      ("see", "given up"), ("see", "needletail> "), ("type", "\u{4}"), ("end", "0"),
+    ]
+    let json = try JSONSerialization.data(withJSONObject: steps.map { [$0.what, $0.text] })
+    let (status, output) = try RunningProcess.run(
+      "python3",
+      [script, "30", String(decoding: json, as: UTF8.self), OutsideProgram.needletail, "query"]
+        + ["--server", "http://127.0.0.1:\(port)"])
+    #expect(status == 0, "\(output)")
+  }
 }

@@ -192,6 +192,15 @@ struct PrometheusQueryAPITests {
       #expect(range["cache"] as? String == "used")
       #expect((range["steps"] as? NSDictionary)?["count"] as? Int == 5)
       #expect(try await server.get("/needletail/v1/explain?query=%7B").status == 400)
+      let events = escaped("count_over_time(logs{a=\"b\"}[5m])")
+      let far = "start=-9000000000000000&end=9000000000000000&step=60"
+      #expect(try await server.get("/needletail/v1/explain?query=\(events)&\(far)").status == 400)
+      // Short, and a thousand times as long when it is printed, at every level again.
+      let long = String(repeating: "x", count: 3000)
+      let sum = escaped("WITH (t = {a=\"\(long)\"}) t" + String(repeating: " + t", count: 300))
+      for path in ["/needletail/v1/explain", "/api/v1/format_query", "/api/v1/parse_query"] {
+        #expect(try await server.get("\(path)?query=\(sum)&time=1000").status == 400, "\(path)")
+      }
     }
   }
 }

@@ -71,6 +71,10 @@ struct RemoteReadTests {
       try request { query(&$0, 0, 1, [(4, "a", "b")]) }
     }
     #expect(throws: RemoteReadError.self) { try request { query(&$0, 0, 1, [(2, "a", "(")]) } }
+    let patterns = (0..<129).map { (2, "a", "b\($0)") as (UInt64, String, String) }
+    #expect(throws: RemoteReadError.refused("more than 256 regular expressions in a request, or 65536 bytes of them")) {
+      try request { writer in for _ in 0..<2 { query(&writer, 0, 1, patterns) } }
+    }
   }
 
   @Test("no request stops the process, whatever is done to it", arguments: 0..<20 as Range<UInt64>)

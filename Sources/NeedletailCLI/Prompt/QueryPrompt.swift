@@ -42,6 +42,8 @@ struct QueryPrompt: Sendable {
     var editor = QueryEditor(history: history.load())
     var screen = InlineScreen(depth: Console.depth)
     var running: Task<Void, Never>?
+    // Whether to end when the query that runs is given up.
+    var isEnding = false
     // What is typed while a query runs.
     var typed: [InputEvent] = []
     draw(editor, &screen)
@@ -49,10 +51,14 @@ struct QueryPrompt: Sendable {
       switch event {
       case .done:
         running = nil
+        if isEnding { return }
         session.resume()
         for input in typed { sink.yield(.input(input)) }
         typed = []
-      case .input(.terminate) where running != nil: running?.cancel()
+      case .input(.interrupt) where running != nil: running?.cancel()
+      case .input(.terminate) where running != nil:
+        isEnding = true
+        running?.cancel()
       case .input(let input) where running != nil:
         if typed.count < Self.typedMax { typed.append(input) }
         continue

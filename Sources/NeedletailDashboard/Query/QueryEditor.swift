@@ -130,7 +130,7 @@ package struct QueryEditor: Sendable {
     }
     let common = begun.dropFirst().reduce(begun.first?.title ?? "") { $0.commonPrefix(with: $1.title) }
     if common.count > completion.prefix.count, common.hasPrefix(completion.prefix) {
-      line.replace(completion.span.start..<completion.span.end, with: common)
+      line.replace(completion.span.start..<completion.span.end, with: completion.insertion(ofBeginning: common))
       update()
       return .changed
     }

@@ -146,7 +146,7 @@ struct QueryService: Sendable {
 
 extension Duration {
   /// Whole nanoseconds, the most that there are where it is longer.
-  fileprivate var nanosecondsClamped: Int64 {
+  var nanosecondsClamped: Int64 {
     let (seconds, attoseconds) = components
     let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
     let (sum, isTooMuch) = product.addingReportingOverflow(attoseconds / 1_000_000_000)

@@ -42,6 +42,8 @@ struct StepReach: Hashable, Sendable {
       // These are about the whole query.
       if [.queryStart, .queryEnd, .queryRange, .queryStep].contains(call.function) { return false }
       if call.function.looksAtAllSteps { return false }
+      // Labels that are made of the first step's numbers.
+      if call.function == .quantilesOverTime || call.function == .labelGraphiteGroup { return false }
       if call.function.looksBeforeRange || call.function == .aggrOverTime {
         var inner: StepReach?
         guard call.arguments.allSatisfy({ add($0, options, to: &inner) }) else { return false }
@@ -58,13 +60,15 @@ struct StepReach: Hashable, Sendable {
       switch aggregation.operation {
       // Which series these pick hangs on which others there are at other steps.
       case .limitk, .limitRatio: return false
+      // Labels that are made of the first step's numbers.
+      case .quantiles: return false
       // Ties, and the last bits of sums, hang on the order of rows.
       case .topk, .bottomk, .sum, .avg, .stddev, .stdvar, .geomean, .share, .sum2, .zscore:
         if !aggregation.expression.hasStableRows { return false }
       default: break
       }
-    // It tells series that are missing everywhere from those that have gaps.
-    case .binary(let binary) where binary.operation == .fallback: return false
+    // They tell series that are missing everywhere from those that have gaps, and one series from several.
+    case .binary(let binary) where binary.operation.isConditional: return false
     default: break
     }
     return expression.children.allSatisfy { add($0, options, to: &reach) }

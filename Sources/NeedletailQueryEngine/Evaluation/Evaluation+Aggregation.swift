@@ -34,7 +34,11 @@ extension Evaluation {
     }
     if node.operation.isMetricsQL {
       let others = try await self.others(of: node, steps)
-      return limited(try metricsQL(node, grid, groups, parameter, label, others, steps), node)
+      var result = try metricsQL(node, grid, groups, parameter, label, others, steps)
+      if engine.features.delaysNameRemoval, !node.operation.keepsLabels {
+        result.loseNames(of: groups.labels(where: grid.losesName))
+      }
+      return limited(result, node)
     }
     return limited(try combined(node, &grid, groups, parameter, label, steps), node)
   }

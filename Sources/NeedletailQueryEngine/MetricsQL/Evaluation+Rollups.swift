@@ -124,7 +124,7 @@ extension Evaluation {
         try tally.reserve(rows: 1, task.steps)
         var rowLabels = output.keepsName ? labels : rest
         if let label = output.label { rowLabels = rowLabels.setting(label.name, label.value) }
-        let row = portion.grid.addRow(rowLabels)
+        let row = portion.grid.addRow(rowLabels, losesName: output.keepsName && reader.losesName)
         if output.function.isMetricsQL {
           try fill(row, task, output, &kernels[index], samples, windows, &portion.grid)
         } else {

@@ -65,6 +65,8 @@ extension QueryEngine {
     _ expression: Expression, text: String, tenant: TenantID, from start: Int64, to end: Int64, step: Int64?,
     options: QueryOptions = QueryOptions()
   ) async throws -> QueryPlan {
+    try check(from: start, to: end, step: step)
+    guard PrometheusPrinter.canPrint(expression) else { throw QueryError.tooLargeToPrint }
     let source = RecordingSource()
     let engine = QueryEngine(series: source, limits: limits)
     var readsEvents = false
@@ -96,6 +98,11 @@ extension QueryEngine {
     guard steps.count > 1, expression.type == .vector else { return .oneStep }
     return StepReach(expression, options) == nil || expression.hangsOnQueryRange ? .dependent : .used
   }
+}
+
+extension QueryError {
+  /// Of a query that templates made so large that printing it would take long.
+  package static let tooLargeToPrint = QueryError(.badData, "the query is too large to be printed")
 }
 
 extension QueryPlan.Read {

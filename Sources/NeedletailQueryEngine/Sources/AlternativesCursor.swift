@@ -8,6 +8,8 @@ final class AlternativesCursor: SeriesCursor {
   private var position = 0
   private(set) var coverage = Coverage.complete
 
+  var work: SelectionWork { cursors.reduce(into: SelectionWork()) { $0.add($1.work) } }
+
   /// One cursor for each list of conditions; their series must come with all labels.
   init(_ cursors: [any SeriesCursor], _ alternatives: [[LabelMatcher]]) {
     self.cursors = cursors
@@ -36,6 +38,9 @@ extension SeriesColumns {
     var result = SeriesColumns()
     var histogram = 0
     for series in 0..<count {
+      if wanted[series] {
+        result.starts.append(starts, offsets[series]..<offsets[series + 1], at: result.timestamps.count)
+      }
       for index in offsets[series]..<offsets[series + 1] {
         let isHistogram = histogram < histogramIndexes.count && histogramIndexes[histogram] == index
         if isHistogram { histogram += 1 }

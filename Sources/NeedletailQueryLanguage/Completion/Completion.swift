@@ -80,6 +80,13 @@ package struct Completion: Sendable, Hashable {
     return isClosed ? escaped : escaped + String(quote)
   }
 
+  /// What a text that choices begin with is written as: escaped as far as the place wants it, without an end.
+  package func insertion(ofBeginning text: String) -> String {
+    var open = self
+    open.isClosed = true
+    return quote == nil ? text : open.insertion(ofValue: text)
+  }
+
   /// What a choice of a label's or metric's name is written as: quoted where it is no word.
   package func insertion(ofName name: String, isMetric: Bool = false) -> String {
     if quote != nil { return insertion(ofValue: name) }

@@ -12,6 +12,28 @@ package struct PrometheusPrinter {
   /// A printer of trees that were parsed from `text`.
   package init(_ text: String) { self.text = Array(text.utf8) }
 
+  /// Whether an expression is printed within a moment: templates can make much of a short text.
+  ///
+  /// O(nodes).
+  package static func canPrint(_ expression: Expression) -> Bool {
+    var bytes = 0
+    expression.walk { part in
+      bytes += 32
+      switch part.node {
+      case .string(let text): bytes += text.utf8.count
+      case .selector(let selector):
+        for matchers in [selector.matchers] + selector.alternatives {
+          bytes += matchers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 8 }
+        }
+      default: break
+      }
+    }
+    // Each level copies what is below it.
+    return bytes * expression.height <= bytesTimesHeightMax
+  }
+
+  private static let bytesTimesHeightMax = 16 << 20
+
   /// The query in as few lines as its parts fit.
   ///
   /// O(bytes times depth).

@@ -6,6 +6,8 @@ package enum InputEvent: Equatable, Sendable {
   case paste(TerminalText)
   /// The window has another size now.
   case resize(Size)
+  /// The process got SIGINT: Ctrl-C where the terminal is not raw.
+  case interrupt
   /// The process was asked to end (SIGTERM, SIGHUP), or the terminal went away.
   case terminate
 

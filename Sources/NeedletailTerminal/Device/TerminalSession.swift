@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)
@@ -24,6 +26,7 @@ package final class TerminalSession: Sendable {
   package let events: AsyncStream<InputEvent>
   private let continuation: AsyncStream<InputEvent>.Continuation
   private let modes: [TerminalWriter.Mode]
+  private let reader: Reader
 
   /// Takes the terminal over, with these modes: all of them for a full-screen view, `bracketedPaste` for a prompt.
   ///
@@ -32,6 +35,7 @@ package final class TerminalSession: Sendable {
     self.modes = modes
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { throw .notATerminal }
     (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(256))
+    reader = Reader(continuation)
     try SavedTerminal.remember(modes)
     SavedTerminal.installHandlers()
     try startReader()
@@ -54,11 +58,15 @@ package final class TerminalSession: Sendable {
   }
 
   /// Gives the terminal back for a while: what is printed meanwhile looks as without this.
-  package func pause() { SavedTerminal.restore() }
+  package func pause() {
+    reader.isPaused.store(true, ordering: .relaxed)
+    SavedTerminal.restore()
+  }
 
   /// Takes the terminal over again.
   package func resume() {
     guard (try? SavedTerminal.remember(modes)) != nil else { return }
+    reader.isPaused.store(false, ordering: .relaxed)
     Self.write(TerminalWriter.enter(modes))
   }
 
@@ -77,7 +85,7 @@ package final class TerminalSession: Sendable {
   }
 
   private func startReader() throws(TerminalError) {
-    let reader = Unmanaged.passRetained(Reader(continuation))
+    let reader = Unmanaged.passRetained(self.reader)
     #if canImport(Darwin)
       var thread: pthread_t?
     #else
@@ -101,6 +109,8 @@ package final class TerminalSession: Sendable {
 /// The thread that waits for the keyboard and for signals; a thread of its own because reading a terminal blocks.
 private final class Reader: Sendable {
   private let continuation: AsyncStream<InputEvent>.Continuation
+  /// Whether the terminal is as it was before the session.
+  let isPaused = Atomic(false)
 
   init(_ continuation: AsyncStream<InputEvent>.Continuation) {
     self.continuation = continuation
@@ -121,12 +131,18 @@ private final class Reader: Sendable {
       if waits[1].revents != 0 {
         let count = read(SavedTerminal.signalPipe, &bytes, bytes.count)
         for signal in bytes.prefix(max(0, count)) {
-          send(Int32(signal) == SIGWINCH ? .resize(TerminalSession.size) : .terminate)
+          switch Int32(signal) {
+          case SIGWINCH: send(.resize(TerminalSession.size))
+          case SIGINT: send(.interrupt)
+          default: send(.terminate)
+          }
         }
       }
       if waits[0].revents != 0 {
         let count = read(STDIN_FILENO, &bytes, bytes.count)
         if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
+        // Ctrl-D where the terminal is not raw, which is no end; one that is gone hangs up.
+        if count == 0, isPaused.load(ordering: .relaxed), waits[0].revents & Int16(POLLHUP) == 0 { continue }
         if count <= 0 { break }
         parser.feed(bytes.prefix(count)).forEach(send)
       }

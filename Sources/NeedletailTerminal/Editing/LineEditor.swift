@@ -75,6 +75,7 @@ package struct LineEditor: Equatable, Sendable {
   package mutating func handle(_ event: InputEvent) -> Outcome {
     switch event {
     case .terminate: return .ended
+    case .interrupt: return .cancelled
     case .resize: return .changed
     case .mouse: return .ignored
     case .paste(let text):

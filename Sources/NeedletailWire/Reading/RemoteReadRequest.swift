@@ -28,6 +28,9 @@ package struct RemoteReadRequest: Sendable, Hashable {
   /// The most queries of one request, and the most matchers of one query.
   package static let queriesMax = 64
   package static let matchersMax = 1024
+  /// The most regular expressions of one request, and the most bytes of all of them: each is compiled.
+  package static let patternsMax = 256
+  package static let patternBytesMax = 64 << 10
   /// The largest request in bytes, uncompressed.
   package static let bytesMax = 4 << 20
 
@@ -46,7 +49,22 @@ package struct RemoteReadRequest: Sendable, Hashable {
     guard let type else { throw .refused("none of the requested response types is known") }
     answerType = type
     guard parts.count <= Self.queriesMax else { throw .refused("more than \(Self.queriesMax) queries in a request") }
-    for part in parts { queries.append(try Self.query(part)) }
+    var room = PatternRoom()
+    for part in parts { queries.append(try Self.query(part, &room)) }
+  }
+
+  /// What regular expressions may still come.
+  private struct PatternRoom {
+    private var count = 0
+    private var bytes = 0
+
+    mutating func take(_ pattern: String) throws(RemoteReadError) {
+      count += 1
+      bytes += pattern.utf8.count
+      guard count <= patternsMax, bytes <= patternBytesMax else {
+        throw .refused("more than \(patternsMax) regular expressions in a request, or \(patternBytesMax) bytes of them")
+      }
+    }
   }
 
   /// The messages of a field, one more than `max` where there are more.
@@ -74,7 +92,9 @@ package struct RemoteReadRequest: Sendable, Hashable {
     return isAny ? nil : .samples
   }
 
-  private static func query(_ bytes: UnsafeRawBufferPointer) throws(RemoteReadError) -> Query {
+  private static func query(
+    _ bytes: UnsafeRawBufferPointer, _ room: inout PatternRoom
+  ) throws(RemoteReadError) -> Query {
     var query = Query()
     let parts: [UnsafeRawBufferPointer]
     do throws(ProtobufError) {
@@ -91,11 +111,13 @@ package struct RemoteReadRequest: Sendable, Hashable {
       throw .malformed(error)
     }
     guard parts.count <= matchersMax else { throw .refused("more than \(matchersMax) matchers in a query") }
-    for part in parts { query.matchers.append(try matcher(part)) }
+    for part in parts { query.matchers.append(try matcher(part, &room)) }
     return query
   }
 
-  private static func matcher(_ bytes: UnsafeRawBufferPointer) throws(RemoteReadError) -> LabelMatcher {
+  private static func matcher(
+    _ bytes: UnsafeRawBufferPointer, _ room: inout PatternRoom
+  ) throws(RemoteReadError) -> LabelMatcher {
     var (type, name, value): (UInt64, String, String) = (0, "", "")
     do throws(ProtobufError) {
       var reader = ProtobufReader(bytes)
@@ -112,6 +134,7 @@ package struct RemoteReadRequest: Sendable, Hashable {
     }
     let operations: [LabelMatcher.Operation] = [.equal, .notEqual, .matches, .notMatches]
     guard type < UInt64(operations.count) else { throw .refused("matcher type \(type) is not known") }
+    if type >= 2 { try room.take(value) }
     do throws(RegularExpressionError) {
       return try LabelMatcher(name, operations[Int(type)], value)
     } catch {

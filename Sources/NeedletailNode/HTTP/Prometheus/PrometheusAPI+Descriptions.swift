@@ -13,20 +13,24 @@ extension PrometheusAPI {
   ) async throws -> Response {
     let expression = try Self.parse(try parameters.required("query"))
     let scope = try Self.scope(parameters, tenant)
-    var selectors: [[LabelMatcher]] = []
+    // Each with those whose series were listed for the same selector before.
+    var selectors: [(matchers: [LabelMatcher], before: ArraySlice<[LabelMatcher]>)] = []
     try expression.walk { part in
       guard case .selector(let selector) = part.node else { return }
-      for matchers in selector.allAlternatives(span: part.span) {
-        selectors.append(try Self.matchers(matchers, parameter: "query"))
+      let alternatives = try selector.allAlternatives(span: part.span).map {
+        try Self.matchers($0, parameter: "query")
       }
+      for index in alternatives.indices { selectors.append((alternatives[index], alternatives[..<index])) }
     }
     let source = queries.exemplars
     let found = try await queries.run(for: context) { [selectors] _ in
       var found = Listing<(labels: LabelSet, exemplar: Exemplar)>([])
-      for matchers in selectors {
+      for (matchers, before) in selectors {
         let listing = try await source.exemplars(
           tenant: tenant, matchers, scope.range, limit: max(0, Self.exemplarsMax - found.elements.count))
-        found.elements += listing.elements
+        found.elements += listing.elements.filter { element in
+          !before.contains { $0.allSatisfy { $0.matches(element.labels) } }
+        }
         found.coverage.merge(listing.coverage)
       }
       return found

@@ -189,12 +189,14 @@ struct PrometheusAPI: Sendable {
   private func format(_ parameters: FormParameters) throws -> Response {
     let text = try parameters.required("query")
     let expression = try Self.parse(text)
+    guard PrometheusPrinter.canPrint(expression) else { throw QueryError.tooLargeToPrint }
     return PrometheusEnvelope.success { $0.string(PrometheusPrinter(text).pretty(expression)) }
   }
 
   private func syntaxTree(_ parameters: FormParameters) throws -> Response {
     let text = try parameters.required("query")
     let expression = try Self.parse(text)
+    guard PrometheusPrinter.canPrint(expression) else { throw QueryError.tooLargeToPrint }
     return PrometheusEnvelope.success { SyntaxTreeJSON(text).write(expression, to: &$0) }
   }
 

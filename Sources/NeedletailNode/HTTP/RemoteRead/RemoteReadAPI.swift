@@ -20,7 +20,8 @@ struct RemoteReadAPI: Sendable {
   func respond(to request: Request, _ context: ConnectionContext, tenant: TenantID) async throws -> Response {
     let body = try await request.collectedBody(bytesMax: Self.bodyBytesMax)
     do {
-      let question = try Self.question(body)
+      // Regular expressions are compiled: not on the connection's thread.
+      let question = try await withTaskExecutorPreference(queries.executor) { try await Self.question(body) }
       var response =
         switch question.answerType {
         case .samples: try await samples(question, context, tenant)
@@ -33,7 +34,7 @@ struct RemoteReadAPI: Sendable {
     }
   }
 
-  private static func question(_ body: [UInt8]) throws -> RemoteReadRequest {
+  private static func question(_ body: [UInt8]) async throws -> RemoteReadRequest {
     let limits = DecompressionLimits(outputMax: RemoteReadRequest.bytesMax)
     do {
       let bytes = try body.withUnsafeBytes { try Decompression.decompress($0, coding: .snappy, limits: limits) }
@@ -91,8 +92,16 @@ struct RemoteReadAPI: Sendable {
     _ question: RemoteReadRequest, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
     // What goes wrong before the first piece is there still has a status.
+    let clock = queries.clock
+    let started = clock.monotonicNanoseconds()
     let (frames, first) = try await queries.run(for: context) { engine in
       let reading = RemoteReading(question, engine.series, engine.limits, tenant)
+      let limit = engine.limits.timeout
+      // Once the first piece is there nobody else looks at the time.
+      reading.checkTime = {
+        guard clock.monotonicNanoseconds() - started > limit.nanosecondsClamped else { return }
+        throw QueryError(.timeout, "query timed out after \(limit)")
+      }
       let frames = RemoteReadFrames(reading, isSorted: try await Self.isSorted(engine, tenant))
       return (frames, try await frames.next())
     }

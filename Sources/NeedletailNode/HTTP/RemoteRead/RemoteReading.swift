@@ -11,6 +11,8 @@ final class RemoteReading {
   private var cursor: (any SeriesCursor)?
   private var seriesRead = 0
   private var samplesRead = 0
+  /// Throws where the time for it is up.
+  var checkTime: () throws -> Void = {}
 
   init(_ question: RemoteReadRequest, _ source: any SeriesSource, _ limits: QueryLimits, _ tenant: TenantID) {
     self.question = question
@@ -35,6 +37,7 @@ final class RemoteReading {
   func next() async throws -> SeriesColumns? {
     guard let cursor else { return nil }
     try Task.checkCancellation()
+    try checkTime()
     guard let columns = try await cursor.next() else {
       self.cursor = nil
       guard cursor.coverage.isComplete else {
