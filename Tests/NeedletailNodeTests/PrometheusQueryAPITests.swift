@@ -195,6 +195,9 @@ struct PrometheusQueryAPITests {
       let events = escaped("count_over_time(logs{a=\"b\"}[5m])")
       let far = "start=-9000000000000000&end=9000000000000000&step=60"
       #expect(try await server.get("/needletail/v1/explain?query=\(events)&\(far)").status == 400)
+      let pattern = "match[]=" + escaped("{a=\"b\"," + (0..<129).map { "c=~\"x\($0)\"" }.joined(separator: ",") + "}")
+      #expect(try await server.get("/api/v1/series?\(pattern)").status == 200)
+      #expect(try await server.get("/api/v1/series?\(pattern)&\(pattern)").status == 400)
       // Short, and a thousand times as long when it is printed, at every level again.
       let long = String(repeating: "x", count: 3000)
       let sum = escaped("WITH (t = {a=\"\(long)\"}) t" + String(repeating: " + t", count: 300))

@@ -7,6 +7,9 @@ import NeedletailTelemetry
 extension PrometheusAPI {
   /// Selectors of one request; each may ask for every series.
   private static let selectorsMax = 64
+  /// Regular expressions of all of them, and their bytes.
+  private static let patternsMax = 256
+  private static let patternBytesMax = 64 << 10
 
   /// The selectors and the range of a request, all times where it names none.
   static func scope(_ parameters: FormParameters, _ tenant: TenantID) throws -> MetadataScope {
@@ -24,8 +27,16 @@ extension PrometheusAPI {
     guard texts.count <= selectorsMax else {
       throw QueryError(.badData, "more than \(selectorsMax) match[] parameters")
     }
-    return try texts.map { text in
-      let matchers = try selector(text, parameter: "match[]")
+    let all = try texts.map { try conditions($0, parameter: "match[]") }
+    let patterns = all.joined().filter { $0.operation == .matches || $0.operation == .notMatches }
+    // Each is compiled, on the connection's thread.
+    guard patterns.count <= patternsMax, patterns.reduce(0, { $0 + $1.value.utf8.count }) <= patternBytesMax else {
+      throw QueryError(
+        .badData,
+        "more than \(patternsMax) regular expressions in match[] parameters, or \(patternBytesMax) bytes of them")
+    }
+    return try all.map { conditions in
+      let matchers = try matchers(conditions, parameter: "match[]")
       guard !matchers.allSatisfy(\.matchesEmpty) else {
         throw QueryError(
           .badData, "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher")
@@ -36,13 +47,15 @@ extension PrometheusAPI {
 
   /// What a selector that is the value of a parameter selects.
   static func selector(_ text: String, parameter: String) throws -> [LabelMatcher] {
-    let conditions: [MatcherSyntax]
+    try matchers(try conditions(text, parameter: parameter), parameter: parameter)
+  }
+
+  private static func conditions(_ text: String, parameter: String) throws -> [MatcherSyntax] {
     do throws(SyntaxError) {
-      conditions = try Parser.parseSelector(text)
+      return try Parser.parseSelector(text)
     } catch {
       throw QueryError(.badData, "invalid parameter \"\(parameter)\": \(error)")
     }
-    return try matchers(conditions, parameter: parameter)
   }
 
   static func matchers(_ conditions: [MatcherSyntax], parameter: String) throws -> [LabelMatcher] {
