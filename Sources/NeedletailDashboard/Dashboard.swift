@@ -47,7 +47,7 @@ package struct Dashboard<Source: DashboardSource>: Sendable {
   package func run() async throws {
     let session = try TerminalSession()
     defer { session.end() }
-    let (events, sink) = AsyncStream<DashboardModel.Event>.makeStream(bufferingPolicy: .bufferingNewest(512))
+    let (events, sink) = AsyncStream<DashboardModel.Event>.makeStream(bufferingPolicy: .bufferingNewest(1 << 16))
     await withDiscardingTaskGroup { group in
       group.addTask {
         for await input in session.events { sink.yield(.input(input)) }

@@ -195,7 +195,7 @@ struct QueryInPlaceTests {
     for _ in 0..<2 { _ = try await evaluate("a") }
     #expect(source.asked.suffix(1) == [.thread])
     // It has grown to more samples than a query may read in place.
-    let many = (0..<30).map { _ in "a" }.joined(separator: " + on (n) ")
+    let many = (0..<30).map { "a offset \($0)ms" }.joined(separator: " + on (n) ")
     let before = source.asked.count
     let result = try await evaluate(many)
     #expect(result.statistics.samplesRead == 60_000)

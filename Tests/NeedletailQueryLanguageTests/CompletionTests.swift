@@ -29,6 +29,9 @@ struct CompletionTests {
       ("a[1h:|", "duration"), ("a @ |", "moment"), ("logs{} | |", "stage"), ("logs{} |", "operation"),
       ("1 + 2 |", "operation modifier"), ("sum by |", ""), ("a{b|", "label"), ("a{b |", ""), ("a{b=\"c\"|", ""),
       ("a{b=\"c\" |", ""), ("a # |", ""), ("a ! |", ""),
+      ("WITH (x = |", "metric function aggregation"), ("WITH (x = 1) |", "metric function aggregation"),
+      ("{\"a|", "label metric"), ("rate({\"|", "label metric"), ("a{\"b|", "label"), ("label_set(up, \"|", "label"),
+      ("label_replace(up, \"x\", \"$1\", \"in|", "label"), ("\"|", ""), ("count_values(\"|", ""),
     ])
   func places(marked: String, wanted: String) throws {
     // Where the text has a bar of its own, the place is at the last one.

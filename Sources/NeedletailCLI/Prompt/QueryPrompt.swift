@@ -15,7 +15,7 @@ struct QueryPrompt: Sendable {
   let source: APIClient
   let history: QueryHistory
 
-  private static let typedMax = 256
+  private static let typedMax = 1 << 16
   private static let prompt = StyledText("needletail> ", .heading)
 
   /// Runs until the user ends it.
@@ -24,7 +24,7 @@ struct QueryPrompt: Sendable {
   func run() async throws {
     let session = try TerminalSession([.bracketedPaste])
     defer { session.end() }
-    let (events, sink) = AsyncStream<Event>.makeStream(bufferingPolicy: .bufferingNewest(512))
+    let (events, sink) = AsyncStream<Event>.makeStream(bufferingPolicy: .bufferingNewest(1 << 16))
     await withDiscardingTaskGroup { group in
       group.addTask {
         for await input in session.events { sink.yield(.input(input)) }

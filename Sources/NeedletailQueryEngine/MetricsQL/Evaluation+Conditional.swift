@@ -30,7 +30,9 @@ extension Evaluation {
           }
         case .fallback: result.set(target, step, left.cell(row, step))
         default:
-          if (other != nil) == (node.operation == .ifPresent) { result.set(target, step, left.cell(row, step)) }
+          if left.hasValue(row, step), (other != nil) == (node.operation == .ifPresent) {
+            result.set(target, step, left.cell(row, step))
+          }
         }
       }
       result.dropLastRowIfEmpty()

@@ -29,7 +29,7 @@ struct SharedParts {
   init(of expression: Expression) {
     var reads = 0
     expression.walk { if case .selector = $0.node { reads += 1 } }
-    guard reads > 1 else {
+    guard reads > 1, PrometheusPrinter.canPrint(expression) else {
       texts = [:]
       return
     }

@@ -79,10 +79,15 @@ struct CompletionReader {
     case .rightParenthesis:
       let frame = frames.popLast()
       due = .operation
-      if case .group(let callee?) = frame { isBehindAggregation = Self.isAggregation(callee) }
+      if case .group(let callee?) = frame {
+        isBehindAggregation = Self.isAggregation(callee)
+        // What templates are for.
+        if callee == "with" { due = .operand }
+      }
     case .leftBrace: frames.append(.selector(SelectorReader(before?.text)))
     case .leftBracket: frames.append(.range)
-    case .comma: due = .operand
+    // A template's name stands before `=`.
+    case .comma, .assign: due = .operand
     case .string, .number, .duration, .quantity: due = .operation
     case .at: due = .moment
     case .pipe: due = .stage
@@ -152,16 +157,28 @@ struct CompletionReader {
     let open = start + blanks
     guard open < bytes.count, bytes[open] == 0x22 || bytes[open] == 0x27 || bytes[open] == 0x60 else { return nil }
     let written = String(decoding: bytes[(open + 1)...], as: UTF8.self)
-    let wants = wants(after).filter { if case .word = $0 { false } else { true } }
+    let wants = wantsInString(after)
     guard !wants.isEmpty else { return nil }
     return Completion(
       span: SourceSpan(start: open + 1, end: bytes.count), prefix: written, wants: wants,
       quote: Character(Unicode.Scalar(bytes[open])), isClosed: after.first == bytes[open])
   }
 
-  private func wants(_ after: ArraySlice<UInt8>) -> [Completion.Want] {
+  /// Of what may stand there what is written in quotes; strings that functions take mostly name labels.
+  private func wantsInString(_ after: ArraySlice<UInt8>) -> [Completion.Want] {
+    if case .group(let callee) = frames.last ?? .group(callee: nil) {
+      guard let function = callee.flatMap(Function.init(rawValue:)), function.signature.parameters.contains(.string)
+      else { return [] }
+      return [.labelName(lastSelection)]
+    }
+    return wants(after, isInString: true).filter { if case .word = $0 { false } else { true } }
+  }
+
+  private func wants(_ after: ArraySlice<UInt8>, isInString: Bool = false) -> [Completion.Want] {
     switch frames.last {
-    case .selector(let selector): return selector.wants
+    case .selector(let selector):
+      // Outside of quotes only labels are named.
+      return isInString ? selector.wants : selector.wants.filter { $0 != .metric }
     case .labels: return [.labelName(lastSelection ?? Self.selection(in: after))]
     case .range: return [.word(.duration)]
     case .group, nil: break

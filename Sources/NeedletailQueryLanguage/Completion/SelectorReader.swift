@@ -47,7 +47,8 @@ struct SelectorReader {
   /// What may stand behind what was taken.
   var wants: [Completion.Want] {
     switch due {
-    case .name: [.labelName(selection)]
+    // A metric's name stands there in quotes.
+    case .name: [.labelName(selection)] + (selection.metric == nil && selection.kind == .series ? [.metric] : [])
     case .value(let name, _): [.labelValue(name, of: selection)]
     case .operation, .comma: []
     }

@@ -1,4 +1,4 @@
-// The lexer turns the whole text into tokens at once: queries are at most 16 KiB, and the parser wants to look ahead.
+// The lexer turns the whole text into tokens at once: queries are at most 128 KiB, and the parser wants to look ahead.
 // It works on bytes. The one bit of context that it needs is whether it stands inside `[...]`, where a colon separates
 // a range from a resolution, and outside of which a colon is part of a metric's name.
 

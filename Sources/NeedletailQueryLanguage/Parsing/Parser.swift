@@ -7,7 +7,7 @@ import NeedletailTelemetry
 /// Parses queries.
 package struct Parser {
   /// The longest text, in bytes.
-  package static let textLengthMax = 16_384
+  package static let textLengthMax = 131_072
   /// The deepest nesting of parentheses, calls and signs.
   package static let nestingMax = 100
   /// The most operators of one duration.

@@ -96,6 +96,12 @@ enum SavedTerminal {
     }
   }
 
+  /// No signal: what comes out of the pipe after `wake`.
+  static let wakeUp: Int32 = 0
+
+  /// Has whoever waits at the pipe look around.
+  static func wake() { note(wakeUp) }
+
   private static func note(_ number: Int32) {
     guard let record else { return }
     let saved = errno

@@ -27,6 +27,8 @@ package final class TerminalSession: Sendable {
   private let continuation: AsyncStream<InputEvent>.Continuation
   private let modes: [TerminalWriter.Mode]
   private let reader: Reader
+  /// More than a long query that is pasted into a terminal which does not tell pastes from keys.
+  private static let eventsMax = 1 << 16
 
   /// Takes the terminal over, with these modes: all of them for a full-screen view, `bracketedPaste` for a prompt.
   ///
@@ -34,7 +36,7 @@ package final class TerminalSession: Sendable {
   package init(_ modes: [TerminalWriter.Mode] = TerminalWriter.Mode.allCases) throws(TerminalError) {
     self.modes = modes
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { throw .notATerminal }
-    (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(256))
+    (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(Self.eventsMax))
     reader = Reader(continuation)
     try SavedTerminal.remember(modes)
     SavedTerminal.installHandlers()
@@ -59,14 +61,16 @@ package final class TerminalSession: Sendable {
 
   /// Gives the terminal back for a while: what is printed meanwhile looks as without this.
   package func pause() {
-    reader.isPaused.store(true, ordering: .relaxed)
+    reader.isPaused.store(true, ordering: .releasing)
+    SavedTerminal.wake()
     SavedTerminal.restore()
   }
 
   /// Takes the terminal over again.
   package func resume() {
     guard (try? SavedTerminal.remember(modes)) != nil else { return }
-    reader.isPaused.store(false, ordering: .relaxed)
+    reader.isPaused.store(false, ordering: .releasing)
+    SavedTerminal.wake()
     Self.write(TerminalWriter.enter(modes))
   }
 
@@ -120,8 +124,10 @@ private final class Reader: Sendable {
     var parser = InputParser()
     var bytes = [UInt8](repeating: 0, count: 1_024)
     while true {
+      // What is typed while the terminal is not raw waits there: a read would wait for a whole line, and hear no signal.
+      let input = isPaused.load(ordering: .acquiring) ? -1 : STDIN_FILENO
       var waits = [
-        pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: input, events: Int16(POLLIN), revents: 0),
         pollfd(fd: SavedTerminal.signalPipe, events: Int16(POLLIN), revents: 0),
       ]
       let ready = poll(&waits, nfds_t(waits.count), parser.isPending ? 25 : -1)
@@ -132,6 +138,7 @@ private final class Reader: Sendable {
         let count = read(SavedTerminal.signalPipe, &bytes, bytes.count)
         for signal in bytes.prefix(max(0, count)) {
           switch Int32(signal) {
+          case SavedTerminal.wakeUp: continue
           case SIGWINCH: send(.resize(TerminalSession.size))
           case SIGINT: send(.interrupt)
           default: send(.terminate)
@@ -141,8 +148,6 @@ private final class Reader: Sendable {
       if waits[0].revents != 0 {
         let count = read(STDIN_FILENO, &bytes, bytes.count)
         if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
-        // Ctrl-D where the terminal is not raw, which is no end; one that is gone hangs up.
-        if count == 0, isPaused.load(ordering: .relaxed), waits[0].revents & Int16(POLLHUP) == 0 { continue }
         if count <= 0 { break }
         parser.feed(bytes.prefix(count)).forEach(send)
       }
