@@ -72,4 +72,21 @@ struct PromptTests {
         + ["--server", "http://127.0.0.1:\(port)"])
     #expect(status == 0, "\(output)")
   }
+
+  @Test("Ctrl-Z gives the terminal back to the shell, and goes on where it was")
+  func suspending() throws {
+    let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/terminal.py").path
+    let steps: [Step] = [
+      ("type", "PS1='rea''dy$ '\r"), ("see", "ready$ "),
+      ("type", "\(OutsideProgram.needletail) query --server http://127.0.0.1:1\r"),
+      ("see", "needletail> "), ("type", "ab"), ("see", "ab"), ("type", "\u{1A}"), ("see", "Stopped"),
+      ("see", "ready$ "),
+      ("type", "fg\r"), ("see", "needletail> "), ("see", "ab"), ("type", "\u{3}\u{4}"), ("see", "ready$ "),
+      ("type", "exit\r"), ("end", "0"),
+    ]
+    let json = try JSONSerialization.data(withJSONObject: steps.map { [$0.what, $0.text] })
+    let (status, output) = try RunningProcess.run(
+      "python3", [script, "30", String(decoding: json, as: UTF8.self), "bash", "--norc", "--noprofile", "-i"])
+    #expect(status == 0, "\(output)")
+  }
 }

@@ -62,8 +62,9 @@ enum SavedTerminal {
   static func restore() {
     guard let record, record.pointee.isActive else { return }
     record.pointee.isActive = false
-    _ = ttyWrite(record.pointee.restore)
+    // In this order: who sees the modes go has keys that make signals again.
     _ = tcsetattr(STDIN_FILENO, TCSANOW, &record.pointee.attributes)
+    _ = ttyWrite(record.pointee.restore)
   }
 
   static func installHandlers() {

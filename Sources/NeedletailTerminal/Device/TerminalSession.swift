@@ -55,7 +55,8 @@ package final class TerminalSession: Sendable {
   /// Gives the terminal back, stops the process as Ctrl-Z does, and takes the terminal over again when it goes on.
   package func suspend() {
     pause()
-    raise(SIGTSTP)
+    // Not SIGTSTP: the threads that tasks run on have that blocked.
+    raise(SIGSTOP)
     resume()
   }
 
@@ -145,7 +146,7 @@ private final class Reader: Sendable {
           }
         }
       }
-      if waits[0].revents != 0 {
+      if waits[0].revents != 0, !isPaused.load(ordering: .acquiring) {
         let count = read(STDIN_FILENO, &bytes, bytes.count)
         if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
         if count <= 0 { break }
