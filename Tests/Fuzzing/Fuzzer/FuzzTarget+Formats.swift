@@ -89,6 +89,14 @@ extension FuzzTarget {
       _ = try? DigestRow.decode(fuzzBytes(data, count), window.range)
       return 0
     },
+    FuzzTarget(name: "series-run-starts") { data, count in
+      let bytes = fuzzBytes(data, count)
+      guard bytes.count >= 2 else { return 0 }
+      let samples = Int(bytes[0]) << 8 | Int(bytes[1])
+      let starts = try? RunStarts.decode(UnsafeRawBufferPointer(rebasing: bytes[2...]), count: samples)
+      precondition((starts?.marks.count ?? 0) <= samples, "more starts than samples")
+      return 0
+    },
     FuzzTarget(name: "series-deletion") { data, count in
       _ = try? SeriesDeletion(decoding: Array(fuzzBytes(data, count)))
       return 0
