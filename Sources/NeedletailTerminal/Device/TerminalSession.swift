@@ -15,8 +15,8 @@ package enum TerminalError: Error, Equatable {
 }
 
 /// The terminal while a full-screen view or a prompt has it: raw mode, for a view the alternate screen, a thread that reads it, and the promise
-/// that it is given back as it was: by ``end()``, at exit, on SIGINT, SIGTERM and SIGHUP (which arrive as
-/// ``InputEvent/terminate``), and when the process crashes.
+/// that it is given back as it was: by ``end()``, at exit, on SIGINT (which arrives as ``InputEvent/interrupt``), on SIGTERM
+/// and SIGHUP (which arrive as ``InputEvent/terminate``), and when the process crashes.
 ///
 /// One at a time per process.
 package final class TerminalSession: Sendable {
