@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailEnvironment
 import Testing
 
 @testable import NeedletailNode
@@ -48,6 +49,34 @@ struct JSONWriterTests {
         if text.hasSuffix(".0") { text.removeLast(2) }
         #expect(NumberText.text(value) == text, "seed \(seed)")
       }
+    }
+  }
+
+  @Test("many samples at once are written as one after the other")
+  func manyPoints() {
+    let seed = UInt64.random(in: 0 ... .max)
+    var random = SeededGenerator(seed: seed)
+    for count in [0, 1, 2, 127, 128, 129, 1_000] {
+      var times: [Int64] = []
+      var time = Int64(bitPattern: random.next() >> UInt64.random(in: 0..<40, using: &random))
+      if Bool.random(using: &random) { time = 1_795_780_801_000 }
+      for _ in 0..<count {
+        times.append(time)
+        time &+= [1_000, 15_000, 1, 999_500, -3_600_000, 123_456_789_000].randomElement(using: &random) ?? 1
+      }
+      let values = times.map { _ in Double(bitPattern: random.next()) }
+      var (one, many) = (JSONWriter(), JSONWriter())
+      one.array { one in for (time, value) in zip(times, values) { one.point(time, value) } }
+      many.array { many in
+        times.withUnsafeBufferPointer { times in values.withUnsafeBufferPointer { many.points(times, $0) } }
+      }
+      #expect(one.bytes == many.bytes, "seed \(seed)")
+      let plain = times.indices.map { index in
+        var seconds = JSONWriter()
+        seconds.seconds(fromMilliseconds: times[index])
+        return "[\(String(decoding: seconds.bytes, as: UTF8.self)),\"\(NumberText.text(values[index]))\"]"
+      }
+      #expect(String(decoding: one.bytes, as: UTF8.self) == "[" + plain.joined(separator: ",") + "]", "seed \(seed)")
     }
   }
 

@@ -111,6 +111,23 @@ struct SeriesInMemoryTests {
     }
   }
 
+  @Test("a list without matchers is bound by the texts of the parts, however many series they have")
+  func listWork() async throws {
+    let engine = try await Watched().machine.engine
+    let lists: [(count: Int, list: () throws -> Int)] = [
+      (20, { try engine.labelValues(tenant: .default, name: "of", [], .all).elements.count }),
+      (2, { try engine.labelNames(tenant: .default, [], .all).elements.count }),
+    ]
+    for (count, list) in lists {
+      #expect(try list() == count)
+      // Three parts have the same ones.
+      let (enough, tooLittle) = (InMemoryRun(workMax: 3 * count), InMemoryRun(workMax: 3 * count - 1))
+      #expect(try inMemory(enough) { try list() } == count)
+      #expect(throws: SeriesQueryError.cancelled) { try inMemory(tooLittle) { try list() } }
+      #expect(!enough.hasRefused && tooLittle.hasRefused)
+    }
+  }
+
   @Test("a question about a head that finds more series than it may look at ends early")
   func workInHead() async throws {
     let machine = try SeriesMachine(FaultyFileSystem(seed: 1))

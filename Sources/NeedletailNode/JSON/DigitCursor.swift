@@ -4,7 +4,7 @@
 struct DigitCursor {
   /// So many bytes is the longest whole number.
   static let wholeMax = 20
-  /// So many bytes is the longest time, and the longest number that `fraction` writes.
+  /// So many bytes is the longest time, and the longest number that `decimal` writes.
   static let fractionMax = 24
 
   // Who makes a cursor says how much there is to write at most; every call below writes no more than its constant, or what it is given.
@@ -39,8 +39,17 @@ struct DigitCursor {
     count += bytes.count
   }
 
-  /// Takes the last character back.
-  mutating func takeBack() { count -= 1 }
+  /// Characters of ASCII.
+  mutating func text(_ text: StaticString) {
+    self.text(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  /// A number as the standard library prints it: at most 24 bytes.
+  mutating func description(of value: Double) {
+    var sink = DigitSink(base + count)
+    value.write(to: &sink)
+    count += sink.count
+  }
 
   /// A whole number, with zeros ahead where it has fewer than `places` digits.
   @inline(__always) mutating func whole(_ value: UInt64, places: Int = 1) {
@@ -63,13 +72,19 @@ struct DigitCursor {
     }
   }
 
-  /// Milliseconds from 1970 on as seconds, with three decimals where they are no whole ones.
-  mutating func seconds(fromMilliseconds time: UInt64) {
-    let (seconds, fraction) = time.quotientAndRemainder(dividingBy: 1000)
-    whole(seconds)
-    guard fraction != 0 else { return }
-    character(".")
-    whole(fraction, places: 3)
+  /// Eight characters of ASCII, the first in the lowest byte.
+  @inline(__always) mutating func eight(_ characters: UInt64) {
+    UnsafeMutableRawPointer(base + count).storeBytes(of: characters.littleEndian, as: UInt64.self)
+    count += 8
+  }
+
+  /// The three digits of a number below 1,000.
+  @inline(__always) mutating func three(_ value: UInt64) {
+    let value = UInt32(truncatingIfNeeded: value)
+    base[count] = 48 &+ UInt8(truncatingIfNeeded: value / 100)
+    base[count + 1] = 48 &+ UInt8(truncatingIfNeeded: value / 10 % 10)
+    base[count + 2] = 48 &+ UInt8(truncatingIfNeeded: value % 10)
+    count += 3
   }
 
   /// A number that is not negative and has at most three decimals, of which none is a zero at the end; false where it has
@@ -77,9 +92,11 @@ struct DigitCursor {
   ///
   /// Such decimals are the shortest digits that are read back as the number: two of at most 15 digits never are the same.
   mutating func decimal(_ value: Double) -> Bool {
-    let thousandths = (value * 1000).rounded()
-    guard thousandths < 1e15, thousandths / 1000 == value else { return false }
-    let (integer, fraction) = UInt64(thousandths).quotientAndRemainder(dividingBy: 1000)
+    let scaled = value * 1000 + 0.5
+    guard scaled < 1e15 else { return false }
+    let thousandths = UInt64(scaled)
+    guard Double(thousandths) / 1000 == value else { return false }
+    let (integer, fraction) = thousandths.quotientAndRemainder(dividingBy: 1000)
     whole(integer)
     guard fraction != 0 else { return true }
     character(".")
@@ -95,13 +112,24 @@ struct DigitCursor {
 }
 
 /// Takes the digits of a number from the standard library without a string between.
-struct DigitSink: TextOutputStream {
-  var bytes: [UInt8]
+private struct DigitSink: TextOutputStream {
+  // Who makes a sink has room for the longest number there.
+  private let base: UnsafeMutablePointer<UInt8>
+  private(set) var count = 0
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  init(_ base: UnsafeMutablePointer<UInt8>) { self.base = base }
 
-  mutating func write(_ string: String) { bytes.append(contentsOf: string.utf8) }
+  mutating func write(_ string: String) {
+    for byte in string.utf8 {
+      base[count] = byte
+      count += 1
+    }
+  }
 
   // What the standard library calls for digits; were it to stop, it would call the above.
-  mutating func _writeASCII(_ buffer: UnsafeBufferPointer<UInt8>) { bytes.append(contentsOf: buffer) }
+  mutating func _writeASCII(_ buffer: UnsafeBufferPointer<UInt8>) {
+    UnsafeMutableRawBufferPointer(start: base + count, count: buffer.count).copyMemory(
+      from: UnsafeRawBufferPointer(buffer))
+    count += buffer.count
+  }
 }

@@ -151,28 +151,33 @@ struct JSONWriter {
   }
 
   /// A sample as Prometheus writes it: the time, given in milliseconds, in seconds, and the value in quotes.
-  ///
-  /// Answers mostly consist of these.
   mutating func point(_ time: Int64, _ value: Double) {
-    guard let milliseconds = UInt64(exactly: time) else {
-      beginArray()
-      seconds(fromMilliseconds: time)
-      quotedNumber(value)
-      return endArray()
-    }
-    DigitCursor.append(upTo: DigitCursor.fractionMax + 4, to: &bytes) { [needsComma] cursor in
+    DigitCursor.append(upTo: PointText.max, to: &bytes) { [needsComma] cursor in
       if needsComma { cursor.character(",") }
-      cursor.character("[")
-      cursor.seconds(fromMilliseconds: milliseconds)
-      cursor.character(",")
-      cursor.character("\"")
-    }
-    NumberText.append(value, to: &bytes)
-    DigitCursor.append(upTo: 2, to: &bytes) { cursor in
-      cursor.character("\"")
-      cursor.character("]")
+      var text = PointText()
+      text.write(time, value, to: &cursor)
     }
     needsComma = true
+  }
+
+  /// As many samples as there are times and values, each as `point` writes it.
+  ///
+  /// Answers mostly consist of these.
+  mutating func points(_ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>) {
+    var text = PointText()
+    var start = 0
+    while start < times.count {
+      // So many that what is reserved for them and not needed is little.
+      let some = start..<min(start + 128, times.count)
+      DigitCursor.append(upTo: some.count * PointText.max, to: &bytes) { [needsComma] cursor in
+        for index in some {
+          if needsComma || index > 0 { cursor.character(",") }
+          text.write(times[index], values[index], to: &cursor)
+        }
+      }
+      needsComma = true
+      start = some.upperBound
+    }
   }
 
   /// Milliseconds as seconds with up to three decimals.

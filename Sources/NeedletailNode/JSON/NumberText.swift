@@ -2,42 +2,35 @@
 // notation from 1e-6 up to 1e21 and in exponential notation outside, `NaN`, `+Inf`, `-Inf`.
 
 enum NumberText {
+  /// So many bytes is the longest number: a sign, and a point or an exponent beside 17 digits and up to six zeros.
+  static let max = 32
+
   /// Appends a number without quotes.
   static func append(_ value: Double, to bytes: inout [UInt8]) {
+    DigitCursor.append(upTo: max, to: &bytes) { write(value, to: &$0) }
+  }
+
+  /// Writes a number without quotes, at most `max` bytes.
+  static func write(_ value: Double, to cursor: inout DigitCursor) {
     guard value.isFinite else {
-      bytes.append(contentsOf: (value.isNaN ? "NaN" : value < 0 ? "-Inf" : "+Inf").utf8)
-      return
+      return cursor.text(value.isNaN ? "NaN" : value < 0 ? "-Inf" : "+Inf")
     }
-    if value.magnitude >= 1e-3 || value == 0, value.magnitude < 1e12 {
-      var isWritten = false
-      DigitCursor.append(upTo: DigitCursor.fractionMax + 1, to: &bytes) { cursor in
-        let isNegative = value.sign == .minus
-        if isNegative { cursor.character("-") }
-        isWritten = cursor.decimal(value.magnitude)
-        if !isWritten, isNegative { cursor.takeBack() }
-      }
-      if isWritten { return }
-    }
-    if value.magnitude >= 1e-4, value.magnitude < 1e15, value != value.rounded(.towardZero) {
+    let magnitude = value.magnitude
+    if value.sign == .minus { cursor.character("-") }
+    if magnitude >= 1e-3 || value == 0, magnitude < 1e12, cursor.decimal(magnitude) { return }
+    if magnitude >= 1e-4, magnitude < 1e15, magnitude != magnitude.rounded(.towardZero) {
       // The standard library has the same digits in the same notation here.
-      var sink = DigitSink([])
-      swap(&sink.bytes, &bytes)
-      value.write(to: &sink)
-      swap(&sink.bytes, &bytes)
-      return
+      return cursor.description(of: magnitude)
     }
-    if value.magnitude < 1e15, let whole = Int64(exactly: value) {
-      if value.sign == .minus { bytes.append(UInt8(ascii: "-")) }
-      append(whole.magnitude, to: &bytes)
-      return
-    }
-    if value.sign == .minus { bytes.append(UInt8(ascii: "-")) }
-    let (digits, exponent) = decimal(value.magnitude)
-    if value.magnitude < 1e-6 || value.magnitude >= 1e21 {
+    if magnitude < 1e15, let whole = UInt64(exactly: magnitude) { return cursor.whole(whole) }
+    let (digits, exponent) = decimal(magnitude)
+    var bytes: [UInt8] = []
+    if magnitude < 1e-6 || magnitude >= 1e21 {
       appendExponential(digits, exponent, to: &bytes)
     } else {
       appendPlain(digits, exponent, to: &bytes)
     }
+    bytes.withUnsafeBytes { cursor.text($0) }
   }
 
   /// Appends a whole number.

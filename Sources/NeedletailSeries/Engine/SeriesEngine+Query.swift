@@ -59,8 +59,8 @@ extension SeriesEngine {
     tenant: TenantID, _ matchers: [LabelMatcher] = [], _ range: TimeRange, limit: Int = .max
   ) throws(SeriesQueryError) -> SeriesAnswer<String> {
     try texts(
-      tenant, matchers, range, limit, named: nil, fromIndex: { view, add in view.forEachName(add) },
-      fromLabel: { name, _ in name })
+      tenant, matchers, range, limit, named: nil, count: { $0.nameCount },
+      fromIndex: { view, add in view.forEachName(add) }, fromLabel: { name, _ in name })
   }
 
   /// The values of a label, sorted, at most `limit`; with matchers, of those series only.
@@ -68,7 +68,7 @@ extension SeriesEngine {
     tenant: TenantID, name: String, _ matchers: [LabelMatcher] = [], _ range: TimeRange, limit: Int = .max
   ) throws(SeriesQueryError) -> SeriesAnswer<String> {
     try texts(
-      tenant, matchers, range, limit, named: name,
+      tenant, matchers, range, limit, named: name, count: { $0.valueCount(of: name) ?? 0 },
       fromIndex: { view, add in view.forEachValue(of: name) { value, _ in add(value) } },
       fromLabel: { _, value in value })
   }
@@ -129,9 +129,10 @@ extension SeriesEngine {
   }
 
   /// Sorted distinct texts: out of the indexes alone without matchers, out of the labels (of one name, or all) of the
-  /// series found with them.
+  /// series found with them. `count` is how many texts a part's index has.
   private func texts(
     _ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, _ limit: Int, named name: String?,
+    count: (PartIndexView) -> Int,
     fromIndex: (any SeriesIndexView, (UnsafeRawBufferPointer) -> Void) -> Void,
     fromLabel: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer
   ) throws(SeriesQueryError) -> SeriesAnswer<String> {
@@ -141,13 +142,15 @@ extension SeriesEngine {
       for source in snapshot.sources {
         if Task.isCancelled { throw .cancelled }
         switch source {
-        // There are no more names and values than series have labels: where many stand, nothing waits behind the list.
+        // A head looks through its series for those that are its own, a part has them listed.
         case .head(let head):
           try SeriesSnapshot.pass(head.withStorage { $0.activeCount })
           if let view = HeadIndexView(head, of: tenant) { fromIndex(view) { found.add($0) } }
-        case .part(let part, let index):
-          try SeriesSnapshot.pass(Int(clamping: part.record.summary.groups))
-          if let view = index.view(of: tenant) { fromIndex(view) { found.add($0) } }
+        case .part(_, let index):
+          if let view = index.view(of: tenant) {
+            try SeriesSnapshot.pass(count(view))
+            fromIndex(view) { found.add($0) }
+          }
           if let damage = index.takeDamage() { snapshot.note(damage) }
         }
       }

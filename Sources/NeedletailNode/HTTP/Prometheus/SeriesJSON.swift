@@ -49,13 +49,14 @@ enum SeriesJSON {
     if samples.count > histograms.count {
       json.key("values")
       json.beginArray()
-      var next = histograms.lowerBound
-      for sample in samples {
-        if next < histograms.upperBound, columns.histogramIndexes[next] == sample {
-          next += 1
-        } else {
-          json.point(columns.timestamps[sample], columns.values[sample])
+      if histograms.isEmpty {
+        columns.timestamps.withUnsafeBufferPointer { times in
+          columns.values.withUnsafeBufferPointer { values in
+            json.points(.init(rebasing: times[samples]), .init(rebasing: values[samples]))
+          }
         }
+      } else {
+        numbers(columns, samples, histograms, to: &json)
       }
       json.endArray()
     }
@@ -66,6 +67,20 @@ enum SeriesJSON {
       histogram(columns.histograms[index], at: columns.timestamps[columns.histogramIndexes[index]], to: &json)
     }
     json.endArray()
+  }
+
+  /// The samples that are numbers of a series that has both.
+  private static func numbers(
+    _ columns: SeriesColumns, _ samples: Range<Int>, _ histograms: Range<Int>, to json: inout JSONWriter
+  ) {
+    var next = histograms.lowerBound
+    for sample in samples {
+      if next < histograms.upperBound, columns.histogramIndexes[next] == sample {
+        next += 1
+      } else {
+        json.point(columns.timestamps[sample], columns.values[sample])
+      }
+    }
   }
 
   /// A histogram's buckets are `[rule, lower, upper, count]`; the rule says which ends belong to the bucket: 0 the

@@ -272,6 +272,11 @@ struct PartIndexView: SeriesIndexView {
   /// How many series have a value.
   func memberCount(ofValue number: Int) -> Int? { index.memberCount(ofValue: number) }
 
+  /// How many names there are; 0 where that cannot be read.
+  var nameCount: Int {
+    index.noting(0) { () throws(SeriesDamage) in try index.names().tenants[tenant].count }
+  }
+
   /// How many values a name has.
   func valueCount(of name: String) -> Int? {
     index.noting(nil) { () throws(SeriesDamage) in
