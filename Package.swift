@@ -148,7 +148,12 @@ let testRooms: [Target] = [
       "NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailQueryGenerator",
       "NeedletailTestSupport",
     ]),
-  tests("NeedletailClusterTests", ["NeedletailCluster", "NeedletailTelemetry", "NeedletailTestSupport"]),
+  tests(
+    "NeedletailClusterTests",
+    [
+      "NeedletailCluster", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
+      "NeedletailTestSupport",
+    ]),
   tests(
     "NeedletailSeriesTests",
     [

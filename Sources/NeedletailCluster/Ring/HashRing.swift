@@ -3,21 +3,6 @@
 
 import NeedletailTelemetry
 
-/// The name of a node, the same for its whole life.
-package struct NodeID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
-  package let rawValue: String
-
-  package init(rawValue: String) { self.rawValue = rawValue }
-
-  package init(_ name: String) { rawValue = name }
-
-  package static func < (left: NodeID, right: NodeID) -> Bool {
-    left.rawValue.utf8.lexicographicallyPrecedes(right.rawValue.utf8)
-  }
-
-  package var description: String { rawValue }
-}
-
 /// A node as the ring sees it.
 package struct RingMember: Hashable, Sendable {
   package var node: NodeID
