@@ -15,6 +15,7 @@ extension ServerConfiguration {
         ListenAddress.advice(for: text) + "write HOST:PORT, for example 127.0.0.1:7070")
     case .otlpHTTP: return Self.assign(address: text, to: &otlpHTTP, example: "127.0.0.1:4318")
     case .otlpGRPC: return Self.assign(address: text, to: &otlpGRPC, example: "127.0.0.1:4317")
+    case .peerListen: return Self.assign(address: text, to: &peerListen, example: "127.0.0.1:7071")
     case .retention:
       return Self.assign(Self.retention(text), to: &retention, "write a duration such as 30d, or forever")
     case .retentionBytes:
@@ -77,6 +78,7 @@ extension ServerConfiguration {
     case .listen: listen.description
     case .otlpHTTP: otlpHTTP?.description ?? "off"
     case .otlpGRPC: otlpGRPC?.description ?? "off"
+    case .peerListen: peerListen?.description ?? "off"
     case .retention: retention.description
     case .retentionBytes: retentionBytes.map { ByteSize.text($0) } ?? "off"
     case .outOfOrderWindow: outOfOrderWindow?.description ?? "off"
@@ -170,7 +172,9 @@ extension ServerConfiguration {
     }
     let isProtected = tlsCertificate != nil && tlsKey != nil && tokenFile != nil
     guard !isInsecure, !isProtected else { return problems }
-    let listeners: [(Setting, ListenAddress?)] = [(.listen, listen), (.otlpHTTP, otlpHTTP), (.otlpGRPC, otlpGRPC)]
+    let listeners: [(Setting, ListenAddress?)] = [
+      (.listen, listen), (.otlpHTTP, otlpHTTP), (.otlpGRPC, otlpGRPC), (.peerListen, peerListen),
+    ]
     for (setting, address) in listeners {
       guard let address, !address.isLoopback else { continue }
       if let problem = hostProblem(address.host) {

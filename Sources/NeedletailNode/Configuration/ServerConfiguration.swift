@@ -29,6 +29,8 @@ package struct ServerConfiguration: Sendable {
   package var otlpHTTP: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 4318)
   /// Where OTLP over gRPC listens, nil for nowhere.
   package var otlpGRPC: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 4317)
+  /// Where other nodes reach this one, nil for nowhere.
+  package var peerListen: ListenAddress?
   /// How long data is kept.
   package var retention = Retention.span(TimeSpan(seconds: 30 * 86_400))
   /// How many bytes all parts of metrics may take before the oldest days go, nil for as many as there are.

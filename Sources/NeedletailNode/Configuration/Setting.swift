@@ -5,6 +5,7 @@ package enum Setting: String, CaseIterable, Sendable {
   case listen
   case otlpHTTP = "otlp-http"
   case otlpGRPC = "otlp-grpc"
+  case peerListen = "peer-listen"
   case retention
   case retentionBytes = "retention-bytes"
   case outOfOrderWindow = "out-of-order-window"
@@ -48,6 +49,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .listen: "127.0.0.1:7070"
     case .otlpHTTP: "127.0.0.1:4318"
     case .otlpGRPC: "127.0.0.1:4317"
+    case .peerListen: "off"
     case .retention: "30d"
     case .retentionBytes: "off"
     case .outOfOrderWindow: "off"
@@ -77,6 +79,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .listen: "HOST:PORT of the API"
     case .otlpHTTP: "HOST:PORT of OTLP over HTTP, or off"
     case .otlpGRPC: "HOST:PORT of OTLP over gRPC, or off"
+    case .peerListen: "HOST:PORT where other nodes of a cluster reach this one, or off"
     case .retention: "how long data is kept: a duration such as 30d, or forever"
     case .retentionBytes: "how large all parts of metrics may be together before the oldest days go, or off"
     case .outOfOrderWindow: "how much older than its tenant's newest a sample may be, or off: as old as is kept"

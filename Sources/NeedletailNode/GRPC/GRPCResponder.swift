@@ -71,11 +71,7 @@ struct GRPCResponder: Sendable {
         try await writer.write(ByteBuffer(bytes: GRPCMessage.framed(message)))
         try await writer.finish([.grpcStatus: "0"])
       case .failure(let status):
-        var trailers: HTTPFields = [
-          .grpcStatus: String(status.code.rawValue), .grpcMessage: status.encodedMessage,
-        ]
-        trailers[.grpcStatusDetails] = status.details.map { JSONText.base64($0) }
-        try await writer.finish(trailers)
+        try await writer.finish(status.trailers)
       }
     }
     return Response(
@@ -84,8 +80,15 @@ struct GRPCResponder: Sendable {
 }
 
 extension GRPCStatus {
+  /// How a response tells it.
+  var trailers: HTTPFields {
+    var trailers: HTTPFields = [.grpcStatus: String(code.rawValue), .grpcMessage: encodedMessage]
+    trailers[.grpcStatusDetails] = details.map { JSONText.base64($0) }
+    return trailers
+  }
+
   /// The refusal of a request before it reached a method.
-  fileprivate init(_ failure: RequestFailure) {
+  init(_ failure: RequestFailure) {
     switch failure.status.code {
     case 408: self.init(.deadlineExceeded, failure.message)
     case 413: self.init(.resourceExhausted, failure.message)

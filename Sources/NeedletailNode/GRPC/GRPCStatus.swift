@@ -56,4 +56,20 @@ struct GRPCStatus: Error, Hashable, Sendable {
     }
     return text
   }
+
+  /// What a message says that came in the header `grpc-message`; at most 1024 bytes of it.
+  static func decodedMessage(_ text: String) -> String {
+    var bytes: [UInt8] = []
+    var rest = text.utf8.prefix(1024)[...]
+    while let byte = rest.popFirst() {
+      let code = String(decoding: rest.prefix(2), as: UTF8.self)
+      if byte == UInt8(ascii: "%"), code.utf8.count == 2, let value = UInt8(code, radix: 16) {
+        bytes.append(value)
+        rest.removeFirst(2)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
 }

@@ -8,6 +8,8 @@ package struct BoundAddresses: Hashable, Sendable {
   package var otlpHTTP: ListenAddress?
   /// OTLP over gRPC, nil where it is off.
   package var otlpGRPC: ListenAddress?
+  /// The door for other nodes.
+  package var peers: ListenAddress?
 }
 
 /// Waits for the parts of a server to come up, in whatever order they do.
@@ -24,7 +26,8 @@ final class StartupProgress: Sendable {
     var outcome: Result<BoundAddresses, any Error>? {
       if let failure { return .failure(failure) }
       guard isOpen, isBound, let api = bound[.listen] else { return nil }
-      return .success(BoundAddresses(api: api, otlpHTTP: bound[.otlpHTTP], otlpGRPC: bound[.otlpGRPC]))
+      return .success(
+        BoundAddresses(api: api, otlpHTTP: bound[.otlpHTTP], otlpGRPC: bound[.otlpGRPC], peers: bound[.peerListen]))
     }
   }
 

@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NeedletailEnvironment
 import ServiceLifecycle
 
 /// Runs a server on one port: HTTP/1.1, HTTP/2 and with it gRPC.
@@ -14,7 +15,8 @@ struct HTTPListener: Sendable {
 
   let address: ListenAddress
   let tls: NIOSSLContext?
-  let responder: APIResponder
+  let clock: any WallClock
+  let respond: @Sendable (Request, ConnectionContext) async -> Response
   let logger: Logger
   /// Called with the port that was bound.
   let onListening: @Sendable (ListenAddress) -> Void
@@ -38,7 +40,7 @@ struct HTTPListener: Sendable {
   }
 
   private var http1: HTTP1Channel {
-    let (responder, date, watches) = (responder, HTTPDate(clock: responder.clock), ConnectionWatches())
+    let (respond, date, watches) = (respond, HTTPDate(clock: clock), ConnectionWatches())
     let configuration = HTTP1Channel.Configuration(
       additionalChannelHandlers: [watches.make()], idleTimeout: Self.idleTimeout,
       httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
@@ -47,7 +49,7 @@ struct HTTPListener: Sendable {
     return HTTP1Channel(
       responder: { request, writer, channel in
         let context = ConnectionContext(channel: channel, watch: watches.watch(of: channel))
-        var response = await responder.respond(to: request, context: context)
+        var response = await respond(request, context)
         response.headers[.date] = date.text
         response.headers[.server] = "needletail"
         try await writer.write(response: response.head, body: response.body)

@@ -2,6 +2,7 @@
 // because of a port or a certificate has not touched the data folder. Until the log is read back the doors answer
 // "starting", so that a supervisor sees a live process during a long replay.
 
+import HummingbirdCore
 import Logging
 import NIOCore
 import NIOSSL
@@ -40,6 +41,7 @@ package struct NeedletailServer: Service {
     var expected: Set<Setting> = [.listen]
     if configuration.otlpHTTP != nil { expected.insert(.otlpHTTP) }
     if configuration.otlpGRPC != nil { expected.insert(.otlpGRPC) }
+    if configuration.peerListen != nil { expected.insert(.peerListen) }
     progress = StartupProgress(expecting: expected)
     let clock = SystemClock()
     self.clock = clock
@@ -157,8 +159,10 @@ package struct NeedletailServer: Service {
     let status = PrometheusStatus(
       configuration: configuration, storage: storage, clock: clock,
       startedMilliseconds: clock.wallNanoseconds() / 1_000_000)
+    let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
     return NodeServices(
-      ingest: ingest, queries: queries, metrics: metrics, settling: settling, deletion: deletion, status: status)
+      ingest: ingest, queries: queries, metrics: metrics, settling: settling, deletion: deletion, status: status,
+      peers: PeerService(sink: sink, queries: queries))
   }
 
   private func listeners(
@@ -170,15 +174,31 @@ package struct NeedletailServer: Service {
     ]
     for (setting, address) in ports {
       guard let address else { continue }
-      let listener = HTTPListener(
-        address: address, tls: tls,
-        responder: APIResponder(
-          node: node, token: token, isOTLPOnly: setting != .listen, counters: requests, clock: clock,
-          logger: logger),
-        logger: silent, onListening: { bound(setting, $0) })
-      listeners.append(ListenerService(setting: setting, address: address, listen: listener.run))
+      let responder = APIResponder(
+        node: node, token: token, isOTLPOnly: setting != .listen, counters: requests, clock: clock, logger: logger)
+      listeners.append(
+        listener(setting, address, tls) { request, context in
+          await responder.respond(to: request, context: context)
+        })
+    }
+    if let address = configuration.peerListen {
+      let responder = PeerResponder(node: node, token: token, counters: requests, clock: clock)
+      listeners.append(
+        listener(.peerListen, address, tls) { request, context in
+          await responder.respond(to: request, context: context)
+        })
     }
     return listeners
+  }
+
+  private func listener(
+    _ setting: Setting, _ address: ListenAddress, _ tls: NIOSSLContext?,
+    _ respond: @escaping @Sendable (Request, ConnectionContext) async -> Response
+  ) -> ListenerService {
+    let listener = HTTPListener(
+      address: address, tls: tls, clock: clock, respond: respond, logger: silent,
+      onListening: { bound(setting, $0) })
+    return ListenerService(setting: setting, address: address, listen: listener.run)
   }
 
   private var tls: NIOSSLContext? {

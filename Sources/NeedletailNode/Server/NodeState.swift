@@ -20,4 +20,5 @@ struct NodeServices: Sendable {
   let settling: SettlingService
   let deletion: DeletionService
   let status: PrometheusStatus
+  let peers: PeerService
 }

@@ -1,5 +1,22 @@
 import NeedletailTelemetry
 
+/// Which of two histograms of one series at one time stays, for whoever unites what several engines answered.
+package enum HistogramConflict {
+  /// The one that stays, or that both are the same.
+  package enum Precedence: Sendable {
+    case first
+    case second
+    case same
+  }
+
+  /// What an engine would decide that was given both.
+  package static func precedence(_ first: NativeHistogram, _ second: NativeHistogram) -> Precedence {
+    let (one, other) = (TimedHistogram(timestamp: 0, histogram: first), TimedHistogram(timestamp: 0, histogram: second))
+    if HistogramRule.loses(one, to: other) { return .second }
+    return HistogramRule.loses(other, to: one) ? .first : .same
+  }
+}
+
 /// How histograms of one series at one time settle, whatever order they came in: one that is no stale marker wins,
 /// then the greater bytes of the encoded form. Of equal ones the latest start counts.
 ///
@@ -34,7 +51,7 @@ enum HistogramRule {
     }
   }
 
-  private static func loses<Histogram: HistogramAtTime>(_ left: Histogram, to right: Histogram) -> Bool {
+  static func loses<Histogram: HistogramAtTime>(_ left: Histogram, to right: Histogram) -> Bool {
     let (one, other) = (left.isStale, right.isStale)
     return one == other ? left.byteForm.lexicographicallyPrecedes(right.byteForm) : one
   }

@@ -1,0 +1,53 @@
+import HTTPTypes
+import HummingbirdCore
+import NeedletailEnvironment
+
+/// The front door for other nodes: calls over HTTP/2 on a port of their own.
+struct PeerResponder: Sendable {
+  let node: NodeState
+  let token: TokenCheck?
+  let counters: RequestCounters
+  let clock: any WallClock
+
+  func respond(to request: Request, context: ConnectionContext) async -> Response {
+    let started = clock.monotonicNanoseconds()
+    let method = PeerMethod(path: request.head.path ?? "")
+    var status = GRPCStatus.Code?.none
+    var response: Response
+    do {
+      let answer = try await answer(method, request, context)
+      response = Self.response { writer in try await answer.write(to: writer) }
+    } catch {
+      let failure = (error as? RequestFailure).map { GRPCStatus($0) } ?? GRPCStatus(answering: error)
+      status = failure.code
+      response = Self.response { writer in try await writer.finish(failure.trailers) }
+    }
+    response = context.holdingPlaces(response)
+    counters.finished(
+      route: method.map { "peer_\($0.rawValue)" } ?? "unknown", status: status?.rawValue ?? 0,
+      nanoseconds: clock.monotonicNanoseconds() - started)
+    return response
+  }
+
+  private func answer(
+    _ method: PeerMethod?, _ request: Request, _ context: ConnectionContext
+  ) async throws -> PeerAnswer {
+    guard GRPCResponder.isCall(request), let method else {
+      throw GRPCStatus(.unimplemented, "this port is for the other nodes of a cluster, and knows no such method")
+    }
+    if let token, !token.accepts(request.headers[.authorization]) {
+      throw GRPCStatus(.unauthenticated, "a bearer token is needed in the metadata \"authorization\"")
+    }
+    guard let services = node.services else {
+      throw GRPCStatus(.unavailable, "the node is starting or stopping", retryAfterSeconds: 1)
+    }
+    return try await services.peers.answer(method, request, context)
+  }
+
+  private static func response(
+    _ write: @escaping @Sendable (any ResponseBodyWriter) async throws -> Void
+  ) -> Response {
+    Response(
+      status: .ok, headers: [.contentType: "application/grpc"], body: ResponseBody { try await write($0) })
+  }
+}
