@@ -79,10 +79,10 @@ struct OutputTests {
         "latency  1970-01-01T00:01:00.000Z  \(whole)",
       ])
     #expect(output.csv().hasSuffix("\n1970-01-01T00:01:00.000Z,latency,\"\(whole)\"\n"))
-    let graph = SeriesOutput(
-      series: [SeriesResult(labels: [], points: [], histograms: [Self.histogram])], zone: .utc)
-    #expect(
-      !graph.graph(range: (0, 60_000_000_000), step: 1, size: Size(columns: 60, rows: 8), depth: .plain).contains("{}"))
+    let undrawn = SeriesResult(labels: [("a", "b")], points: [], histograms: [Self.histogram])
+    let graph = SeriesOutput(series: [undrawn, result], zone: .utc)
+      .graph(range: (0, 60_000_000_000), step: 1, size: Size(columns: 60, rows: 8), depth: .plain)
+    #expect(graph.contains("■ latency  1") && !graph.contains("{a="))
   }
 
   @Test("all samples of a range vector are shown, a line each, and signs of zero too")

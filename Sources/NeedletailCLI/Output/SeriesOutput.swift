@@ -75,7 +75,7 @@ struct SeriesOutput {
 
   /// A graph with its legend below; `range` in unix nanoseconds, `step` in nanoseconds.
   func graph(range: (start: Int64, end: Int64), step: Int64, size: Size, depth: ColorDepth) -> String {
-    let shown = series.lazy.filter { !$0.points.isEmpty }.prefix(12).map { $0 }
+    let shown = Array(series.filter { !$0.points.isEmpty }.prefix(12))
     var buffer = CellBuffer(Size(columns: size.columns, rows: size.rows + shown.count))
     let (plot, legend) = buffer.bounds.splitTop(size.rows)
     let zone = zone
