@@ -19,7 +19,7 @@ extension PeersBenchmark {
         QueryShape.days, into: &figures)
       try recordForcedMerge(of: servers, samples: fleet.samples, into: &figures)
     }
-    figures.note("prometheus keeps the last two to three hours in its head, and a log of them; the rest lies in blocks")
+    figures.note("prometheus has all but the last two to three hours in blocks")
     footnotes(&figures)
     show(
       "A day: \(fleet.slots) series, \(fleet.rounds) rounds, \(fleet.samples) samples; \(options.requests[0]) a request, "

@@ -197,7 +197,7 @@ struct PeersBenchmark {
         ? "victoria-metrics ran with -search.disableCache"
         : options.usesCaches
           ? "victoria-metrics and needletail answered from their result caches where they could"
-          : "every query of victoria-metrics and needletail but the refreshing one had nocache=1")
+          : "every query of victoria-metrics and needletail had nocache=1, but for one that refreshes")
     figures.note("all with their default durability: needletail syncs before it acknowledges, the others do not")
   }
 
