@@ -59,7 +59,9 @@ struct CommandLineTests {
       (["query", "sum((", "--explain"] + address, 1, "400"),
       (["query", "up", "--since", "soon"] + address, 64, "needletail query --help"),
       (["query", "up", "--time", "soon"] + address, 64, "needletail query --help"), (["nonsense"], 64, "--help"),
-      (["serve", "--retention", "soon"], 64, "retention"), (["query", "sum(("] + address, 1, "400"),
+      (["serve", "--retention", "soon"], 64, "retention"), (["serve", "--config", "/nope"], 1, "cannot be read"),
+      (["query", "sum(("] + address, 1, "400"), (["query", "sum(("] + address, 1, "\n  sum((\n       ^"),
+      (["query", "0 * -1"] + address, 0, "-0"),
       (["query", "up", "--server", "http://127.0.0.1:1"], 1, "cannot reach"),
       (["trace", "abcd"] + address, 1, "no trace"), (["query", "1"] + address, 0, "1"),
     ]

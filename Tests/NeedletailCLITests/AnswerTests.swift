@@ -36,15 +36,18 @@ struct AnswerTests {
   func series() throws {
     let vector = try Answers.series(
       bytes(
-        #"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[1700000000.5,"+Inf"]},{"metric":{},"histogram":[1,{}]}]},"warnings":["w"]}"#
+        #"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[1700000000.5,"+Inf"]},{"metric":{},"histogram":[1,{"count":"3","sum":"-0","buckets":[[3,"-0.5","0.5","1"],[0,"1","+Inf","2"]]}]},{"metric":{},"histogram":[1,{}]}]},"warnings":["w"]}"#
       ), path: "/q")
-    #expect(vector.series.map(\.name) == ["up{job=\"a\"}"])
+    #expect(vector.series.map(\.name) == ["up{job=\"a\"}", "{}"])
     #expect(vector.series[0].points == [.init(time: 1_700_000_000.5, value: .infinity)])
-    #expect(vector.histograms == 1 && vector.warnings == ["w"])
+    #expect(
+      vector.series[1].histograms.map { $0.text(PrometheusNumber.text) }
+        == ["{count:3, sum:-0, [-0.5,0.5]:1, (1,+Inf]:2}"])
+    #expect(vector.warnings == ["w"] && !vector.isMatrix)
     let matrix = try Answers.series(
       bytes(#"{"data":{"resultType":"matrix","result":[{"metric":{"job":"a"},"values":[[1,"2"],[2,"3"]]}]}}"#),
       path: "/q")
-    #expect(matrix.series[0].points.map(\.value) == [2, 3])
+    #expect(matrix.series[0].points.map(\.value) == [2, 3] && matrix.isMatrix)
     let scalar = try Answers.series(bytes(#"{"data":{"resultType":"scalar","result":[1,"2"]}}"#), path: "/q")
     #expect(scalar.series[0].points.map(\.value) == [2])
   }

@@ -53,6 +53,69 @@ struct OutputTests {
     #expect(output.table(isRange: false, columns: 70)[1].string.contains("up{job=\"=evil\"}"))
   }
 
+  private static let histogram = HistogramPoint(
+    time: 60, count: 3.5, sum: -0.0,
+    buckets: [
+      .init(lower: -0.0009765625, upper: 0.0009765625, includesLower: true, includesUpper: true, count: 1),
+      .init(lower: 1, upper: 1.0905077326652577, includesLower: false, includesUpper: true, count: 2.5),
+    ])
+
+  @Test("native histograms stand in tables and CSV as Prometheus writes them, cut only where a screen ends")
+  func histograms() {
+    let result = SeriesResult(
+      labels: [("__name__", "latency")], points: [.init(time: 0, value: 1)], histograms: [Self.histogram])
+    let output = SeriesOutput(series: [result], isMatrix: true, zone: .utc)
+    let whole = "{count:3.5, sum:-0, [-0.0009765625,0.0009765625]:1, (1,1.0905077326652577]:2.5}"
+    #expect(output.table(isRange: false, columns: nil)[1].string == "latency  " + whole)
+    #expect(
+      output.table(isRange: false, columns: 60)[1].string
+        == "latency  {count:3.5, sum:-0, [-0.000976563,0.000976563]:1, …")
+    #expect(output.table(isRange: true, columns: nil)[1].string.hasPrefix("latency  \(whole)    1    1    1 "))
+    #expect(output.table(isRange: true, columns: 80).allSatisfy { $0.width <= 80 })
+    #expect(
+      output.samples(columns: nil).map(\.string) == [
+        "SERIES   TIME                      VALUE",
+        "latency  1970-01-01T00:00:00.000Z  1",
+        "latency  1970-01-01T00:01:00.000Z  \(whole)",
+      ])
+    #expect(output.csv().hasSuffix("\n1970-01-01T00:01:00.000Z,latency,\"\(whole)\"\n"))
+    let undrawn = SeriesResult(labels: [("a", "b")], points: [], histograms: [Self.histogram])
+    let graph = SeriesOutput(series: [undrawn, result], zone: .utc)
+      .graph(range: (0, 60_000_000_000), step: 1, size: Size(columns: 60, rows: 8), depth: .plain)
+    #expect(graph.contains("■ latency  1") && !graph.contains("{a="))
+  }
+
+  @Test("all samples of a range vector are shown, a line each, and signs of zero too")
+  func samples() {
+    let lines = SeriesOutput(series: series, isMatrix: true, zone: .utc).samples(columns: nil).map(\.string)
+    #expect(
+      lines == [
+        "SERIES               TIME                      VALUE",
+        "up{job=\"=evil\"}      1970-01-01T00:00:00.000Z      1",
+        "up{job=\"=evil\"}      1970-01-01T00:01:00.000Z    NaN",
+        "up{zone=\"b\\x1b[2J\"}  1970-01-01T00:00:00.000Z   -2.5",
+      ])
+    let zero = SeriesResult(labels: [], points: [.init(time: 0, value: -0.0)])
+    let table = SeriesOutput(series: [zero], zone: .utc)
+    #expect(table.table(isRange: false, columns: nil)[1].string.hasSuffix("  -0"))
+    #expect(table.table(isRange: false, columns: 80)[1].string.hasSuffix("  -0"))
+  }
+
+  @Test("the place of an error is shown below the line of the query that it lies in")
+  func place() {
+    #expect(ErrorPlace(in: "answered 400: it is wrong") == nil && ErrorPlace(in: "1:0: parse error") == nil)
+    func pointer(_ query: String, _ place: String, _ columns: Int = 100) -> [String] {
+      ErrorPlace(in: "/q answered 400: \(place): parse error: x")?.pointer(into: query, columns: columns) ?? []
+    }
+    #expect(pointer("sum((", "1:6") == ["sum((", "     ^"])
+    #expect(pointer("sum(\n  漢字 +\u{1B})", "2:7") == ["  漢字 +␛)", "        ^"])
+    #expect(pointer("up", "7:3") == ["", "^"] && pointer("up", "1:900") == ["up", "  ^"])
+    let long = String(repeating: "a", count: 200) + "!" + String(repeating: "b", count: 200)
+    let cut = pointer(long, "1:201", 60)
+    #expect(cut[0].hasPrefix("…a") && cut[0].hasSuffix("b…") && cut[0].count <= 56)
+    #expect(Array(cut[0])[cut[1].count - 1] == "!")
+  }
+
   @Test("without a limit, as in a pipe, nothing is cut and nothing is rounded")
   func whole() {
     let long = String(repeating: "x", count: 3_000)

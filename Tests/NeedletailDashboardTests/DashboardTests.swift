@@ -70,6 +70,16 @@ struct DashboardTests {
     let series = try await source.range(query, start: end - 900, end: end, step: 5)
     _ = model.handle(.explored(query: query, series: series, start: end - 900, end: end, step: 5))
     try expectGolden(screen(), "explore")
+    let histogram = SeriesResult(
+      labels: [("job", "cart")], points: [], histograms: [HistogramPoint(time: end, count: 1, sum: 1, buckets: [])])
+    func take(_ series: [SeriesResult]) {
+      _ = model.handle(.explored(query: query, series: series, start: end - 900, end: end, step: 5))
+    }
+    take([histogram])
+    #expect(screen().contains("native histograms, of which there is no graph"))
+    take(series + [histogram])
+    #expect(screen().contains("1 more series"))
+    take(series)
     #expect(model.handle(.tick) == [.explore(query)])
     _ = model.handle(.unexplored(query: "another", problem: "old"))
     #expect(!screen().contains("old"))

@@ -54,6 +54,19 @@ struct ConfigurationTests {
     #expect(text.contains("line 2") && text.contains("\"retenton\"") && text.contains("\"retention\""), "\(text)")
   }
 
+  @Test("a file that cannot be read is told apart from one with something wrong in it")
+  func unreadable() throws {
+    func isUnreadable(_ file: String?, _ flags: [String: String]) -> Bool? {
+      do throws(ConfigurationError) {
+        _ = try ServerConfiguration.load(flags: flags, environment: [:], file: file)
+        return nil
+      } catch { return error.isUnreadable }
+    }
+    let folder = try TemporaryFolder()
+    #expect(isUnreadable(folder.path + "/nope.yaml", [:]) == true)
+    #expect(isUnreadable(nil, ["retention": "soon"]) == false)
+  }
+
   @Test("a file that is no mapping, no YAML or holds lists is refused")
   func malformedFiles() throws {
     #expect(try problems(yaml: "- a\n- b\n").contains("mapping"))

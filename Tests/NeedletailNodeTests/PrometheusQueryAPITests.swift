@@ -133,7 +133,8 @@ struct PrometheusQueryAPITests {
         "labels?match[]=%7B%7D", "series?match[]=%7Ba%3D~%22.*%22%7D", "series", "metadata?limit=x",
         "metadata?limit_per_metric=x", "targets/metadata?limit=x", "targets/metadata?match_target=%7B",
         "rules?type=x", "rules?exclude_alerts=x", "rules?group_limit=0", "rules?group_next_token=x",
-        "rules?match[]=%7B", "query_exemplars?query=%7B", "query_exemplars?query=up&start=9&end=1",
+        "label/%ff/values", "label/U__/values", "rules?match[]=%7B",
+        "query_exemplars?query=%7B", "query_exemplars?query=up&start=9&end=1",
       ]
       for path in wrong {
         let answer = try await server.get("/api/v1/\(path)")

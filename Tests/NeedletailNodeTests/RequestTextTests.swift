@@ -58,6 +58,7 @@ struct RequestTextTests {
       ("/api/v1/admin/tsdb/snapshot", .needletail(.snapshot)), ("/query", nil), ("/api/v1/status", nil),
       ("/api/v1/label/job/values", .prometheus(.labelValues("job"))),
       ("/api/v1/label/U__http_2e_status__code/values", .prometheus(.labelValues("http.status_code"))),
+      ("/api/v1/label/%ff/values", .prometheus(.labelValues(nil))),
       ("/loki/api/v1/label/service_name/values", .loki(.labelValues("service_name"))),
       ("/tempo/api/traces/0af7", .tempo(.trace("0af7"))), ("/tempo/api/search", .tempo(.search)),
       ("/-/healthy", .healthy), ("/-/ready/", .ready), ("/metrics", .ownMetrics), ("/", nil), ("/api/v1/nothing", nil),

@@ -62,6 +62,10 @@ struct ServerSnapshotTests {
     try await RunningServer.run(folder: folder) { server async throws -> Void in
       try await store(1, on: server)
       #expect(try await server.get("/api/v1/admin/tsdb/snapshot").status == 405)
+      for wrong in ["x", "yes", "2", "tRUE"] {
+        let refused = try await server.request("POST", "/api/v1/admin/tsdb/snapshot?skip_head=\(wrong)")
+        #expect(refused.status == 400 && refused.text.contains(#""errorType":"bad_data""#), "\(refused.text)")
+      }
       #expect(try await server.request("PUT", "/api/v1/admin/tsdb/snapshot?skip_head=true").status == 200)
     }
     let snapshots = folder.path + "/data/snapshots"

@@ -11,6 +11,7 @@ struct Options {
   var rounds = 240
   var cardinality = 1_000_000
   var histograms = 4_000
+  var daySeries = 2_000
   var requests = [2_000, 10_000]
   var connections = [1, 4]
   var passes = 2
@@ -26,16 +27,18 @@ struct Options {
     usage: peers-bench PATH-TO-NEEDLETAIL [options]
 
     Starts VictoriaMetrics, Prometheus and Needletail in turn on loopback with fresh folders, sends each the same bodies, and prints a
-    table for each load, with ratios to VictoriaMetrics. Without options a full run, of about half an hour on two cores.
+    table for each load, with ratios to VictoriaMetrics. Without options a full run, of about half an hour on two cores; the load `days`
+    runs where it is named.
 
       --quick                  a small run of some minutes: 20,000 series for 20 minutes, 200,000 series of high cardinality, 1,000 of histograms, one pass
-      --loads LIST             of devops,cardinality,churn,histograms             (all)
+      --loads LIST             of devops,cardinality,churn,histograms,days        (all but days)
       --servers LIST           of victoria-metrics,prometheus,needletail          (all)
       --figures LIST           of queries,scan,visible,kill, or none, beside ingest (all)
       --series N               active series of devops and churn                  (40000)
       --rounds N               rounds of 15 s; 240 are an hour, 5760 a day        (240)
       --cardinality N          series of the load of high cardinality             (1000000)
       --histograms N           series of native histograms                        (4000)
+      --day-series N           series of days, which are always 24 hours          (2000)
       --requests LIST          samples a request                                  (2000,10000)
       --connections LIST       connections                                        (1,4)
       --passes N               passes of ingest; medians are printed              (2)
@@ -75,13 +78,14 @@ struct Options {
 
   private mutating func set(_ name: String, _ value: String) throws(BenchmarkError) {
     switch name {
-    case "--loads": loads = try Self.list(value, of: ["devops", "cardinality", "churn", "histograms"])
+    case "--loads": loads = try Self.list(value, of: ["devops", "cardinality", "churn", "histograms", "days"])
     case "--servers": servers = try Self.list(value, of: ["victoria-metrics", "prometheus", "needletail"])
     case "--figures": figures = value == "none" ? [] : try Self.list(value, of: ["queries", "scan", "visible", "kill"])
     case "--series": series = try Self.number(value, 2_000...2_000_000)
     case "--rounds": rounds = try Self.number(value, 2...100_000)
     case "--cardinality": cardinality = try Self.number(value, 1_000...10_000_000)
     case "--histograms": histograms = try Self.number(value, 100...200_000)
+    case "--day-series": daySeries = try Self.number(value, 1_600...200_000)
     case "--requests": requests = try Self.numbers(value, 1...100_000)
     case "--connections": connections = try Self.numbers(value, 1...64)
     case "--passes": passes = try Self.number(value, 1...100)

@@ -20,7 +20,7 @@ struct PeersBenchmark {
     endSeconds = (Int(Date().timeIntervalSince1970) / 86_400 - 1) * 86_400 + 43_200
   }
 
-  private var names: [String] { contestants.map(\.name) }
+  var names: [String] { contestants.map(\.name) }
 
   func run() throws {
     for load in options.loads {
@@ -28,6 +28,7 @@ struct PeersBenchmark {
       case "devops": try devops()
       case "cardinality": try cardinality()
       case "histograms": try histograms()
+      case "days": try days()
       default: try churn()
       }
     }
@@ -59,6 +60,7 @@ struct PeersBenchmark {
         }
       }
     }
+    figures.note("prometheus keeps the last two to three hours in its head: its disk figure is mostly its log")
     footnotes(&figures)
     show(
       "Devops: \(fleet.slots) series, \(fleet.rounds) rounds, \(fleet.samples) samples; \(options.requests[0]) a request, "
@@ -84,18 +86,22 @@ struct PeersBenchmark {
       say("visibility")
       try VisibilityRun(servers: servers, endSeconds: queryEnd).run(into: &figures)
     }
+    try recordForcedMerge(of: servers, samples: options.rounds * options.series, into: &figures)
+    return result
+  }
+
+  /// What VictoriaMetrics takes on disk when all it has is merged into one part.
+  func recordForcedMerge(of servers: [RunningServer], samples: Int, into figures: inout FigureTable) throws {
     for server in servers where server.contestant.name == "victoria-metrics" {
       let before = server.figures.cpuSeconds
       try Settling(server: server).forceMerge()
-      let samples = Double(options.rounds * options.series)
       figures.record(
         "VM alone, after force_merge: disk, bytes per sample", "victoria-metrics",
-        Double(server.disk.allocated) / samples)
+        Double(server.disk.allocated) / Double(samples))
       figures.record(
         "VM alone, force_merge: CPU s per million samples", "victoria-metrics",
-        (server.figures.cpuSeconds - before) / samples * 1e6)
+        (server.figures.cpuSeconds - before) / Double(samples) * 1e6)
     }
-    return result
   }
 
   private func cardinality() throws {
@@ -185,14 +191,13 @@ struct PeersBenchmark {
     return bodies
   }
 
-  private func footnotes(_ figures: inout FigureTable) {
-    figures.note("prometheus keeps the last two to three hours in its head: its disk figure is mostly its log")
+  func footnotes(_ figures: inout FigureTable) {
     figures.note(
       options.disablesCaches
         ? "victoria-metrics ran with -search.disableCache"
         : options.usesCaches
           ? "victoria-metrics and needletail answered from their result caches where they could"
-          : "every query of victoria-metrics and needletail but the refreshing one had nocache=1")
+          : "every query of victoria-metrics and needletail had nocache=1, but for one that refreshes")
     figures.note("all with their default durability: needletail syncs before it acknowledges, the others do not")
   }
 
@@ -201,7 +206,7 @@ struct PeersBenchmark {
     fflush(nil)
   }
 
-  private func show(_ title: String, _ table: Table, _ notes: [String]) {
+  func show(_ title: String, _ table: Table, _ notes: [String]) {
     print("\n\(options.isMarkdown ? "### " : "")\(title)\n\n" + table.text(markdown: options.isMarkdown) + "\n")
     for note in notes { print("- " + note) }
     fflush(nil)

@@ -6,9 +6,9 @@ struct QueryShape {
   /// How it is asked.
   enum Form {
     case instant(String)
-    /// Over the last hour, a point every `step` seconds.
-    case range(String, step: Int)
-    /// The same, the end one step later each time, and result caches allowed: a dashboard that refreshes itself.
+    /// Over the last hours, a point every `step` seconds.
+    case range(String, step: Int, hours: Int = 1)
+    /// Over the last hour, the end one step later each time, and result caches allowed: a dashboard that refreshes itself.
     case refresh(String, step: Int)
     /// A path of the API, with the time range added.
     case path(String)
@@ -25,15 +25,15 @@ struct QueryShape {
   func request(endSeconds: Int, repetition: Int, extra: String) -> String {
     switch form {
     case .instant(let query): return "/api/v1/query?query=\(Self.encoded(query))&time=\(endSeconds)" + extra
-    case .range(let query, let step): return Self.range(query, endSeconds, step) + extra
+    case .range(let query, let step, let hours): return Self.range(query, endSeconds, step, hours: hours) + extra
     case .refresh(let query, let step): return Self.range(query, endSeconds - step * (20 - repetition % 20), step)
     case .path(let path):
       return path + (path.contains("?") ? "&" : "?") + "start=\(endSeconds - 3_600)&end=\(endSeconds)" + extra
     }
   }
 
-  private static func range(_ query: String, _ end: Int, _ step: Int) -> String {
-    "/api/v1/query_range?query=\(encoded(query))&start=\(end - 3_600)&end=\(end)&step=\(step)"
+  private static func range(_ query: String, _ end: Int, _ step: Int, hours: Int = 1) -> String {
+    "/api/v1/query_range?query=\(encoded(query))&start=\(end - hours * 3_600)&end=\(end)&step=\(step)"
   }
 
   static func encoded(_ text: String) -> String {
@@ -106,5 +106,33 @@ struct QueryShape {
     QueryShape(
       name: "refresh moved by a step, caches on",
       form: .refresh("sum by (region) (rate(node_network_receive_bytes_total[5m]))", step: 15), difference: rates),
+  ]
+
+  /// What is asked of a day: long ranges, and windows that hold thousands of samples of each series.
+  static let days: [QueryShape] = [
+    QueryShape(
+      name: "rate, one instance, 6 h",
+      form: .range("rate(node_cpu_seconds_total{\(instance)}[5m])", step: 60, hours: 6),
+      difference: rates),
+    QueryShape(
+      name: "averages of 24 h of a subset",
+      form: .instant(#"avg_over_time(node_hwmon_temp_celsius{region="eu-1"}[24h])"#)),
+    QueryShape(
+      name: "avg over a subset, 24 h", form: .range(#"avg(node_load1{region="eu-1"})"#, step: 300, hours: 24)),
+    QueryShape(
+      name: "averages of 1 h by instance, 24 h",
+      form: .range("avg by (instance) (avg_over_time(node_hwmon_temp_celsius[1h]))", step: 3_600, hours: 24)),
+    QueryShape(
+      name: "max_over_time of 24 h",
+      form: .instant("max by (mountpoint) (max_over_time(node_filesystem_avail_bytes[24h]))")),
+    QueryShape(
+      name: "quantile_over_time of 6 h",
+      form: .instant(#"quantile_over_time(0.9, node_hwmon_temp_celsius{rack=~"rack-[1-5]"}[6h])"#)),
+    QueryShape(
+      name: "sum by (mode) of rate over all, 24 h",
+      form: .range("sum by (mode) (rate(node_cpu_seconds_total[5m]))", step: 300, hours: 24), difference: rates),
+    QueryShape(
+      name: "increase of 24 h by code", form: .instant("sum by (code) (increase(http_requests_total[24h]))"),
+      difference: rates),
   ]
 }

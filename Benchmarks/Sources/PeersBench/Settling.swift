@@ -22,7 +22,7 @@ struct Settling {
           + "and no part of a flush that had not come by itself"
       }
     default:
-      remark = "prometheus cannot flush: what is settled is its head in memory, and on disk its log of the last hours"
+      remark = "prometheus cannot flush: settled it still has the last hours in its head, and on disk in the log of it"
     }
     if !waitUntilIdle() {
       remark = (remark.map { $0 + "; " } ?? "") + "\(server.contestant.name) did not come to rest in 90 s"

@@ -6,8 +6,8 @@ import NeedletailDashboard
 enum Answers {
   struct Series: Equatable {
     var series: [SeriesResult]
-    /// Native histograms, which a table of numbers cannot show.
-    var histograms: Int
+    /// Whether each has the samples of a span of time, not one value.
+    var isMatrix = false
     var warnings: [String]
   }
 
@@ -49,18 +49,35 @@ enum Answers {
     let warnings = warnings(json)
     if type == "scalar" {
       let series = point(result).map { [SeriesResult(labels: [], points: [$0])] } ?? []
-      return Series(series: series, histograms: 0, warnings: warnings)
+      return Series(series: series, warnings: warnings)
     }
-    var histograms = 0
     let series = result.array.compactMap { element -> SeriesResult? in
       let points = (element["value"].map { [$0] } ?? element["values"]?.array ?? []).compactMap(point)
-      guard !points.isEmpty else {
-        histograms += 1
-        return nil
-      }
-      return SeriesResult(labels: labels(element["metric"]), points: points)
+      let histograms = (element["histogram"].map { [$0] } ?? element["histograms"]?.array ?? []).compactMap(histogram)
+      guard !points.isEmpty || !histograms.isEmpty else { return nil }
+      return SeriesResult(labels: labels(element["metric"]), points: points, histograms: histograms)
     }
-    return Series(series: series, histograms: histograms, warnings: warnings)
+    return Series(series: series, isMatrix: type == "matrix", warnings: warnings)
+  }
+
+  private static func histogram(_ json: JSON) -> HistogramPoint? {
+    let parts = json.array
+    guard parts.count == 2, let time = parts[0].double, let count = parts[1]["count"]?.double,
+      let sum = parts[1]["sum"]?.double
+    else { return nil }
+    return HistogramPoint(
+      time: time, count: count, sum: sum, buckets: (parts[1]["buckets"]?.array ?? []).compactMap(bucket))
+  }
+
+  /// `[rule, lower, upper, count]`; the rule says which ends belong to it: 0 the upper, 1 the lower, 2 neither, 3 both.
+  private static func bucket(_ json: JSON) -> HistogramPoint.Bucket? {
+    let parts = json.array
+    guard parts.count == 4, let rule = parts[0].integer, let lower = parts[1].double, let upper = parts[2].double,
+      let count = parts[3].double
+    else { return nil }
+    return HistogramPoint.Bucket(
+      lower: lower, upper: upper, includesLower: rule == 1 || rule == 3, includesUpper: rule == 0 || rule == 3,
+      count: count)
   }
 
   /// Prometheus: what is to be told of an answer, such as that it lacks something.

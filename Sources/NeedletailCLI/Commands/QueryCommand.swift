@@ -52,7 +52,7 @@ struct QueryCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    guard expression.isEmpty else { return try await ask() }
+    guard expression.isEmpty else { return try await askOnce() }
     let prompt = QueryPrompt(
       ask: { [self] query in
         var command = self
@@ -63,6 +63,18 @@ struct QueryCommand: AsyncParsableCommand {
       try await prompt.run()
     } catch TerminalError.notATerminal {
       throw ValidationError("Missing expected argument '<expression>'; only a terminal has a prompt for it")
+    }
+  }
+
+  /// Asks, and shows where in the query an error is that tells its place.
+  private func askOnce() async throws {
+    do {
+      try await ask()
+    } catch let failure as APIFailure {
+      guard let place = ErrorPlace(in: failure.description) else { throw failure }
+      Console.complain(failure.description)
+      for line in place.pointer(into: expression, columns: Console.columns) { Console.complain(line, prefix: "  ") }
+      throw ExitCode.failure
     }
   }
 
@@ -109,7 +121,8 @@ struct QueryCommand: AsyncParsableCommand {
     if output == .json { return Console.printExactly(body) }
     guard let result = try shown(body, path: APIClient.instantPath) else { return }
     if output == .csv { return Console.printExactly(result.csv()) }
-    Console.print(result.table(isRange: false, columns: Console.tableColumns))
+    let columns = Console.tableColumns
+    Console.print(result.isMatrix ? result.samples(columns: columns) : result.table(isRange: false, columns: columns))
   }
 
   private var zone: TimeText.Zone { Console.isLocalTime ? .local : .utc }
@@ -124,7 +137,7 @@ struct QueryCommand: AsyncParsableCommand {
       return nil
     case .series(let answer):
       tell(answer)
-      return SeriesOutput(series: answer.series, zone: zone)
+      return SeriesOutput(series: answer.series, isMatrix: answer.isMatrix, zone: zone)
     case .logs(let found):
       if output == .graph {
         throw CommandFailure(message: "log records have no graph; count them: count_over_time(logs{...}[5m])")
@@ -143,10 +156,13 @@ struct QueryCommand: AsyncParsableCommand {
 
   private func tell(_ answer: Answers.Series) {
     for warning in answer.warnings { Console.complain(warning, prefix: "warning: ") }
-    if answer.histograms > 0 {
-      Console.complain("\(answer.histograms) native histograms are not shown; --output json has them")
+    let undrawn = answer.series.count { !$0.histograms.isEmpty }
+    if output == .graph, undrawn > 0 {
+      Console.complain(
+        (undrawn == 1 ? "1 series has native histograms" : "\(undrawn) series have native histograms")
+          + ", of which there is no graph; ask for a number of them, as histogram_quantile(0.9, ...) is", prefix: "")
     }
-    guard answer.series.isEmpty && answer.histograms == 0 else { return }
+    guard answer.series.isEmpty else { return }
     Console.complain("nothing matches", prefix: "")
     if let hint = EventSelectorHint.text(for: expression) { Console.complain(hint, prefix: "") }
   }

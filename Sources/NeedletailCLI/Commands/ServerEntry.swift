@@ -12,7 +12,7 @@ enum ServerEntry {
     do {
       configuration = try ServerConfiguration.load(flags: flags, environment: environment, file: file)
     } catch {
-      throw CommandFailure(message: error.description, code: CommandFailure.usageCode)
+      throw CommandFailure(message: error.description, code: error.isUnreadable ? 1 : CommandFailure.usageCode)
     }
     if printOnly { return Console.printExactly(configuration.rendered()) }
     PrivateFiles.enforce()

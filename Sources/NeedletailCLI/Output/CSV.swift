@@ -29,6 +29,7 @@ enum PrometheusNumber {
   static func text(_ number: Double) -> String {
     if number.isNaN { return "NaN" }
     if number.isInfinite { return number > 0 ? "+Inf" : "-Inf" }
+    if number == 0 { return number.sign == .minus ? "-0" : "0" }
     if let whole = Int64(exactly: number), abs(number) < 1e15 { return String(whole) }
     return number.description
   }

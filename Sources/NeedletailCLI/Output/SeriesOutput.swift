@@ -4,38 +4,78 @@ import NeedletailTerminal
 /// Series as a table, a graph or CSV.
 struct SeriesOutput {
   let series: [SeriesResult]
+  /// Whether the series are those of a range selector, or of a query over a range.
+  var isMatrix = false
   let zone: TimeText.Zone
 
-  /// One row a series: its last value, and for a range also least, most, mean and a sparkline.
+  /// One row a series: its last value, and for a range also least, most, mean and a sparkline of its numbers.
   ///
-  /// Where there is no limit of columns, as in a pipe, no name is cut and no value of an instant rounded.
+  /// Where there is no limit of columns, as in a pipe, no name or histogram is cut and no value of an instant rounded.
   func table(isRange: Bool, columns: Int?) -> [StyledText] {
+    // Columns of figures that stand beside a range's last value take about this much.
+    let room = histogramColumns(columns.map { isRange ? $0 - 48 : $0 })
     let rows = series.enumerated().map { index, result -> [StyledText] in
-      let name = StyledText(
-        TerminalText(result.name, limit: columns == nil ? .max : 2_000), Style(.ofSeries(index)))
+      let last = result.samples.last?.value ?? .number(.nan)
+      guard isRange else { return [name(index, columns), value(last, columns, room)] }
       let values = result.points.map(\.value)
-      let newest = values.last ?? .nan
-      let last = StyledText(
-        TerminalText(PrometheusNumber.text(columns == nil ? newest : Quantity.rounded(newest))), .bold)
-      guard isRange else { return [name, last] }
       let finite = values.filter(\.isFinite)
       let mean = finite.isEmpty ? .nan : finite.reduce(0) { $0 + $1 / Double(finite.count) }
+      var newest = value(last, columns, room)
+      if case .number(let number) = last { newest = StyledText(TerminalText(Quantity.text(number)), .bold) }
       return [
-        name, StyledText(TerminalText(Quantity.text(newest)), .bold),
+        name(index, columns), newest,
         StyledText(TerminalText(Quantity.text(finite.min() ?? .nan))),
         StyledText(TerminalText(Quantity.text(finite.max() ?? .nan))),
         StyledText(TerminalText(Quantity.text(mean))),
         StyledText(Sparkline(values).text(columns: 20), Style(.ofSeries(index))),
       ]
     }
-    var titles: [Table.Column] = [.init("SERIES", flexible: true), .init(isRange ? "LAST" : "VALUE", .right)]
+    var titles: [Table.Column] = [.init("SERIES", flexible: true), .init(isRange ? "LAST" : "VALUE", alignment)]
     if isRange { titles += [.init("MIN", .right), .init("MAX", .right), .init("AVG", .right), .init("TREND")] }
     return Table(columns: titles, rows: rows).lines(within: columns)
   }
 
+  /// One row a sample, for the samples that a range selector finds: the series, the time and the value.
+  func samples(columns: Int?) -> [StyledText] {
+    let room = histogramColumns(columns.map { $0 - 31 })
+    let rows = series.enumerated().flatMap { index, result in
+      let name = name(index, columns)
+      return result.samples.map { time, value -> [StyledText] in
+        let text = TimeText.full(nanoseconds: TimeText.nanoseconds(ofSeconds: time), zone)
+        return [name, StyledText(TerminalText(text)), self.value(value, columns, room)]
+      }
+    }
+    let titles: [Table.Column] = [.init("SERIES", flexible: true), .init("TIME"), .init("VALUE", alignment)]
+    return Table(columns: titles, rows: rows).lines(within: columns)
+  }
+
+  private func name(_ index: Int, _ columns: Int?) -> StyledText {
+    StyledText(TerminalText(series[index].name, limit: columns == nil ? .max : 2_000), Style(.ofSeries(index)))
+  }
+
+  private func value(_ value: SeriesResult.Value, _ columns: Int?, _ room: Int) -> StyledText {
+    func spell(_ number: Double) -> String {
+      PrometheusNumber.text(columns == nil ? number : Quantity.rounded(number))
+    }
+    return switch value {
+    case .number(let number): StyledText(TerminalText(spell(number)), .bold)
+    case .histogram(let histogram): StyledText(TerminalText(histogram.text(spell), limit: room), .bold)
+    }
+  }
+
+  /// Numbers stand under each other by their ends; histograms begin with what is alike.
+  private var alignment: Table.Column.Alignment { series.allSatisfy(\.histograms.isEmpty) ? .right : .left }
+
+  /// What a histogram may take of a line: what the names leave, at least half of it.
+  private func histogramColumns(_ columns: Int?) -> Int {
+    guard let columns else { return .max }
+    let widest = series.reduce(0) { max($0, TerminalText($1.name, limit: columns > 0 ? columns : 1).width) }
+    return max(columns / 2, columns - 2 - widest, 16)
+  }
+
   /// A graph with its legend below; `range` in unix nanoseconds, `step` in nanoseconds.
   func graph(range: (start: Int64, end: Int64), step: Int64, size: Size, depth: ColorDepth) -> String {
-    let shown = series.prefix(12)
+    let shown = Array(series.filter { !$0.points.isEmpty }.prefix(12))
     var buffer = CellBuffer(Size(columns: size.columns, rows: size.rows + shown.count))
     let (plot, legend) = buffer.bounds.splitTop(size.rows)
     let zone = zone
@@ -59,14 +99,14 @@ struct SeriesOutput {
     for (index, line) in lines.enumerated() {
       var text = StyledText((line.mark ?? "■") + " ", Style(line.color))
       text.append(line.name)
-      let last = shown[shown.startIndex + index].points.last?.value ?? .nan
+      let last = shown[index].points.last?.value ?? .nan
       text.append("  " + TerminalText(Quantity.text(last)), .bold)
       buffer.draw(text.abbreviated(to: legend.columns), row: legend.row + index, column: 0, in: legend)
     }
     return TerminalWriter.lines(buffer, depth: depth)
   }
 
-  /// One row a point: time, labels, value; the columns are all labels that occur.
+  /// One row a sample: time, labels, value; the columns are all labels that occur. A histogram is a text.
   func csv() -> String {
     var names = Set(series.flatMap { $0.labels.map(\.name) })
     let hasName = names.remove("__name__") != nil
@@ -74,9 +114,14 @@ struct SeriesOutput {
     var out = CSV.line(([("time")] + ordered + ["value"]).map { .text($0) }) + "\n"
     for result in series {
       let labels = ordered.map { CSV.Field.text(result.label($0) ?? "") }
-      for point in result.points {
-        let time = TimeText.full(nanoseconds: TimeText.nanoseconds(ofSeconds: point.time), .utc)
-        out += CSV.line([.text(time)] + labels + [.number(point.value)]) + "\n"
+      for (time, value) in result.samples {
+        let time = TimeText.full(nanoseconds: TimeText.nanoseconds(ofSeconds: time), .utc)
+        let field: CSV.Field =
+          switch value {
+          case .number(let number): .number(number)
+          case .histogram(let histogram): .text(histogram.text(PrometheusNumber.text))
+          }
+        out += CSV.line([.text(time)] + labels + [field]) + "\n"
       }
     }
     return out

@@ -100,8 +100,8 @@ struct QueryPrompt: Sendable {
         Console.complain("given up", prefix: "")
       } catch {
         let message = "\(error)"
-        if let column = Self.column(of: message) {
-          Console.complain(String(repeating: " ", count: Self.prompt.width + column - 1) + "^", prefix: "")
+        if let place = ErrorPlace(in: message), place.line == 1 {
+          Console.complain(String(repeating: " ", count: Self.prompt.width + place.offset(in: query)) + "^", prefix: "")
         }
         Console.complain(message)
       }
@@ -117,12 +117,4 @@ struct QueryPrompt: Sendable {
   }
 
   private static func isEnd(_ query: String) -> Bool { ["exit", "quit", "\\q"].contains(query) }
-
-  /// The column that a server's error is about, where it is in the first line.
-  static func column(of message: String) -> Int? {
-    guard let place = message.firstRange(of: /\b1:([0-9]{1,5}): parse error/),
-      let match = message[place].firstMatch(of: /1:([0-9]+):/)
-    else { return nil }
-    return Int(match.1)
-  }
 }

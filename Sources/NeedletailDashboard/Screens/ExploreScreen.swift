@@ -32,11 +32,17 @@ struct ExploreScreen {
   }
 
   private func draw(_ answer: Explorer.Answer, into buffer: inout CellBuffer, in area: Rectangle) {
-    guard !answer.series.isEmpty, answer.end > answer.start else {
-      buffer.draw("nothing in this window", row: area.row, column: area.column + 1, style: .faint, in: area)
+    let drawn = answer.series.filter { !$0.points.isEmpty }
+    guard !drawn.isEmpty, answer.end > answer.start else {
+      let text: TerminalText =
+        answer.series.isEmpty
+        ? "nothing in this window"
+        : "native histograms, of which there is no graph; ask for a number of them, as histogram_quantile(0.9, ...) is"
+      buffer.draw(
+        text.abbreviated(to: area.columns - 1), row: area.row, column: area.column + 1, style: .faint, in: area)
       return
     }
-    let shown = answer.series.prefix(Self.seriesMax)
+    let shown = drawn.prefix(Self.seriesMax)
     let (plot, legend) = area.splitTop(max(area.rows - shown.count - 1, area.rows * 3 / 5))
     let zone = zone
     let lines = shown.enumerated().map { index, result in
@@ -50,17 +56,18 @@ struct ExploreScreen {
         label: { TerminalText(TimeText.clock(seconds: $0, zone)) }
       ).draw(into: &buffer, in: plot.splitLeft(1).rest)
     }
-    let room = legend.rows - (answer.series.count > legend.rows ? 1 : 0)
-    for (index, line) in lines.prefix(max(0, room)).enumerated() {
+    let isWhole = drawn.count == answer.series.count && drawn.count <= legend.rows
+    let told = lines.prefix(max(0, legend.rows - (isWhole ? 0 : 1)))
+    for (index, line) in told.enumerated() {
       var text = StyledText(" ■ ", Style(line.color))
       text.append(TerminalText(Quantity.text(shown[shown.startIndex + index].points.last?.value ?? .nan)), .bold)
       text.append("  " + line.name)
       buffer.draw(text.abbreviated(to: legend.columns), row: legend.row + index, column: legend.column, in: legend)
     }
-    if answer.series.count > legend.rows, room >= 0 {
+    if !isWhole, legend.rows > 0 {
       buffer.draw(
-        "   \(answer.series.count - room) more series", row: legend.row + room, column: legend.column, style: .faint,
-        in: legend)
+        "   \(answer.series.count - told.count) more series", row: legend.row + told.count, column: legend.column,
+        style: .faint, in: legend)
     }
   }
 }

@@ -152,7 +152,7 @@ package struct ServerConfiguration: Sendable {
     do throws(FileError) {
       return String(decoding: try fileSystem.readAll(path, maxBytes: 1 << 20), as: UTF8.self)
     } catch {
-      throw ConfigurationError(["the configuration file cannot be read: \(error)"])
+      throw ConfigurationError(["the configuration file cannot be read: \(error)"], isUnreadable: true)
     }
   }
 

@@ -113,8 +113,7 @@ struct APIResponder: Sendable {
         .respond(to: route, request, context, tenant: tenant)
     case .needletail(.flush): return try await services.settling.flush()
     case .needletail(.snapshot):
-      let parameters = try await request.parameters()
-      return try await services.settling.snapshot(skipsHead: parameters["skip_head"] == "true")
+      return try await services.settling.snapshot(try await request.parameters())
     case .needletail(.deleteSeries):
       return try await services.deletion.delete(try await request.parameters(), tenant: tenant)
     case .needletail(.cleanTombstones): return try await services.deletion.clean()

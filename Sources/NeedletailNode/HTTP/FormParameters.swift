@@ -25,8 +25,17 @@ struct FormParameters: Sendable {
   /// All values of a parameter.
   func all(_ name: String) -> [String] { pairs.filter { $0.name == name }.map(\.value) }
 
-  /// Undoes percent-encoding; `+` is a space where `plusIsSpace`.
+  /// Undoes percent-encoding; `+` is a space where `plusIsSpace`, and what is not UTF-8 becomes U+FFFD.
   static func decoded(_ text: some Sequence<UInt8>, plusIsSpace: Bool = true) -> String {
+    String(decoding: decodedBytes(text, plusIsSpace: plusIsSpace), as: UTF8.self)
+  }
+
+  /// A part of a path without its percent-encoding; nil where that is not UTF-8.
+  static func validated(_ text: some Sequence<UInt8>) -> String? {
+    String(validating: decodedBytes(text, plusIsSpace: false), as: UTF8.self)
+  }
+
+  private static func decodedBytes(_ text: some Sequence<UInt8>, plusIsSpace: Bool) -> [UInt8] {
     let bytes = Array(text)
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)
@@ -42,7 +51,7 @@ struct FormParameters: Sendable {
       result.append(bytes[index] == UInt8(ascii: "+") && plusIsSpace ? UInt8(ascii: " ") : bytes[index])
       index += 1
     }
-    return String(decoding: result, as: UTF8.self)
+    return result
   }
 
   private static func nibble(_ digit: UInt8) -> UInt8? {

@@ -46,7 +46,8 @@ enum PrometheusRoute: Hashable, Sendable {
   case queryExemplars
   case series
   case labels
-  case labelValues(String)
+  /// nil of a name that is not UTF-8.
+  case labelValues(String?)
   case metadata
   case formatQuery
   case parseQuery
@@ -168,7 +169,7 @@ extension PrometheusRoute {
   fileprivate init?(_ parts: ArraySlice<Substring>) {
     switch Array(parts) {
     case let parts where parts.count == 3 && parts[0] == "label" && parts[2] == "values":
-      self = .labelValues(LabelNameEscape.decoded(FormParameters.decoded(parts[1].utf8, plusIsSpace: false)))
+      self = .labelValues(FormParameters.validated(parts[1].utf8).map { LabelNameEscape.decoded($0) })
     case let parts:
       let path = parts.joined(separator: "/")
       if let question = PrometheusStatus.Question(rawValue: path) {

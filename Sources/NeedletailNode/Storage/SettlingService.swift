@@ -49,8 +49,12 @@ struct SettlingService: Sendable {
     }
   }
 
-  /// Answers a request for a snapshot, in the form of Prometheus' API; `skipsHead` leaves out what is in memory.
-  func snapshot(skipsHead: Bool) async throws -> Response {
+  /// Answers a request for a snapshot, in the form of Prometheus' API; `skip_head` leaves out what is in memory.
+  func snapshot(_ parameters: FormParameters) async throws -> Response {
+    let skipsHead: Bool
+    do {
+      skipsHead = try parameters.truth("skip_head") ?? false
+    } catch { return PrometheusEnvelope.failure(error) }
     let storage = storage
     do {
       let name = try await executor.run {

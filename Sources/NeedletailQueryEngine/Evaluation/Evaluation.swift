@@ -85,42 +85,40 @@ final class Evaluation {
 
   /// A number at each step.
   func scalar(_ expression: Expression, _ steps: Steps) async throws -> [Double] {
+    try await numbers(expression, steps).spread(over: steps.count)
+  }
+
+  private func numbers(_ expression: Expression, _ steps: Steps) async throws -> StepNumbers {
     switch expression.node {
-    case .number(let literal): return [Double](repeating: literal.value, count: steps.count)
-    case .parenthesized(let inner), .positive(let inner): return try await scalar(inner, steps)
-    case .negation(let inner): return try await scalar(inner, steps).map { -$0 }
+    case .number(let literal): return .same(literal.value)
+    case .parenthesized(let inner), .positive(let inner): return try await numbers(inner, steps)
+    case .negation(let inner): return try await numbers(inner, steps).map { -$0 }
     case .binary(let binary):
-      var left = try await scalar(binary.left, steps)
-      let right = try await scalar(binary.right, steps)
-      for index in left.indices { left[index] = binary.operation.compute(left[index], right[index]) }
-      return left
-    case .call(let call): return try await scalarCall(call, steps)
+      let left = try await numbers(binary.left, steps)
+      return left.combined(with: try await numbers(binary.right, steps)) { binary.operation.compute($0, $1) }
+    case .call(let call): return try await numbers(call, steps)
     default: throw QueryError(.internal, "expression is not a scalar")
     }
   }
 
-  private func scalarCall(_ call: Call, _ steps: Steps) async throws -> [Double] {
-    let constant: Double
+  private func numbers(_ call: Call, _ steps: Steps) async throws -> StepNumbers {
     switch call.function {
-    case .time: return (0..<steps.count).map { Double(steps.time($0)) / 1000 }
-    case .scalar: return try await scalarOfVector(call.arguments[0], steps)
+    case .time: return .each((0..<steps.count).map { Double(steps.time($0)) / 1000 })
+    case .scalar: return .each(try await scalarOfVector(call.arguments[0], steps))
     case .maxOf, .minOf:
-      let left = try await scalar(call.arguments[0], steps)
-      let right = try await scalar(call.arguments[1], steps)
+      let left = try await numbers(call.arguments[0], steps)
+      let right = try await numbers(call.arguments[1], steps)
       let takesGreater = call.function == .maxOf
-      return zip(left, right).map { one, other in
-        takesGreater ? Self.greater(one, other) : Self.less(one, other)
-      }
-    case .pi: constant = .pi
+      return left.combined(with: right) { takesGreater ? Self.greater($0, $1) : Self.less($0, $1) }
+    case .pi: return .same(.pi)
     // These are about the whole query, also within a subquery.
-    case .queryStep: constant = isInstant ? 0 : Double(self.steps.interval) / 1000
-    case .queryRange: constant = Double(self.steps.end - self.steps.start) / 1000
-    case .queryStart: constant = Double(self.steps.start) / 1000
-    case .queryEnd: constant = Double(self.steps.end) / 1000
-    case .rand, .randNormal, .randExponential: return try await chances(call, steps)
+    case .queryStep: return .same(isInstant ? 0 : Double(self.steps.interval) / 1000)
+    case .queryRange: return .same(Double(self.steps.end - self.steps.start) / 1000)
+    case .queryStart: return .same(Double(self.steps.start) / 1000)
+    case .queryEnd: return .same(Double(self.steps.end) / 1000)
+    case .rand, .randNormal, .randExponential: return .each(try await chances(call, steps))
     default: throw QueryError(.internal, "function is not a scalar")
     }
-    return [Double](repeating: constant, count: steps.count)
   }
 
   private func scalarOfVector(_ argument: Expression, _ steps: Steps) async throws -> [Double] {

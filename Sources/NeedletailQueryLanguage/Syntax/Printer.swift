@@ -81,7 +81,8 @@ package enum Printer {
     "and", "or", "unless", "atan2",
   ]
 
-  static func isWord(_ text: String, colons: Bool) -> Bool {
+  /// Whether a name may stand without quotes; that of a metric may hold colons.
+  package static func isWord(_ text: String, colons: Bool) -> Bool {
     let bytes = text.utf8
     guard let first = bytes.first, first.isIdentifierStart || (colons && first == UInt8(ascii: ":")) else {
       return false

@@ -202,7 +202,8 @@ package struct PrometheusPrinter {
 
   private static func labels(_ names: [String]) -> String { names.map { label($0) }.joined(separator: ", ") }
 
-  private static func label(_ name: String) -> String {
+  /// The name of a label: quoted where it is no word.
+  package static func label(_ name: String) -> String {
     guard let first = name.utf8.first, first.isIdentifierStart, name.utf8.allSatisfy(\.isIdentifierPart) else {
       return quoted(name)
     }
@@ -245,8 +246,8 @@ package struct PrometheusPrinter {
     return "\(mantissa)e\(exponent < 0 ? "-" : "+")\(digits.utf8.count < 2 ? "0" : "")\(digits)"
   }
 
-  /// A string as Go quotes it.
-  private static func quoted(_ text: String) -> String {
+  /// A string as Go quotes it: whatever cannot be seen is escaped.
+  package static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {

@@ -31,6 +31,16 @@ extension FormParameters {
     return .milliseconds(timeout)
   }
 
+  /// Whether a parameter says so, in one of the spellings that Go reads; nil where it is missing.
+  func truth(_ name: String) throws(QueryError) -> Bool? {
+    guard let text = self[name] else { return nil }
+    switch text {
+    case "1", "t", "T", "true", "True", "TRUE": return true
+    case "0", "f", "F", "false", "False", "FALSE": return false
+    default: throw QueryError(.badData, "invalid parameter \"\(name)\": \"\(text)\" is neither true nor false")
+    }
+  }
+
   /// How many results are wanted; nil for all, which a limit of 0 means too.
   func limit() throws(QueryError) -> Int? {
     guard let text = self["limit"] else { return nil }

@@ -175,9 +175,10 @@ struct PrometheusAPI: Sendable {
   }
 
   private func labelValues(
-    _ name: String, _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+    _ name: String?, _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
-    guard !name.isEmpty else { throw QueryError(.badData, "the label's name is empty") }
+    guard let name else { throw QueryError(.badData, "invalid label name: it is not UTF-8") }
+    guard !name.isEmpty else { throw QueryError(.badData, "invalid label name: \"\"") }
     let scope = try Self.scope(parameters, tenant)
     let limit = try parameters.limit() ?? Self.listMax
     let values = try await queries.run(for: context, QueryShape(.labelValues, parameters, name: [name], scope)) {

@@ -58,11 +58,7 @@ enum PrometheusEmptyAnswer: String, CaseIterable, Sendable {
     if let type = parameters["type"]?.lowercased(), type != "alert", type != "record" {
       throw QueryError(.badData, "invalid parameter \"type\": not supported value \"\(type)\"")
     }
-    let truths = ["1", "t", "true", "0", "f", "false"]
-    if let text = parameters["exclude_alerts"]?.lowercased(), !truths.contains(text) {
-      throw QueryError(
-        .badData, "invalid parameter \"exclude_alerts\": error converting exclude_alerts: \"\(text)\" is no truth")
-    }
+    _ = try parameters.truth("exclude_alerts")
     if let text = parameters["group_limit"] {
       guard let limit = Int32(text), limit > 0 else {
         throw QueryError(
