@@ -214,7 +214,7 @@ extension ReplicatedWrites {
   private mutating func hintMissed(_ index: Int, _ write: WriteUnderWay, _ actions: inout [Action]) {
     for (place, replica) in write.replicas.enumerated() {
       switch replica.state {
-      case .missed where peers[replica.peer].isRemoved:
+      case .missed where peers[replica.peer].isRemoved, .barred where peers[replica.peer].isRemoved:
         counters.removed += 1
         writes[index]?.move(place, to: .givenUp)
       case .missed:
