@@ -3,14 +3,17 @@
 extension ReplicatedWrites {
   /// A node has its rows of a write on disk.
   package mutating func acknowledged(_ id: WriteID, by node: NodeID, now: Int64) -> [Action] {
-    if let peer = knownPeer(node) { peers[peer].breaker.succeeded(at: now) }
-    guard let (index, place) = find(id, node), let replica = writes[index]?.replicas[place] else { return [] }
-    guard replica.state != .acknowledged else { return [] }
-    if !replica.state.isAsked {
+    guard let (index, place) = find(id, node), let replica = writes[index]?.replicas[place],
+      replica.state != .acknowledged
+    else { return [] }
+    // One that answers when its time is over is no node to wait for: only an answer in time speaks for it.
+    if replica.state == .sending { peers[replica.peer].breaker.succeeded(at: now) }
+    if replica.state.isAsked {
+      dequeue(replica.peer, writes[index]?.bytes ?? 0)
+    } else {
       if isPlanted(.lateAcknowledgementIgnored) { return [] }
       counters.late += 1
     }
-    if replica.state.isAsked { dequeue(replica.peer, writes[index]?.bytes ?? 0) }
     writes[index]?.acknowledge(place)
     var actions: [Action] = []
     settle(index, &actions)
@@ -102,7 +105,9 @@ extension ReplicatedWrites {
   private mutating func expire(_ index: Int, now: Int64) {
     guard let write = writes[index] else { return }
     for (place, replica) in write.replicas.enumerated() where replica.state.isAsked {
-      if replica.state == .sending { peers[replica.peer].breaker.failed(at: now) }
+      // An attempt that the deadline cut short says little of the node, unless it had all the time that there was.
+      let hadItsTime = replica.attempt == 1 || now &- replica.since >= limits.attemptTimeout / 2
+      if replica.state == .sending, hadItsTime { peers[replica.peer].breaker.failed(at: now) }
       miss(index, place)
       if isPlanted(.hintDroppedOnTimeOut) { writes[index]?.move(place, to: .givenUp) }
     }
@@ -159,7 +164,7 @@ extension ReplicatedWrites {
       return
     }
     counters.retries += 1
-    writes[index]?.askAgain(place, until: min(write.deadline, now &+ limits.attemptTimeout))
+    writes[index]?.askAgain(place, at: now, until: min(write.deadline, now &+ limits.attemptTimeout))
     guard let replica = writes[index]?.replicas[place] else { return }
     actions.append(
       .send(write.id, peers[peer].node, attempt: replica.attempt, withDefinitions: replica.withDefinitions))

@@ -71,7 +71,7 @@ package struct ReplicatedWrites: Sendable {
     var isCrowded = false
     for (place, peer) in places.enumerated() where deadline > now && peers[peer].isAskable(at: now) {
       if peers[peer].hasRoom(for: bytes, limits) {
-        write.ask(place, until: min(deadline, now &+ limits.attemptTimeout))
+        write.ask(place, at: now, until: min(deadline, now &+ limits.attemptTimeout))
       } else {
         isCrowded = true
       }
@@ -119,8 +119,6 @@ package struct ReplicatedWrites: Sendable {
 
   /// Where a write is held; nil where it is not.
   func index(of id: WriteID) -> Int? { indexOf[id] }
-
-  func knownPeer(_ node: NodeID) -> Int? { peerOf[node] }
 
   private mutating func peer(of node: NodeID) -> Int {
     if let known = peerOf[node] { return known }

@@ -30,6 +30,10 @@ struct WriteUnderWay: Sendable {
     var state: ReplicaState
     var attempt: UInt8 = 0
     var withDefinitions = false
+    /// It said that it will never take the write.
+    var isRefusing = false
+    /// When the attempt began.
+    var since: Int64 = 0
     /// When the attempt has to be answered, or the next one is due.
     var time: Int64 = 0
   }
@@ -90,7 +94,8 @@ struct WriteUnderWay: Sendable {
   var isPossible: Bool { tallies.allSatisfy { $0.asked >= $0.missing } }
 
   /// A node is asked from now on.
-  mutating func ask(_ place: Int, until time: Int64) {
+  mutating func ask(_ place: Int, at now: Int64, until time: Int64) {
+    replicas[place].since = now
     replicas[place].state = .sending
     replicas[place].attempt = 1
     replicas[place].time = time
@@ -98,7 +103,8 @@ struct WriteUnderWay: Sendable {
   }
 
   /// Another attempt begins.
-  mutating func askAgain(_ place: Int, until time: Int64) {
+  mutating func askAgain(_ place: Int, at now: Int64, until time: Int64) {
+    replicas[place].since = now
     replicas[place].state = .sending
     replicas[place].attempt += 1
     replicas[place].time = time
@@ -126,8 +132,11 @@ struct WriteUnderWay: Sendable {
     for group in targets.groupsOfNode[place] {
       tallies[Int(group)].missing -= 1
       if wasAsked { tallies[Int(group)].asked -= 1 }
+      // An earlier attempt may have been taken although a later one was refused.
+      if replicas[place].isRefusing { tallies[Int(group)].willing += 1 }
       if tallies[Int(group)].missing == 0 { groupsShort -= 1 }
     }
+    replicas[place].isRefusing = false
   }
 
   /// A replica that was asked is not asked any more; `isRefusal`: because it will never take the write.
@@ -139,6 +148,7 @@ struct WriteUnderWay: Sendable {
       countAcknowledgement(place, wasAsked: wasAsked)
       return
     }
+    replicas[place].isRefusing = isRefusal
     for group in targets.groupsOfNode[place] {
       if wasAsked { tallies[Int(group)].asked -= 1 }
       if isRefusal { tallies[Int(group)].willing -= 1 }
