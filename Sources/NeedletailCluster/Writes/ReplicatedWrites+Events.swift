@@ -97,6 +97,7 @@ extension ReplicatedWrites {
           }
         }
       }
+      writes[entry.index]?.recomputeSoonest()
       settle(entry.index, &actions)
     }
     return actions
@@ -178,33 +179,40 @@ extension ReplicatedWrites {
   }
 
   /// What follows from the state of a write: its outcome, hints for what is missed, its end, or its next timer.
+  ///
+  /// Reads of the write in its place, and not of a copy, which would cost more than what is done with it.
   mutating func settle(_ index: Int, _ actions: inout [Action]) {
-    guard let write = writes[index] else { return }
-    if !write.isComplete {
-      if write.isAcknowledgedByAll {
+    guard let isComplete = writes[index]?.isComplete, let id = writes[index]?.id else { return }
+    if !isComplete {
+      if writes[index]?.isAcknowledgedByAll == true {
         writes[index]?.isComplete = true
         counters.acknowledged += 1
-        actions.append(.complete(write.id, .acknowledged))
-      } else if write.isPastDeadline || write.isHopeless && !isPlanted(.hopelessWaits) {
-        end(index, write, &actions)
-        return
+        actions.append(.complete(id, .acknowledged))
+      } else {
+        let isHopeless = writes[index]?.isHopeless == true && !isPlanted(.hopelessWaits)
+        if isHopeless || writes[index]?.isPastDeadline == true {
+          end(index, &actions)
+          return
+        }
       }
     }
-    if let write = writes[index], write.isComplete { hintMissed(index, write, &actions) }
-    guard let settled = writes[index] else { return }
-    if settled.isComplete, settled.unsettled == 0 {
-      actions.append(.forget(settled.id))
+    if writes[index]?.isComplete == true, writes[index]?.undecided ?? 0 > 0 { hintMissed(index, &actions) }
+    if writes[index]?.isComplete == true, writes[index]?.unsettled == 0 {
+      actions.append(.forget(id))
       remove(index)
-    } else if let next = settled.nextTime, next < settled.timer {
+    } else if let next = writes[index]?.soonest, let timer = writes[index]?.timer, next < timer,
+      let serial = writes[index]?.serial
+    {
       writes[index]?.timer = next
-      timers.add(TimerQueue.Entry(time: next, serial: settled.serial, index: index))
+      timers.add(TimerQueue.Entry(time: next, serial: serial, index: index))
     }
   }
 
   /// A write that failed: its caller is told, and it is forgotten. What some replicas stored stays there; the caller sends the same
   /// rows again, and all replicas are asked again. Hints would promise what nobody was promised, and fill the queues just when
   /// most is down, at the cost of what was acknowledged.
-  private mutating func end(_ index: Int, _ write: WriteUnderWay, _ actions: inout [Action]) {
+  private mutating func end(_ index: Int, _ actions: inout [Action]) {
+    guard let write = writes[index] else { return }
     if write.isRefused {
       counters.refused += 1
       actions.append(.complete(write.id, .refused))
@@ -216,7 +224,8 @@ extension ReplicatedWrites {
     remove(index)
   }
 
-  private mutating func hintMissed(_ index: Int, _ write: WriteUnderWay, _ actions: inout [Action]) {
+  private mutating func hintMissed(_ index: Int, _ actions: inout [Action]) {
+    guard let write = writes[index] else { return }
     for (place, replica) in write.replicas.enumerated() {
       switch replica.state {
       case .missed where peers[replica.peer].isRemoved, .barred where peers[replica.peer].isRemoved:

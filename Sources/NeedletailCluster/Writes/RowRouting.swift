@@ -24,17 +24,43 @@ package struct RowRouting: Sendable {
     for slot in touched {
       let count = Int(rowsOfSlot[Int(slot)])
       rowsOfSlot[Int(slot)] = 0
-      for node in replicas.nodesOfRoute[Int(replicas.routeOfSlot[Int(slot)])] { starts[Int(node) + 1] += count }
+      for place in replicas.nodesOfRoute.range(of: Int(replicas.routeOfSlot[Int(slot)])) {
+        starts[Int(replicas.nodesOfRoute.values[place]) + 1] += count
+      }
     }
     for node in replicas.nodes.indices { starts[node + 1] += starts[node] }
     next.removeAll(keepingCapacity: true)
     next.append(contentsOf: starts)
     rows.removeAll(keepingCapacity: true)
     rows.append(contentsOf: repeatElement(0, count: starts.last ?? 0))
-    for (row, slot) in slotOfRow.enumerated() where Int(slot) < replicas.slotCount {
-      for node in replicas.nodesOfRoute[Int(replicas.routeOfSlot[Int(slot)])] {
-        rows[next[Int(node)]] = UInt32(truncatingIfNeeded: row)
-        next[Int(node)] += 1
+    Self.fill(&rows, from: &next, slotOfRow, replicas)
+  }
+
+  /// Writes each row's number where its nodes have their next one.
+  ///
+  /// Without checks of bounds, because it is done for each row and replica: a slot is looked up only below `slotCount`, which is how many
+  /// routes there are; a route names nodes below `nodes.count`; and as many rows go to a node as were counted for it from the
+  /// same slots, so that no place lies beyond the node's.
+  private static func fill(
+    _ rows: inout [UInt32], from next: inout [Int], _ slotOfRow: [UInt16], _ replicas: ReplicaGroups
+  ) {
+    let slotCount = replicas.slotCount
+    rows.withUnsafeMutableBufferPointer { rows in
+      next.withUnsafeMutableBufferPointer { next in
+        replicas.routeOfSlot.withUnsafeBufferPointer { routes in
+          replicas.nodesOfRoute.starts.withUnsafeBufferPointer { starts in
+            replicas.nodesOfRoute.values.withUnsafeBufferPointer { nodes in
+              for (row, slot) in slotOfRow.enumerated() where Int(slot) < slotCount {
+                let route = Int(routes[Int(slot)])
+                for place in Int(starts[route])..<Int(starts[route + 1]) {
+                  let node = Int(nodes[place])
+                  rows[next[node]] = UInt32(truncatingIfNeeded: row)
+                  next[node] += 1
+                }
+              }
+            }
+          }
+        }
       }
     }
   }

@@ -20,6 +20,8 @@ struct WriteUnderWay: Sendable {
 
     /// Whether the replica may still acknowledge by itself.
     var isAsked: Bool { self == .sending || self == .waiting }
+    /// Whether it is yet to be said what the replica gets instead.
+    var isUndecided: Bool { self == .missed || self == .barred }
     /// Whether the payload is not needed for this replica any more.
     var isSettled: Bool { self == .acknowledged || self == .hinted || self == .givenUp }
   }
@@ -68,6 +70,10 @@ struct WriteUnderWay: Sendable {
   var wait: Int64 = 0
   /// The time of the write's entry among the timers.
   var timer = Int64.max
+  /// When something may be due at the earliest.
+  private(set) var soonest: Int64
+  /// Replicas that are not asked any more and of which it is yet to be said what they get.
+  private(set) var undecided: Int
 
   /// A write that no node was asked for yet, as if all were missed: see `ask`.
   init(
@@ -86,6 +92,8 @@ struct WriteUnderWay: Sendable {
     }
     groupsShort = tallies.count
     unsettled = peers.count
+    undecided = peers.count
+    soonest = deadline
   }
 
   var isAcknowledgedByAll: Bool { groupsShort == 0 }
@@ -96,26 +104,29 @@ struct WriteUnderWay: Sendable {
   /// A node is asked from now on.
   mutating func ask(_ place: Int, at now: Int64, until time: Int64) {
     replicas[place].since = now
-    replicas[place].state = .sending
     replicas[place].attempt = 1
-    replicas[place].time = time
+    move(place, to: .sending, until: time)
     for group in targets.groupsOfNode[place] { tallies[Int(group)].asked += 1 }
   }
 
   /// Another attempt begins.
   mutating func askAgain(_ place: Int, at now: Int64, until time: Int64) {
     replicas[place].since = now
-    replicas[place].state = .sending
     replicas[place].attempt += 1
-    replicas[place].time = time
+    move(place, to: .sending, until: time)
   }
 
   mutating func addDefinitions(_ place: Int) { replicas[place].withDefinitions = true }
 
   /// Another attempt is due at a time.
   mutating func wait(_ place: Int, until time: Int64) {
-    replicas[place].state = .waiting
+    move(place, to: .waiting, until: time)
+  }
+
+  private mutating func move(_ place: Int, to state: ReplicaState, until time: Int64) {
+    move(place, to: state)
     replicas[place].time = time
+    soonest = min(soonest, time)
   }
 
   /// A replica has the write, which counts once, whatever was thought of the replica before.
@@ -160,14 +171,15 @@ struct WriteUnderWay: Sendable {
 
   /// What becomes of a replica that is not asked any more.
   mutating func move(_ place: Int, to state: ReplicaState) {
-    if replicas[place].state.isSettled != state.isSettled { unsettled += state.isSettled ? -1 : 1 }
+    let before = replicas[place].state
+    if before.isSettled != state.isSettled { unsettled += state.isSettled ? -1 : 1 }
+    if before.isUndecided != state.isUndecided { undecided += state.isUndecided ? 1 : -1 }
     replicas[place].state = state
   }
 
-  /// When something is to be done if nothing happens before; nil where all that is missing is said by others.
-  var nextTime: Int64? {
-    var next: Int64?
-    for replica in replicas where replica.state.isAsked { next = min(next ?? deadline, replica.time) }
-    return isComplete ? next : min(next ?? deadline, deadline)
+  /// Works out anew when something is to be done if nothing happens before. O(nodes).
+  mutating func recomputeSoonest() {
+    soonest = isComplete ? .max : deadline
+    for replica in replicas where replica.state.isAsked { soonest = min(soonest, replica.time) }
   }
 }
