@@ -32,7 +32,8 @@ package struct ReplicatedWrites: Sendable {
   private var freeWrites: [Int] = []
   private var peerOf: [NodeID: Int] = [:]
   var peers: [WritePeer] = []
-  var writes: [WriteUnderWay?] = []
+  /// A free place holds `WriteUnderWay.none`.
+  var writes: [WriteUnderWay] = []
   var timers = TimerQueue()
   #if DEBUG
     /// What a test broke.
@@ -162,8 +163,8 @@ package struct ReplicatedWrites: Sendable {
 
   /// Frees a write. O(nodes of the write).
   mutating func remove(_ index: Int) {
-    guard let write = writes[index] else { return }
-    writes[index] = nil
+    let write = writes[index]
+    writes[index] = .none
     indexOf[write.id] = nil
     freeWrites.append(index)
     bytes -= write.bytes
@@ -175,7 +176,7 @@ package struct ReplicatedWrites: Sendable {
     // Entries of writes that ended early would pile up until their time.
     if timers.count > 2 * count + 64 {
       let held = writes
-      timers.keep { held[$0.index]?.serial == $0.serial && held[$0.index]?.timer == $0.time }
+      timers.keep { held[$0.index].serial == $0.serial && held[$0.index].timer == $0.time }
     }
   }
 

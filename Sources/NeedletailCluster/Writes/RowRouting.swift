@@ -31,8 +31,9 @@ package struct RowRouting: Sendable {
     for node in replicas.nodes.indices { starts[node + 1] += starts[node] }
     next.removeAll(keepingCapacity: true)
     next.append(contentsOf: starts)
-    rows.removeAll(keepingCapacity: true)
-    rows.append(contentsOf: repeatElement(0, count: starts.last ?? 0))
+    // What is left of the last batch is written over, or lies behind the end.
+    let total = starts.last ?? 0
+    if rows.count < total { rows.append(contentsOf: repeatElement(0, count: total - rows.count)) }
     Self.fill(&rows, from: &next, slotOfRow, replicas)
   }
 

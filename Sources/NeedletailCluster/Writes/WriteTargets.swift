@@ -9,6 +9,15 @@ package struct WriteTargets: Equatable, Sendable {
   /// How many replicas each group has.
   let groupSizes: [Int32]
 
+  /// No nodes and no groups.
+  static let none = WriteTargets()
+
+  private init() {
+    nodes = []
+    groupsOfNode = FlatLists()
+    groupSizes = []
+  }
+
   /// The targets of a write with rows of these slots. O(slots + replicas of the groups + all nodes).
   package init(slots: some Sequence<UInt16>, in replicas: ReplicaGroups) {
     var isRouteTaken = [Bool](repeating: false, count: replicas.groupsOfRoute.count)
@@ -48,6 +57,8 @@ package struct WriteTargets: Equatable, Sendable {
 
   /// The place of a node; nil where the write does not go to it. O(log nodes).
   func place(of node: NodeID) -> Int? {
+    // Equality of short names is one comparison of two words, order is not.
+    if nodes.count <= 16 { return nodes.firstIndex(of: node) }
     var low = 0
     var high = nodes.count
     while low < high {

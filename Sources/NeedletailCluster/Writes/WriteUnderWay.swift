@@ -1,3 +1,5 @@
+import NeedletailTelemetry
+
 /// A write whose payload is held: how far each of its groups and replicas is. It only counts; `ReplicatedWrites` asks the nodes.
 struct WriteUnderWay: Sendable {
   enum ReplicaState: Equatable, Sendable {
@@ -95,6 +97,12 @@ struct WriteUnderWay: Sendable {
     undecided = peers.count
     soonest = deadline
   }
+
+  /// No write: its serial number is nobody's.
+  static let none = WriteUnderWay(
+    WriteID(Hash128(high: 0, low: 0)), serial: 0, bytes: 0, deadline: 0, targets: .none, peers: [], level: .one)
+
+  var isHeld: Bool { serial > 0 }
 
   var isAcknowledgedByAll: Bool { groupsShort == 0 }
 
