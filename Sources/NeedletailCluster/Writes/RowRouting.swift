@@ -1,6 +1,6 @@
 /// Which rows of a batch go to which nodes, in flat arrays that are used again for the next batch.
 ///
-/// O(rows x replicas + nodes), and a sort of the slots that occur.
+/// O(rows x replicas + nodes) for batches that are not tiny.
 package struct RowRouting: Sendable {
   /// Rows of each slot of the batch; all zero between two batches.
   private var rowsOfSlot: [Int32] = []
@@ -71,16 +71,19 @@ package struct RowRouting: Sendable {
       rowsOfSlot.append(contentsOf: repeatElement(0, count: slotCount - rowsOfSlot.count))
     }
     touched.removeAll(keepingCapacity: true)
-    strayRows = 0
-    for slot in slotOfRow {
-      guard Int(slot) < slotCount else {
-        strayRows += 1
-        continue
+    // Counting alone: what the slots are is read off afterwards, which costs less than a sort where they are many.
+    var stray = 0
+    rowsOfSlot.withUnsafeMutableBufferPointer { counts in
+      for slot in slotOfRow {
+        if Int(slot) < slotCount { counts[Int(slot)] += 1 } else { stray += 1 }
       }
-      if rowsOfSlot[Int(slot)] == 0 { touched.append(slot) }
-      rowsOfSlot[Int(slot)] += 1
     }
-    touched.sort()
+    strayRows = stray
+    if slotOfRow.count >= slotCount / 16 {
+      for slot in 0..<slotCount where rowsOfSlot[slot] > 0 { touched.append(UInt16(truncatingIfNeeded: slot)) }
+    } else {
+      for slot in Set(slotOfRow).sorted() where Int(slot) < slotCount { touched.append(slot) }
+    }
   }
 
   /// The rows of the last batch that go to a node of the groups' `nodes`, ascending; none for a node that is not there.
