@@ -27,6 +27,8 @@ package struct SeriesCursor: Sendable {
   package private(set) var damages: [SeriesDamage]
   /// How many series match; some of them may turn out to have no sample in the range.
   package var matchedSeriesCount: Int { gathering.count }
+  /// How many of them are still to be read, or to be found to have none.
+  package var seriesLeft: Int { left.count }
 
   /// What there was to read when the query began; of shares the first one tells it.
   ///
