@@ -18,7 +18,8 @@ package struct SeriesQueryLimits: Sendable {
 /// It reads the state of the instant at which it was made. When it has ended, `damages` tells whether the answer is
 /// complete.
 package struct SeriesCursor: Sendable {
-  private static let chunkSamples = 65_536
+  /// So few that their columns stay in a core's cache while they are read.
+  private static let chunkSamples = 16_384
   private static let chunkSeries = 4096
   /// Series that a share has at least: fewer are read faster than another task begins.
   private static let shareSeriesMin = 64
