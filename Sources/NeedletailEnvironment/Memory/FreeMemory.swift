@@ -11,7 +11,7 @@ package enum FreeMemory {
   /// Memory of at least so many bytes is the system's again as soon as it is freed.
   private static let mappedMin: Int32 = 4 << 20
   /// What each of the allocator's arenas may keep at its end.
-  private static let keptMax: Int32 = 8 << 20
+  private static let keptMax: Int32 = 4 << 20
 
   /// Bounds what the C library's allocator keeps, for the whole process.
   ///
