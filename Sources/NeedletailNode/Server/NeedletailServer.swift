@@ -70,6 +70,7 @@ package struct NeedletailServer: Service {
   }
 
   private func serve() async throws {
+    FreeMemory.bound()
     for warning in configuration.warnings { logger.warning("\(warning)") }
     if configuration.isInsecure {
       logger.warning("insecure: addresses that other machines reach need neither TLS nor a token")

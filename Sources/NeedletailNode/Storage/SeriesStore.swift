@@ -147,6 +147,8 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
     return columns(of: chunk)
   }
 
+  var seriesMax: Int? { cursor.seriesLeft }
+
   func shares(_ countMax: Int) -> [any SeriesShare] {
     cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0, tellsStarts: tellsStarts) }
   }

@@ -1,17 +1,20 @@
 import NeedletailQueryLanguage
 import NeedletailTelemetry
 
-// Aggregations over series. Those that reduce a group to one value run over flat accumulators, one per group and step;
-// those that pick series keep rows as they are and clear cells.
+// Aggregations over series. Those that reduce a group to one value do so while series are read where they can
+// (`Evaluation+Folding`); what is here has all rows before it. Those that pick series keep rows and clear cells.
 
 extension Evaluation {
-  func aggregate(_ node: Aggregation, _ steps: Steps) async throws -> VectorGrid {
+  /// Whether it `folds` makes no difference to what it yields.
+  func aggregate(_ node: Aggregation, _ steps: Steps, folds: Bool = true) async throws -> VectorGrid {
     let hints = SelectionHints(
       function: node.operation.rawValue, grouping: node.grouping.labels, groupsBy: !node.grouping.isWithout,
       labels: node.labelsNeeded)
     var grid: VectorGrid
     if let events = try await eventGrid(node, steps) {
       grid = events
+    } else if folds, let folded = try await folded(node, steps, hints) {
+      return limited(folded, node)
     } else {
       grid = try await vector(node.expression, steps, hints: hints)
     }
@@ -22,16 +25,7 @@ extension Evaluation {
     case .string: label = try node.parameter.map { try string($0) } ?? ""
     default: break
     }
-    let projection =
-      node.grouping.isWithout
-      ? LabelProjection(dropping: node.grouping.labels) : LabelProjection(keeping: node.grouping.labels)
-    var groups = Groups()
-    if projection.keepsNothing {
-      groups.addToOne(count: grid.count)
-    } else {
-      let isProjected = node.labelsNeeded != nil
-      for labels in grid.labels { groups.add(labels, projection, isProjected: isProjected) }
-    }
+    let groups = RowGroups(of: grid, GroupingRule(node))
     if node.operation.isMetricsQL {
       let others = try await self.others(of: node, steps)
       var result = try metricsQL(node, grid, groups, parameter, label, others, steps)
@@ -44,7 +38,7 @@ extension Evaluation {
   }
 
   private func combined(
-    _ node: Aggregation, _ grid: inout VectorGrid, _ groups: Groups, _ parameter: [Double], _ label: String,
+    _ node: Aggregation, _ grid: inout VectorGrid, _ groups: RowGroups, _ parameter: [Double], _ label: String,
     _ steps: Steps
   ) throws -> VectorGrid {
     var result: VectorGrid
@@ -71,62 +65,11 @@ extension Evaluation {
     return grid
   }
 
-  /// Which group each row belongs to.
-  struct Groups {
-    private(set) var labels: [LabelSet] = []
-    private(set) var ofRow: [Int] = []
-    private var known: [LabelSet: Int] = [:]
-    /// The groups of labels that were seen before, where few differ.
-    private var seen: [LabelSet: Int] = [:]
-
-    /// Adds the next row; there are as few labels as groups where the source told no others.
-    mutating func add(_ labels: LabelSet, _ projection: LabelProjection, isProjected: Bool) {
-      guard isProjected else { return add(projection.apply(labels)) }
-      if let group = seen[labels] {
-        ofRow.append(group)
-      } else {
-        add(projection.apply(labels))
-        seen[labels] = ofRow[ofRow.count - 1]
-      }
-    }
-
-    private mutating func add(_ group: LabelSet) {
-      if let index = known[group] {
-        ofRow.append(index)
-      } else {
-        known[group] = labels.count
-        ofRow.append(labels.count)
-        labels.append(group)
-      }
-    }
-
-    /// Puts so many rows into the one group without labels.
-    mutating func addToOne(count: Int) {
-      guard count > 0 else { return }
-      add(.empty)
-      ofRow += repeatElement(0, count: count - 1)
-    }
-
-    /// The labels of the groups of which some row has the mark.
-    func labels(where marks: [Bool]) -> Set<LabelSet> {
-      var result = Set<LabelSet>()
-      for (row, group) in ofRow.enumerated() where marks[row] { result.insert(labels[group]) }
-      return result
-    }
-
-    /// The rows of each group.
-    var members: [[Int]] {
-      var result = [[Int]](repeating: [], count: labels.count)
-      for (row, group) in ofRow.enumerated() { result[group].append(row) }
-      return result
-    }
-  }
-
   // MARK: One value per group
 
   /// Group by group, so that there are only as many accumulators as steps.
   private func reduce(
-    _ node: Aggregation, _ grid: VectorGrid, _ groups: Groups, _ steps: Steps
+    _ node: Aggregation, _ grid: VectorGrid, _ groups: RowGroups, _ steps: Steps
   ) throws -> VectorGrid {
     if let result = try reduceNumbers(node, grid, groups, steps) { return result }
     var result = VectorGrid(width: steps.count)
@@ -157,7 +100,7 @@ extension Evaluation {
 
   /// The same over numbers alone, where the operation is a simple one; nil where it is not, or a mean overflows.
   private func reduceNumbers(
-    _ node: Aggregation, _ grid: VectorGrid, _ groups: Groups, _ steps: Steps
+    _ node: Aggregation, _ grid: VectorGrid, _ groups: RowGroups, _ steps: Steps
   ) throws -> VectorGrid? {
     guard grid.histograms.isEmpty, var reduction = NumberReduction(node.operation, width: steps.count) else {
       return nil
@@ -194,12 +137,12 @@ extension Evaluation {
     if remarks.contains(.ignoredHistogram) { ignoredHistogram(node) }
   }
 
-  private func ignoredHistogram(_ node: Aggregation) {
+  func ignoredHistogram(_ node: Aggregation) {
     inform("ignored histogram in \(node.operation.rawValue) aggregation", at: node.expression.span)
   }
 
   private func quantiles(
-    _ grid: VectorGrid, _ groups: Groups, _ parameter: [Double], _ node: Aggregation, _ steps: Steps
+    _ grid: VectorGrid, _ groups: RowGroups, _ parameter: [Double], _ node: Aggregation, _ steps: Steps
   ) -> VectorGrid {
     if let bad = parameter.first(where: { $0.isNaN || $0 < 0 || $0 > 1 }) {
       warn(
@@ -220,7 +163,7 @@ extension Evaluation {
   }
 
   private func countValues(
-    _ grid: VectorGrid, _ groups: Groups, _ label: String, _ node: Aggregation, _ steps: Steps
+    _ grid: VectorGrid, _ groups: RowGroups, _ label: String, _ node: Aggregation, _ steps: Steps
   ) throws -> VectorGrid {
     guard !label.isEmpty else { throw QueryError.execution("invalid label name \"\(label)\"") }
     // The value is a label of each series before they are grouped.
@@ -254,7 +197,7 @@ extension Evaluation {
   // MARK: Some series of each group
 
   private func pick(
-    _ node: Aggregation, _ grid: inout VectorGrid, _ groups: Groups, _ parameter: [Double], _ steps: Steps
+    _ node: Aggregation, _ grid: inout VectorGrid, _ groups: RowGroups, _ parameter: [Double], _ steps: Steps
   ) throws -> VectorGrid {
     var picked = Set<Int>()
     var order: [Int] = []

@@ -70,9 +70,10 @@ extension Evaluation {
   /// For each step the newest sample within the lookback, unless that is a stale marker.
   ///
   /// With `.time` the value is the time of the sample in seconds, with `.timeOfNumber` only where that is no histogram, with
-  /// `.start` when its count began, in seconds, 0 where nobody told.
+  /// `.start` when its count began, in seconds, 0 where nobody told. With a sink all rows go there.
   func instantSelector(
-    _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, yields: SelectorYield
+    _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, yields: SelectorYield,
+    into sink: GroupSink? = nil
   ) async throws -> VectorGrid {
     if selector.edges == .smoothed, yields == .sample {
       return try await smoothedSelector(selector, span: span, steps, hints: hints)
@@ -84,18 +85,15 @@ extension Evaluation {
     hints.takesHistogramBefore = yields == .sample
     let rule = hintRule
     let cursor = try await select(selector, span: span, from: first - options.lookback + 1, to: last, hints: hints)
-    let grid = try await inShares(of: cursor) { evaluation, cursor, tally in
-      var grid = VectorGrid(width: times.count)
+    return try await inShares(of: cursor, width: times.count, into: sink) { evaluation, cursor, tally, portion in
       while let chunk = try await evaluation.nextChunk(cursor, tally) {
         try tally.reserve(rows: chunk.count, steps)
-        let before = grid.count
-        evaluation.addNewest(of: chunk, at: times, yields: yields, rule, to: &grid)
-        tally.giveBack(rows: chunk.count - (grid.count - before), steps)
+        let before = portion.grid.count
+        evaluation.addNewest(of: chunk, at: times, yields: yields, rule, to: &portion.grid)
+        tally.giveBack(rows: chunk.count - (portion.grid.count - before), steps)
       }
-      return Portion(grid: grid)
+      if evaluation.counts(steps) { portion.grid.count(into: &evaluation.statistics) }
     }.grid
-    if counts(steps) { grid.count(into: &statistics) }
-    return grid
   }
 
   /// Adds a row for each series of a chunk that has a value at one of the times.

@@ -1,60 +1,123 @@
-// Large selections are read by several tasks at once, each a share of the series. What they make is put together in the
-// order of the shares, so that an answer is the same, to the last bit, however many there are.
+// Selections are read in small shares, by several tasks at once where there are threads. What they make is put together,
+// or reduced, in the order of the shares, so that an answer is the same, to the last bit, however many there are.
 
 extension Evaluation {
-  /// What reading a share of a selection gives.
-  struct Portion: Sendable {
-    var grid: VectorGrid
-    var names = MetricNames()
+  /// About so many values are made before they go on, to be reduced or to be put behind others.
+  private static let portionCells = 32_768
+  /// Series of a share at least and at most, as far as the steps decide: fewer are read faster than a share begins.
+  private static let portionRows = 64...4096
+  /// Shares for each task where nobody knows how many series there are.
+  private static let sharesOfUnknown = 4
 
-    mutating func append(_ other: Portion) {
-      grid.append(other.grid)
-      names.append(other.names)
-    }
+  /// How many series are read before their rows go on.
+  private static func portionRows(width: Int) -> Int {
+    min(max(portionCells / max(1, width), portionRows.lowerBound), portionRows.upperBound)
   }
 
-  /// What there is to say of a portion, beside it.
-  private struct Outcome: Sendable {
-    let place: Int
-    let portion: Portion
-    let annotations: Annotations
-    let coverage: Coverage
-    let statistics: QueryStatistics
-  }
-
-  /// Runs `body` over all that a cursor finds: over the whole of it, or over its shares at once.
+  /// Runs `body` over all that a cursor finds: over the whole of it, or over its shares at once. Rows are of `width` steps.
   ///
-  /// Each share has an evaluation of its own; this one takes over what those remark. What they find counts together.
+  /// With a sink the rows go there, and are gone. Tasks have evaluations of their own; this one takes over what those
+  /// remark. What they find counts together.
   func inShares(
-    of cursor: any SeriesCursor,
-    _ body: @escaping @Sendable (Evaluation, any SeriesCursor, SelectionTally) async throws -> Portion
+    of cursor: any SeriesCursor, width: Int, into sink: GroupSink? = nil, _ body: @escaping RowMaker
   ) async throws -> Portion {
     let tally = tally()
-    let shares = engine.parallelism > 1 ? cursor.shares(engine.parallelism) : []
-    guard let first = shares.first else { return try await body(self, cursor, tally) }
-    var result = Portion(grid: VectorGrid(width: 0))
-    var others: [Outcome] = []
-    try await withThrowingTaskGroup(of: Outcome.self) { group in
-      for (place, share) in shares.enumerated().dropFirst() {
+    let shares = shares(of: cursor, width: width, isReduced: sink != nil)
+    guard shares.count < 2 else {
+      let target = sink.map { PortionTarget.groups($0.fold) } ?? .rows(Portion(width: width))
+      switch try await run(shares, width, rows: cursor.seriesMax ?? 0, tally, into: target, body) {
+      case .rows(let portion): return portion
+      case .groups(let fold):
+        sink?.fold = fold
+        return Portion(width: width)
+      }
+    }
+    var portion = Portion(width: width)
+    guard let sink else {
+      portion.grid.reserve(rows: cursor.seriesMax ?? 0)
+      try await body(self, cursor, tally, &portion)
+      return portion
+    }
+    let parts = CursorInParts(cursor, seriesMax: Self.portionRows(width: width))
+    let rule = sink.fold.rule
+    repeat {
+      parts.beginPart()
+      try await body(self, parts, tally, &portion)
+      try spend(portion.cellCount)
+      statistics.hold(grid: portion.cellCount + sink.fold.cellCount)
+      let groups = RowGroups(of: portion.grid, rule)
+      try sink.fold.add(portion, groups)
+      portion.clear()
+    } while !parts.hasEnded
+    return portion
+  }
+
+  /// The shares to be read one after the other; fewer than two where the cursor is to be read as it is.
+  private func shares(of cursor: any SeriesCursor, width: Int, isReduced: Bool) -> [any SeriesShare] {
+    let tasks = engine.parallelism
+    guard tasks > 1 || isReduced else { return [] }
+    let rows = Self.portionRows(width: width)
+    let parts = cursor.seriesMax.map { ($0 - 1) / rows + 1 } ?? (tasks > 1 ? tasks * Self.sharesOfUnknown : 1)
+    let count = max(tasks, parts)
+    return count > 1 ? cursor.shares(count) : []
+  }
+
+  /// Runs `body` over shares.
+  private func run(
+    _ shares: [any SeriesShare], _ width: Int, rows: Int, _ tally: SelectionTally, into target: PortionTarget,
+    _ body: @escaping RowMaker
+  ) async throws -> PortionTarget {
+    let tasks = min(max(1, engine.parallelism), shares.count)
+    let rule = target.rule
+    let ordered = OrderedShares(count: shares.count, window: 2 * tasks, width: width, rows: rows, into: target)
+    var others: [QueryStatistics] = []
+    try await withThrowingTaskGroup(of: QueryStatistics.self) { group in
+      for _ in 1..<tasks {
         group.addTask { [engine, tenant, text, steps, isInstant, options, budget] in
           let own = Evaluation(
             engine: engine, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options,
             budget: budget)
-          let portion = try await body(own, share.cursor(), tally)
-          return Outcome(
-            place: place, portion: portion, annotations: own.annotations, coverage: own.coverage,
-            statistics: own.statistics)
+          return try await own.read(shares, tally, ordered, rule, body)
         }
       }
-      result = try await body(self, first.cursor(), tally)
-      for try await outcome in group { others.append(outcome) }
+      let own = Evaluation(
+        engine: engine, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options,
+        budget: budget)
+      others.append(try await own.read(shares, tally, ordered, rule, body))
+      for try await statistics in group { others.append(statistics) }
     }
-    for outcome in others.sorted(by: { $0.place < $1.place }) {
-      result.append(outcome.portion)
-      annotations.add(outcome.annotations)
-      coverage.merge(outcome.coverage)
-      statistics.add(outcome.statistics)
+    let summary = ordered.takeSummary()
+    guard let target = summary.target else { throw QueryError(.internal, "a share of a selection is missing") }
+    annotations.add(summary.annotations)
+    coverage.merge(summary.coverage)
+    for other in others { statistics.add(other) }
+    statistics.hold(grid: summary.cellsMax)
+    return target
+  }
+
+  /// Reads shares for as long as there are any; tells what that took.
+  private func read(
+    _ shares: [any SeriesShare], _ tally: SelectionTally, _ ordered: OrderedShares, _ rule: GroupingRule?,
+    _ body: RowMaker
+  ) async throws -> QueryStatistics {
+    do {
+      while true {
+        switch ordered.turn() {
+        case .none: return statistics
+        case .wait: await ordered.waitForTurn()
+        case .share(let place, var portion):
+          try await body(self, shares[place].cursor(), tally, &portion)
+          if rule != nil { try spend(portion.cellCount) }
+          let groups = rule.map { RowGroups(of: portion.grid, $0) }
+          try ordered.add(
+            OrderedShares.Outcome(portion: portion, groups: groups, annotations: annotations, coverage: coverage),
+            at: place)
+          (annotations, coverage) = (Annotations(), .complete)
+        }
+      }
+    } catch {
+      ordered.fail()
+      throw error
     }
-    return result
   }
 }

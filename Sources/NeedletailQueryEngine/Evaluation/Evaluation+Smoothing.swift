@@ -25,21 +25,19 @@ extension Evaluation {
     hints.step = steps.count > 1 ? steps.interval : 0
     let cursor = try await select(
       selector, span: span, from: first - lookback + 1, to: last + lookback, hints: hints)
-    return try await inShares(of: cursor) { evaluation, cursor, tally in
-      var grid = VectorGrid(width: times.count)
+    return try await inShares(of: cursor, width: times.count) { evaluation, cursor, tally, portion in
       let reader = RangeReader(evaluation, windows: [], cursor: cursor, tally: tally)
       while try await reader.advance() {
         var samples = RangeSamples()
         while let labels = try reader.next(&samples) {
           try tally.reserve(rows: 1, steps)
-          let row = grid.addRow(labels)
-          try evaluation.smooth(samples, at: times, span, into: &grid)
-          grid.dropLastRowIfEmpty()
-          if grid.count == row { tally.giveBack(rows: 1, steps) }
+          let row = portion.grid.addRow(labels)
+          try evaluation.smooth(samples, at: times, span, into: &portion.grid)
+          portion.grid.dropLastRowIfEmpty()
+          if portion.grid.count == row { tally.giveBack(rows: 1, steps) }
           try evaluation.spend(0)
         }
       }
-      return Portion(grid: grid)
     }.grid
   }
 

@@ -1,83 +1,108 @@
 import NeedletailQueryLanguage
 
 // Most grids hold numbers alone, and most aggregations add, count or compare them. These run over flat columns, one
-// value a step, instead of over an accumulator for each step that is ready for everything.
+// value a step and group, instead of over an accumulator for each step that is ready for everything.
 
-/// Reduces rows of numbers to one row.
+/// Reduces rows of numbers to one row for each of some groups, which are numbered from 0.
 ///
-/// Gives what `Accumulator` gives, bit for bit.
-struct NumberReduction {
+/// Gives what `Accumulator` gives, bit for bit. 4 to 20 bytes a group and step.
+struct NumberReduction: Sendable {
   private let operation: AggregationOperation
-  private var counts: [Double]
+  private let width: Int
+  /// How many rows had a value. What follows is there as far as the operation needs it.
+  private var counts: [UInt32]
+  /// The sum, the extreme or the mean so far.
   private var values: [Double]
-  private var compensations: [Double]
+  /// What the sum lacks, or the sum of the squares of what lies between the mean and the values.
+  private var corrections: [Double]
 
   /// A reduction over `width` steps; nil where the operation is not among those that it can do.
-  init?(_ operation: AggregationOperation, width: Int) {
+  init?(_ operation: AggregationOperation, width: Int, groups: Int = 1) {
+    self.operation = operation
+    self.width = width
+    let cells = width * groups
+    counts = [UInt32](repeating: 0, count: cells)
     switch operation {
-    case .sum, .avg, .min, .max, .count, .group: self.operation = operation
+    case .count, .group: (values, corrections) = ([], [])
+    case .min, .max: (values, corrections) = ([Double](repeating: 0, count: cells), [])
+    case .sum, .avg, .stddev, .stdvar:
+      values = [Double](repeating: 0, count: cells)
+      corrections = values
     default: return nil
     }
-    counts = [Double](repeating: 0, count: width)
-    values = counts
-    compensations = counts
   }
 
   /// Forgets the rows so far.
   mutating func reset() {
-    for step in counts.indices {
-      counts[step] = 0
-      values[step] = 0
-      compensations[step] = 0
-    }
+    for cell in counts.indices { counts[cell] = 0 }
+    for cell in values.indices { values[cell] = 0 }
+    for cell in corrections.indices { corrections[cell] = 0 }
   }
 
-  /// Adds a row of a grid that holds no histograms.
-  mutating func add(_ grid: borrowing VectorGrid, row: Int) {
-    let start = row * grid.width
-    let marks = grid.marks.span.extracting(start..<(start + grid.width))
-    let row = grid.values.span.extracting(start..<(start + grid.width))
+  /// Adds a row of a grid to a group.
+  ///
+  /// Histograms count for `count` and `group`, and are passed over by all others; of sums and means there must be none.
+  mutating func add(_ grid: borrowing VectorGrid, row: Int, to group: Int = 0) {
+    let start = row * width
+    let marks = grid.marks.span.extracting(start..<(start + width))
+    let row = grid.values.span.extracting(start..<(start + width))
+    let first = group * width
     switch operation {
     case .sum, .avg:
-      for step in row.indices where marks[step] == VectorGrid.number { addToSum(row[step], step) }
+      for step in row.indices where marks[step] == VectorGrid.number { addToSum(row[step], first &+ step) }
     case .min:
       for step in row.indices where marks[step] == VectorGrid.number {
-        if counts[step] == 0 || row[step] < values[step] || values[step].isNaN { values[step] = row[step] }
-        counts[step] += 1
+        let cell = first &+ step
+        if counts[cell] == 0 || row[step] < values[cell] || values[cell].isNaN { values[cell] = row[step] }
+        counts[cell] += 1
       }
     case .max:
       for step in row.indices where marks[step] == VectorGrid.number {
-        if counts[step] == 0 || row[step] > values[step] || values[step].isNaN { values[step] = row[step] }
-        counts[step] += 1
+        let cell = first &+ step
+        if counts[cell] == 0 || row[step] > values[cell] || values[cell].isNaN { values[cell] = row[step] }
+        counts[cell] += 1
       }
+    case .stddev, .stdvar:
+      for step in row.indices where marks[step] == VectorGrid.number { addToVariance(row[step], first &+ step) }
     default:
-      for step in row.indices where marks[step] == VectorGrid.number { counts[step] += 1 }
+      for step in marks.indices where marks[step] != VectorGrid.absent { counts[first &+ step] += 1 }
     }
   }
 
   @inline(__always)
-  private mutating func addToSum(_ value: Double, _ step: Int) {
-    var sum = CompensatedSum(sum: values[step], compensation: compensations[step])
+  private mutating func addToSum(_ value: Double, _ cell: Int) {
+    var sum = CompensatedSum(sum: values[cell], compensation: corrections[cell])
     sum.add(value)
-    values[step] = sum.sum
-    compensations[step] = sum.compensation
-    counts[step] += 1
+    values[cell] = sum.sum
+    corrections[cell] = sum.compensation
+    counts[cell] += 1
   }
 
-  /// The result at a step; nil where no row has a number.
+  @inline(__always)
+  private mutating func addToVariance(_ value: Double, _ cell: Int) {
+    let delta = value - values[cell]
+    values[cell] += delta / (Double(counts[cell]) + 1)
+    corrections[cell] += delta * (value - values[cell])
+    counts[cell] += 1
+  }
+
+  /// The result of a group at a step; nil where no row has a value.
   ///
-  /// Throws `.overflow` where the mean cannot be had from the sum, and must be worked out step by step.
-  func result(at step: Int) throws(Overflow) -> Double? {
-    guard counts[step] > 0 else { return nil }
+  /// Throws where the mean cannot be had from the sum, and must be worked out step by step.
+  func result(at step: Int, of group: Int = 0) throws(Overflow) -> Double? {
+    let cell = group * width + step
+    guard counts[cell] > 0 else { return nil }
     switch operation {
-    case .sum: return CompensatedSum(sum: values[step], compensation: compensations[step]).result
+    case .sum: return CompensatedSum(sum: values[cell], compensation: corrections[cell]).result
     case .avg:
-      let sum = CompensatedSum(sum: values[step], compensation: compensations[step]).result
+      let sum = CompensatedSum(sum: values[cell], compensation: corrections[cell]).result
       guard sum.isFinite else { throw Overflow() }
-      return sum / counts[step]
-    case .count: return counts[step]
+      return sum / Double(counts[cell])
+    case .stdvar: return corrections[cell] / Double(counts[cell])
+    case .stddev: return (corrections[cell] / Double(counts[cell])).squareRoot()
+    case .count: return Double(counts[cell])
     case .group: return 1
-    default: return values[step]
+    default: return values[cell]
     }
   }
 

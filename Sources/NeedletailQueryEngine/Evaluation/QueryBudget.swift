@@ -24,6 +24,12 @@ final class QueryBudget: Sendable {
     }
   }
 
+  /// What was counted so far.
+  var samplesSpent: Int { spent.load(ordering: .relaxed) }
+
+  /// Forgets what was counted after `samplesSpent` was this: what it was for is done over.
+  func forget(after samples: Int) { spent.store(samples, ordering: .relaxed) }
+
   /// What a query fails with that would hold too much at once.
   var tooManySamples: QueryError {
     QueryError.execution(

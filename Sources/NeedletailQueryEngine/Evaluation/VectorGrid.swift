@@ -29,6 +29,27 @@ struct VectorGrid: Sendable {
   /// The number of rows.
   var count: Int { labels.count }
 
+  /// Beyond so many cells room is made as rows come: many of the series that match may have nothing in the range.
+  private static let reservedCellsMax = 16_000_000
+
+  /// Makes room for so many more rows at once, and no more.
+  mutating func reserve(rows: Int) {
+    let rows = labels.count + min(rows, Self.reservedCellsMax / max(1, width))
+    labels.reserveCapacity(rows)
+    losesName.reserveCapacity(rows)
+    values.reserveCapacity(rows * width)
+    marks.reserveCapacity(rows * width)
+  }
+
+  /// Takes all rows away, and keeps the room that they took.
+  mutating func removeAllRows() {
+    labels.removeAll(keepingCapacity: true)
+    losesName.removeAll(keepingCapacity: true)
+    values.removeAll(keepingCapacity: true)
+    marks.removeAll(keepingCapacity: true)
+    histograms.removeAll()
+  }
+
   /// Adds an empty row, and tells its index.
   @discardableResult
   mutating func addRow(_ labels: LabelSet, losesName: Bool = false) -> Int {
@@ -41,12 +62,6 @@ struct VectorGrid: Sendable {
 
   /// Adds the rows of another grid of the same width behind those that there are.
   mutating func append(_ other: VectorGrid) {
-    guard count > 0 else {
-      let isOrdered = isOrdered
-      self = other
-      self.isOrdered = isOrdered
-      return
-    }
     let known = Int32(truncatingIfNeeded: histograms.count)
     labels += other.labels
     losesName += other.losesName
@@ -54,7 +69,7 @@ struct VectorGrid: Sendable {
     if known == 0 {
       marks += other.marks
     } else {
-      marks += other.marks.lazy.map { $0 >= 0 ? $0 + known : $0 }
+      for mark in other.marks { marks.append(mark >= 0 ? mark + known : mark) }
     }
     histograms += other.histograms
   }

@@ -5,8 +5,10 @@ import NeedletailTelemetry
 
 extension Evaluation {
   /// Evaluates a function whose argument is a range of series, of which only some labels may be needed.
+  ///
+  /// With a sink all rows go there: only of a function that `isFoldable`.
   func rangeCall(
-    _ call: Call, span: SourceSpan, _ steps: Steps, labels: [String]?
+    _ call: Call, span: SourceSpan, _ steps: Steps, labels: [String]?, into sink: GroupSink? = nil
   ) async throws -> VectorGrid {
     guard let argument = call.arguments.first(where: { $0.type == .range }) else {
       throw QueryError(.internal, "function without a range")
@@ -17,7 +19,7 @@ extension Evaluation {
     for other in call.arguments where other.type == .scalar { parameters.append(try await scalar(other, steps)) }
     checkParameters(call, parameters)
     let function = call.function
-    let keepsName = call.keepsNames || function == .lastOverTime || function == .firstOverTime
+    let keepsName = call.keepsNamesOverRange
     let usesStarts = engine.features.usesStartTimestamps && function.usesStarts
     let reader = try await ranges(
       argument, steps,
@@ -29,16 +31,17 @@ extension Evaluation {
       function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName,
       edges: argument.edgeRule, tellsAllLabels: labels == nil, usesStarts: usesStarts,
       delaysNameRemoval: engine.features.delaysNameRemoval)
-    let found: Portion
+    var found: Portion
     if let cursor = reader.cursor {
       let (windows, rule) = (reader.windows, reader.hintRule)
-      found = try await inShares(of: cursor) { evaluation, cursor, tally in
+      found = try await inShares(of: cursor, width: steps.count, into: sink) { evaluation, cursor, tally, portion in
         let reader = RangeReader(evaluation, windows: windows, cursor: cursor, tally: tally)
         reader.hintRule = rule
-        return try await evaluation.portion(task, reader, tally)
+        try await evaluation.makeRows(task, reader, tally, &portion)
       }
     } else {
-      found = try await portion(task, reader, tally())
+      found = Portion(width: steps.count)
+      try await makeRows(task, reader, tally(), &found)
     }
     var grid = found.grid
     if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
@@ -65,13 +68,11 @@ extension Evaluation {
   }
 
   /// Makes a row of each series that a reader finds.
-  private func portion(
-    _ task: RangeTask, _ reader: RangeReader, _ tally: SelectionTally
-  ) async throws -> Portion {
-    var portion = Portion(grid: VectorGrid(width: task.steps.count))
+  private func makeRows(
+    _ task: RangeTask, _ reader: RangeReader, _ tally: SelectionTally, _ portion: inout Portion
+  ) async throws {
     var kernel = RangeKernel(function: task.function)
     while try await reader.advance() { try evaluate(task, &kernel, over: reader, tally, into: &portion) }
-    return portion
   }
 
   /// Adds a row for each series that has arrived.
@@ -200,6 +201,11 @@ extension Evaluation {
     }
     return LabelSet(labels.map { Label($0.key, $0.value) })
   }
+}
+
+extension Call {
+  /// Whether a function over ranges leaves the metric's name where it is.
+  var keepsNamesOverRange: Bool { keepsNames || function == .lastOverTime || function == .firstOverTime }
 }
 
 extension Function {

@@ -25,7 +25,7 @@ extension Evaluation {
   }
 
   func metricsQL(
-    _ node: Aggregation, _ grid: VectorGrid, _ groups: Groups, _ parameter: [Double], _ label: String,
+    _ node: Aggregation, _ grid: VectorGrid, _ groups: RowGroups, _ parameter: [Double], _ label: String,
     _ others: (numbers: [[Double]], texts: [String]), _ steps: Steps
   ) throws -> VectorGrid {
     switch node.operation {
@@ -62,7 +62,7 @@ extension Evaluation {
   // MARK: One number per group
 
   private func perStep(
-    _ grid: VectorGrid, _ groups: Groups, _ steps: Steps, labels: (LabelSet) -> LabelSet = { $0 },
+    _ grid: VectorGrid, _ groups: RowGroups, _ steps: Steps, labels: (LabelSet) -> LabelSet = { $0 },
     _ value: (inout SortedWindow, Int) -> Double
   ) throws -> VectorGrid {
     var result = VectorGrid(width: steps.count)
@@ -87,7 +87,7 @@ extension Evaluation {
 
   /// Sums of logarithms or of squares, in the order of the series.
   private func sums(
-    _ operation: AggregationOperation, _ grid: VectorGrid, _ groups: Groups, _ steps: Steps
+    _ operation: AggregationOperation, _ grid: VectorGrid, _ groups: RowGroups, _ steps: Steps
   ) throws -> VectorGrid {
     var result = VectorGrid(width: steps.count)
     for (group, members) in zip(groups.labels, groups.members) {
@@ -111,7 +111,7 @@ extension Evaluation {
   // MARK: Each series by its group
 
   private func measured(
-    _ operation: AggregationOperation, _ grid: VectorGrid, _ groups: Groups, _ steps: Steps
+    _ operation: AggregationOperation, _ grid: VectorGrid, _ groups: RowGroups, _ steps: Steps
   ) throws -> VectorGrid {
     var result = grid
     result.mapNumbers { $0 }

@@ -26,7 +26,7 @@ extension Evaluation {
   }
 
   /// For each series how far it lies from the median of its group: the sum of the squares over all steps.
-  func distances(_ grid: VectorGrid, _ groups: Groups, _ steps: Steps) throws -> [Double] {
+  func distances(_ grid: VectorGrid, _ groups: RowGroups, _ steps: Steps) throws -> [Double] {
     var sums = [CompensatedSum](repeating: CompensatedSum(), count: grid.count)
     var window = SortedWindow()
     for members in groups.members {
@@ -46,7 +46,7 @@ extension Evaluation {
 
   /// The first few series of each group by their numbers, and what the others come to where that is wanted.
   func ranked(
-    _ node: Aggregation, _ grid: VectorGrid, _ groups: Groups, _ scores: [Double], _ parameter: [Double],
+    _ node: Aggregation, _ grid: VectorGrid, _ groups: RowGroups, _ scores: [Double], _ parameter: [Double],
     _ rest: String?, _ steps: Steps
   ) throws -> VectorGrid {
     let ascends = node.operation.rawValue.hasPrefix("bottomk")
@@ -90,7 +90,7 @@ extension Evaluation {
 
   /// The series that lie too far out at any step.
   func outliers(
-    _ operation: AggregationOperation, _ grid: VectorGrid, _ groups: Groups, _ parameter: [Double], _ steps: Steps
+    _ operation: AggregationOperation, _ grid: VectorGrid, _ groups: RowGroups, _ parameter: [Double], _ steps: Steps
   ) throws -> VectorGrid {
     var isOutlier = [Bool](repeating: false, count: grid.count)
     var window = SortedWindow()

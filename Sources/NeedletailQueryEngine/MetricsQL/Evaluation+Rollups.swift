@@ -39,15 +39,16 @@ extension Evaluation {
     let reader = try await ranges(argument, steps, hints: SelectionHints(labels: labels), before: before)
     let task = RollupTask(
       outputs: outputs, steps: steps, span: argument.span, before: before, tellsAllLabels: labels == nil)
-    let found: Portion
+    var found: Portion
     if let cursor = reader.cursor {
       let windows = reader.windows
-      found = try await inShares(of: cursor) { evaluation, cursor, tally in
+      found = try await inShares(of: cursor, width: steps.count) { evaluation, cursor, tally, portion in
         let reader = RangeReader(evaluation, windows: windows, cursor: cursor, tally: tally)
-        return try await evaluation.rollup(task, reader, tally)
+        try await evaluation.rollup(task, reader, tally, &portion)
       }
     } else {
-      found = try await rollup(task, reader, tally())
+      found = Portion(width: steps.count)
+      try await rollup(task, reader, tally(), &found)
     }
     var grid = found.grid
     // A label may take another's place, and so make two rows alike.
@@ -95,12 +96,12 @@ extension Evaluation {
   }
 
   /// Makes the rows of each series that a reader finds.
-  private func rollup(_ task: RollupTask, _ reader: RangeReader, _ tally: SelectionTally) async throws -> Portion {
-    var portion = Portion(grid: VectorGrid(width: task.steps.count))
+  private func rollup(
+    _ task: RollupTask, _ reader: RangeReader, _ tally: SelectionTally, _ portion: inout Portion
+  ) async throws {
     var kernels = task.outputs.map { RollupKernel($0.function, part: $0.part) }
     var plain = task.outputs.map { RangeKernel(function: $0.function) }
     while try await reader.advance() { try rollup(task, &kernels, &plain, reader, tally, into: &portion) }
-    return portion
   }
 
   /// Adds the rows of each series that has arrived.

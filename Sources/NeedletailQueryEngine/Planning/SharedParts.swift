@@ -58,6 +58,11 @@ struct SharedParts {
     }
   }
 
+  /// Whether what comes of a part is kept, or was.
+  func concerns(_ part: Expression, _ steps: Steps, _ hints: SelectionHints, _ rule: ResetHintRule) -> Bool {
+    !isEmpty && key(part, steps, hints, rule) != nil
+  }
+
   /// What came of the same part before; nil where it was not evaluated yet.
   func grid(
     of part: Expression, _ steps: Steps, _ hints: SelectionHints, _ rule: ResetHintRule

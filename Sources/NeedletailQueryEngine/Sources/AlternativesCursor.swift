@@ -10,6 +10,11 @@ final class AlternativesCursor: SeriesCursor {
 
   var work: SelectionWork { cursors.reduce(into: SelectionWork()) { $0.add($1.work) } }
 
+  var seriesMax: Int? {
+    let counts = cursors.compactMap(\.seriesMax)
+    return counts.count == cursors.count ? counts.reduce(0, +) : nil
+  }
+
   /// One cursor for each list of conditions; their series must come with all labels.
   init(_ cursors: [any SeriesCursor], _ alternatives: [[LabelMatcher]]) {
     self.cursors = cursors

@@ -164,6 +164,8 @@ package protocol SeriesCursor: AnyObject {
   var coverage: Coverage { get }
   /// What reading took so far, as far as it can be told; final after `next` returned nil.
   var work: SelectionWork { get }
+  /// At most so many series come in all; nil where nobody can tell.
+  var seriesMax: Int? { get }
   /// Parts of the answer, at most so many, that several tasks may read at once; empty where it cannot be parted, or is
   /// too little for that to pay.
   ///
@@ -174,6 +176,7 @@ package protocol SeriesCursor: AnyObject {
 
 extension SeriesCursor {
   package var work: SelectionWork { SelectionWork() }
+  package var seriesMax: Int? { nil }
   package func shares(_ countMax: Int) -> [any SeriesShare] { [] }
 }
 

@@ -18,7 +18,8 @@ package struct SeriesQueryLimits: Sendable {
 /// It reads the state of the instant at which it was made. When it has ended, `damages` tells whether the answer is
 /// complete.
 package struct SeriesCursor: Sendable {
-  private static let chunkSamples = 65_536
+  /// So few that their columns stay in a core's cache while they are read.
+  private static let chunkSamples = 16_384
   private static let chunkSeries = 4096
   /// Series that a share has at least: fewer are read faster than another task begins.
   private static let shareSeriesMin = 64
@@ -27,6 +28,8 @@ package struct SeriesCursor: Sendable {
   package private(set) var damages: [SeriesDamage]
   /// How many series match; some of them may turn out to have no sample in the range.
   package var matchedSeriesCount: Int { gathering.count }
+  /// How many of them are still to be read, or to be found to have none.
+  package var seriesLeft: Int { left.count }
 
   /// What there was to read when the query began; of shares the first one tells it.
   ///

@@ -111,6 +111,8 @@ final class MemoryCursor: SeriesCursor {
 
   var coverage: Coverage { .complete }
 
+  var seriesMax: Int? { chunks.reduce(0) { $0 + $1.count } }
+
   /// A share may be empty, and there may be fewer than were asked for.
   func shares(_ countMax: Int) -> [any SeriesShare] {
     let chunks = Array(chunks.reversed())

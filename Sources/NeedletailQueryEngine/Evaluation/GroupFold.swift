@@ -1,0 +1,94 @@
+import NeedletailQueryLanguage
+import NeedletailTelemetry
+
+// What an aggregation keeps while rows come and go: a value or three for each group and step, however many series there
+// are. In blocks, since nobody knows how many groups there will be.
+
+/// Reduces rows to one row for each group, portion by portion, in the order in which they are added.
+///
+/// Gives what all of them together would be reduced to, bit for bit, or throws `Unfit`. 4 to 20 bytes a group and step.
+struct GroupFold: Sendable {
+  /// The rows have to be there all at once: histograms are to be added, a mean cannot be had from the sum, or rows may
+  /// have become alike without their metric's name.
+  struct Unfit: Error {}
+
+  private static let blockCells = 512
+
+  let rule: GroupingRule
+  private let operation: AggregationOperation
+  private let width: Int
+  /// Whether rows have lost what tells metrics of one name apart.
+  private let dropsNames: Bool
+  private let groupsInBlock: Int
+  private var blocks: [NumberReduction] = []
+  private var labels: [LabelSet] = []
+  private var numbers: [LabelSet: Int] = [:]
+  private var losesName: [Bool] = []
+  private var names = MetricNames()
+  /// Whether there were histograms that the operation passes over.
+  private(set) var ignoresHistograms = false
+
+  /// A fold over `width` steps; nil where the operation does not reduce a group to one value.
+  init?(_ node: Aggregation, width: Int, dropsNames: Bool) {
+    guard NumberReduction(node.operation, width: 0) != nil else { return nil }
+    rule = GroupingRule(node)
+    operation = node.operation
+    self.width = width
+    self.dropsNames = dropsNames
+    groupsInBlock = max(1, Self.blockCells / max(1, width))
+  }
+
+  /// How many values it keeps.
+  var cellCount: Int { labels.count * width }
+
+  /// Adds the rows of a portion, whose groups are those of `rule`.
+  mutating func add(_ portion: Evaluation.Portion, _ groups: RowGroups) throws(Unfit) {
+    names.append(portion.names)
+    if dropsNames, names.mayMerge { throw Unfit() }
+    if !portion.grid.histograms.isEmpty {
+      switch operation {
+      case .sum, .avg: throw Unfit()
+      case .count, .group: break
+      default: ignoresHistograms = true
+      }
+    }
+    let targets = groups.labels.map { number(of: $0) }
+    for (row, group) in groups.ofRow.enumerated() {
+      let target = targets[group]
+      blocks[target / groupsInBlock].add(portion.grid, row: row, to: target % groupsInBlock)
+      if portion.grid.losesName[row] { losesName[target] = true }
+    }
+  }
+
+  /// The number of a group, a new one where it was not met before.
+  private mutating func number(of group: LabelSet) -> Int {
+    if let known = numbers[group] { return known }
+    let number = labels.count
+    numbers[group] = number
+    labels.append(group)
+    losesName.append(false)
+    if number / groupsInBlock == blocks.count,
+      let block = NumberReduction(operation, width: width, groups: groupsInBlock)
+    {
+      blocks.append(block)
+    }
+    return number
+  }
+
+  /// A row of each group, in the order in which they were met; a group loses the metric's name where a row does and that
+  /// is to be known.
+  func result(losingNames: Bool) throws(Unfit) -> VectorGrid {
+    var result = VectorGrid(width: width)
+    result.reserve(rows: labels.count)
+    for (number, group) in labels.enumerated() {
+      let row = result.addRow(group, losesName: losingNames && losesName[number])
+      do throws(NumberReduction.Overflow) {
+        for step in 0..<width {
+          let value = try blocks[number / groupsInBlock].result(at: step, of: number % groupsInBlock)
+          if let value { result.set(row, step, value) }
+        }
+      } catch { throw Unfit() }
+    }
+    return result
+  }
+}
