@@ -119,10 +119,10 @@ package struct MerkleTree: Equatable, Sendable {
     return sum
   }
 
-  /// The nodes of a level beneath `node` that have something within the windows.
-  func nodes(at level: UInt8, beneath node: TreeNode, within range: ClosedRange<Int64>) -> Level {
+  /// The nodes of a level beneath `node`, of all where it is nil, that have something within the windows.
+  func nodes(at level: UInt8, beneath node: TreeNode?, within range: ClosedRange<Int64>) -> Level {
     var found = Level(level: level, digests: [])
-    let beneath = node.windows
+    let beneath = node?.windows ?? .min ... .max
     guard range.overlaps(beneath) else { return found }
     for window in windows[places(in: range.clamped(to: beneath))] {
       let index = TreeNode(at: level, over: window.number).index
@@ -132,15 +132,15 @@ package struct MerkleTree: Equatable, Sendable {
     return found
   }
 
-  /// The children of a node above the windows; where there is one alone, its children, and so on down.
-  func children(of node: TreeNode, within range: ClosedRange<Int64>) -> Level {
-    var level = node.level
-    while level > 0 {
-      level -= 1
-      let found = nodes(at: level, beneath: node, within: range)
-      if found.digests.count != 1 || level == 0 { return found }
-    }
-    return nodes(at: 0, beneath: node, within: range)
+  /// The children of a node above the windows, or the topmost nodes; where there is one alone, its children, and so on down.
+  func children(of node: TreeNode?, within range: ClosedRange<Int64>) -> Level {
+    var level = node?.level ?? TreeNode.topLevel + 1
+    var found = Level(level: 0, digests: [])
+    repeat {
+      level = level > 0 ? level - 1 : 0
+      found = nodes(at: level, beneath: node, within: range)
+    } while level > 0 && found.digests.count == 1
+    return found
   }
 
   /// The digests of a window's buckets that have something, ascending.

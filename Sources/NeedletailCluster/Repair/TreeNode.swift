@@ -3,16 +3,16 @@
 /// At level 0 is a single window, whose children are buckets of series.
 package struct TreeNode: Hashable, Comparable, Sendable, CustomStringConvertible {
   static let fanOutBits = 5
-  /// The root spans all windows that a time in milliseconds can lie in: 2^42 hours, of both signs.
-  static let rootLevel: UInt8 = 9
+  /// Two nodes of it, one before 1970, span all windows that a time in milliseconds can lie in: 2^42 hours on either side.
+  static let topLevel: UInt8 = 9
 
   package let level: UInt8
   /// The number of the node's first window, shifted by 5 bits a level.
   package let index: Int64
 
-  /// Nil above the root.
+  /// Nil above the topmost level.
   package init?(level: UInt8, index: Int64) {
-    guard level <= Self.rootLevel else { return nil }
+    guard level <= Self.topLevel else { return nil }
     self.init(trusted: level, index)
   }
 
@@ -23,7 +23,7 @@ package struct TreeNode: Hashable, Comparable, Sendable, CustomStringConvertible
 
   /// The node at a level over a window.
   init(at level: UInt8, over window: Int64) {
-    self.init(trusted: min(level, Self.rootLevel), window >> (Int64(min(level, Self.rootLevel)) * Int64(Self.fanOutBits)))
+    self.init(trusted: min(level, Self.topLevel), window >> (Int64(min(level, Self.topLevel)) * Int64(Self.fanOutBits)))
   }
 
   static func window(_ number: Int64) -> TreeNode { TreeNode(trusted: 0, number) }
