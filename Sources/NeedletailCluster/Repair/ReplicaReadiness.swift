@@ -52,6 +52,8 @@ package struct ReplicaReadiness: Equatable, Sendable {
     /// It has what all others have. Where fewer than N-W+1 of them were ready, more than W-1 replicas had lost their disks at a time, and
     /// what was acknowledged may be lost: worth a word to the operator.
     case everybody
+    /// What it lacked has expired.
+    case expiry
   }
 
   package enum Action: Equatable, Sendable {
@@ -155,6 +157,20 @@ package struct ReplicaReadiness: Equatable, Sendable {
     entries[slot] = entry
     records[slot] = entry.record
     return [.store(slot, entry.record)] + settle(slot)
+  }
+
+  /// What lies before the window has expired, and is lacked no more.
+  package mutating func expired(before first: Int64) -> [Action] {
+    var actions: [Action] = []
+    for slot in entries.keys.sorted() {
+      guard let lacks = entries[slot]?.record.lacks, lacks.contains(where: { $0.upperBound < first }) else { continue }
+      let left = lacks.filter { $0.upperBound >= first }
+      entries[slot]?.record.lacks = left
+      records[slot]?.lacks = left
+      actions.append(.store(slot, records[slot]))
+      if left.isEmpty { actions.append(.ready(slot, .expiry)) }
+    }
+    return actions
   }
 
   /// A node is seen with this identity: what was compared with another disk of its name does not count.
