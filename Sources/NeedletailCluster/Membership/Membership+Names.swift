@@ -133,7 +133,7 @@ extension Membership {
     continueAs(member, &random)
   }
 
-  private mutating func checkForCopy(_ member: Member) {
+  mutating func checkForCopy(_ member: Member) {
     counters.count(.cloneChecked)
     sequence &+= 1
     send(.ping(sequence: sequence, Self.target(own), []), to: member.record.address)

@@ -25,6 +25,7 @@ extension Membership {
       askSeeds(&random)
       askDead(&random)
     }
+    if let awaited, awaited.member.identity == own.identity { checkForCopy(awaited.member) }
     guard own.status != .left, let target = table.nextProbed(&random) else {
       probe = nil
       return

@@ -135,7 +135,13 @@ package struct Membership: Sendable {
   package mutating func receive(
     _ message: MembershipMessage, from address: PeerAddress, now: Int64, random: inout some RandomNumberGenerator
   ) -> [MembershipAction] {
-    guard begin(now, &random), admit(message.sender, address) else { return finish() }
+    guard begin(now, &random) else { return finish() }
+    if case .refused(let refusal) = message.body {
+      // Whoever it is that refuses: it may be the other one with this node's name.
+      hearRefusal(refusal, now, &random)
+      return finish()
+    }
+    guard admit(message.sender, address) else { return finish() }
     switch message.body {
     case .ping(let sequence, let target, let news):
       hear(news, now, &random)
@@ -151,7 +157,7 @@ package struct Membership: Sendable {
     case .summary(let sums): answerSummary(sums, message.sender, address)
     case .members(let members, let wanted):
       hearPage(members, wanted: wanted, message.sender, address, now, &random)
-    case .refused(let refusal): hearRefusal(refusal, now, &random)
+    case .refused: break
     }
     return finish()
   }
