@@ -155,6 +155,8 @@ let testRooms: [Target] = [
       "NeedletailTestSupport",
     ]),
   tests(
+    "SimulationTests", ["NeedletailCluster", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation"]),
+  tests(
     "NeedletailSeriesTests",
     [
       "NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
