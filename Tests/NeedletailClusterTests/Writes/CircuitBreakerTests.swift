@@ -1,5 +1,4 @@
 import NeedletailCluster
-import NeedletailEnvironment
 import Testing
 
 @Suite("A circuit breaker") struct CircuitBreakerTests {
@@ -93,21 +92,10 @@ import Testing
   }
 
   @Test(
-    "is never open for longer than its limit after the last failure, whatever happens",
+    "lets one probe through at a time and is never open for good, whatever happens",
     arguments: 1...50 as ClosedRange<UInt64>)
-  func neverForGood(seed: UInt64) {
-    var generator = SeededGenerator(seed: seed)
-    var breaker = CircuitBreaker(settings)
-    var now: Int64 = 0
-    for _ in 0..<300 {
-      now += Int64.random(in: 0...60, using: &generator)
-      switch Int.random(in: 0..<4, using: &generator) {
-      case 0: breaker.succeeded(at: now)
-      case 1: _ = breaker.admit(at: now)
-      default: breaker.failed(at: now)
-      }
-      #expect(breaker.wait(at: now) <= 350, "seed \(seed)")
-      #expect(breaker.wouldAdmit(at: now + 350), "seed \(seed)")
-    }
+  func trials(seed: UInt64) {
+    let violations = BreakerTrial.run(seed: seed)
+    #expect(violations.isEmpty, "seed \(seed)")
   }
 }

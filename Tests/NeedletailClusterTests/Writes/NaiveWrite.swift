@@ -58,7 +58,8 @@ struct NaiveWrite {
   var settled: Set<NodeID> {
     nodes {
       switch $0 {
-      case .acknowledged(let node), .hinted(let node), .hintGivenUp(let node), .gaveUp(let node), .removed(let node): node
+      case .acknowledged(let node), .hinted(let node), .hintGivenUp(let node), .gaveUp(let node), .removed(let node):
+        node
       default: nil
       }
     }

@@ -33,7 +33,8 @@ struct WriteTrial {
     old = SlotAssignment(ring, slots: slots, replicaCount: replicas)
     let isChanging = Bool.random(using: &generator)
     let later = HashRing(nodes.dropFirst().map { RingMember($0) }, virtualNodes: 8)
-    next = isChanging ? SlotAssignment(later, slots: slots, replicaCount: Int.random(in: 1...5, using: &generator)) : nil
+    next =
+      isChanging ? SlotAssignment(later, slots: slots, replicaCount: Int.random(in: 1...5, using: &generator)) : nil
     groups = ReplicaGroups(old, next: next, unitesOwners: planted == .ownersUnited)
     retries = Bool.random(using: &generator)
     now = Int64.random(in: -1_000_000...1_000_000, using: &generator)
@@ -129,7 +130,8 @@ struct WriteTrial {
     guard let id = pick(held), let model = models[id], let (node, attempt) = pick(open(model)) else { return }
     let isStale = Int.random(in: 0..<4, using: &generator) == 0
     let failures: [ReplicaFailure] = [
-      .unreachable, .timedOut, .overloaded(retryAfterMilliseconds: 0), .overloaded(retryAfterMilliseconds: .max), .refused,
+      .unreachable, .timedOut, .overloaded(retryAfterMilliseconds: 0), .overloaded(retryAfterMilliseconds: .max),
+      .refused,
       .unknownSeries, .notReplica,
     ]
     guard let failure = pick(failures) else { return }
@@ -240,7 +242,8 @@ struct WriteTrial {
 
   private mutating func sent(_ id: WriteID, _ node: NodeID, _ attempt: UInt8) {
     check(id, "sent to \(node)") { trial, model in
-      model.replicas.contains(node) && !model.acknowledged.contains(node) && !trial.down.subtracting(trial.removed).contains(node)
+      model.replicas.contains(node) && !model.acknowledged.contains(node)
+        && !trial.down.subtracting(trial.removed).contains(node)
         && attempt == model.lastAttempt(to: node) + 1 && model.deadline > trial.now
         && attempt <= trial.machine.limits.attemptsMax + 1 && model.open[node] == nil
     }
@@ -256,7 +259,8 @@ struct WriteTrial {
       switch outcome {
       case .acknowledged: return model.isEnough(model.acknowledged)
       case .unavailable(let seconds):
-        return !model.isEnough(model.acknowledged) && (1...60).contains(seconds) && (isHopeless || trial.now >= model.deadline)
+        return !model.isEnough(model.acknowledged) && (1...60).contains(seconds)
+          && (isHopeless || trial.now >= model.deadline)
       case .refused:
         return !model.isEnough(model.replicas.subtracting(model.refusedForGood).union(model.acknowledged))
       }
@@ -303,7 +307,8 @@ struct WriteTrial {
     while violations.isEmpty, !held.isEmpty {
       let before = held.count
       for _ in 0..<8 { endHint() }
-      if held.count == before, held.allSatisfy({ models[$0].map { $0.hintsAsked.isSubset(of: $0.hintsEnded) } ?? true }) {
+      if held.count == before, held.allSatisfy({ models[$0].map { $0.hintsAsked.isSubset(of: $0.hintsEnded) } ?? true })
+      {
         violations.append("held, and nothing is awaited: \(held.compactMap { models[$0]?.events })")
       }
     }
@@ -318,7 +323,8 @@ struct WriteTrial {
     now += 601
     let id = WriteID(Hash128(high: 0, low: 0))
     let targets = WriteTargets(slots: 0..<32, in: groups)
-    guard down.isEmpty, let actions = try? machine.begin(id, bytes: 1, to: targets, level: .one, now: now, deadline: now + 9)
+    guard down.isEmpty,
+      let actions = try? machine.begin(id, bytes: 1, to: targets, level: .one, now: now, deadline: now + 9)
     else { return }
     let asked = actions.compactMap { if case .send(_, let node, _, _) = $0 { node } else { nil } }
     if asked != targets.nodes { violations.append("only \(asked) of \(targets.nodes) are asked again") }
