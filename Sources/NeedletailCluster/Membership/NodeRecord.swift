@@ -89,7 +89,7 @@ package struct NodeRecord: Hashable, Sendable {
     guard let weight = UInt32(exactly: try reader.readVarint()) else { throw .invalid("the weight of a node") }
     let address = PeerAddress(try Self.text(&reader, max: Self.addressBytesMax))
     let zone = flags & 1 != 0 ? try Self.text(&reader, max: Self.zoneBytesMax) : nil
-    let version = try Self.text(&reader, max: Self.versionBytesMax)
+    let version = try Self.text(&reader, min: 0, max: Self.versionBytesMax)
     do {
       try self.init(
         node: node, identity: identity, address: address, zone: zone, weight: weight, roles: roles, version: version,
@@ -100,10 +100,14 @@ package struct NodeRecord: Hashable, Sendable {
   }
 
   /// A prefixed text of at most `max` bytes, of which none is read before its length was checked.
-  static func text(_ reader: inout ByteReader, max: Int) throws(MalformedBytes) -> String {
+  static func text(
+    _ reader: inout ByteReader, min: Int = 1, max: Int
+  ) throws(MalformedBytes) -> String {
     let count = try reader.readVarint()
-    guard count <= UInt64(max) else { throw .invalid("a text of a member is too long") }
-    return String(decoding: try reader.read(count: Int(count)), as: UTF8.self)
+    guard count >= UInt64(min), count <= UInt64(max) else { throw .invalid("the length of a member's text") }
+    let bytes = try reader.read(count: Int(count))
+    guard bytes.allSatisfy(isPrintable) else { throw .invalid("a member's text is not printable ASCII") }
+    return String(decoding: bytes, as: UTF8.self)
   }
 }
 

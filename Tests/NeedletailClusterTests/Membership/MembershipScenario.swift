@@ -147,8 +147,16 @@ enum MembershipScenario: Int, CaseIterable {
 
   private func pause(_ cluster: inout SimulatedCluster) throws {
     try self.cluster(&cluster)
-    let host = some(&cluster)
-    cluster.pause(host, for: seconds(3...60, &cluster))
+    // One is out of reach for a moment, and who suspects it stands still meanwhile.
+    let away = some(&cluster)
+    cluster.cut([away], from: cluster.hosts.indices.filter { $0 != away })
+    cluster.run(for: 4 * Self.second)
+    let suspecting = cluster.hosts.indices.filter {
+      cluster.hosts[$0].membership?.member(cluster.hosts[away].node)?.status == .suspect
+    }
+    let host = suspecting.randomElement(using: &cluster.random) ?? (away + 1) % cluster.hosts.count
+    cluster.pause(host, for: seconds(3...60, &cluster), isDeaf: Bool.random(using: &cluster.random))
+    cluster.healLinks()
     cluster.run(for: 61 * Self.second)
     cluster.converge(within: Self.healBound(cluster.hosts.count), "after a pause")
     let paused = cluster.hosts[host].node
@@ -159,11 +167,19 @@ enum MembershipScenario: Int, CaseIterable {
 
   private func partition(_ cluster: inout SimulatedCluster) throws {
     try self.cluster(&cluster)
-    let middle = Int.random(in: 1..<cluster.hosts.count, using: &cluster.random)
+    // The seeds may be gone for good: then nobody but the dead themselves can be asked.
+    let isSeedless = Bool.random(using: &cluster.random)
+    var gone: [NodeID: MemberStatus] = [:]
+    for seed in 0..<(isSeedless ? 2 : 0) {
+      cluster.crash(seed)
+      gone[cluster.hosts[seed].node] = .dead
+    }
+    cluster.converge(gone, within: Self.crashBound(cluster.hosts.count), "without seeds")
+    let middle = Int.random(in: 3..<cluster.hosts.count, using: &cluster.random)
     cluster.cut(Array(0..<middle), from: Array(middle..<cluster.hosts.count))
     cluster.run(for: seconds(20...90, &cluster))
     cluster.healLinks()
-    cluster.converge(within: Self.healBound(cluster.hosts.count), "after a partition")
+    cluster.converge(gone, within: Self.healBound(cluster.hosts.count), "after a partition")
   }
 
   private func slowNode(_ cluster: inout SimulatedCluster) throws {

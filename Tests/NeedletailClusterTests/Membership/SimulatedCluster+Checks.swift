@@ -8,20 +8,21 @@ extension SimulatedCluster {
   /// What everybody should believe: the running are alive; `others` says what of the rest.
   func views(are others: [NodeID: MemberStatus]) -> String? {
     let present = running
+    guard let first = present.first, let view = hosts[first].membership else { return nil }
+    for host in present where hosts[host].membership?.table.sums != view.table.sums {
+      return "\(hosts[host].node) and \(hosts[first].node) know different things"
+    }
+    // All know the same: one view is as good as another.
     for host in present {
-      guard let membership = hosts[host].membership else { continue }
-      for other in present where membership.member(hosts[other].node)?.status != .alive {
-        return "\(hosts[host].node) believes \(hosts[other].node) to be \(word(membership, hosts[other].node))"
+      guard let member = view.member(hosts[host].node), member.status == .alive else {
+        return "\(hosts[host].node) is believed to be \(word(view, hosts[host].node))"
       }
-      for other in present where membership.member(hosts[other].node)?.identity != hosts[other].record.identity {
-        return "\(hosts[host].node) takes another one for \(hosts[other].node)"
+      guard member.identity == hosts[host].record.identity else {
+        return "another one is believed to be \(hosts[host].node)"
       }
-      for (node, status) in others.sorted(by: { $0.key < $1.key }) where membership.member(node)?.status != status {
-        return "\(hosts[host].node) believes \(node) to be \(word(membership, node)), which is \(status)"
-      }
-      if membership.table.sums != hosts[present[0]].membership?.table.sums {
-        return "\(hosts[host].node) and \(hosts[present[0]].node) know different things"
-      }
+    }
+    for (node, status) in others.sorted(by: { $0.key < $1.key }) where view.member(node)?.status != status {
+      return "\(node) is believed to be \(word(view, node)), and is \(status)"
     }
     return nil
   }

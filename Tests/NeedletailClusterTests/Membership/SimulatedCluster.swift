@@ -70,8 +70,7 @@ struct SimulatedCluster {
       address: address ?? PeerAddress("10.0.\(number / 250).\(number % 250 + 1):7100"), zone: "zone-\(number % 3)",
       weight: UInt32(1 + number % 2), version: "0.1.0")
     let host = SimulatedHost(
-      address: record.address, record: record,
-      clockOffset: Int64(random.next() % 1_000_000_000_000), clockError: Int64(random.next() % 1001) - 500,
+      record, clockOffset: Int64(random.next() % 1_000_000_000_000), clockError: Int64(random.next() % 1001) - 500,
       random: SeededGenerator(seed: seed ^ UInt64(number + 1) &* 0x9E37_79B9_7F4A_7C15))
     hosts.append(host)
     hostOf[record.address] = number
@@ -101,8 +100,10 @@ struct SimulatedCluster {
     hosts[host].membership = nil
   }
 
-  mutating func pause(_ host: Int, for duration: Int64) {
+  /// Stops the process for a while; what is sent to it meanwhile comes afterwards, or not at all.
+  mutating func pause(_ host: Int, for duration: Int64, isDeaf: Bool = false) {
     faultCount += 1
+    hosts[host].isDeaf = isDeaf
     hosts[host].pausedUntil = time + duration
     queue.add(.resume(host: host), at: time + duration)
   }
@@ -179,7 +180,7 @@ struct SimulatedCluster {
         return
       }
       if hosts[to].pausedUntil != nil {
-        hosts[to].waiting.append((bytes, hosts[from].address))
+        if !hosts[to].isDeaf { hosts[to].waiting.append((bytes, hosts[from].address)) }
       } else {
         deliver(bytes, from: hosts[from].address, to: to)
       }
@@ -214,15 +215,11 @@ struct SimulatedCluster {
   private mutating func act(
     _ host: Int, _ body: (inout Membership, Int64, inout SeededGenerator) -> [MembershipAction]
   ) {
-    guard var membership = hosts[host].membership else { return }
     let now = hosts[host].localTime(time)
-    // Moved out and in, so that the view is changed in place.
-    hosts[host].membership = nil
-    let actions = body(&membership, now, &hosts[host].random)
-    hosts[host].membership = membership
+    guard let actions = hosts[host].act(now, body) else { return }
     for action in actions { perform(action, by: host) }
     hosts[host].timer += 1
-    if let next = membership.nextDeadline {
+    if let next = hosts[host].membership?.nextDeadline {
       let due = hosts[host].time(ofLocal: max(next, now), after: time)
       queue.add(.timer(host: host, number: hosts[host].timer), at: due)
     }
