@@ -1,5 +1,6 @@
-import NeedletailCluster
 import NeedletailTelemetry
+
+@testable import NeedletailCluster
 
 extension ClusterShell {
   static let allWindows: ClosedRange<Int64> = 0...1_000
@@ -8,16 +9,18 @@ extension ClusterShell {
   mutating func read(_ slots: SlotSet, partial: QuorumRead.Partial, _ world: inout ClusterWorld) {
     let groups = SlotGroup.groups(
       of: slots, replicas: { world.assignment.replicas(of: $0) },
-      isReady: { slot, node in node != id || readiness.isReady(slot, Self.allWindows) })
+      isReady: { slot, node in node != id || isReady(slot) })
     let peers = Dictionary(
       uniqueKeysWithValues: world.nodes.map { node in (node, QuorumRead.Peer(isAvailable: isPresent(node))) })
     let now = UInt64(world.now)
     let plan = QuorumRead.Plan(
-      groups: groups, windows: Self.allWindows, readQuorum: 2, partial: partial, peers: peers,
+      groups: groups, windows: Self.allWindows, readQuorum: plants.shell == .readsOne ? 1 : 2, partial: partial,
+      peers: peers,
       deadline: now + 4_000_000_000, hedgeAfter: 300_000_000)
     nextRead += 1
     let number = nextRead
     reads[number] = ReadUnderWay(machine: QuorumRead(plan), began: world.acknowledged.count)
+    reads[number]?.machine.bug = plants.read
     let actions = reads[number]?.machine.begin(now: now, using: &world.generator) ?? []
     perform(actions, of: number, &world)
     scheduleWake(&world)
@@ -72,14 +75,15 @@ extension ClusterShell {
     var digests: [UInt16: RangeDigest] = [:]
     var notReady: SlotSet = []
     for slot in ask.slots {
-      guard let tree = trees[slot], readiness.isReady(slot, Self.allWindows) else {
+      guard let tree = trees[slot], isReady(slot) else {
         notReady.insert(slot)
         digests[slot] = trees[slot]?.root ?? RangeDigest()
         continue
       }
       digests[slot] = tree.digest(Self.allWindows)
     }
-    let data = ask.series.flatMap { (rows[$0] ?? []).sorted() }
+    var data = ask.series.flatMap { (rows[$0] ?? []).sorted() }
+    if plants.shell == .losesLastRow { data = data.dropLast() }
     return (
       QuorumRead.Answer(windows: Self.allWindows, digests: digests, notReady: notReady, series: ask.series), data
     )

@@ -1,5 +1,6 @@
-import NeedletailCluster
 import NeedletailTelemetry
+
+@testable import NeedletailCluster
 
 extension ClusterShell {
   mutating func perform(_ actions: [AntiEntropy.Action], _ world: inout ClusterWorld) {
@@ -24,7 +25,11 @@ extension ClusterShell {
         if added.contains(where: { $0.slot != slot }) { world.violation("repair brought rows of another slot") }
         world.count("rows by repair", added.count)
         keep(added)
-        write([.rows(added)], then: .repair(ticket), &world)
+        if plants.shell == .repairsInMemory {
+          perform(repair.stored(ticket, now: now, view), &world)
+        } else {
+          write([.rows(added)], then: .repair(ticket), &world)
+        }
       case .compared(let comparison): perform(readiness.compared(comparison), &world)
       case .met(let node, let identity): readiness.seen(node, identity)
       case .keep(let cursor): write([.cursor(cursor)], then: nil, &world)
@@ -42,5 +47,17 @@ extension ClusterShell {
         world.count("slots that became ready")
       }
     }
+  }
+
+  /// A part is found damaged: what it had of a slot's window is gone, and the node knows it.
+  mutating func damage(_ slot: UInt16, _ window: Int64, _ world: inout ClusterWorld) {
+    guard isUp, let held = rows[slot] else { return }
+    world.note("damage at \(id): \(slot), window \(window)")
+    world.count("damaged windows")
+    perform(readiness.damaged(slot, window...window), &world)
+    disk.rot(slot, window)
+    rows[slot] = held.filter { $0.window != window }
+    trees[slot]?.removeWindows(window...window)
+    scheduleWake(&world)
   }
 }

@@ -1,5 +1,6 @@
-import NeedletailCluster
 import NeedletailTelemetry
+
+@testable import NeedletailCluster
 
 extension ClusterShell {
   /// A client sends a write to this node.
@@ -8,7 +9,8 @@ extension ClusterShell {
     let bytes = written.count * SimulatedRow.byteCount
     do throws(WriteRefused) {
       let actions = try writes.begin(
-        write, bytes: bytes, to: targets, level: .quorum, now: world.now, deadline: world.now + 8_000_000_000)
+        write, bytes: bytes, to: targets, level: plants.shell == .writesOne ? .one : .quorum, now: world.now,
+        deadline: world.now + 8_000_000_000)
       payloads[write] = written
       perform(actions, &world)
     } catch {
@@ -22,6 +24,8 @@ extension ClusterShell {
     for action in actions {
       switch action {
       case .send(let write, let node, let attempt, _): send(write, to: node, attempt: attempt, &world)
+      case .hint(let write, let node) where plants.shell == .hintsStayInMemory:
+        perform(writes.hinted(write, node), &world)
       case .hint(let write, let node):
         guard let rows = rows(of: write, for: node, &world) else { continue }
         let actions =
@@ -69,7 +73,7 @@ extension ClusterShell {
         return world.send(refusal.encoded, from: number, to: sender)
       }
       let rows = append.frames.flatMap { SimulatedRow.decode($0) }
-      keep(rows)
+      if plants.shell != .acknowledgesWithoutStoring || append.attempt > 0 { keep(rows) }
       let next = Continuation.acknowledge(append.write, attempt: append.attempt, to: sender)
       write([.rows(rows)], then: next, &world)
     case .acknowledge(let write, let attempt):

@@ -1,6 +1,7 @@
-import NeedletailCluster
 import NeedletailEnvironment
 import NeedletailTelemetry
+
+@testable import NeedletailCluster
 
 /// A node: the state machines that ship, and around them what performs their actions, on a simulated disk and network.
 struct ClusterShell {
@@ -21,6 +22,7 @@ struct ClusterShell {
 
   let number: Int
   let id: NodeID
+  var plants = Plants()
   var disk: NodeDisk
   private(set) var life = 0
   private(set) var isUp = false
@@ -87,9 +89,11 @@ struct ClusterShell {
     (payloads, deliveries, reads) = ([:], [:], [:])
     repair = Self.repair(disk, &world)
     readiness = ReplicaReadiness(id, records: disk.records)
+    plant()
     (trees, rows) = ([:], [:])
     for slot in world.assignment.slots(of: id) {
       trees[slot] = MerkleTree()
+      trees[slot]?.bug = plants.read
       rows[slot] = []
     }
     keep(disk.rows.sorted())
@@ -100,6 +104,7 @@ struct ClusterShell {
           sequence: sequence, bytes: hint.frame.count, time: hint.time, slots: HintedSlots(hint.slots))
       }
       hints[peer] = HintQueue(for: peer, stored: stored, next: disk.nextHint[peer] ?? 1, isUp: true)
+      hints[peer]?.planted = plants.write
     }
     var duties: [UInt16: [NodeID]] = [:]
     for slot in world.assignment.slots(of: id) {
@@ -107,9 +112,17 @@ struct ClusterShell {
       duties[slot] = replicas.filter { $0 != id }
       perform(readiness.assigned(slot, replicas: replicas, writeQuorum: 2, since: 1), &world)
     }
+    if plants.shell == .forgetsToRepair { duties = [:] }
     repair.setDuties(duties)
     world.note("start \(id) life \(life)")
     tick(&world)
+  }
+
+  private mutating func plant() {
+    membership.planted = plants.membership
+    writes.planted = plants.write
+    repair.bug = plants.read
+    readiness.bug = plants.read
   }
 
   mutating func crash(_ world: inout ClusterWorld) {
@@ -196,7 +209,13 @@ struct ClusterShell {
   /// Gives operations to the disk; what follows is done when they are on it.
   mutating func write(_ operations: [NodeDisk.Operation], then next: Continuation?, _ world: inout ClusterWorld) {
     for operation in operations { disk.write(operation) }
-    if let next { continuations.append((syncedOperations + disk.pending, next)) }
+    if let next {
+      if plants.shell == .answersBeforeSync {
+        perform(next, &world)
+      } else {
+        continuations.append((syncedOperations + disk.pending, next))
+      }
+    }
     sync(&world)
   }
 
@@ -269,6 +288,11 @@ struct ClusterShell {
       perform(writes.nodeDown(member.node), &world)
       hints[member.node]?.nodeDown()
     }
+  }
+
+  /// Whether this node may vote on a slot.
+  func isReady(_ slot: UInt16) -> Bool {
+    plants.shell == .emptyNodeVotes || readiness.isReady(slot, Self.allWindows)
   }
 
   func isPresent(_ node: NodeID) -> Bool { node == id || membership.member(node)?.status.isPresent ?? false }

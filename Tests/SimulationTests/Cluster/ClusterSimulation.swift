@@ -1,6 +1,7 @@
-import NeedletailCluster
 import NeedletailEnvironment
 import NeedletailTelemetry
+
+@testable import NeedletailCluster
 
 /// A cluster under load and faults, then healed, and what must hold whatever happened. The same seed gives the same run.
 struct ClusterSimulation {
@@ -26,20 +27,20 @@ struct ClusterSimulation {
   private var series: [Hash128] = []
 
   static func run(
-    seed: UInt64, isLogged: Bool = false, plant: (inout ClusterShell) -> Void = { _ in }
+    seed: UInt64, isLogged: Bool = false, plants: Plants = Plants()
   ) -> ClusterSimulation {
-    var simulation = ClusterSimulation(seed: seed, isLogged: isLogged, plant)
+    var simulation = ClusterSimulation(seed: seed, isLogged: isLogged, plants)
     simulation.run()
     return simulation
   }
 
-  private init(seed: UInt64, isLogged: Bool, _ plant: (inout ClusterShell) -> Void) {
+  private init(seed: UInt64, isLogged: Bool, _ plants: Plants) {
     self.seed = seed
     world = ClusterWorld(seed: seed, isLogged: isLogged)
     faults = FaultPlan(&world.generator)
     for number in world.nodes.indices {
       var shell = ClusterShell(number, &world)
-      plant(&shell)
+      shell.plants = plants
       shells.append(shell)
     }
     series = (0..<30).map { _ in Hash128(high: world.generator.next(), low: world.generator.next()) }
@@ -124,11 +125,12 @@ struct ClusterSimulation {
     guard case .faults = phase else { return }
     world.schedule(.fault, after: world.time(1...(2 * faults.interval)))
     let number = Int.random(in: shells.indices, using: &world.generator)
-    switch Int.random(in: 0..<4, using: &world.generator) {
+    switch Int.random(in: 0..<5, using: &world.generator) {
     case 0 where faults.crashes: crash(number)
     case 1 where faults.pauses: pause(number)
     case 2 where faults.cuts: cut(number)
     case 3 where faults.lostDisks: loseDisk(number)
+    case 4 where faults.damage: damage(number)
     default: break
     }
   }
@@ -150,7 +152,8 @@ struct ClusterSimulation {
     world.count("cuts")
     let others = shells.indices.filter { $0 != number }
     let chosen = world.chance(50) ? others : Array(others.prefix(1))
-    let (isOut, isIn) = [(true, true), (true, false), (false, true)].randomElement(using: &world.generator) ?? (true, true)
+    let (isOut, isIn) =
+      [(true, true), (true, false), (false, true)].randomElement(using: &world.generator) ?? (true, true)
     let duration = world.time(200...5_000)
     for other in chosen {
       for pair in [[number, other], [other, number]] where pair[0] == number ? isOut : isIn {
@@ -160,9 +163,17 @@ struct ClusterSimulation {
     }
   }
 
-  /// Only while every replica is ready: then one disk (W-1) is lost, and no other before it is filled again.
+  /// Whether every replica is ready: then one (W-1) may lose what it has, and no other before it is whole again.
+  private var mayLose: Bool { shells.allSatisfy { $0.isUp && $0.readiness.unready.isEmpty } }
+
+  private mutating func damage(_ number: Int) {
+    guard mayLose, shells[number].pausedUntil <= world.now else { return }
+    let slot = UInt16.random(in: 0..<UInt16(world.assignment.slots.count), using: &world.generator)
+    shells[number].damage(slot, Int64.random(in: 0..<5, using: &world.generator), &world)
+  }
+
   private mutating func loseDisk(_ number: Int) {
-    guard shells.allSatisfy({ $0.isUp && $0.readiness.unready.isEmpty }) else { return }
+    guard mayLose else { return }
     shells[number].loseDisk(&world)
     world.schedule(.restart(number), after: world.time(100...2_000))
   }

@@ -1,7 +1,8 @@
-import NeedletailCluster
 import NeedletailEnvironment
 import NeedletailSimulation
 import NeedletailTelemetry
+
+@testable import NeedletailCluster
 
 /// What surrounds the simulated nodes: time, the network, what clients sent and heard, and what was found wrong.
 struct ClusterWorld {
@@ -73,7 +74,8 @@ struct ClusterWorld {
   /// A random time, in ns, of some ms.
   mutating func time(_ milliseconds: ClosedRange<Int64>) -> Int64 {
     Int64.random(
-      in: (milliseconds.lowerBound * Self.millisecond)...(milliseconds.upperBound * Self.millisecond), using: &generator)
+      in: (milliseconds.lowerBound * Self.millisecond)...(milliseconds.upperBound * Self.millisecond), using: &generator
+    )
   }
 
   // MARK: - The network

@@ -12,6 +12,7 @@ struct FaultPlan {
   var pauses = false
   var cuts = false
   var lostDisks = false
+  var damage = false
   /// The mean time from one fault to the next, in ms.
   var interval: Int64
 
@@ -33,5 +34,6 @@ struct FaultPlan {
     pauses = Bool.random(using: &generator)
     cuts = Bool.random(using: &generator)
     lostDisks = Bool.random(using: &generator)
+    damage = Bool.random(using: &generator)
   }
 }

@@ -47,6 +47,9 @@ struct NodeDisk {
     unsynced.removeFirst(min(count, unsynced.count))
   }
 
+  /// What is stored of a slot's window cannot be read any more.
+  mutating func rot(_ slot: UInt16, _ window: Int64) { rows = rows.filter { $0.slot != slot || $0.window != window } }
+
   /// The process ends: a log keeps some of what was not synced, from the first on.
   mutating func crash(_ generator: inout SeededGenerator) {
     synced(Int.random(in: 0...unsynced.count, using: &generator))
