@@ -10,7 +10,7 @@ package enum ReplicaFailure: Equatable, Sendable {
   case refused
   /// The node does not know a series and wants the definitions.
   case unknownSeries
-  /// The node does not hold a slot of the write: the sender's assignment is not the node's.
+  /// The node does not hold a slot of the write, or knows a newer assignment: the sender's is not the node's.
   case notReplica
 
   /// Whether it says that the node is not to be reached, and not only that it did not take this write now.

@@ -3,15 +3,18 @@
 extension ReplicatedWrites {
   /// A node has its rows of a write on disk.
   package mutating func acknowledged(_ id: WriteID, by node: NodeID, now: Int64) -> [Action] {
-    if let peer = knownPeer(node) { peers[peer].breaker.succeeded(at: now) }
-    guard let (index, place) = find(id, node), let replica = writes[index]?.replicas[place] else { return [] }
+    guard let (index, place) = find(id, node) else { return [] }
+    let replica = writes[index].replicas[place]
     guard replica.state != .acknowledged else { return [] }
-    if !replica.state.isAsked {
+    // One that answers when its time is over is no node to wait for: only an answer in time speaks for it.
+    if replica.state == .sending { peers[replica.peer].breaker.succeeded(at: now) }
+    if replica.state.isAsked {
+      dequeue(replica.peer, writes[index].bytes)
+    } else {
       if isPlanted(.lateAcknowledgementIgnored) { return [] }
       counters.late += 1
     }
-    if replica.state.isAsked { dequeue(replica.peer, writes[index]?.bytes ?? 0) }
-    writes[index]?.acknowledge(place)
+    writes[index].acknowledge(place)
     var actions: [Action] = []
     settle(index, &actions)
     return actions
@@ -22,9 +25,9 @@ extension ReplicatedWrites {
     _ id: WriteID, at node: NodeID, attempt: UInt8, _ failure: ReplicaFailure, now: Int64,
     using generator: inout some RandomNumberGenerator
   ) -> [Action] {
-    guard let (index, place) = find(id, node), let replica = writes[index]?.replicas[place], replica.state == .sending,
-      replica.attempt == attempt || isPlanted(.staleFailureCounts)
-    else { return [] }
+    guard let (index, place) = find(id, node) else { return [] }
+    let replica = writes[index].replicas[place]
+    guard replica.state == .sending, replica.attempt == attempt || isPlanted(.staleFailureCounts) else { return [] }
     var actions: [Action] = []
     fail(index, place, failure, now: now, using: &generator, &actions)
     settle(index, &actions)
@@ -38,9 +41,9 @@ extension ReplicatedWrites {
   package mutating func hintGivenUp(_ id: WriteID, _ node: NodeID) -> [Action] { hintEnded(id, node, .givenUp) }
 
   private mutating func hintEnded(_ id: WriteID, _ node: NodeID, _ state: WriteUnderWay.ReplicaState) -> [Action] {
-    guard let (index, place) = find(id, node), writes[index]?.replicas[place].state == .hinting else { return [] }
+    guard let (index, place) = find(id, node), writes[index].replicas[place].state == .hinting else { return [] }
     if state == .hinted { counters.hinted += 1 } else { counters.hintsGivenUp += 1 }
-    writes[index]?.move(place, to: state)
+    writes[index].move(place, to: state)
     var actions: [Action] = []
     settle(index, &actions)
     return actions
@@ -63,13 +66,13 @@ extension ReplicatedWrites {
   /// In the order in which they began. O(writes x nodes of each).
   private mutating func missAll(_ peer: Int) -> [Action] {
     var actions: [Action] = []
-    for index in writes.indices.sorted(by: { writes[$0]?.serial ?? 0 < writes[$1]?.serial ?? 0 }) {
-      guard let place = writes[index]?.replicas.firstIndex(where: { $0.peer == peer }) else { continue }
-      switch writes[index]?.replicas[place].state {
+    for index in writes.indices.sorted(by: { writes[$0].serial < writes[$1].serial }) {
+      guard let place = writes[index].replicas.firstIndex(where: { $0.peer == peer }) else { continue }
+      switch writes[index].replicas[place].state {
       case .sending, .waiting: miss(index, place)
       case .hinting where peers[peer].isRemoved:
         counters.removed += 1
-        writes[index]?.move(place, to: .givenUp)
+        writes[index].move(place, to: .givenUp)
       default: continue
       }
       settle(index, &actions)
@@ -81,8 +84,9 @@ extension ReplicatedWrites {
   package mutating func tick(now: Int64, using generator: inout some RandomNumberGenerator) -> [Action] {
     var actions: [Action] = []
     while let entry = timers.popDue(at: now) {
-      guard let write = writes[entry.index], write.serial == entry.serial, write.timer == entry.time else { continue }
-      writes[entry.index]?.timer = .max
+      let write = writes[entry.index]
+      guard write.serial == entry.serial, write.timer == entry.time else { continue }
+      writes[entry.index].timer = .max
       if write.deadline <= now {
         expire(entry.index, now: now)
       } else {
@@ -94,24 +98,26 @@ extension ReplicatedWrites {
           }
         }
       }
+      writes[entry.index].recomputeSoonest()
       settle(entry.index, &actions)
     }
     return actions
   }
 
   private mutating func expire(_ index: Int, now: Int64) {
-    guard let write = writes[index] else { return }
+    let write = writes[index]
     for (place, replica) in write.replicas.enumerated() where replica.state.isAsked {
-      if replica.state == .sending { peers[replica.peer].breaker.failed(at: now) }
+      // An attempt that the deadline cut short says little of the node, unless it had all the time that there was.
+      let hadItsTime = replica.attempt == 1 || now &- replica.since >= limits.attemptTimeout / 2
+      if replica.state == .sending, hadItsTime { peers[replica.peer].breaker.failed(at: now) }
       miss(index, place)
-      if isPlanted(.hintDroppedOnTimeOut) { writes[index]?.move(place, to: .givenUp) }
+      if isPlanted(.hintDroppedOnTimeOut) { writes[index].move(place, to: .givenUp) }
     }
-    guard let isComplete = writes[index]?.isComplete, !isComplete else { return }
-    writes[index]?.isPastDeadline = true
+    if !writes[index].isComplete { writes[index].isPastDeadline = true }
   }
 
   private func find(_ id: WriteID, _ node: NodeID) -> (index: Int, place: Int)? {
-    guard let index = index(of: id), let place = writes[index]?.targets.place(of: node) else { return nil }
+    guard let index = index(of: id), let place = writes[index].targets.place(of: node) else { return nil }
     return (index, place)
   }
 
@@ -119,7 +125,7 @@ extension ReplicatedWrites {
     _ index: Int, _ place: Int, _ failure: ReplicaFailure, now: Int64,
     using generator: inout some RandomNumberGenerator, _ actions: inout [Action]
   ) {
-    guard let write = writes[index] else { return }
+    let write = writes[index]
     let replica = write.replicas[place]
     if failure.isSilence {
       peers[replica.peer].breaker.failed(at: now)
@@ -132,7 +138,7 @@ extension ReplicatedWrites {
     case .notReplica: miss(index, place, barred: true)
     case .unknownSeries where replica.withDefinitions: miss(index, place)
     case .unknownSeries:
-      writes[index]?.addDefinitions(place)
+      writes[index].addDefinitions(place)
       askAgain(index, place, now: now, &actions)
     case .unreachable, .timedOut, .overloaded:
       var delay = limits.backoff.delay(failures: Int(replica.attempt), using: &generator)
@@ -141,16 +147,16 @@ extension ReplicatedWrites {
       }
       let isInTime = now &+ delay < write.deadline
       if replica.attempt < limits.attemptsMax, isInTime, peers[replica.peer].breaker.isClosed {
-        writes[index]?.wait(place, until: now &+ delay)
+        writes[index].wait(place, until: now &+ delay)
       } else {
-        writes[index]?.wait = max(write.wait, delay, peers[replica.peer].breaker.wait(at: now))
+        writes[index].wait = max(write.wait, delay, peers[replica.peer].breaker.wait(at: now))
         miss(index, place)
       }
     }
   }
 
   private mutating func askAgain(_ index: Int, _ place: Int, now: Int64, _ actions: inout [Action]) {
-    guard let write = writes[index] else { return }
+    let write = writes[index]
     let peer = write.replicas[place].peer
     // One more than the limit is possible, for the definitions.
     guard write.replicas[place].attempt < .max, peers[peer].isAskable(at: now), peers[peer].breaker.admit(at: now)
@@ -159,47 +165,51 @@ extension ReplicatedWrites {
       return
     }
     counters.retries += 1
-    writes[index]?.askAgain(place, until: min(write.deadline, now &+ limits.attemptTimeout))
-    guard let replica = writes[index]?.replicas[place] else { return }
+    writes[index].askAgain(place, at: now, until: min(write.deadline, now &+ limits.attemptTimeout))
+    let replica = writes[index].replicas[place]
     actions.append(
       .send(write.id, peers[peer].node, attempt: replica.attempt, withDefinitions: replica.withDefinitions))
   }
 
   private mutating func miss(_ index: Int, _ place: Int, barred: Bool = false, isRefusal: Bool = false) {
-    guard let write = writes[index] else { return }
+    let write = writes[index]
     dequeue(write.replicas[place].peer, write.bytes)
     let counts = isPlanted(.hintCounts) && !write.isComplete && !barred
-    writes[index]?.miss(place, barred: barred, isRefusal: isRefusal, countsAsAcknowledgement: counts)
+    writes[index].miss(place, barred: barred, isRefusal: isRefusal, countsAsAcknowledgement: counts)
   }
 
   /// What follows from the state of a write: its outcome, hints for what is missed, its end, or its next timer.
+  ///
+  /// Reads of the write in its place, and not of a copy, which would cost more than what is done with it.
   mutating func settle(_ index: Int, _ actions: inout [Action]) {
-    guard let write = writes[index] else { return }
-    if !write.isComplete {
-      if write.isAcknowledgedByAll {
-        writes[index]?.isComplete = true
+    guard writes[index].isHeld else { return }
+    if !writes[index].isComplete {
+      let isHopeless = writes[index].isHopeless && !isPlanted(.hopelessWaits)
+      if writes[index].isAcknowledgedByAll {
+        writes[index].isComplete = true
         counters.acknowledged += 1
-        actions.append(.complete(write.id, .acknowledged))
-      } else if write.isPastDeadline || write.isHopeless && !isPlanted(.hopelessWaits) {
-        end(index, write, &actions)
+        actions.append(.complete(writes[index].id, .acknowledged))
+      } else if isHopeless || writes[index].isPastDeadline {
+        end(index, &actions)
         return
       }
     }
-    if let write = writes[index], write.isComplete { hintMissed(index, write, &actions) }
-    guard let settled = writes[index] else { return }
-    if settled.isComplete, settled.unsettled == 0 {
-      actions.append(.forget(settled.id))
+    if writes[index].isComplete, writes[index].undecided > 0 { hintMissed(index, &actions) }
+    if writes[index].isComplete, writes[index].unsettled == 0 {
+      actions.append(.forget(writes[index].id))
       remove(index)
-    } else if let next = settled.nextTime, next < settled.timer {
-      writes[index]?.timer = next
-      timers.add(TimerQueue.Entry(time: next, serial: settled.serial, index: index))
+    } else if writes[index].soonest < writes[index].timer {
+      let next = writes[index].soonest
+      writes[index].timer = next
+      timers.add(TimerQueue.Entry(time: next, serial: writes[index].serial, index: index))
     }
   }
 
   /// A write that failed: its caller is told, and it is forgotten. What some replicas stored stays there; the caller sends the same
   /// rows again, and all replicas are asked again. Hints would promise what nobody was promised, and fill the queues just when
   /// most is down, at the cost of what was acknowledged.
-  private mutating func end(_ index: Int, _ write: WriteUnderWay, _ actions: inout [Action]) {
+  private mutating func end(_ index: Int, _ actions: inout [Action]) {
+    let write = writes[index]
     if write.isRefused {
       counters.refused += 1
       actions.append(.complete(write.id, .refused))
@@ -211,21 +221,22 @@ extension ReplicatedWrites {
     remove(index)
   }
 
-  private mutating func hintMissed(_ index: Int, _ write: WriteUnderWay, _ actions: inout [Action]) {
+  private mutating func hintMissed(_ index: Int, _ actions: inout [Action]) {
+    let write = writes[index]
     for (place, replica) in write.replicas.enumerated() {
       switch replica.state {
       case .missed where peers[replica.peer].isRemoved, .barred where peers[replica.peer].isRemoved:
         counters.removed += 1
-        writes[index]?.move(place, to: .givenUp)
+        writes[index].move(place, to: .givenUp)
       case .missed:
         counters.hints += 1
         actions.append(.hint(write.id, peers[replica.peer].node))
         let isForgotten = isPlanted(.forgottenBeforeHint)
-        writes[index]?.move(place, to: isForgotten ? .givenUp : .hinting)
+        writes[index].move(place, to: isForgotten ? .givenUp : .hinting)
       case .barred:
         counters.gaveUp += 1
         actions.append(.gaveUp(write.id, peers[replica.peer].node))
-        writes[index]?.move(place, to: .givenUp)
+        writes[index].move(place, to: .givenUp)
       default: break
       }
     }
@@ -233,9 +244,9 @@ extension ReplicatedWrites {
 
   /// Tests only: what is missed from the beginning counts too.
   mutating func countMissed(_ index: Int) {
-    guard let write = writes[index] else { return }
+    let write = writes[index]
     for (place, replica) in write.replicas.enumerated() where replica.state == .missed {
-      writes[index]?.miss(place, countsAsAcknowledgement: true)
+      writes[index].miss(place, countsAsAcknowledgement: true)
     }
   }
 }

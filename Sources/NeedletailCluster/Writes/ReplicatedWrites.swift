@@ -32,7 +32,8 @@ package struct ReplicatedWrites: Sendable {
   private var freeWrites: [Int] = []
   private var peerOf: [NodeID: Int] = [:]
   var peers: [WritePeer] = []
-  var writes: [WriteUnderWay?] = []
+  /// A free place holds `WriteUnderWay.none`.
+  var writes: [WriteUnderWay] = []
   var timers = TimerQueue()
   #if DEBUG
     /// What a test broke.
@@ -71,7 +72,7 @@ package struct ReplicatedWrites: Sendable {
     var isCrowded = false
     for (place, peer) in places.enumerated() where deadline > now && peers[peer].isAskable(at: now) {
       if peers[peer].hasRoom(for: bytes, limits) {
-        write.ask(place, until: min(deadline, now &+ limits.attemptTimeout))
+        write.ask(place, at: now, until: min(deadline, now &+ limits.attemptTimeout))
       } else {
         isCrowded = true
       }
@@ -120,8 +121,6 @@ package struct ReplicatedWrites: Sendable {
   /// Where a write is held; nil where it is not.
   func index(of id: WriteID) -> Int? { indexOf[id] }
 
-  func knownPeer(_ node: NodeID) -> Int? { peerOf[node] }
-
   private mutating func peer(of node: NodeID) -> Int {
     if let known = peerOf[node] { return known }
     var breaker = CircuitBreaker(limits.breaker)
@@ -164,8 +163,8 @@ package struct ReplicatedWrites: Sendable {
 
   /// Frees a write. O(nodes of the write).
   mutating func remove(_ index: Int) {
-    guard let write = writes[index] else { return }
-    writes[index] = nil
+    let write = writes[index]
+    writes[index] = .none
     indexOf[write.id] = nil
     freeWrites.append(index)
     bytes -= write.bytes
@@ -177,7 +176,7 @@ package struct ReplicatedWrites: Sendable {
     // Entries of writes that ended early would pile up until their time.
     if timers.count > 2 * count + 64 {
       let held = writes
-      timers.keep { held[$0.index]?.serial == $0.serial && held[$0.index]?.timer == $0.time }
+      timers.keep { held[$0.index].serial == $0.serial && held[$0.index].timer == $0.time }
     }
   }
 

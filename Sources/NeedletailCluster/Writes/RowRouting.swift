@@ -1,6 +1,6 @@
 /// Which rows of a batch go to which nodes, in flat arrays that are used again for the next batch.
 ///
-/// O(rows x replicas + nodes), and a sort of the slots that occur.
+/// O(rows x replicas + nodes) for batches that are not tiny.
 package struct RowRouting: Sendable {
   /// Rows of each slot of the batch; all zero between two batches.
   private var rowsOfSlot: [Int32] = []
@@ -24,17 +24,44 @@ package struct RowRouting: Sendable {
     for slot in touched {
       let count = Int(rowsOfSlot[Int(slot)])
       rowsOfSlot[Int(slot)] = 0
-      for node in replicas.nodesOfRoute[Int(replicas.routeOfSlot[Int(slot)])] { starts[Int(node) + 1] += count }
+      for place in replicas.nodesOfRoute.range(of: Int(replicas.routeOfSlot[Int(slot)])) {
+        starts[Int(replicas.nodesOfRoute.values[place]) + 1] += count
+      }
     }
     for node in replicas.nodes.indices { starts[node + 1] += starts[node] }
     next.removeAll(keepingCapacity: true)
     next.append(contentsOf: starts)
-    rows.removeAll(keepingCapacity: true)
-    rows.append(contentsOf: repeatElement(0, count: starts.last ?? 0))
-    for (row, slot) in slotOfRow.enumerated() where Int(slot) < replicas.slotCount {
-      for node in replicas.nodesOfRoute[Int(replicas.routeOfSlot[Int(slot)])] {
-        rows[next[Int(node)]] = UInt32(truncatingIfNeeded: row)
-        next[Int(node)] += 1
+    // What is left of the last batch is written over, or lies behind the end.
+    let total = starts.last ?? 0
+    if rows.count < total { rows.append(contentsOf: repeatElement(0, count: total - rows.count)) }
+    Self.fill(&rows, from: &next, slotOfRow, replicas)
+  }
+
+  /// Writes each row's number where its nodes have their next one.
+  ///
+  /// Without checks of bounds, because it is done for each row and replica: a slot is looked up only below `slotCount`, which is how many
+  /// routes there are; a route names nodes below `nodes.count`; and as many rows go to a node as were counted for it from the
+  /// same slots, so that no place lies beyond the node's.
+  private static func fill(
+    _ rows: inout [UInt32], from next: inout [Int], _ slotOfRow: [UInt16], _ replicas: ReplicaGroups
+  ) {
+    let slotCount = replicas.slotCount
+    rows.withUnsafeMutableBufferPointer { rows in
+      next.withUnsafeMutableBufferPointer { next in
+        replicas.routeOfSlot.withUnsafeBufferPointer { routes in
+          replicas.nodesOfRoute.starts.withUnsafeBufferPointer { starts in
+            replicas.nodesOfRoute.values.withUnsafeBufferPointer { nodes in
+              for (row, slot) in slotOfRow.enumerated() where Int(slot) < slotCount {
+                let route = Int(routes[Int(slot)])
+                for place in Int(starts[route])..<Int(starts[route + 1]) {
+                  let node = Int(nodes[place])
+                  rows[next[node]] = UInt32(truncatingIfNeeded: row)
+                  next[node] += 1
+                }
+              }
+            }
+          }
+        }
       }
     }
   }
@@ -44,16 +71,19 @@ package struct RowRouting: Sendable {
       rowsOfSlot.append(contentsOf: repeatElement(0, count: slotCount - rowsOfSlot.count))
     }
     touched.removeAll(keepingCapacity: true)
-    strayRows = 0
-    for slot in slotOfRow {
-      guard Int(slot) < slotCount else {
-        strayRows += 1
-        continue
+    // Counting alone: what the slots are is read off afterwards, which costs less than a sort where they are many.
+    var stray = 0
+    rowsOfSlot.withUnsafeMutableBufferPointer { counts in
+      for slot in slotOfRow {
+        if Int(slot) < slotCount { counts[Int(slot)] += 1 } else { stray += 1 }
       }
-      if rowsOfSlot[Int(slot)] == 0 { touched.append(slot) }
-      rowsOfSlot[Int(slot)] += 1
     }
-    touched.sort()
+    strayRows = stray
+    if slotOfRow.count >= slotCount / 16 {
+      for slot in 0..<slotCount where rowsOfSlot[slot] > 0 { touched.append(UInt16(truncatingIfNeeded: slot)) }
+    } else {
+      for slot in Set(slotOfRow).sorted() where Int(slot) < slotCount { touched.append(slot) }
+    }
   }
 
   /// The rows of the last batch that go to a node of the groups' `nodes`, ascending; none for a node that is not there.

@@ -16,7 +16,7 @@ package enum WriteRefusal: Equatable, Sendable {
   case overloaded(retryAfterMilliseconds: UInt32)
   /// A series is not known: send its definition.
   case unknownSeries
-  /// The node holds no replica of some slot.
+  /// The node holds no replica of some slot, or knows a newer assignment than the sender.
   case notReplica
   /// It will never be taken.
   case forGood(Reason)

@@ -9,19 +9,34 @@ package struct WriteTargets: Equatable, Sendable {
   /// How many replicas each group has.
   let groupSizes: [Int32]
 
-  /// The targets of a write with rows of these slots. O(slots + all groups and nodes).
+  /// No nodes and no groups.
+  static let none = WriteTargets()
+
+  private init() {
+    nodes = []
+    groupsOfNode = FlatLists()
+    groupSizes = []
+  }
+
+  /// The targets of a write with rows of these slots. O(slots + replicas of the groups + all nodes).
   package init(slots: some Sequence<UInt16>, in replicas: ReplicaGroups) {
     var isRouteTaken = [Bool](repeating: false, count: replicas.groupsOfRoute.count)
-    for slot in slots where Int(slot) < replicas.slotCount { isRouteTaken[Int(replicas.routeOfSlot[Int(slot)])] = true }
-    var isGroupTaken = [Bool](repeating: false, count: replicas.nodesOfGroup.count)
-    for (route, isTaken) in isRouteTaken.enumerated() where isTaken {
-      for group in replicas.groupsOfRoute[route] { isGroupTaken[Int(group)] = true }
+    var placeOfGroup = [Int32](repeating: -1, count: replicas.nodesOfGroup.count)
+    var groups: [Int] = []
+    for slot in slots where Int(slot) < replicas.slotCount {
+      let route = Int(replicas.routeOfSlot[Int(slot)])
+      if isRouteTaken[route] { continue }
+      isRouteTaken[route] = true
+      for place in replicas.groupsOfRoute.range(of: route) {
+        let group = Int(replicas.groupsOfRoute.values[place])
+        if placeOfGroup[group] >= 0 { continue }
+        placeOfGroup[group] = Int32(clamping: groups.count)
+        groups.append(group)
+      }
     }
-    var sizes: [Int32] = []
     var placeOfNode = [Int32](repeating: -1, count: replicas.nodes.count)
-    for (group, isTaken) in isGroupTaken.enumerated() where isTaken {
-      sizes.append(Int32(clamping: replicas.nodesOfGroup[group].count))
-      for node in replicas.nodesOfGroup[group] { placeOfNode[Int(node)] = 0 }
+    for group in groups {
+      for place in replicas.nodesOfGroup.range(of: group) { placeOfNode[Int(replicas.nodesOfGroup.values[place])] = 0 }
     }
     var nodes: [NodeID] = []
     for index in placeOfNode.indices where placeOfNode[index] == 0 {
@@ -29,16 +44,21 @@ package struct WriteTargets: Equatable, Sendable {
       nodes.append(replicas.nodes[index])
     }
     var members = FlatLists()
-    for (group, isTaken) in isGroupTaken.enumerated() where isTaken {
-      members.append(replicas.nodesOfGroup[group].lazy.map { placeOfNode[Int($0)] })
+    for group in groups {
+      for place in replicas.nodesOfGroup.range(of: group) {
+        members.add(placeOfNode[Int(replicas.nodesOfGroup.values[place])])
+      }
+      members.end()
     }
     self.nodes = nodes
-    groupSizes = sizes
+    groupSizes = groups.map { Int32(clamping: replicas.nodesOfGroup.range(of: $0).count) }
     groupsOfNode = members.inverted(count: nodes.count)
   }
 
   /// The place of a node; nil where the write does not go to it. O(log nodes).
   func place(of node: NodeID) -> Int? {
+    // Equality of short names is one comparison of two words, order is not.
+    if nodes.count <= 16 { return nodes.firstIndex(of: node) }
     var low = 0
     var high = nodes.count
     while low < high {

@@ -1,3 +1,5 @@
+import NeedletailTelemetry
+
 /// A write whose payload is held: how far each of its groups and replicas is. It only counts; `ReplicatedWrites` asks the nodes.
 struct WriteUnderWay: Sendable {
   enum ReplicaState: Equatable, Sendable {
@@ -20,6 +22,8 @@ struct WriteUnderWay: Sendable {
 
     /// Whether the replica may still acknowledge by itself.
     var isAsked: Bool { self == .sending || self == .waiting }
+    /// Whether it is yet to be said what the replica gets instead.
+    var isUndecided: Bool { self == .missed || self == .barred }
     /// Whether the payload is not needed for this replica any more.
     var isSettled: Bool { self == .acknowledged || self == .hinted || self == .givenUp }
   }
@@ -30,6 +34,10 @@ struct WriteUnderWay: Sendable {
     var state: ReplicaState
     var attempt: UInt8 = 0
     var withDefinitions = false
+    /// It said that it will never take the write.
+    var isRefusing = false
+    /// When the attempt began.
+    var since: Int64 = 0
     /// When the attempt has to be answered, or the next one is due.
     var time: Int64 = 0
   }
@@ -64,6 +72,10 @@ struct WriteUnderWay: Sendable {
   var wait: Int64 = 0
   /// The time of the write's entry among the timers.
   var timer = Int64.max
+  /// When something may be due at the earliest.
+  private(set) var soonest: Int64
+  /// Replicas that are not asked any more and of which it is yet to be said what they get.
+  private(set) var undecided: Int
 
   /// A write that no node was asked for yet, as if all were missed: see `ask`.
   init(
@@ -82,7 +94,15 @@ struct WriteUnderWay: Sendable {
     }
     groupsShort = tallies.count
     unsettled = peers.count
+    undecided = peers.count
+    soonest = deadline
   }
+
+  /// No write: its serial number is nobody's.
+  static let none = WriteUnderWay(
+    WriteID(Hash128(high: 0, low: 0)), serial: 0, bytes: 0, deadline: 0, targets: .none, peers: [], level: .one)
+
+  var isHeld: Bool { serial > 0 }
 
   var isAcknowledgedByAll: Bool { groupsShort == 0 }
 
@@ -90,26 +110,31 @@ struct WriteUnderWay: Sendable {
   var isPossible: Bool { tallies.allSatisfy { $0.asked >= $0.missing } }
 
   /// A node is asked from now on.
-  mutating func ask(_ place: Int, until time: Int64) {
-    replicas[place].state = .sending
+  mutating func ask(_ place: Int, at now: Int64, until time: Int64) {
+    replicas[place].since = now
     replicas[place].attempt = 1
-    replicas[place].time = time
+    move(place, to: .sending, until: time)
     for group in targets.groupsOfNode[place] { tallies[Int(group)].asked += 1 }
   }
 
   /// Another attempt begins.
-  mutating func askAgain(_ place: Int, until time: Int64) {
-    replicas[place].state = .sending
+  mutating func askAgain(_ place: Int, at now: Int64, until time: Int64) {
+    replicas[place].since = now
     replicas[place].attempt += 1
-    replicas[place].time = time
+    move(place, to: .sending, until: time)
   }
 
   mutating func addDefinitions(_ place: Int) { replicas[place].withDefinitions = true }
 
   /// Another attempt is due at a time.
   mutating func wait(_ place: Int, until time: Int64) {
-    replicas[place].state = .waiting
+    move(place, to: .waiting, until: time)
+  }
+
+  private mutating func move(_ place: Int, to state: ReplicaState, until time: Int64) {
+    move(place, to: state)
     replicas[place].time = time
+    soonest = min(soonest, time)
   }
 
   /// A replica has the write, which counts once, whatever was thought of the replica before.
@@ -126,8 +151,11 @@ struct WriteUnderWay: Sendable {
     for group in targets.groupsOfNode[place] {
       tallies[Int(group)].missing -= 1
       if wasAsked { tallies[Int(group)].asked -= 1 }
+      // An earlier attempt may have been taken although a later one was refused.
+      if replicas[place].isRefusing { tallies[Int(group)].willing += 1 }
       if tallies[Int(group)].missing == 0 { groupsShort -= 1 }
     }
+    replicas[place].isRefusing = false
   }
 
   /// A replica that was asked is not asked any more; `isRefusal`: because it will never take the write.
@@ -139,6 +167,7 @@ struct WriteUnderWay: Sendable {
       countAcknowledgement(place, wasAsked: wasAsked)
       return
     }
+    replicas[place].isRefusing = isRefusal
     for group in targets.groupsOfNode[place] {
       if wasAsked { tallies[Int(group)].asked -= 1 }
       if isRefusal { tallies[Int(group)].willing -= 1 }
@@ -150,14 +179,15 @@ struct WriteUnderWay: Sendable {
 
   /// What becomes of a replica that is not asked any more.
   mutating func move(_ place: Int, to state: ReplicaState) {
-    if replicas[place].state.isSettled != state.isSettled { unsettled += state.isSettled ? -1 : 1 }
+    let before = replicas[place].state
+    if before.isSettled != state.isSettled { unsettled += state.isSettled ? -1 : 1 }
+    if before.isUndecided != state.isUndecided { undecided += state.isUndecided ? 1 : -1 }
     replicas[place].state = state
   }
 
-  /// When something is to be done if nothing happens before; nil where all that is missing is said by others.
-  var nextTime: Int64? {
-    var next: Int64?
-    for replica in replicas where replica.state.isAsked { next = min(next ?? deadline, replica.time) }
-    return isComplete ? next : min(next ?? deadline, deadline)
+  /// Works out anew when something is to be done if nothing happens before. O(nodes).
+  mutating func recomputeSoonest() {
+    soonest = isComplete ? .max : deadline
+    for replica in replicas where replica.state.isAsked { soonest = min(soonest, replica.time) }
   }
 }

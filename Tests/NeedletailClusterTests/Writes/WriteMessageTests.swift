@@ -23,7 +23,9 @@ import Testing
       let frames = (0..<Int.random(in: 1...WriteAppend.framesMax, using: &generator)).map { _ in
         (0..<Int.random(in: 1...200, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }[...]
       }
-      return WriteAppend(write, attempt: attempt, slots: slots, frames: frames).map { .append($0) }
+      return WriteAppend(write, attempt: attempt, epoch: generator.next() >> 40, slots: slots, frames: frames).map {
+        .append($0)
+      }
         ?? .acknowledge(write, attempt: attempt)
     }
   }
@@ -64,21 +66,25 @@ import Testing
       #expect(try WriteMessage(decoding: message.encoded) == message, "seed \(seed)")
       if case .append(let append) = message {
         let isWhole =
-          WriteAppend(append.write, attempt: append.attempt, slots: append.slots, frames: append.frames) != nil
+          WriteAppend(
+            append.write, attempt: append.attempt, epoch: append.epoch, slots: append.slots, frames: append.frames)
+          != nil
         #expect(isWhole, "seed \(seed): only what may be sent is read")
       }
     }
   }
 
-  private let head: [UInt8] = [2, 1, 1] + [UInt8](repeating: 7, count: 16) + [3]
+  private let head: [UInt8] = [2, 1, 1] + [UInt8](repeating: 7, count: 16) + [3, 9]
 
   @Test("have a form that never changes")
   func golden() {
     let write = WriteID(Hash128(high: 0x0807_0605_0403_0201, low: 0x1817_1615_1413_1211))
     let id: [UInt8] = Array(0x11...0x18) + Array(1...8)
-    let append = WriteAppend(write, attempt: 5, slots: [0, 1, 300], frames: [[9, 8], [7]])
+    let append = WriteAppend(write, attempt: 5, epoch: 200, slots: [0, 1, 300], frames: [[9, 8], [7]])
     #expect(
-      append.map { WriteMessage.append($0).encoded } == [2, 1, 1] + id + [5, 3, 0, 0, 0xaa, 2, 2, 2, 9, 8, 1, 7])
+      append.map { WriteMessage.append($0).encoded } == [2, 1, 1] + id + [
+        5, 0xc8, 1, 3, 0, 0, 0xaa, 2, 2, 2, 9, 8, 1, 7,
+      ])
     #expect(WriteMessage.acknowledge(write, attempt: 6).encoded == [2, 1, 2] + id + [6])
     #expect(
       WriteMessage.refuse(write, attempt: 1, .overloaded(retryAfterMilliseconds: 258)).encoded == [2, 1, 3] + id + [
@@ -113,13 +119,13 @@ import Testing
   @Test("with rows are only made of slots that ascend and of frames that can be")
   func onlyWhole() {
     let write = WriteID(Hash128(high: 1, low: 2))
-    #expect(WriteAppend(write, attempt: 1, slots: [], frames: [[1]]) == nil)
-    #expect(WriteAppend(write, attempt: 1, slots: [3, 3], frames: [[1]]) == nil)
-    #expect(WriteAppend(write, attempt: 1, slots: [4, 3], frames: [[1]]) == nil)
-    #expect(WriteAppend(write, attempt: 1, slots: [3], frames: []) == nil)
-    #expect(WriteAppend(write, attempt: 1, slots: [3], frames: [[]]) == nil)
-    #expect(WriteAppend(write, attempt: 1, slots: [3], frames: [[1], [1], [1], [1], [1]]) == nil)
-    #expect(WriteAppend(write, attempt: 1, slots: [3, .max], frames: [[1], [1], [1], [1]]) != nil)
+    #expect(WriteAppend(write, attempt: 1, epoch: 0, slots: [], frames: [[1]]) == nil)
+    #expect(WriteAppend(write, attempt: 1, epoch: 0, slots: [3, 3], frames: [[1]]) == nil)
+    #expect(WriteAppend(write, attempt: 1, epoch: 0, slots: [4, 3], frames: [[1]]) == nil)
+    #expect(WriteAppend(write, attempt: 1, epoch: 0, slots: [3], frames: []) == nil)
+    #expect(WriteAppend(write, attempt: 1, epoch: 0, slots: [3], frames: [[]]) == nil)
+    #expect(WriteAppend(write, attempt: 1, epoch: 0, slots: [3], frames: [[1], [1], [1], [1], [1]]) == nil)
+    #expect(WriteAppend(write, attempt: 1, epoch: 0, slots: [3, .max], frames: [[1], [1], [1], [1]]) != nil)
   }
 
   @Test("of refusal say what they mean for the write")

@@ -4,7 +4,7 @@ import Testing
   @Test("do at every event what the model would", arguments: 0..<20 as Range<UInt64>)
   func trials(block: UInt64) {
     var outcomes: [String: Int] = [:]
-    for seed in block * 20..<block * 20 + 20 {
+    for seed in block * 10..<block * 10 + 10 {
       let trial = WriteTrial.run(seed: seed)
       #expect(trial.violations.isEmpty, "seed \(seed): \(trial.violations.first ?? "")")
       outcomes.merge(trial.outcomes, uniquingKeysWith: +)

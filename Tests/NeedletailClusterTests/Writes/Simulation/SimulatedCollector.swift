@@ -221,7 +221,7 @@ struct SimulatedCollector {
   ) {
     let frames =
       (definitions ? [world.frame(id, node, definitions: true)] : []) + [world.frame(id, node, definitions: false)]
-    guard let append = WriteAppend(id, attempt: attempt, slots: slots, frames: frames) else {
+    guard let append = WriteAppend(id, attempt: attempt, epoch: 1, slots: slots, frames: frames) else {
       world.violations.append("a node is sent a write of which it holds nothing")
       return
     }

@@ -48,7 +48,7 @@ struct WriteSimulation {
     if world.chance(80) {
       for _ in 0..<Int.random(in: 1...10, using: &world.generator) { planCrash(of: world.nodes.indices, end) }
     }
-    if world.chance(30) {
+    if world.chance(50) {
       let all = world.nodes.count..<world.nodes.count + world.collectors
       for _ in 0..<Int.random(in: 1...3, using: &world.generator) { planCrash(of: all, end) }
     }
