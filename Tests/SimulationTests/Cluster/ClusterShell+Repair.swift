@@ -21,6 +21,10 @@ extension ClusterShell {
         let found = (rows[slot] ?? []).filter { $0.window == window && series.contains($0.series) }.sorted()
         perform(repair.read(ticket, SimulatedRow.encode(found), now: now, view), &world)
       case .store(let ticket, let slot, let payload):
+        guard world.now >= fullUntil else {
+          perform(repair.failed(ticket, "the disk is full", now: now, view), &world)
+          continue
+        }
         let added = SimulatedRow.decode(payload)
         if added.contains(where: { $0.slot != slot }) { world.violation("repair brought rows of another slot") }
         world.count("rows by repair", added.count)

@@ -26,6 +26,10 @@ extension ClusterShell {
       case .send(let write, let node, let attempt, _): send(write, to: node, attempt: attempt, &world)
       case .hint(let write, let node) where plants.shell == .hintsStayInMemory:
         perform(writes.hinted(write, node), &world)
+      case .hint(let write, let node) where node == id:
+        // Its own disk did not take the rows, and so takes no hint: repair brings them.
+        world.count("own rows that the disk did not take")
+        perform(writes.hintGivenUp(write, id), &world)
       case .hint(let write, let node):
         guard let rows = rows(of: write, for: node, &world) else { continue }
         let actions =
@@ -52,13 +56,19 @@ extension ClusterShell {
   private mutating func send(_ write: WriteID, to node: NodeID, attempt: UInt8, _ world: inout ClusterWorld) {
     guard let rows = rows(of: write, for: node, &world), let to = world.node(node) else { return }
     if node == id {
+      guard world.now >= fullUntil else {
+        let actions = writes.failed(
+          write, at: id, attempt: attempt, .overloaded(retryAfterMilliseconds: 200), now: world.now,
+          using: &world.generator)
+        return perform(actions, &world)
+      }
       keep(rows)
       self.write([.rows(rows)], then: .ownRows(write), &world)
       return
     }
     let slots = Set(rows.map(\.slot)).sorted()
     let frame = SimulatedRow.encode(rows)
-    guard let append = WriteAppend(write, attempt: attempt, slots: slots, frames: [frame[...]]) else {
+    guard let append = WriteAppend(write, attempt: attempt, epoch: 1, slots: slots, frames: [frame[...]]) else {
       return world.violation("a write without rows is sent")
     }
     world.send(WriteMessage.append(append).encoded, from: number, to: to)
@@ -71,6 +81,11 @@ extension ClusterShell {
       guard append.slots.allSatisfy({ trees[$0] != nil }) else {
         let refusal = WriteMessage.refuse(append.write, attempt: append.attempt, .notReplica)
         return world.send(refusal.encoded, from: number, to: sender)
+      }
+      guard world.now >= fullUntil else {
+        let refusal = WriteRefusal.overloaded(retryAfterMilliseconds: 200)
+        let answer = WriteMessage.refuse(append.write, attempt: append.attempt, refusal)
+        return world.send(answer.encoded, from: number, to: sender)
       }
       let rows = append.frames.flatMap { SimulatedRow.decode($0) }
       if plants.shell != .acknowledgesWithoutStoring || append.attempt > 0 { keep(rows) }
@@ -101,6 +116,12 @@ extension ClusterShell {
     for action in actions {
       switch action {
       case .store(let sequence, let write):
+        guard world.now >= fullUntil else {
+          world.count("hints that the disk did not take")
+          let actions = hints[node]?.storeFailed(sequence, now: world.now) ?? []
+          perform(actions, of: node, &world)
+          continue
+        }
         guard let rows = rows(of: write, for: node, &world) else { continue }
         let hint = NodeDisk.Hint(
           write: write, slots: Set(rows.map(\.slot)).sorted(), frame: SimulatedRow.encode(rows), time: world.now)
@@ -113,7 +134,8 @@ extension ClusterShell {
           world.violation("a hint is to be delivered that is not on disk")
           continue
         }
-        guard let append = WriteAppend(hint.write, attempt: 0, slots: hint.slots, frames: [hint.frame[...]]) else {
+        guard let append = WriteAppend(hint.write, attempt: 0, epoch: 1, slots: hint.slots, frames: [hint.frame[...]])
+        else {
           continue
         }
         world.count("deliveries of hints")

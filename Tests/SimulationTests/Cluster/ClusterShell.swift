@@ -28,6 +28,8 @@ struct ClusterShell {
   private(set) var isUp = false
   /// Until when the process stands still.
   var pausedUntil: Int64 = 0
+  /// Until when the disk takes no more rows and hints.
+  var fullUntil: Int64 = 0
   private var wakeAt = Int64.max
   private var isSyncing = false
   private var continuations: [(after: Int, Continuation)] = []

@@ -125,12 +125,15 @@ struct ClusterSimulation {
     guard case .faults = phase else { return }
     world.schedule(.fault, after: world.time(1...(2 * faults.interval)))
     let number = Int.random(in: shells.indices, using: &world.generator)
-    switch Int.random(in: 0..<5, using: &world.generator) {
+    switch Int.random(in: 0..<6, using: &world.generator) {
     case 0 where faults.crashes: crash(number)
     case 1 where faults.pauses: pause(number)
     case 2 where faults.cuts: cut(number)
     case 3 where faults.lostDisks: loseDisk(number)
     case 4 where faults.damage: damage(number)
+    case 5 where faults.fullDisks:
+      world.count("full disks")
+      shells[number].fullUntil = world.now + world.time(200...4_000)
     default: break
     }
   }
@@ -195,7 +198,7 @@ struct ClusterSimulation {
     case .faults(let end):
       if world.now >= end { heal() }
     case .healing(let end):
-      if isSettled, shells.allSatisfy({ $0.writes.count == 0 }) { return finish() }
+      if isSettled { return finish() }
       if world.now >= end { world.violation("replicas do not converge after the faults: \(unsettled)") }
     case .done: break
     }
@@ -207,6 +210,7 @@ struct ClusterSimulation {
     world.cuts = []
     for number in shells.indices {
       shells[number].pausedUntil = min(shells[number].pausedUntil, world.now)
+      shells[number].fullUntil = world.now
       if !shells[number].isUp { shells[number].start(&world) }
     }
     phase = .healing(until: world.now + 90 * Self.second)
@@ -219,6 +223,7 @@ struct ClusterSimulation {
     for shell in shells {
       if !shell.isUp { return "\(shell.id) is down" }
       if let slot = shell.readiness.unready.first { return "\(shell.id) is not ready for \(slot)" }
+      if shell.writes.count > 0 { return "\(shell.id) still holds \(shell.writes.count) writes" }
       if let gone = world.nodes.first(where: { !shell.isPresent($0) }) { return "\(shell.id) does not see \(gone)" }
     }
     for slot in 0..<UInt16(world.assignment.slots.count) {

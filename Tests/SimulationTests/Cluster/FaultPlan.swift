@@ -13,6 +13,7 @@ struct FaultPlan {
   var cuts = false
   var lostDisks = false
   var damage = false
+  var fullDisks = false
   /// The mean time from one fault to the next, in ms.
   var interval: Int64
 
@@ -35,5 +36,6 @@ struct FaultPlan {
     cuts = Bool.random(using: &generator)
     lostDisks = Bool.random(using: &generator)
     damage = Bool.random(using: &generator)
+    fullDisks = Bool.random(using: &generator)
   }
 }
