@@ -1,0 +1,237 @@
+@testable import NeedletailCluster
+import NeedletailEnvironment
+import NeedletailTelemetry
+
+/// One slot, a handful of rows and every order of events: rows reach replicas one by one, disks are lost and windows damaged, nodes stop and start,
+/// replicas are filled piece by piece, all while at most W-1 replicas lack something at a time.
+///
+/// After each event it must hold that of the ready replicas at most N-W lack a row that was acknowledged: then any
+/// N-W+1 of them have it.
+struct ReadinessModel {
+  private static let pieces = 2
+  private static let slot: UInt16 = 0
+
+  private struct Node {
+    var isUp = true
+    /// That of its disk; a new one with each disk, and with each time that something durable got lost.
+    var identity: UInt64
+    var rows: Set<Int> = []
+    var readiness: ReplicaReadiness
+    var records: [UInt16: ReplicaReadiness.Record] = [:]
+    /// The newest identity of each node that it met; kept on its disk.
+    var met: [UInt64]
+    /// With whom it has spoken under this identity; until it spoke with enough its acknowledgements do not count.
+    var spoken: Set<Int> = []
+    var counts = true
+    var fill: Fill?
+  }
+
+  private struct Fill {
+    var partner: Int
+    var identity: UInt64
+    var piece = 0
+    var isReady = true
+    var number: UInt64
+  }
+
+  private struct Row {
+    /// The identities of all replicas, as the writer knew them when it began.
+    var named: [UInt64]
+    var holders: Set<Int> = []
+    var isAcknowledged = false
+  }
+
+  private var generator: SeededGenerator
+  private let count: Int
+  private let writeQuorum: Int
+  private var nodes: [Node] = []
+  private var rows: [Row] = []
+  /// Whether a replica refuses a write that names a disk of another one which it knows to be gone.
+  private let isFenced: Bool
+  /// Whether a replica with a new disk speaks with W-1 others before its acknowledgements count.
+  private let isIntroduced: Bool
+  private(set) var violation: String?
+  private(set) var log: [String] = []
+  private(set) var readies = 0
+  private(set) var acknowledgements = 0
+  private(set) var refusals = 0
+
+  init(seed: UInt64, bug: PlantedReadBug? = nil, isFenced: Bool = true, isIntroduced: Bool = true) {
+    generator = SeededGenerator(seed: seed)
+    count = 3 + generator.below(3)
+    writeQuorum = count / 2 + 1 + (generator.chance(0.2) ? 1 : 0)
+    self.isFenced = isFenced
+    self.isIntroduced = isIntroduced
+    for number in 0..<count {
+      var node = Node(
+        identity: 0, readiness: ReplicaReadiness(name(number), records: [:]), met: Array(repeating: 0, count: count))
+      // A founding assignment: nothing was acknowledged before it.
+      node.records[Self.slot] = ReplicaReadiness.Record(since: 1, lacks: [])
+      nodes.append(node)
+      start(number, bug)
+    }
+  }
+
+  private func name(_ number: Int) -> NodeID { NodeID("n\(number)") }
+
+  private func identity(_ number: UInt64) -> NodeIdentity { NodeIdentity(Hash128(high: 0, low: number)) }
+
+  private mutating func start(_ number: Int, _ bug: PlantedReadBug?) {
+    nodes[number].readiness = ReplicaReadiness(name(number), records: nodes[number].records)
+    nodes[number].readiness.bug = bug
+    nodes[number].fill = nil
+    perform(
+      number,
+      nodes[number].readiness.assigned(
+        Self.slot, replicas: (0..<count).map(name), writeQuorum: writeQuorum, since: 1))
+  }
+
+  private mutating func perform(_ number: Int, _ actions: [ReplicaReadiness.Action]) {
+    for case .store(let slot, let record) in actions { nodes[number].records[slot] = record }
+    for case .ready(_, let grounds) in actions {
+      readies += 1
+      log.append("n\(number) is ready: \(grounds)")
+    }
+  }
+
+  private func isReady(_ number: Int, _ piece: Int) -> Bool {
+    nodes[number].readiness.isReady(Self.slot, Int64(piece)...Int64(piece))
+  }
+
+  private func isWhole(_ number: Int) -> Bool { nodes[number].readiness.state(of: Self.slot) == .ready }
+
+  // MARK: - Events
+
+  mutating func run(steps: Int) {
+    for _ in 0..<steps where violation == nil {
+      step()
+      check()
+    }
+  }
+
+  private mutating func step() {
+    let number = generator.below(count)
+    switch generator.below(20) {
+    case 0:
+      // A writer may not have heard yet of what happened last, of one node later than of another one.
+      rows.append(Row(named: nodes.map { $0.identity - (generator.chance(0.2) ? min(1, $0.identity) : 0) }))
+    case 1..<7:
+      if !rows.isEmpty { store(generator.below(rows.count), number) }
+    case 7: lose(number)
+    case 8: damage(number)
+    case 9:
+      let bug = nodes[number].readiness.bug
+      nodes[number].isUp.toggle()
+      log.append("n\(number) \(nodes[number].isUp ? "starts" : "stops")")
+      start(number, bug)
+    case 10 where generator.chance(0.1):
+      for number in nodes.indices {
+        nodes[number].isUp = true
+        start(number, nodes[number].readiness.bug)
+      }
+      log.append("all start anew")
+    default: fill(number)
+    }
+  }
+
+  /// A row reaches a replica, which acknowledges it at once.
+  private mutating func store(_ row: Int, _ number: Int) {
+    guard nodes[number].isUp, !rows[row].holders.contains(number) else { return }
+    let named = rows[row].named
+    // Under another identity the replica is not the one that was written to.
+    guard named[number] == nodes[number].identity else { return }
+    if isFenced, (0..<count).contains(where: { nodes[number].met[$0] > named[$0] }) {
+      refusals += 1
+      return
+    }
+    nodes[number].rows.insert(row)
+    guard nodes[number].counts || !isIntroduced else { return }
+    rows[row].holders.insert(number)
+    log.append("n\(number) has row \(row)")
+    if rows[row].holders.count >= writeQuorum, !rows[row].isAcknowledged {
+      rows[row].isAcknowledged = true
+      acknowledgements += 1
+      log.append("row \(row) is acknowledged")
+    }
+  }
+
+  private func mayLose(_ number: Int) -> Bool {
+    nodes.indices.count { $0 != number && !isWhole($0) } < writeQuorum - 1
+  }
+
+  private mutating func lose(_ number: Int) {
+    guard mayLose(number) else { return }
+    log.append("n\(number) loses its disk")
+    let (bug, identity) = (nodes[number].readiness.bug, nodes[number].identity + 1)
+    nodes[number] = Node(
+      identity: identity, readiness: nodes[number].readiness, met: Array(repeating: 0, count: count), counts: false)
+    nodes[number].met[number] = identity
+    start(number, bug)
+  }
+
+  private mutating func damage(_ number: Int) {
+    let piece = generator.below(Self.pieces)
+    guard mayLose(number), nodes[number].isUp else { return }
+    log.append("n\(number) is damaged in \(piece)")
+    nodes[number].rows = nodes[number].rows.filter { $0 % Self.pieces != piece || generator.chance(0.5) }
+    nodes[number].identity += 1
+    nodes[number].met[number] = nodes[number].identity
+    // What it knows of others is not what was damaged; but it must make itself known anew.
+    nodes[number].counts = false
+    nodes[number].spoken = []
+    perform(number, nodes[number].readiness.damaged(Self.slot, Int64(piece)...Int64(piece)))
+  }
+
+  /// The next piece of a replica's filling.
+  private mutating func fill(_ number: Int) {
+    guard nodes[number].isUp else { return }
+    guard var fill = nodes[number].fill else {
+      let partner = generator.below(count)
+      guard partner != number, nodes[partner].isUp, !isWhole(number) || generator.chance(0.2) else { return }
+      meet(number, partner)
+      nodes[number].fill = Fill(
+        partner: partner, identity: nodes[partner].identity, number: nodes[number].readiness.fill(of: Self.slot))
+      log.append("n\(number) begins with n\(partner)")
+      return
+    }
+    guard nodes[fill.partner].isUp, nodes[fill.partner].identity == fill.identity else {
+      nodes[number].fill = nil
+      return
+    }
+    let partner = nodes[fill.partner]
+    nodes[number].rows.formUnion(partner.rows.filter { $0 % Self.pieces == fill.piece })
+    fill.isReady = fill.isReady && (0..<Self.pieces).allSatisfy { isReady(fill.partner, $0) }
+    fill.piece += 1
+    nodes[number].fill = fill.piece < Self.pieces ? fill : nil
+    guard fill.piece == Self.pieces else { return }
+    log.append("n\(number) ends with n\(fill.partner), ready \(fill.isReady)")
+    perform(
+      number,
+      nodes[number].readiness.compared(
+        ReplicaReadiness.Comparison(
+          slot: Self.slot, node: name(fill.partner), identity: identity(fill.identity), wasReady: fill.isReady,
+          windows: .min ... .max, fill: fill.number)))
+  }
+
+  /// Both learn whom the other one is and knows of; a replica with a new disk begins to count once it met enough.
+  private mutating func meet(_ one: Int, _ other: Int) {
+    let met = (0..<count).map { max(nodes[one].met[$0], nodes[other].met[$0]) }
+    for (number, partner) in [(one, other), (other, one)] {
+      nodes[number].met = met
+      nodes[number].met[one] = nodes[one].identity
+      nodes[number].met[other] = nodes[other].identity
+      for seen in nodes.indices { nodes[number].readiness.seen(name(seen), identity(max(nodes[number].met[seen], 0))) }
+      if nodes[partner].counts || nodes[number].counts { nodes[number].spoken.insert(partner) }
+    }
+    for number in [one, other] where nodes[number].spoken.count >= writeQuorum - 1 { nodes[number].counts = true }
+  }
+
+  private mutating func check() {
+    for (row, state) in rows.enumerated() where state.isAcknowledged {
+      let lacking = nodes.indices.filter { isReady($0, row % Self.pieces) && !nodes[$0].rows.contains(row) }
+      if lacking.count > count - writeQuorum {
+        violation = "N=\(count) W=\(writeQuorum): of the ready replicas \(lacking) lack row \(row)"
+      }
+    }
+  }
+}
