@@ -16,7 +16,7 @@ package struct SlotGroup: Equatable, Sendable {
   /// Groups of at most `slotsMax` slots each, in the order of their replicas.
   ///
   /// A reduction (`QuorumRead.Form.reduced`) is made for each group, and read anew where replicas differ in one slot of
-  /// it: smaller groups make that cheaper, larger ones the reductions.
+  /// it: smaller groups make that cheaper, larger ones the reductions. One node is asked for at most `ReadMessage.groupsMax`.
   package static func groups(
     of slots: SlotSet, slotsMax: Int = .max, replicas: (UInt16) -> [NodeID], isReady: (UInt16, NodeID) -> Bool
   ) -> [SlotGroup] {

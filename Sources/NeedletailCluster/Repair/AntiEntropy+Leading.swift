@@ -82,8 +82,8 @@ extension AntiEntropy {
   ) -> RepairMessage {
     let exchange = exchanges[place]
     return RepairMessage(
-      exchange: exchange.number, number: number, slot: exchange.slot, windows: exchange.windows,
-      identity: source.identity, body: .question(question))
+      exchange: exchange.number, number: number, slot: exchange.slot, epoch: source.epoch(of: exchange.slot),
+      windows: exchange.windows, identity: source.identity, body: .question(question))
   }
 
   /// Begins the work, or begins it anew where no answer came.
@@ -159,6 +159,10 @@ extension AntiEntropy {
     }
     if let identity = exchanges[place].identity, identity != message.identity {
       return giveUp(message.exchange, "the other replica's disk was replaced meanwhile")
+    }
+    if message.epoch > source.epoch(of: message.slot) {
+      return [.behind(node, slot: message.slot, epoch: message.epoch)]
+        + giveUp(message.exchange, "the other replica knows a newer assignment")
     }
     exchanges[place].identity = message.identity
     if !isReady { exchanges[place].isPartnerReady = false }

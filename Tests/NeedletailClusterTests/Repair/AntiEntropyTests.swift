@@ -140,9 +140,11 @@ import Testing
       Issue.record("nothing is asked")
       return
     }
-    func reply(_ number: UInt32, _ identity: UInt64, _ reply: RepairMessage.Reply) -> RepairMessage {
+    func reply(
+      _ number: UInt32, _ identity: UInt64, _ reply: RepairMessage.Reply, epoch: UInt64 = 5
+    ) -> RepairMessage {
       RepairMessage(
-        exchange: question.exchange, number: number, slot: 0, windows: question.windows,
+        exchange: question.exchange, number: number, slot: 0, epoch: epoch, windows: question.windows,
         identity: NodeIdentity(Hash128(high: 0, low: identity)), body: .reply(reply, isReady: true))
     }
     let child = RepairMessage.Child(index: 0, digest: RangeDigest(high: 1, low: 1, count: 1))
@@ -152,6 +154,11 @@ import Testing
       Issue.record("nothing more is asked")
       return
     }
+    // One that knows a newer assignment ends it too.
+    var ahead = repair
+    let newer = reply(second.number, 2, .buckets([]), epoch: 6)
+    let behind = ahead.received(newer, from: RepairPair.names[1], now: 2, source)
+    #expect(behind.first == .behind(RepairPair.names[1], slot: 0, epoch: 6) && behind.count == 2)
     let last = repair.received(reply(second.number, 3, .buckets([])), from: RepairPair.names[1], now: 2, source)
     guard case .unfinished? = last.first else {
       Issue.record("\(last)")
@@ -171,6 +178,7 @@ import Testing
       var identity: NodeIdentity { NodeIdentity(Hash128(high: 0, low: 1)) }
       var firstWindow: Int64 { 0 }
       func tree(of slot: UInt16) -> MerkleTree? { MerkleTree() }
+      func epoch(of slot: UInt16) -> UInt64 { 1 }
       func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { true }
       func fill(of slot: UInt16) -> UInt64 { 0 }
       func isAvailable(_ node: NodeID) -> Bool { node != NodeID("c") }
@@ -186,7 +194,8 @@ import Testing
           case .send(let node, let question):
             asked.append("\(question.slot)\(node)")
             let answer = RepairMessage(
-              exchange: question.exchange, number: question.number, slot: question.slot, windows: question.windows,
+              exchange: question.exchange, number: question.number, slot: question.slot, epoch: 1,
+              windows: question.windows,
               identity: NodeIdentity(Hash128(high: 0, low: 2)), body: .reply(.same, isReady: true))
             _ = repair.received(answer, from: node, now: step * 10 + 1, Everything())
           default: break

@@ -18,11 +18,8 @@ struct ReadinessModel {
     var rows: Set<Int> = []
     var readiness: ReplicaReadiness
     var records: [UInt16: ReplicaReadiness.Record] = [:]
-    /// The newest identity of each node that it met; kept on its disk.
-    var met: [UInt64]
-    /// With whom it has spoken under this identity; until it spoke with enough its acknowledgements do not count.
-    var spoken: Set<Int> = []
-    var counts = true
+    /// The newest assignment that it knows; kept on its disk.
+    var epoch: UInt64 = 0
     var fill: Fill?
   }
 
@@ -35,8 +32,8 @@ struct ReadinessModel {
   }
 
   private struct Row {
-    /// The identities of all replicas, as the writer knew them when it began.
-    var named: [UInt64]
+    /// The assignment that the writer knew when it began.
+    var epoch: UInt64
     var holders: Set<Int> = []
     var isAcknowledged = false
   }
@@ -46,25 +43,23 @@ struct ReadinessModel {
   private let writeQuorum: Int
   private var nodes: [Node] = []
   private var rows: [Row] = []
-  /// Whether a replica refuses a write that names a disk of another one which it knows to be gone.
+  /// That of the newest assignment: each loss makes a new one.
+  private var epoch: UInt64 = 0
+  /// Whether a replica refuses a write of an older assignment than it knows.
   private let isFenced: Bool
-  /// Whether a replica with a new disk speaks with W-1 others before its acknowledgements count.
-  private let isIntroduced: Bool
   private(set) var violation: String?
   private(set) var log: [String] = []
   private(set) var readies = 0
   private(set) var acknowledgements = 0
   private(set) var refusals = 0
 
-  init(seed: UInt64, bug: PlantedReadBug? = nil, isFenced: Bool = true, isIntroduced: Bool = true) {
+  init(seed: UInt64, bug: PlantedReadBug? = nil, isFenced: Bool = true) {
     generator = SeededGenerator(seed: seed)
     count = 3 + generator.below(3)
     writeQuorum = count / 2 + 1 + (generator.chance(0.2) ? 1 : 0)
     self.isFenced = isFenced
-    self.isIntroduced = isIntroduced
     for number in 0..<count {
-      var node = Node(
-        identity: 0, readiness: ReplicaReadiness(name(number), records: [:]), met: Array(repeating: 0, count: count))
+      var node = Node(identity: 0, readiness: ReplicaReadiness(name(number), records: [:]))
       // A founding assignment: nothing was acknowledged before it.
       node.records[Self.slot] = ReplicaReadiness.Record(since: 1, lacks: [])
       nodes.append(node)
@@ -113,8 +108,8 @@ struct ReadinessModel {
     let number = generator.below(count)
     switch generator.below(20) {
     case 0:
-      // A writer may not have heard yet of what happened last, of one node later than of another one.
-      rows.append(Row(named: nodes.map { $0.identity - (generator.chance(0.2) ? min(1, $0.identity) : 0) }))
+      // A writer may not have heard yet of what happened last.
+      rows.append(Row(epoch: epoch - min(epoch, UInt64(generator.below(3)))))
     case 1..<7:
       if !rows.isEmpty { store(generator.below(rows.count), number) }
     case 7: lose(number)
@@ -137,15 +132,12 @@ struct ReadinessModel {
   /// A row reaches a replica, which acknowledges it at once.
   private mutating func store(_ row: Int, _ number: Int) {
     guard nodes[number].isUp, !rows[row].holders.contains(number) else { return }
-    let named = rows[row].named
-    // Under another identity the replica is not the one that was written to.
-    guard named[number] == nodes[number].identity else { return }
-    if isFenced, (0..<count).contains(where: { nodes[number].met[$0] > named[$0] }) {
+    if nodes[number].epoch > rows[row].epoch, isFenced {
       refusals += 1
       return
     }
+    nodes[number].epoch = max(nodes[number].epoch, rows[row].epoch)
     nodes[number].rows.insert(row)
-    guard nodes[number].counts || !isIntroduced else { return }
     rows[row].holders.insert(number)
     log.append("n\(number) has row \(row)")
     if rows[row].holders.count >= writeQuorum, !rows[row].isAcknowledged {
@@ -163,9 +155,8 @@ struct ReadinessModel {
     guard mayLose(number) else { return }
     log.append("n\(number) loses its disk")
     let (bug, identity) = (nodes[number].readiness.bug, nodes[number].identity + 1)
-    nodes[number] = Node(
-      identity: identity, readiness: nodes[number].readiness, met: Array(repeating: 0, count: count), counts: false)
-    nodes[number].met[number] = identity
+    epoch += 1
+    nodes[number] = Node(identity: identity, readiness: nodes[number].readiness, epoch: epoch)
     start(number, bug)
   }
 
@@ -175,10 +166,8 @@ struct ReadinessModel {
     log.append("n\(number) is damaged in \(piece)")
     nodes[number].rows = nodes[number].rows.filter { $0 % Self.pieces != piece || generator.chance(0.5) }
     nodes[number].identity += 1
-    nodes[number].met[number] = nodes[number].identity
-    // What it knows of others is not what was damaged; but it must make itself known anew.
-    nodes[number].counts = false
-    nodes[number].spoken = []
+    epoch += 1
+    nodes[number].epoch = epoch
     perform(number, nodes[number].readiness.damaged(Self.slot, Int64(piece)...Int64(piece)))
   }
 
@@ -213,17 +202,13 @@ struct ReadinessModel {
           windows: .min ... .max, fill: fill.number)))
   }
 
-  /// Both learn whom the other one is and knows of; a replica with a new disk begins to count once it met enough.
+  /// Two that compare know the same assignment, and with it each other's disks.
   private mutating func meet(_ one: Int, _ other: Int) {
-    let met = (0..<count).map { max(nodes[one].met[$0], nodes[other].met[$0]) }
-    for (number, partner) in [(one, other), (other, one)] {
-      nodes[number].met = met
-      nodes[number].met[one] = nodes[one].identity
-      nodes[number].met[other] = nodes[other].identity
-      for seen in nodes.indices { nodes[number].readiness.seen(name(seen), identity(max(nodes[number].met[seen], 0))) }
-      if nodes[partner].counts || nodes[number].counts { nodes[number].spoken.insert(partner) }
+    let newest = max(nodes[one].epoch, nodes[other].epoch)
+    for number in [one, other] {
+      nodes[number].epoch = newest
+      for seen in nodes.indices { nodes[number].readiness.seen(name(seen), identity(nodes[seen].identity)) }
     }
-    for number in [one, other] where nodes[number].spoken.count >= writeQuorum - 1 { nodes[number].counts = true }
   }
 
   private mutating func check() {

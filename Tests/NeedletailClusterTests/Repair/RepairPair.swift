@@ -12,6 +12,7 @@ struct RepairPair {
     var isReady = true
 
     func tree(of slot: UInt16) -> MerkleTree? { slot == 0 ? tree : nil }
+    func epoch(of slot: UInt16) -> UInt64 { 5 }
     func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { isReady }
     func fill(of slot: UInt16) -> UInt64 { 7 }
     func isAvailable(_ node: NodeID) -> Bool { true }
@@ -96,7 +97,7 @@ struct RepairPair {
         perform(repairs[side].stored(ticket, now: now, sources[side]), side)
       case .compared(let comparison): compared.append(comparison)
       case .unfinished: unfinished += 1
-      case .met, .keep: break
+      case .behind, .keep: break
       }
     }
   }

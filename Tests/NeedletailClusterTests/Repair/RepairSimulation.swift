@@ -16,7 +16,7 @@ struct RepairSimulation {
     case acknowledge(Int, row: Int)
     case read
     case asked(Int, [UInt8])
-    case answered(Int, ReadMessage.Response, epoch: Int)
+    case answered(Int, ReadMessage.Response, epoch: Int, disk: UInt64)
     case heard([UInt8], from: Int)
     case readTick(Int)
     case fault
@@ -35,7 +35,8 @@ struct RepairSimulation {
 
   struct Row {
     var item: ClusterItem
-    var named: [UInt64]
+    /// The assignment that the writer knew.
+    var epoch: UInt64
     var holders: Set<Int> = []
     var isAcknowledged = false
   }
@@ -50,10 +51,12 @@ struct RepairSimulation {
   private let duplicateRate: Double
   private let delayMax: Int
   private let calmAt: UInt64 = 6_000
-  var nodes: [SimulatedReplica] = []
+  var nodes: [RepairReplica] = []
   var rows: [Row] = []
   var reads: [SimulatedRead] = []
   private var cuts: Set<[Int]> = []
+  /// That of the newest assignment.
+  private var epoch: UInt64 = 1
   private var queue: [(time: UInt64, number: Int, event: Event)] = []
   private var count = 0
   private(set) var now: UInt64 = 0
@@ -85,7 +88,7 @@ struct RepairSimulation {
         partners[UInt16(slot)] = replicas(slot).filter { $0 != number }.map { ids[$0] }
       }
       nodes.append(
-        SimulatedReplica(
+        RepairReplica(
           ids[number], partners: partners, writeQuorum: writeQuorum, bug: bug, using: &self.generator))
     }
     for number in 0..<count { start(number) }
@@ -163,8 +166,9 @@ struct RepairSimulation {
       if rows[row].holders.count >= writeQuorum { rows[row].isAcknowledged = true }
     case .read: if !isCalm { beginRead() }
     case .asked(let number, let bytes): if nodes[number].isUp { asked(number, bytes) }
-    case .answered(let number, let response, let epoch):
-      if nodes[number].isUp, nodes[number].epoch == epoch { answer(number, response) }
+    case .answered(let number, let response, let epoch, let disk):
+      // Damage that is found between the digests and the data is a failed answer.
+      if nodes[number].isUp, nodes[number].epoch == epoch, nodes[number].disk == disk { answer(number, response) }
     case .heard(let bytes, let from): heard(bytes, from)
     case .readTick(let number): tickRead(number)
     case .fault: if !isCalm { fault() }
@@ -216,9 +220,8 @@ struct RepairSimulation {
       case .compared(let comparison):
         perform(nodes[number].readiness.compared(comparison), number)
         continue
-      case .met(let node, let identity):
-        nodes[number].met[node] = max(identity, nodes[number].met[node] ?? identity)
-        nodes[number].readiness.seen(node, identity)
+      case .behind(_, _, let epoch):
+        learn(number, epoch)
         continue
       case .keep(let cursor):
         nodes[number].cursor = cursor
@@ -283,17 +286,20 @@ struct RepairSimulation {
   private mutating func write() {
     guard !isCalm else { return }
     let item = ClusterItem(rows.count, slots: slots, windows: 4, using: &generator)
-    rows.append(Row(item: item, named: nodes.map(\.disk)))
+    rows.append(Row(item: item, epoch: epoch - min(epoch - 1, UInt64(generator.chance(0.2) ? 1 : 0))))
     for number in replicas(Int(item.slot)) { send(from: nil, to: number, .arrive(number, row: rows.count - 1)) }
   }
 
+  private mutating func learn(_ number: Int, _ epoch: UInt64) {
+    guard epoch > nodes[number].assignment else { return }
+    nodes[number].assignment = epoch
+    for node in nodes where node.id != ids[number] { nodes[number].readiness.seen(node.id, node.identity) }
+  }
+
   private mutating func arrive(_ number: Int, _ row: Int) {
-    let named = rows[row].named
-    guard nodes[number].isUp, named[number] == nodes[number].disk else { return }
-    // A disk that is gone is named: what it acknowledged may be lost already.
-    for (node, identity) in nodes[number].met {
-      if let other = ids.firstIndex(of: node), identity.bits.low > named[other] { return }
-    }
+    // In an old assignment a disk may be named that is gone, with what it acknowledged.
+    guard nodes[number].isUp, nodes[number].assignment <= rows[row].epoch else { return }
+    learn(number, rows[row].epoch)
     nodes[number].add(rows[row].item)
     at(1 + generator.below(20), .disk(number, epoch: nodes[number].epoch, .sync([rows[row].item], row: row)))
   }
@@ -316,11 +322,13 @@ struct RepairSimulation {
       nodes[number].crash()
       at(50 + generator.below(800), .start(number))
     case 4..<6 where mayLose(number):
-      nodes[number].loseDisk()
+      epoch += 1
+      nodes[number].loseDisk(epoch)
       at(50 + generator.below(300), .start(number))
     case 6..<8 where mayLose(number) && nodes[number].isUp:
       let window = Int64(generator.below(4))
-      perform(nodes[number].damage(window, using: &generator), number)
+      epoch += 1
+      perform(nodes[number].damage(window, epoch, using: &generator), number)
     case 8:
       for number in nodes.indices { nodes[number].crash() }
       for number in nodes.indices { start(number) }

@@ -22,10 +22,10 @@ import Testing
   }
 
   private func seedThatFinds(
-    _ bug: PlantedReadBug?, seeds: UInt64, isFenced: Bool = true, isIntroduced: Bool = true
+    _ bug: PlantedReadBug?, seeds: UInt64, isFenced: Bool = true
   ) -> UInt64? {
     (1...seeds).first { seed in
-      var model = ReadinessModel(seed: seed, bug: bug, isFenced: isFenced, isIntroduced: isIntroduced)
+      var model = ReadinessModel(seed: seed, bug: bug, isFenced: isFenced)
       model.run(steps: 400)
       return model.violation != nil
     }
@@ -36,6 +36,6 @@ import Testing
   ])
   private func planted(_ bug: PlantedReadBug) { #expect(seedThatFinds(bug, seeds: 200) != nil) }
 
-  @Test("Where replicas take writes that name a disk which is gone, an acknowledged row is missed")
+  @Test("Where replicas take writes of an assignment in which a disk is named that is gone, an acknowledged row is missed")
   func fence() { #expect(seedThatFinds(nil, seeds: 5_000, isFenced: false) != nil) }
 }

@@ -94,7 +94,7 @@ extension RepairSimulation {
     }
     let response = ReadMessage.Response(
       read: request.read, ask: request.ask.id, answer: answer, data: Array(request.ask.slots.map { UInt8($0) }))
-    at(1 + generator.below(40), .answered(node, response, epoch: nodes[node].epoch))
+    at(1 + generator.below(40), .answered(node, response, epoch: nodes[node].epoch, disk: nodes[node].disk))
   }
 
   mutating func answer(_ node: Int, _ response: ReadMessage.Response) {

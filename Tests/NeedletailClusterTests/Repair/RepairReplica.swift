@@ -3,15 +3,17 @@ import NeedletailEnvironment
 import NeedletailTelemetry
 
 /// A node of the simulation: a disk, what is in memory, and the state machines that ship.
-struct SimulatedReplica {
+struct RepairReplica {
   struct View: RepairSource {
     let identity: NodeIdentity
     let firstWindow: Int64
     let trees: [UInt16: MerkleTree]
     let readiness: ReplicaReadiness
     let unavailable: Set<NodeID>
+    let epoch: UInt64
 
     func tree(of slot: UInt16) -> MerkleTree? { trees[slot] }
+    func epoch(of slot: UInt16) -> UInt64 { epoch }
     func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { readiness.isReady(slot, windows) }
     func fill(of slot: UInt16) -> UInt64 { readiness.fill(of: slot) }
     func isAvailable(_ node: NodeID) -> Bool { !unavailable.contains(node) }
@@ -27,7 +29,8 @@ struct SimulatedReplica {
   private(set) var durable: Set<ClusterItem> = []
   var records: [UInt16: ReplicaReadiness.Record] = [:]
   var cursor: AntiEntropy.Cursor?
-  var met: [NodeID: NodeIdentity] = [:]
+  /// The newest assignment that it knows.
+  var assignment: UInt64 = 1
 
   // In memory.
   private(set) var isUp = true
@@ -65,7 +68,8 @@ struct SimulatedReplica {
   }
 
   func view(_ unavailable: Set<NodeID>) -> View {
-    View(identity: identity, firstWindow: 0, trees: trees, readiness: readiness, unavailable: unavailable)
+    View(identity: identity, firstWindow: 0, trees: trees, readiness: readiness,
+      unavailable: unavailable, epoch: assignment)
   }
 
   /// Whether it would start with something that it lacks.
@@ -96,18 +100,19 @@ struct SimulatedReplica {
     epoch += 1
   }
 
-  mutating func loseDisk() {
+  mutating func loseDisk(_ epoch: UInt64) {
     crash()
     disk += 1
+    assignment = epoch
     durable = []
     records = [:]
     cursor = nil
-    met = [:]
   }
 
   /// Some rows of a window are gone.
-  mutating func damage(_ window: Int64, using generator: inout SeededGenerator) -> [ReplicaReadiness.Action] {
+  mutating func damage(_ window: Int64, _ epoch: UInt64, using generator: inout SeededGenerator) -> [ReplicaReadiness.Action] {
     disk += 1
+    assignment = epoch
     let lost = rows.filter { $0.window == window }.sorted { $0.number < $1.number }
       .filter { _ in generator.chance(0.6) }
     for item in lost {
