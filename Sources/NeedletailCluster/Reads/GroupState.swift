@@ -17,7 +17,8 @@ struct GroupState: Sendable {
     var vote = Progress.none
     var series = Progress.none
     var digest: RangeDigest?
-    /// The digest is that of data which is used: it may not be replaced by a later one, of which that data may lack something.
+    /// The digest is that of data which is used: it may not be replaced by a later one, of which that data may lack
+    /// something.
     var isOfData = false
     /// The ask that brought the series.
     var ask = 0
@@ -173,7 +174,9 @@ struct GroupState: Sendable {
   /// The next one to read series from where none are there: who told already that it is ready comes first.
   private func seriesCandidate(_ slot: Int, _ allowsUnready: Bool) -> Int? {
     let open = order.indices.filter { cells[at(slot, $0)].series == .none }
-    return open.first { cells[at(slot, $0)].vote == .got } ?? open.first { isReady($0) && cells[at(slot, $0)].vote != .failed }
+    return open.first { cells[at(slot, $0)].vote == .got } ?? open.first {
+      isReady($0) && cells[at(slot, $0)].vote != .failed
+    }
       ?? (allowsUnready ? open.first : nil)
   }
 
@@ -183,7 +186,9 @@ struct GroupState: Sendable {
     guard !row.contains(where: { $0.series == .waiting }) else { return }
     var expected = agreeing(slot) + row.count { $0.vote == .waiting }
     for replica in order.indices where expected < needed {
-      guard row[replica].vote == .got, row[replica].series == .none, !isCovered(slot, replica, by: data) else { continue }
+      guard row[replica].vote == .got, row[replica].series == .none, !isCovered(slot, replica, by: data) else {
+        continue
+      }
       askSeries(slot, replica, &wants)
       expected += 1
     }

@@ -45,14 +45,14 @@ extension AntiEntropy {
     }
     if exchanges[place].isDone {
       let exchange = exchanges.remove(at: place)
-      guard let identity = exchange.identity else { return actions }
+      guard exchange.identity != nil else { return actions }
+      // What expired needs no comparison.
+      let first = exchange.windows.lowerBound <= source.firstWindow ? .min : exchange.windows.lowerBound
       actions.append(
         .compared(
           ReplicaReadiness.Comparison(
-            slot: exchange.slot, node: exchange.partner, identity: identity, wasReady: exchange.isPartnerReady,
-            // What expired needs no comparison.
-            windows: (exchange.windows.lowerBound <= source.firstWindow ? .min : exchange.windows.lowerBound)
-              ... exchange.windows.upperBound, fill: exchange.fill)))
+            slot: exchange.slot, node: exchange.partner, wasReady: exchange.isPartnerReady,
+            windows: first...exchange.windows.upperBound, fill: exchange.fill)))
     }
     return actions
   }

@@ -7,7 +7,8 @@ extension RepairMessage {
     let first = min(max(windows.lowerBound, source.firstWindow), windows.upperBound)
     return RepairMessage(
       exchange: exchange, number: number, slot: slot, epoch: source.epoch(of: slot),
-      windows: first...windows.upperBound, identity: source.identity, body: .reply(reply, isReady: source.isReady(slot, windows)))
+      windows: first...windows.upperBound, identity: source.identity,
+      body: .reply(reply, isReady: source.isReady(slot, windows)))
   }
 }
 

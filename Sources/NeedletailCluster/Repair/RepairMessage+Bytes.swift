@@ -111,7 +111,9 @@ extension RepairMessage {
 
   private static func read(_ reader: inout ByteReader) throws(MalformedBytes) -> RepairMessage {
     guard try reader.read(UInt8.self) == MessageKind.repair.rawValue else { throw .invalid("not a repair message") }
-    guard try reader.read(UInt8.self) == version else { throw .invalid("a version of repair messages that is not known") }
+    guard try reader.read(UInt8.self) == version else {
+      throw .invalid("a version of repair messages that is not known")
+    }
     guard let tag = Tag(rawValue: try reader.read()) else { throw .invalid("an unknown repair message") }
     let (exchange, number) = (try reader.read(UInt64.self), try reader.read(UInt32.self))
     let (slot, epoch) = (try reader.read(UInt16.self), try reader.read(UInt64.self))

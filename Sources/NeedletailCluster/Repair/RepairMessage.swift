@@ -42,7 +42,8 @@ package struct RepairMessage: Equatable, Sendable {
 
   package enum Reply: Equatable, Sendable {
     case same
-    /// The nodes of a level beneath what was asked about, ascending; a node that is not among them is empty. Level 0: windows.
+    /// The nodes of a level beneath what was asked about, ascending; a node that is not among them is empty. Level 0:
+    /// windows.
     case nodes(level: UInt8, [Child])
     /// The buckets of the window that was asked about, ascending.
     case buckets([Child])

@@ -29,8 +29,7 @@ import Testing
       #expect(pair.sources[0].rows == union && pair.sources[1].rows == union, "seed \(seed)")
       #expect(pair.sources[0].tree == pair.sources[1].tree, "seed \(seed)")
       let wanted = ReplicaReadiness.Comparison(
-        slot: 0, node: RepairPair.names[1], identity: pair.sources[1].identity, wasReady: true, windows: .min ... .max,
-        fill: 7)
+        slot: 0, node: RepairPair.names[1], wasReady: true, windows: .min ... .max, fill: 7)
       #expect(pair.compared == [wanted], "seed \(seed)")
     }
   }
@@ -207,9 +206,11 @@ import Testing
     #expect(asked == ["3a", "3b", "9a", "9b", "3a", "3b", "9a", "9b", "3a", "3b", "9a", "9b"])
   }
 
-  @Test("A planted mistake of an exchange is found within 200 seeds", arguments: [
-    PlantedReadBug.pushesNothing, .merkleWithoutLastBucket,
-  ])
+  @Test(
+    "A planted mistake of an exchange is found within 200 seeds",
+    arguments: [
+      PlantedReadBug.pushesNothing, .merkleWithoutLastBucket,
+    ])
   private func planted(_ bug: PlantedReadBug) {
     let found = (1...200 as ClosedRange<UInt64>).first { seed in
       var pair = pair(seed, items: 30, share: 0.3, bug: bug)

@@ -31,17 +31,20 @@ import Testing
       if let node, node.level == 0 {
         let (mine, theirs) = (one.buckets(of: node.index), other.buckets(of: node.index))
         for bucket in 0..<64 as Range<UInt8>
-        where mine.first(where: { $0.bucket == bucket })?.digest != theirs.first(where: { $0.bucket == bucket })?.digest {
+        where mine.first(where: { $0.bucket == bucket })?.digest != theirs.first(where: { $0.bucket == bucket })?.digest
+        {
           found.insert(Leaf(window: node.index, bucket: bucket))
         }
         continue
       }
       let there = other.children(of: node, within: .min ... .max)
       let level = there.digests.isEmpty ? one.children(of: node, within: .min ... .max).level : there.level
-      let mine = Dictionary(uniqueKeysWithValues:
-        one.nodes(at: level, beneath: node, within: .min ... .max).digests.map { ($0.index, $0.digest) })
-      let theirs = Dictionary(uniqueKeysWithValues:
-        other.nodes(at: level, beneath: node, within: .min ... .max).digests.map { ($0.index, $0.digest) })
+      let mine = Dictionary(
+        uniqueKeysWithValues:
+          one.nodes(at: level, beneath: node, within: .min ... .max).digests.map { ($0.index, $0.digest) })
+      let theirs = Dictionary(
+        uniqueKeysWithValues:
+          other.nodes(at: level, beneath: node, within: .min ... .max).digests.map { ($0.index, $0.digest) })
       for index in Set(mine.keys).union(theirs.keys) where mine[index] != theirs[index] {
         if let child = TreeNode(level: level, index: index) { open.append(child) }
       }
@@ -99,7 +102,8 @@ import Testing
         for level in [0, 1, 3, TreeNode.topLevel] {
           let node = TreeNode(at: level, over: leaf.window)
           let found = tree.nodes(at: level, beneath: node, within: .min ... .max).digests
-          let isSum = found.reduce(into: RangeDigest()) { $0.add($1.digest) } == sum { node.windows.contains($0.window) }
+          let isSum =
+            found.reduce(into: RangeDigest()) { $0.add($1.digest) } == sum { node.windows.contains($0.window) }
           isRight = isRight && isSum && tree.children(of: node, within: .min ... .max).digests.count <= 32
         }
       }
@@ -108,7 +112,8 @@ import Testing
     }
   }
 
-  @Test("A digest is a sum: the order of rows makes no difference, and what is taken out is as if it had never been there")
+  @Test(
+    "A digest is a sum: the order of rows makes no difference, and what is taken out is as if it had never been there")
   func digests() {
     var generator = SeededGenerator(seed: 21)
     let all = (0..<50).map { _ in random(&generator) }

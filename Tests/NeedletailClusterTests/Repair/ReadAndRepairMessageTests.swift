@@ -39,7 +39,8 @@ import Testing
       }
       return .request(
         ReadMessage.Request(
-          read: number, ask: asked, windows: windows(&generator), timeLeft: generator.next(), selection: bytes(&generator)))
+          read: number, ask: asked, windows: windows(&generator), timeLeft: generator.next(),
+          selection: bytes(&generator)))
     case 1:
       var answer = QuorumRead.Answer(windows: windows(&generator), digests: [:])
       for slot in slots(&generator) { answer.digests[slot] = digest(&generator) }
@@ -79,7 +80,8 @@ import Testing
     }
     return RepairMessage(
       exchange: generator.next(), number: UInt32(truncatingIfNeeded: generator.next()),
-      slot: UInt16(generator.below(65_536)), epoch: generator.next(), windows: windows(&generator), identity: NodeIdentity(hash(&generator)),
+      slot: UInt16(generator.below(65_536)), epoch: generator.next(), windows: windows(&generator),
+      identity: NodeIdentity(hash(&generator)),
       body: body)
   }
 

@@ -2,8 +2,9 @@
 import NeedletailEnvironment
 import NeedletailTelemetry
 
-/// One slot, a handful of rows and every order of events: rows reach replicas one by one, disks are lost and windows damaged, nodes stop and start,
-/// replicas are filled piece by piece, all while at most W-1 replicas lack something at a time.
+/// One slot, a handful of rows and every order of events: rows reach replicas one by one, disks are lost and windows
+/// damaged, nodes stop and start, replicas are filled piece by piece, all while at most W-1 replicas lack something
+/// at a time.
 ///
 /// After each event it must hold that of the ready replicas at most N-W lack a row that was acknowledged: then any
 /// N-W+1 of them have it.
@@ -69,16 +70,19 @@ struct ReadinessModel {
 
   private func name(_ number: Int) -> NodeID { NodeID("n\(number)") }
 
-  private func identity(_ number: UInt64) -> NodeIdentity { NodeIdentity(Hash128(high: 0, low: number)) }
-
   private mutating func start(_ number: Int, _ bug: PlantedReadBug?) {
     nodes[number].readiness = ReplicaReadiness(name(number), records: nodes[number].records)
     nodes[number].readiness.bug = bug
     nodes[number].fill = nil
+    assign(number, nodes[number].epoch)
+  }
+
+  private mutating func assign(_ number: Int, _ epoch: UInt64) {
+    nodes[number].epoch = epoch
     perform(
       number,
       nodes[number].readiness.assigned(
-        Self.slot, replicas: (0..<count).map(name), writeQuorum: writeQuorum, since: 1))
+        Self.slot, replicas: (0..<count).map(name), writeQuorum: writeQuorum, since: 1, epoch: epoch))
   }
 
   private mutating func perform(_ number: Int, _ actions: [ReplicaReadiness.Action]) {
@@ -136,7 +140,7 @@ struct ReadinessModel {
       refusals += 1
       return
     }
-    nodes[number].epoch = max(nodes[number].epoch, rows[row].epoch)
+    if rows[row].epoch > nodes[number].epoch { assign(number, rows[row].epoch) }
     nodes[number].rows.insert(row)
     rows[row].holders.insert(number)
     log.append("n\(number) has row \(row)")
@@ -167,7 +171,7 @@ struct ReadinessModel {
     nodes[number].rows = nodes[number].rows.filter { $0 % Self.pieces != piece || generator.chance(0.5) }
     nodes[number].identity += 1
     epoch += 1
-    nodes[number].epoch = epoch
+    assign(number, epoch)
     perform(number, nodes[number].readiness.damaged(Self.slot, Int64(piece)...Int64(piece)))
   }
 
@@ -183,7 +187,9 @@ struct ReadinessModel {
       log.append("n\(number) begins with n\(partner)")
       return
     }
-    guard nodes[fill.partner].isUp, nodes[fill.partner].identity == fill.identity else {
+    guard nodes[fill.partner].isUp, nodes[fill.partner].identity == fill.identity,
+      nodes[fill.partner].epoch <= nodes[number].epoch
+    else {
       nodes[number].fill = nil
       return
     }
@@ -198,17 +204,13 @@ struct ReadinessModel {
       number,
       nodes[number].readiness.compared(
         ReplicaReadiness.Comparison(
-          slot: Self.slot, node: name(fill.partner), identity: identity(fill.identity), wasReady: fill.isReady,
-          windows: .min ... .max, fill: fill.number)))
+          slot: Self.slot, node: name(fill.partner), wasReady: fill.isReady, windows: .min ... .max, fill: fill.number)))
   }
 
   /// Two that compare know the same assignment, and with it each other's disks.
   private mutating func meet(_ one: Int, _ other: Int) {
     let newest = max(nodes[one].epoch, nodes[other].epoch)
-    for number in [one, other] {
-      nodes[number].epoch = newest
-      for seen in nodes.indices { nodes[number].readiness.seen(name(seen), identity(nodes[seen].identity)) }
-    }
+    for number in [one, other] where nodes[number].epoch < newest { assign(number, newest) }
   }
 
   private mutating func check() {

@@ -68,12 +68,27 @@ struct RepairReplica {
   }
 
   func view(_ unavailable: Set<NodeID>) -> View {
-    View(identity: identity, firstWindow: 0, trees: trees, readiness: readiness,
+    View(
+      identity: identity, firstWindow: 0, trees: trees, readiness: readiness,
       unavailable: unavailable, epoch: assignment)
   }
 
   /// Whether it would start with something that it lacks.
   func lacks(_ slot: UInt16) -> Bool { records[slot]?.lacks.isEmpty != true }
+
+  /// Learns of a newer assignment, which has the same replicas, of which some have other disks.
+  mutating func learn(_ epoch: UInt64) -> [ReplicaReadiness.Action] {
+    guard epoch > assignment else { return [] }
+    assignment = epoch
+    return assign()
+  }
+
+  private mutating func assign() -> [ReplicaReadiness.Action] {
+    partners.sorted { $0.key < $1.key }.flatMap { slot, others in
+      readiness.assigned(
+        slot, replicas: others + [id], writeQuorum: writeQuorum, since: 1, epoch: assignment)
+    }
+  }
 
   // MARK: - Rows
 
@@ -110,7 +125,9 @@ struct RepairReplica {
   }
 
   /// Some rows of a window are gone.
-  mutating func damage(_ window: Int64, _ epoch: UInt64, using generator: inout SeededGenerator) -> [ReplicaReadiness.Action] {
+  mutating func damage(_ window: Int64, _ epoch: UInt64, using generator: inout SeededGenerator) -> [ReplicaReadiness
+    .Action]
+  {
     disk += 1
     assignment = epoch
     let lost = rows.filter { $0.window == window }.sorted { $0.number < $1.number }
@@ -138,8 +155,6 @@ struct RepairReplica {
     repair = AntiEntropy(Self.settings, cursor: cursor, using: &generator)
     repair.bug = bug
     repair.setDuties(partners)
-    return partners.sorted { $0.key < $1.key }.flatMap { slot, others in
-      readiness.assigned(slot, replicas: others + [id], writeQuorum: writeQuorum, since: 1)
-    }
+    return assign()
   }
 }

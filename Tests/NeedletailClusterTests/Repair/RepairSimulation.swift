@@ -2,8 +2,9 @@
 import NeedletailEnvironment
 import NeedletailTelemetry
 
-/// Replicas, writers and readers on a virtual clock, with messages that get lost, come late, twice or out of order, nodes that crash, disks that are lost
-/// and windows that are damaged; then all of it stops, and everything must come together.
+/// Replicas, writers and readers on a virtual clock, with messages that get lost, come late, twice or out of order,
+/// nodes that crash, disks that are lost and windows that are damaged; then all of it stops, and everything must come
+/// together.
 ///
 /// A unit of time is about a millisecond. All follows from the seed.
 struct RepairSimulation {
@@ -291,9 +292,7 @@ struct RepairSimulation {
   }
 
   private mutating func learn(_ number: Int, _ epoch: UInt64) {
-    guard epoch > nodes[number].assignment else { return }
-    nodes[number].assignment = epoch
-    for node in nodes where node.id != ids[number] { nodes[number].readiness.seen(node.id, node.identity) }
+    perform(nodes[number].learn(epoch), number)
   }
 
   private mutating func arrive(_ number: Int, _ row: Int) {

@@ -2,7 +2,9 @@
 import Testing
 
 @Suite("Repair and reads under faults") struct RepairSimulationTests {
-  @Test("Nothing acknowledged is missed by a read that says it is whole, and replicas are equal two rounds after faults end")
+  @Test(
+    "Nothing acknowledged is missed by a read that says it is whole, and replicas are equal two rounds after faults end"
+  )
   func promises() {
     var (faults, messages, fills, whole, partial) = (0, 0, 0, 0, 0)
     for seed in 1...100 as ClosedRange<UInt64> {
@@ -15,7 +17,8 @@ import Testing
       whole += simulation.wholeReads
       partial += simulation.partialReads
     }
-    #expect(faults > 500 && fills > 100 && whole > 500 && partial > 100, "\(faults) \(messages) \(fills) \(whole) \(partial)")
+    #expect(
+      faults > 500 && fills > 100 && whole > 500 && partial > 100, "\(faults) \(messages) \(fills) \(whole) \(partial)")
   }
 
   @Test("The same seed makes the same events twice", arguments: 1...5 as ClosedRange<UInt64>)
