@@ -1,14 +1,13 @@
 // The tree over one slot: windows (hours), and in each of them buckets of series. Only buckets and windows are
-// stored. What lies above a window is a sum over the windows beneath it, and is added up when it is asked for: of a
-// year of hours in some microseconds, of which a comparison asks a few. So a change touches one bucket, one window
-// and the root.
+// stored. What lies above a window is a sum over the windows beneath it, and is added up when it is asked for. So a
+// change touches one bucket, one window and the root.
 
 import NeedletailTelemetry
 
 /// The digests of what one replica holds of one slot.
 ///
-/// A leaf is the digest of a bucket of series within a window. A window takes about 40 bytes, and 24 for each bucket
-/// that has something; who keeps many slots makes their buckets only while the slot is compared.
+/// A leaf is the digest of a bucket of series within a window. A window takes 72 bytes, and 32 for each bucket that
+/// has something; who keeps many slots makes a slot's tree only while the slot is compared.
 package struct MerkleTree: Equatable, Sendable {
   /// Buckets of a window: part of what nodes agree on.
   package static let bucketCount = 64
