@@ -67,19 +67,19 @@ struct GroupState: Sendable {
   // MARK: - Who agrees
 
   /// The replicas whose data of the slot is used.
-  func data(_ slot: Int) -> [Int] {
-    if form == .reduced { return winner.map { [$0.replica] } ?? [] }
-    return order.indices.filter { cells[at(slot, $0)].series == .got }
+  func data(_ slot: Int) -> ReplicaSet {
+    if form == .reduced { return winner.map { .one($0.replica) } ?? ReplicaSet() }
+    return ReplicaSet(order.count) { cells[at(slot, $0)].series == .got }
   }
 
   /// The ready replicas of which all that they told of is in the data that is there.
-  func covered(_ slot: Int) -> [Int] {
+  private func covered(_ slot: Int) -> ReplicaSet {
     let data = data(slot)
-    guard !data.isEmpty else { return [] }
-    return order.indices.filter { isCovered(slot, $0, by: data) }
+    guard !data.isEmpty else { return data }
+    return ReplicaSet(order.count) { isCovered(slot, $0, by: data) }
   }
 
-  private func isCovered(_ slot: Int, _ replica: Int, by data: [Int]) -> Bool {
+  private func isCovered(_ slot: Int, _ replica: Int, by data: ReplicaSet) -> Bool {
     let cell = cells[at(slot, replica)]
     guard cell.vote == .got else { return false }
     if data.contains(replica) || bug == .differenceIgnored { return true }
@@ -91,6 +91,10 @@ struct GroupState: Sendable {
     let covered = covered(slot)
     guard bug == .hedgeCountedTwice else { return covered.count }
     return covered.reduce(0) { $0 + max(1, cells[at(slot, $1)].answers) }
+  }
+
+  private func count(_ slot: Int, where isWanted: (Cell) -> Bool) -> Int {
+    ReplicaSet(order.count) { isWanted(cells[at(slot, $0)]) }.count
   }
 
   private func mayCount(_ slot: Int, _ replica: Int) -> Bool {
@@ -130,14 +134,13 @@ struct GroupState: Sendable {
         continue
       }
       askVotes(slot, &wants)
-      let row = order.indices.map { cells[at(slot, $0)] }
       if winner == nil {
         isSlotDone[slot] = !reduced.contains(where: \.mayCome)
-      } else if agreeing(slot) + row.count(where: { $0.vote == .waiting }) < needed {
-        if row.indices.contains(where: { row[$0].vote == .got && !isCovered(slot, $0, by: data(slot)) }) {
-          return readSeries()
-        }
-        isSlotDone[slot] = !row.contains { $0.vote.mayCome }
+      } else if agreeing(slot) + count(slot, where: { $0.vote == .waiting }) < needed {
+        let data = data(slot)
+        let differ = ReplicaSet(order.count) { cells[at(slot, $0)].vote == .got && !isCovered(slot, $0, by: data) }
+        if !differ.isEmpty { return readSeries() }
+        isSlotDone[slot] = count(slot, where: { $0.vote.mayCome }) == 0
       }
     }
   }
@@ -167,8 +170,7 @@ struct GroupState: Sendable {
       askVotes(slot, &wants)
       readDifferences(slot, data, &wants)
     }
-    let row = order.indices.map { cells[at(slot, $0)] }
-    isSlotDone[slot] = !row.contains { $0.vote.mayCome || $0.series.mayCome }
+    isSlotDone[slot] = count(slot, where: { $0.vote.mayCome || $0.series.mayCome }) == 0
   }
 
   /// The next one to read series from where none are there: who told already that it is ready comes first.
@@ -181,14 +183,12 @@ struct GroupState: Sendable {
   }
 
   /// Where data is there and replicas told of something else: reads theirs too.
-  private mutating func readDifferences(_ slot: Int, _ data: [Int], _ wants: inout QuorumRead.Wants) {
-    let row = order.indices.map { cells[at(slot, $0)] }
-    guard !row.contains(where: { $0.series == .waiting }) else { return }
-    var expected = agreeing(slot) + row.count { $0.vote == .waiting }
+  private mutating func readDifferences(_ slot: Int, _ data: ReplicaSet, _ wants: inout QuorumRead.Wants) {
+    guard count(slot, where: { $0.series == .waiting }) == 0 else { return }
+    var expected = agreeing(slot) + count(slot) { $0.vote == .waiting }
     for replica in order.indices where expected < needed {
-      guard row[replica].vote == .got, row[replica].series == .none, !isCovered(slot, replica, by: data) else {
-        continue
-      }
+      let cell = cells[at(slot, replica)]
+      guard cell.vote == .got, cell.series == .none, !isCovered(slot, replica, by: data) else { continue }
       askSeries(slot, replica, &wants)
       expected += 1
     }

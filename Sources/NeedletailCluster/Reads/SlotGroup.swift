@@ -1,7 +1,7 @@
 /// Slots that lie on the same replicas, all of them ready or not alike: what a read decides on at once.
 package struct SlotGroup: Equatable, Sendable {
   package let slots: SlotSet
-  /// Ascending.
+  /// Ascending; 64 at the most.
   package let replicas: [NodeID]
   /// Those of the replicas that are ready for what is read, as far as the reader knows; ascending. Each tells in its
   /// answer what it is by then, and that counts.
@@ -9,8 +9,8 @@ package struct SlotGroup: Equatable, Sendable {
 
   package init(slots: SlotSet, replicas: [NodeID], ready: [NodeID]) {
     self.slots = slots
-    self.replicas = Set(replicas).sorted()
-    self.ready = Set(ready).intersection(replicas).sorted()
+    self.replicas = Array(Set(replicas).sorted().prefix(ReplicaSet.countMax))
+    self.ready = Set(ready).intersection(self.replicas).sorted()
   }
 
   /// Groups of at most `slotsMax` slots each, in the order of their replicas.
