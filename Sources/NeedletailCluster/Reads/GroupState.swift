@@ -176,10 +176,9 @@ struct GroupState: Sendable {
   /// The next one to read series from where none are there: who told already that it is ready comes first.
   private func seriesCandidate(_ slot: Int, _ allowsUnready: Bool) -> Int? {
     let open = order.indices.filter { cells[at(slot, $0)].series == .none }
-    return open.first { cells[at(slot, $0)].vote == .got } ?? open.first {
-      isReady($0) && cells[at(slot, $0)].vote != .failed
-    }
-      ?? (allowsUnready ? open.first : nil)
+    if let told = open.first(where: { cells[at(slot, $0)].vote == .got }) { return told }
+    if let ready = open.first(where: { isReady($0) && cells[at(slot, $0)].vote != .failed }) { return ready }
+    return allowsUnready ? open.first : nil
   }
 
   /// Where data is there and replicas told of something else: reads theirs too.
@@ -230,7 +229,9 @@ struct GroupState: Sendable {
     let place = at(slot, replica)
     cells[place].answers += 1
     let isOfData = hasSeries == true && !isSlotDone[slot] || isReduction
-    if isOfData || !cells[place].isOfData || bug == .lateDigestReplacesThatOfData {
+    // A slot that is done stays so, whatever is written meanwhile.
+    let isSettled = cells[place].isOfData || isSlotDone[slot] && cells[place].vote == .got
+    if isOfData || !isSettled || bug == .lateDigestReplacesThatOfData {
       cells[place].digest = digest
       cells[place].vote = digest != nil && isVote ? .got : .failed
     }

@@ -171,6 +171,36 @@ import Testing
     #expect(endsWithLateDigest(.lateDigestReplacesThatOfData, seed: seed))
   }
 
+  @Test("A slot that is done stays whole, whatever its replicas have later")
+  func done() {
+    var generator = SeededGenerator(seed: 6)
+    var plan = plan(3, form: .series)
+    let nodes = ["a", "b", "c"].map { NodeID($0) }
+    plan.groups = nodes.map { SlotGroup(slots: [UInt16($0.rawValue.utf8.first ?? 0)], replicas: nodes, ready: nodes) }
+    plan.peers = Dictionary(uniqueKeysWithValues: nodes.map { ($0, QuorumRead.Peer()) })
+    var read = QuorumRead(plan)
+    var open = asks(read.begin(now: 0, using: &generator))
+    open += asks(read.tick(now: 100))
+    var last: [QuorumRead.Action] = []
+    // Every answer tells of more than the one before it, but for the first of each node.
+    var seen: Set<NodeID> = []
+    while !open.isEmpty, last.isEmpty {
+      let ask = open.removeFirst()
+      let more: UInt64 = seen.insert(ask.node).inserted ? 1 : UInt64(2 + open.count)
+      let digests = Dictionary(
+        uniqueKeysWithValues: ask.slots.map { ($0, RangeDigest(high: 0, low: more, count: more)) })
+      let answer = QuorumRead.Answer(windows: 5...6, digests: digests, series: ask.series)
+      let actions = read.answered(ask.id, answer, now: 101)
+      open += asks(actions)
+      if asks(actions).isEmpty { last = actions }
+    }
+    guard case .complete(let outcome)? = last.last else {
+      Issue.record("\(last)")
+      return
+    }
+    #expect(!outcome.coverage.isPartial)
+  }
+
   @Test("Too few ready replicas fail a read at once where partial answers are denied, and are told where they are not")
   func partial() {
     var generator = SeededGenerator(seed: 5)
