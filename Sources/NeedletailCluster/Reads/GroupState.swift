@@ -17,7 +17,8 @@ struct GroupState: Sendable {
     var vote = Progress.none
     var series = Progress.none
     var digest: RangeDigest?
-    /// The digest is that of data which is used: it may not be replaced by a later one, of which that data may lack something.
+    /// The digest is that of data which is used: it may not be replaced by a later one, of which that data may lack
+    /// something.
     var isOfData = false
     /// The ask that brought the series.
     var ask = 0
@@ -66,19 +67,19 @@ struct GroupState: Sendable {
   // MARK: - Who agrees
 
   /// The replicas whose data of the slot is used.
-  func data(_ slot: Int) -> [Int] {
-    if form == .reduced { return winner.map { [$0.replica] } ?? [] }
-    return order.indices.filter { cells[at(slot, $0)].series == .got }
+  func data(_ slot: Int) -> ReplicaSet {
+    if form == .reduced { return winner.map { .one($0.replica) } ?? ReplicaSet() }
+    return ReplicaSet(order.count) { cells[at(slot, $0)].series == .got }
   }
 
   /// The ready replicas of which all that they told of is in the data that is there.
-  func covered(_ slot: Int) -> [Int] {
+  private func covered(_ slot: Int) -> ReplicaSet {
     let data = data(slot)
-    guard !data.isEmpty else { return [] }
-    return order.indices.filter { isCovered(slot, $0, by: data) }
+    guard !data.isEmpty else { return data }
+    return ReplicaSet(order.count) { isCovered(slot, $0, by: data) }
   }
 
-  private func isCovered(_ slot: Int, _ replica: Int, by data: [Int]) -> Bool {
+  private func isCovered(_ slot: Int, _ replica: Int, by data: ReplicaSet) -> Bool {
     let cell = cells[at(slot, replica)]
     guard cell.vote == .got else { return false }
     if data.contains(replica) || bug == .differenceIgnored { return true }
@@ -90,6 +91,10 @@ struct GroupState: Sendable {
     let covered = covered(slot)
     guard bug == .hedgeCountedTwice else { return covered.count }
     return covered.reduce(0) { $0 + max(1, cells[at(slot, $1)].answers) }
+  }
+
+  private func count(_ slot: Int, where isWanted: (Cell) -> Bool) -> Int {
+    ReplicaSet(order.count) { isWanted(cells[at(slot, $0)]) }.count
   }
 
   private func mayCount(_ slot: Int, _ replica: Int) -> Bool {
@@ -129,14 +134,13 @@ struct GroupState: Sendable {
         continue
       }
       askVotes(slot, &wants)
-      let row = order.indices.map { cells[at(slot, $0)] }
       if winner == nil {
         isSlotDone[slot] = !reduced.contains(where: \.mayCome)
-      } else if agreeing(slot) + row.count(where: { $0.vote == .waiting }) < needed {
-        if row.indices.contains(where: { row[$0].vote == .got && !isCovered(slot, $0, by: data(slot)) }) {
-          return readSeries()
-        }
-        isSlotDone[slot] = !row.contains { $0.vote.mayCome }
+      } else if agreeing(slot) + count(slot, where: { $0.vote == .waiting }) < needed {
+        let data = data(slot)
+        let differ = ReplicaSet(order.count) { cells[at(slot, $0)].vote == .got && !isCovered(slot, $0, by: data) }
+        if !differ.isEmpty { return readSeries() }
+        isSlotDone[slot] = count(slot, where: { $0.vote.mayCome }) == 0
       }
     }
   }
@@ -166,24 +170,24 @@ struct GroupState: Sendable {
       askVotes(slot, &wants)
       readDifferences(slot, data, &wants)
     }
-    let row = order.indices.map { cells[at(slot, $0)] }
-    isSlotDone[slot] = !row.contains { $0.vote.mayCome || $0.series.mayCome }
+    isSlotDone[slot] = count(slot, where: { $0.vote.mayCome || $0.series.mayCome }) == 0
   }
 
   /// The next one to read series from where none are there: who told already that it is ready comes first.
   private func seriesCandidate(_ slot: Int, _ allowsUnready: Bool) -> Int? {
     let open = order.indices.filter { cells[at(slot, $0)].series == .none }
-    return open.first { cells[at(slot, $0)].vote == .got } ?? open.first { isReady($0) && cells[at(slot, $0)].vote != .failed }
-      ?? (allowsUnready ? open.first : nil)
+    if let told = open.first(where: { cells[at(slot, $0)].vote == .got }) { return told }
+    if let ready = open.first(where: { isReady($0) && cells[at(slot, $0)].vote != .failed }) { return ready }
+    return allowsUnready ? open.first : nil
   }
 
   /// Where data is there and replicas told of something else: reads theirs too.
-  private mutating func readDifferences(_ slot: Int, _ data: [Int], _ wants: inout QuorumRead.Wants) {
-    let row = order.indices.map { cells[at(slot, $0)] }
-    guard !row.contains(where: { $0.series == .waiting }) else { return }
-    var expected = agreeing(slot) + row.count { $0.vote == .waiting }
+  private mutating func readDifferences(_ slot: Int, _ data: ReplicaSet, _ wants: inout QuorumRead.Wants) {
+    guard count(slot, where: { $0.series == .waiting }) == 0 else { return }
+    var expected = agreeing(slot) + count(slot) { $0.vote == .waiting }
     for replica in order.indices where expected < needed {
-      guard row[replica].vote == .got, row[replica].series == .none, !isCovered(slot, replica, by: data) else { continue }
+      let cell = cells[at(slot, replica)]
+      guard cell.vote == .got, cell.series == .none, !isCovered(slot, replica, by: data) else { continue }
       askSeries(slot, replica, &wants)
       expected += 1
     }
@@ -225,7 +229,9 @@ struct GroupState: Sendable {
     let place = at(slot, replica)
     cells[place].answers += 1
     let isOfData = hasSeries == true && !isSlotDone[slot] || isReduction
-    if isOfData || !cells[place].isOfData || bug == .lateDigestReplacesThatOfData {
+    // A slot that is done stays so, whatever is written meanwhile.
+    let isSettled = cells[place].isOfData || isSlotDone[slot] && cells[place].vote == .got
+    if isOfData || !isSettled || bug == .lateDigestReplacesThatOfData {
       cells[place].digest = digest
       cells[place].vote = digest != nil && isVote ? .got : .failed
     }

@@ -109,7 +109,8 @@ extension QuorumRead {
       for (slot, number) in group.slots.enumerated() {
         let replicas = group.data(slot)
         if replicas.count > 1 { united.insert(number) }
-        for replica in bug == .unionDropsSecondReplica ? replicas.prefix(1) : replicas[...] {
+        for replica in replicas where bug != .unionDropsSecondReplica || replica == replicas.first(where: { _ in true })
+        {
           let ask = group.ask(slot, replica)
           uses[ask, default: Use(ask: ask, node: group.order[replica], reduction: nil, slots: [])].slots.insert(number)
         }

@@ -2,10 +2,11 @@
 // digests alone, and goes on asking until of every slot as many ready replicas as are wanted either gave their data or
 // have the digest of one that did.
 //
-// Why that is exact. Data is a grow-only set. A replica makes the digest of an answer no later than the data of it, so that what
-// the digest speaks of is in the data. Where another replica's digest is the same, all that this one had is in the data too, at
-// whatever instants both were made. So writes that go on meanwhile make digests differ, which costs a second read, and
-// never make an answer that lacks something.
+// Why that is exact. Data is a grow-only set. A replica makes the digest of an answer no later than the data of it,
+// so that what the digest speaks of is in the data; if it finds something damaged between the two, it fails instead.
+// Where another replica's digest is the same, all that this one had is in the data too, at whatever instants both
+// were made. So writes that go on meanwhile make digests differ, which costs a second read, and never make an answer
+// that lacks something.
 
 /// A read of some slots at a consistency.
 ///

@@ -10,8 +10,8 @@ extension ReadMessage {
   package static let dataMax = 64 << 20
   /// Bytes of the words of a failure, at the most.
   static let reasonMax = 1024
-  /// Groups of one ask, at the most; each slot lies in one.
-  static let groupsMax = SlotMap.countMax
+  /// Groups that are reduced in one ask, at the most: each may take 8 KiB where there are 65,536 slots.
+  package static let groupsMax = 1024
 
   private enum Tag: UInt8 {
     case request = 1

@@ -15,8 +15,9 @@ struct ReplicaChoice {
 
   /// The ready replicas in the order in which to ask them, then the others.
   ///
-  /// The first is the cheaper one of two that chance picked of those that are available, so that neither all readers run to the fastest node
-  /// nor any to a slow one. The rest follow by whether they are available and asked anyway, then by latency.
+  /// The first is the cheaper one of two that chance picked of those that are available, so that neither all readers
+  /// run to the fastest node nor any to a slow one. The rest follow by whether they are available and asked anyway,
+  /// then by latency.
   mutating func order(_ group: SlotGroup, using generator: inout some RandomNumberGenerator) -> [NodeID] {
     let available = group.ready.filter(isAvailable)
     var order: [NodeID] = []

@@ -1,6 +1,7 @@
 /// How whole an answer is.
 ///
-/// Coverages of several reads merge into that of all of them; in which order makes no difference, and merging one twice changes nothing.
+/// Coverages of several reads merge into that of all of them; in which order makes no difference, and merging one
+/// twice changes nothing.
 package struct SlotCoverage: Equatable, Sendable {
   /// Failures that are told, at the most.
   package static let failuresMax = 16

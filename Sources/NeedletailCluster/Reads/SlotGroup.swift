@@ -1,22 +1,23 @@
 /// Slots that lie on the same replicas, all of them ready or not alike: what a read decides on at once.
 package struct SlotGroup: Equatable, Sendable {
   package let slots: SlotSet
-  /// Ascending.
+  /// Ascending; 64 at the most.
   package let replicas: [NodeID]
-  /// Those of the replicas that are ready for what is read, as far as the reader knows; ascending. Each tells in its answer what
-  /// it is by then, and that counts.
+  /// Those of the replicas that are ready for what is read, as far as the reader knows; ascending. Each tells in its
+  /// answer what it is by then, and that counts.
   package let ready: [NodeID]
 
   package init(slots: SlotSet, replicas: [NodeID], ready: [NodeID]) {
     self.slots = slots
-    self.replicas = Set(replicas).sorted()
-    self.ready = Set(ready).intersection(replicas).sorted()
+    self.replicas = Array(Set(replicas).sorted().prefix(ReplicaSet.countMax))
+    self.ready = Set(ready).intersection(self.replicas).sorted()
   }
 
   /// Groups of at most `slotsMax` slots each, in the order of their replicas.
   ///
-  /// A reduction (`QuorumRead.Form.reduced`) is made for each group, and read anew where replicas differ in one slot of
-  /// it: smaller groups make that cheaper, larger ones the reductions.
+  /// A reduction (`QuorumRead.Form.reduced`) is made for each group, and read anew where replicas differ in one slot
+  /// of it: smaller groups make that cheaper, larger ones the reductions. One node is asked for at most
+  /// `ReadMessage.groupsMax`.
   package static func groups(
     of slots: SlotSet, slotsMax: Int = .max, replicas: (UInt16) -> [NodeID], isReady: (UInt16, NodeID) -> Bool
   ) -> [SlotGroup] {

@@ -118,7 +118,9 @@ extension SlotSet {
     var next: UInt64 = 0
     for _ in 0..<(try reader.readCount(elementBytes: 2)) {
       let (gap, length) = (try reader.readVarint(), try reader.readVarint())
-      guard gap < 65_536, length < 65_536, next + gap + length < 65_536 else { throw .invalid("a slot beyond all slots") }
+      guard gap < 65_536, length < 65_536, next + gap + length < 65_536 else {
+        throw .invalid("a slot beyond all slots")
+      }
       for slot in (next + gap)...(next + gap + length) { insert(UInt16(truncatingIfNeeded: slot)) }
       next += gap + length + 1
     }

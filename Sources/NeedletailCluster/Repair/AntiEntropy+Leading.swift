@@ -45,14 +45,14 @@ extension AntiEntropy {
     }
     if exchanges[place].isDone {
       let exchange = exchanges.remove(at: place)
-      guard let identity = exchange.identity else { return actions }
+      guard exchange.identity != nil else { return actions }
+      // What expired needs no comparison.
+      let first = exchange.windows.lowerBound <= source.firstWindow ? .min : exchange.windows.lowerBound
       actions.append(
         .compared(
           ReplicaReadiness.Comparison(
-            slot: exchange.slot, node: exchange.partner, identity: identity, wasReady: exchange.isPartnerReady,
-            // What expired needs no comparison.
-            windows: (exchange.windows.lowerBound <= source.firstWindow ? .min : exchange.windows.lowerBound)
-              ... exchange.windows.upperBound, fill: exchange.fill)))
+            slot: exchange.slot, node: exchange.partner, wasReady: exchange.isPartnerReady,
+            windows: first...exchange.windows.upperBound, fill: exchange.fill)))
     }
     return actions
   }
@@ -82,8 +82,8 @@ extension AntiEntropy {
   ) -> RepairMessage {
     let exchange = exchanges[place]
     return RepairMessage(
-      exchange: exchange.number, number: number, slot: exchange.slot, windows: exchange.windows,
-      identity: source.identity, body: .question(question))
+      exchange: exchange.number, number: number, slot: exchange.slot, epoch: source.epoch(of: exchange.slot),
+      windows: exchange.windows, identity: source.identity, body: .question(question))
   }
 
   /// Begins the work, or begins it anew where no answer came.
@@ -159,6 +159,10 @@ extension AntiEntropy {
     }
     if let identity = exchanges[place].identity, identity != message.identity {
       return giveUp(message.exchange, "the other replica's disk was replaced meanwhile")
+    }
+    if message.epoch > source.epoch(of: message.slot) {
+      return [.behind(node, slot: message.slot, epoch: message.epoch)]
+        + giveUp(message.exchange, "the other replica knows a newer assignment")
     }
     exchanges[place].identity = message.identity
     if !isReady { exchanges[place].isPartnerReady = false }

@@ -6,7 +6,8 @@ extension RepairMessage {
     // What expired here is left out: the other one must not bring it back.
     let first = min(max(windows.lowerBound, source.firstWindow), windows.upperBound)
     return RepairMessage(
-      exchange: exchange, number: number, slot: slot, windows: first...windows.upperBound, identity: source.identity,
+      exchange: exchange, number: number, slot: slot, epoch: source.epoch(of: slot),
+      windows: first...windows.upperBound, identity: source.identity,
       body: .reply(reply, isReady: source.isReady(slot, windows)))
   }
 }
@@ -24,6 +25,9 @@ extension AntiEntropy {
         unheard += 1
         return []
       }
+      guard message.epoch <= source.epoch(of: message.slot) else {
+        return [.behind(node, slot: message.slot, epoch: message.epoch)]
+      }
       return answer(question, message, tree, to: node, source)
     }
   }
@@ -37,7 +41,7 @@ extension AntiEntropy {
     case .compare(let digest):
       let isSame = tree.digest(windows) == digest
       let reply = isSame ? .same : nodes(tree, beneath: nil, message, source)
-      return [.met(node, message.identity), .send(node, message.reply(reply, source))]
+      return [.send(node, message.reply(reply, source))]
     case .expand(let at):
       if at.level > 0 { return [.send(node, message.reply(nodes(tree, beneath: at, message, source), source))] }
       let isKept = windows.contains(at.index) && at.index >= source.firstWindow

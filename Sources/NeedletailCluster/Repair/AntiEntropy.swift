@@ -1,6 +1,6 @@
-// Compares the slots of a node with their other replicas, one after the other, for ever, and brings both sides what they
-// lack. It is what convergence rests on: hints and read repair only make it come sooner. This file decides whom to
-// compare with next; `+Leading` asks, `+Serving` answers.
+// Compares the slots of a node with their other replicas, one after the other, for ever, and brings both sides what
+// they lack. It is what convergence rests on: hints and read repair only make it come sooner. This file decides whom
+// to compare with next; `+Leading` asks, `+Serving` answers.
 
 import NeedletailTelemetry
 
@@ -59,8 +59,9 @@ package struct AntiEntropy: Sendable {
     case store(Ticket, slot: UInt16, payload: [UInt8])
     /// The slot is as whole as the other one was: for `ReplicaReadiness`.
     case compared(ReplicaReadiness.Comparison)
-    /// Note this identity durably before what follows is sent.
-    case met(NodeID, NodeIdentity)
+    /// The node knows a newer assignment of the slot: learn it, and keep it on disk. Until then the two do not
+    /// compare it.
+    case behind(NodeID, slot: UInt16, epoch: UInt64)
     /// Note where the rounds go on; losing it costs time alone.
     case keep(Cursor)
     /// The exchange ended early; the next round tries again.

@@ -1,13 +1,13 @@
-// The tree over one slot: windows (hours), and in each of them buckets of series. Only buckets and windows are stored.
-// What lies above a window is a sum over the windows beneath it, and is added up when it is asked for: of a year of
-// hours in some microseconds, of which a comparison asks a few. So a change touches one bucket, one window and the root.
+// The tree over one slot: windows (hours), and in each of them buckets of series. Only buckets and windows are
+// stored. What lies above a window is a sum over the windows beneath it, and is added up when it is asked for. So a
+// change touches one bucket, one window and the root.
 
 import NeedletailTelemetry
 
 /// The digests of what one replica holds of one slot.
 ///
-/// A leaf is the digest of a bucket of series within a window. A window takes about 40 bytes, and 24 for each bucket that has
-/// something; who keeps many slots makes their buckets only while the slot is compared.
+/// A leaf is the digest of a bucket of series within a window. A window takes 72 bytes, and 32 for each bucket that
+/// has something; who keeps many slots makes a slot's tree only while the slot is compared.
 package struct MerkleTree: Equatable, Sendable {
   /// Buckets of a window: part of what nodes agree on.
   package static let bucketCount = 64
@@ -132,7 +132,8 @@ package struct MerkleTree: Equatable, Sendable {
     return found
   }
 
-  /// The children of a node above the windows, or the topmost nodes; where there is one alone, its children, and so on down.
+  /// The children of a node above the windows, or the topmost nodes; where there is one alone, its children, and so
+  /// on down.
   func children(of node: TreeNode?, within range: ClosedRange<Int64>) -> Level {
     var level = node?.level ?? TreeNode.topLevel + 1
     var found = Level(level: 0, digests: [])

@@ -1,5 +1,5 @@
-/// Mistakes that tests plant, one at a time, to see that they would be found. Internal: nothing outside of this target but
-/// its tests can name one.
+/// Mistakes that tests plant, one at a time, to see that they would be found. Internal: nothing outside of this
+/// target but its tests can name one.
 enum PlantedReadBug: CaseIterable {
   // Reads
   case unreadyVotes
@@ -14,6 +14,7 @@ enum PlantedReadBug: CaseIterable {
   case merkleWithoutLastBucket
   case readyAfterOnePartner
   case readyWithUnreadyPartners
+  case readyAfterOnePass
   case damageForgotten
   case pushesNothing
   case endsBeforeStored

@@ -2,9 +2,9 @@ import NeedletailTelemetry
 
 /// What a set of rows comes to, whatever order they came in: the sum of a 128-bit hash of each, and how many they are.
 ///
-/// Equal sets have equal digests; different ones have different digests but for chance (2^-128). It guards against loss
-/// and faults, not against forgery. Digests of sets that have nothing in common add up, so that the digest of a slot is the
-/// sum of its windows', and a change is an addition. The engines' own digests are of this form.
+/// Equal sets have equal digests; different ones have different digests but for chance (2^-128). It guards against
+/// loss and faults, not against forgery. Digests of sets that have nothing in common add up, so that the digest of a
+/// slot is the sum of its windows', and a change is an addition. The engines' own digests are of this form.
 package struct RangeDigest: Hashable, Sendable, CustomStringConvertible {
   /// Bytes of its form in messages.
   static let byteCount = 24

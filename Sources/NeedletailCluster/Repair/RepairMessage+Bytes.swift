@@ -41,6 +41,7 @@ extension RepairMessage {
     writer.append(exchange)
     writer.append(number)
     writer.append(slot)
+    writer.append(epoch)
     writer.append(windows)
     writer.append(identity.bits)
   }
@@ -110,15 +111,18 @@ extension RepairMessage {
 
   private static func read(_ reader: inout ByteReader) throws(MalformedBytes) -> RepairMessage {
     guard try reader.read(UInt8.self) == MessageKind.repair.rawValue else { throw .invalid("not a repair message") }
-    guard try reader.read(UInt8.self) == version else { throw .invalid("a version of repair messages that is not known") }
+    guard try reader.read(UInt8.self) == version else {
+      throw .invalid("a version of repair messages that is not known")
+    }
     guard let tag = Tag(rawValue: try reader.read()) else { throw .invalid("an unknown repair message") }
     let (exchange, number) = (try reader.read(UInt64.self), try reader.read(UInt32.self))
-    let (slot, windows) = (try reader.read(UInt16.self), try reader.readWindows())
+    let (slot, epoch) = (try reader.read(UInt16.self), try reader.read(UInt64.self))
+    let windows = try reader.readWindows()
     let identity = NodeIdentity(try reader.readHash())
     let body = try body(tag, &reader)
     try reader.expectEnd()
     return RepairMessage(
-      exchange: exchange, number: number, slot: slot, windows: windows, identity: identity, body: body)
+      exchange: exchange, number: number, slot: slot, epoch: epoch, windows: windows, identity: identity, body: body)
   }
 
   private static func body(_ tag: Tag, _ reader: inout ByteReader) throws(MalformedBytes) -> Body {

@@ -42,7 +42,8 @@ package struct RepairMessage: Equatable, Sendable {
 
   package enum Reply: Equatable, Sendable {
     case same
-    /// The nodes of a level beneath what was asked about, ascending; a node that is not among them is empty. Level 0: windows.
+    /// The nodes of a level beneath what was asked about, ascending; a node that is not among them is empty. Level 0:
+    /// windows.
     case nodes(level: UInt8, [Child])
     /// The buckets of the window that was asked about, ascending.
     case buckets([Child])
@@ -64,6 +65,8 @@ package struct RepairMessage: Equatable, Sendable {
   /// Counts the questions of an exchange.
   package var number: UInt32
   package var slot: UInt16
+  /// Of the newest assignment of the slot that the sender knows.
+  package var epoch: UInt64
   /// Those of the question; in a reply without the ones that expired where it was written.
   package var windows: ClosedRange<Int64>
   /// That of who sends it.
@@ -71,11 +74,13 @@ package struct RepairMessage: Equatable, Sendable {
   package var body: Body
 
   package init(
-    exchange: UInt64, number: UInt32, slot: UInt16, windows: ClosedRange<Int64>, identity: NodeIdentity, body: Body
+    exchange: UInt64, number: UInt32, slot: UInt16, epoch: UInt64, windows: ClosedRange<Int64>,
+    identity: NodeIdentity, body: Body
   ) {
     self.exchange = exchange
     self.number = number
     self.slot = slot
+    self.epoch = epoch
     self.windows = windows
     self.identity = identity
     self.body = body

@@ -3,12 +3,14 @@
 /// For each slot of a node whether it is ready: whether it holds all that it ever acknowledged, or that another disk
 /// acknowledged in its name.
 ///
-/// A new or emptied replica lacks everything, a damaged one some windows. It becomes ready again when exchanges (`AntiEntropy`) that began since
-/// gave it what N-W+1 ready replicas have, or what all other replicas have, ready or not.
+/// A new or emptied replica lacks everything, a damaged one some windows. It becomes ready again when exchanges
+/// (`AntiEntropy`) that began since gave it what N-W+1 ready replicas have, or what all other replicas have, ready or
+/// not.
 package struct ReplicaReadiness: Equatable, Sendable {
   /// What is kept on the node's own disk, so that it shares that disk's fate.
   package struct Record: Equatable, Sendable {
-    /// The assignment with which the node became a replica of the slot. If it was none for a while, nothing of before counts.
+    /// The assignment with which the node became a replica of the slot. If it was none for a while, nothing of before
+    /// counts.
     package var since: UInt64
     /// The windows of which the node may lack something, apart and ascending.
     package var lacks: [ClosedRange<Int64>]
@@ -26,19 +28,15 @@ package struct ReplicaReadiness: Equatable, Sendable {
   package struct Comparison: Equatable, Sendable {
     package var slot: UInt16
     package var node: NodeID
-    package var identity: NodeIdentity
     /// The other one said in each of its answers that it was ready for the windows.
     package var wasReady: Bool
     package var windows: ClosedRange<Int64>
     /// What `fill(of:)` was when the exchange began.
     package var fill: UInt64
 
-    package init(
-      slot: UInt16, node: NodeID, identity: NodeIdentity, wasReady: Bool, windows: ClosedRange<Int64>, fill: UInt64
-    ) {
+    package init(slot: UInt16, node: NodeID, wasReady: Bool, windows: ClosedRange<Int64>, fill: UInt64) {
       self.slot = slot
       self.node = node
-      self.identity = identity
       self.wasReady = wasReady
       self.windows = windows
       self.fill = fill
@@ -49,30 +47,37 @@ package struct ReplicaReadiness: Equatable, Sendable {
   package enum Grounds: Equatable, Sendable {
     /// It has what N-W+1 ready replicas have.
     case quorum
-    /// It has what all others have. Where fewer than N-W+1 of them were ready, more than W-1 replicas had lost their disks at a time, and
-    /// what was acknowledged may be lost: worth a word to the operator.
+    /// It has what all others have. Where fewer than N-W+1 of them were ready, more than W-1 replicas had lost their
+    /// disks at a time, and what was acknowledged may be lost: worth a word to the operator.
     case everybody
     /// What it lacked has expired.
     case expiry
   }
 
   package enum Action: Equatable, Sendable {
-    /// Keeps the record, or forgets it: after a sync of all that was appended before, and before damaged data is left out of digests.
+    /// Keeps the record, or forgets it: after a sync of all that was appended before, and before damaged data is left
+    /// out of digests.
     case store(UInt16, Record?)
     case ready(UInt16, Grounds)
-  }
-
-  private struct Partner: Equatable, Sendable {
-    var identity: NodeIdentity
-    var wasReady: Bool
   }
 
   private struct Entry: Equatable, Sendable {
     var others: [NodeID]
     var writeQuorum: Int
     var record: Record
+    var epoch: UInt64
     var fill: UInt64
-    var compared: [NodeID: Partner] = [:]
+    /// With whom it was compared, and whether that one was ready.
+    var compared: [NodeID: Bool] = [:]
+    /// All others were compared with once, and some of them were not ready.
+    var isSecondPass = false
+
+    /// What was not ready may have changed since.
+    mutating func beginPass(_ fill: UInt64, isSecond: Bool) {
+      self.fill = fill
+      isSecondPass = isSecond
+      compared = compared.filter(\.value)
+    }
   }
 
   private static let everything: [ClosedRange<Int64>] = [.min ... .max]
@@ -111,7 +116,7 @@ package struct ReplicaReadiness: Equatable, Sendable {
   /// With whom the slot has yet to be compared, and over which windows, for it to become ready.
   package func awaited(_ slot: UInt16) -> (partners: [NodeID], windows: ClosedRange<Int64>)? {
     guard let entry = entries[slot], let windows = Self.hull(entry.record.lacks) else { return nil }
-    return (entry.others.filter { entry.compared[$0]?.wasReady != true }, windows)
+    return (entry.others.filter { entry.compared[$0] != true }, windows)
   }
 
   /// The slots that are not ready for all windows, ascending.
@@ -120,23 +125,26 @@ package struct ReplicaReadiness: Equatable, Sendable {
   // MARK: - Events
 
   /// The node is a replica of the slot since the assignment of that number, with these replicas, itself among them.
+  ///
+  /// `epoch` is that of the newest assignment that it knows, which a loss of any of the replicas makes a new one.
   package mutating func assigned(
-    _ slot: UInt16, replicas: [NodeID], writeQuorum: Int, since: UInt64
+    _ slot: UInt16, replicas: [NodeID], writeQuorum: Int, since: UInt64, epoch: UInt64
   ) -> [Action] {
     let others = Set(replicas).subtracting([node]).sorted()
+    fills += 1
     if var entry = entries[slot], entry.record.since == since {
-      if entry.others == others, entry.writeQuorum == writeQuorum { return [] }
-      // Who is compared with stays compared with, but another quorum may be wanted of them.
+      if entry.others == others, entry.writeQuorum == writeQuorum, entry.epoch == epoch { return [] }
       entry.others = others
       entry.writeQuorum = writeQuorum
+      entry.epoch = epoch
       entry.compared = entry.compared.filter { others.contains($0.key) }
+      entry.beginPass(fills, isSecond: false)
       entries[slot] = entry
       return settle(slot)
     }
-    fills += 1
     let kept = records[slot].flatMap { $0.since == since ? $0 : nil }
     let record = kept ?? Record(since: since, lacks: Self.everything)
-    entries[slot] = Entry(others: others, writeQuorum: writeQuorum, record: record, fill: fills)
+    entries[slot] = Entry(others: others, writeQuorum: writeQuorum, record: record, epoch: epoch, fill: fills)
     records[slot] = record
     return (kept == nil ? [.store(slot, record)] : []) + settle(slot)
   }
@@ -151,8 +159,8 @@ package struct ReplicaReadiness: Equatable, Sendable {
   package mutating func damaged(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> [Action] {
     guard var entry = entries[slot], bug != .damageForgotten else { return [] }
     fills += 1
-    entry.fill = fills
     entry.compared = [:]
+    entry.beginPass(fills, isSecond: false)
     entry.record.lacks = Self.united(entry.record.lacks + [windows])
     entries[slot] = entry
     records[slot] = entry.record
@@ -173,24 +181,13 @@ package struct ReplicaReadiness: Equatable, Sendable {
     return actions
   }
 
-  /// A node is seen with this identity: what was compared with another disk of its name does not count.
-  package mutating func seen(_ other: NodeID, _ identity: NodeIdentity) {
-    for slot in entries.keys {
-      guard let partner = entries[slot]?.compared[other], partner.identity != identity else { continue }
-      entries[slot]?.compared[other] = nil
-    }
-  }
-
   package mutating func compared(_ comparison: Comparison) -> [Action] {
     guard var entry = entries[comparison.slot], entry.fill == comparison.fill,
       entry.others.contains(comparison.node), let lacks = Self.hull(entry.record.lacks),
       comparison.windows.lowerBound <= lacks.lowerBound, lacks.upperBound <= comparison.windows.upperBound
     else { return [] }
-    var partner = Partner(identity: comparison.identity, wasReady: comparison.wasReady)
-    if let before = entry.compared[comparison.node], before.identity == partner.identity, before.wasReady {
-      partner.wasReady = true
-    }
-    entry.compared[comparison.node] = partner
+    // One that was ready once gave what it had to give.
+    entry.compared[comparison.node] = comparison.wasReady || entry.compared[comparison.node] == true
     entries[comparison.slot] = entry
     return settle(comparison.slot)
   }
@@ -198,14 +195,23 @@ package struct ReplicaReadiness: Equatable, Sendable {
   /// Makes the slot ready where the rule says so.
   private mutating func settle(_ slot: UInt16) -> [Action] {
     guard let entry = entries[slot], !entry.record.lacks.isEmpty else { return [] }
-    let ready = entry.compared.values.count { $0.wasReady || bug == .readyWithUnreadyPartners }
+    let ready = entry.compared.values.count { $0 || bug == .readyWithUnreadyPartners }
     let quorum = bug == .readyAfterOnePartner ? 1 : max(1, entry.others.count + 2 - entry.writeQuorum)
-    let isQuorum = ready >= quorum
-    guard isQuorum || entry.others.allSatisfy({ entry.compared[$0] != nil }) else { return [] }
+    if ready >= quorum { return makeReady(slot, .quorum) }
+    guard entry.others.allSatisfy({ entry.compared[$0] != nil }) else { return [] }
+    if ready == entry.others.count || entry.isSecondPass || bug == .readyAfterOnePass {
+      return makeReady(slot, .everybody)
+    }
+    fills += 1
+    entries[slot]?.beginPass(fills, isSecond: true)
+    return []
+  }
+
+  private mutating func makeReady(_ slot: UInt16, _ grounds: Grounds) -> [Action] {
     entries[slot]?.record.lacks = []
     entries[slot]?.compared = [:]
     records[slot]?.lacks = []
-    return [.store(slot, records[slot]), .ready(slot, isQuorum ? .quorum : .everybody)]
+    return [.store(slot, records[slot]), .ready(slot, grounds)]
   }
 
   // MARK: - Windows

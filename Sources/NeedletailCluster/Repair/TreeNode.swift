@@ -3,7 +3,8 @@
 /// At level 0 is a single window, whose children are buckets of series.
 package struct TreeNode: Hashable, Comparable, Sendable, CustomStringConvertible {
   static let fanOutBits = 5
-  /// Two nodes of it, one before 1970, span all windows that a time in milliseconds can lie in: 2^42 hours on either side.
+  /// Two nodes of it, one before 1970, span all windows that a time in milliseconds can lie in: 2^42 hours on either
+  /// side.
   static let topLevel: UInt8 = 9
 
   package let level: UInt8

@@ -2,8 +2,9 @@
 import NeedletailEnvironment
 import NeedletailTelemetry
 
-/// One read of replicas whose contents are known, with everything else left to chance: who is down, slow, emptied or not what the
-/// reader takes it for, what is written meanwhile, in which order answers come, how often, and of which instant they are.
+/// One read of replicas whose contents are known, with everything else left to chance: who is down, slow, emptied or
+/// not what the reader takes it for, what is written meanwhile, in which order answers come, how often, and of which
+/// instant they are.
 struct QuorumReadModel {
   /// Mistakes of a replica, which a reader cannot make up for: the rules bar them.
   enum ReplicaBug { case digestAfterData }
@@ -105,7 +106,11 @@ struct QuorumReadModel {
     var taken: [Set<UInt16>] = unready
     for node in nodes.indices where !isCalm {
       for slot in 0..<UInt16(slotCount) where generator.chance(0.3) {
-        if taken[node].contains(slot) { taken[node].remove(slot) } else if generator.chance(0.1) { taken[node].insert(slot) }
+        if taken[node].contains(slot) {
+          taken[node].remove(slot)
+        } else if generator.chance(0.1) {
+          taken[node].insert(slot)
+        }
       }
     }
     plan.groups = SlotGroup.groups(
@@ -227,7 +232,9 @@ struct QuorumReadModel {
         let node = nodes.firstIndex(of: ask.node) ?? 0
         var windows = plan.windows
         // A node that can tell of less than it was asked for says so.
-        if !isCalm, generator.chance(0.06), windows.count > 1 { windows = windows.lowerBound...(windows.upperBound - 1) }
+        if !isCalm, generator.chance(0.06), windows.count > 1 {
+          windows = windows.lowerBound...(windows.upperBound - 1)
+        }
         pending.append(Pending(ask: ask, epoch: epochs[node], windows: windows))
         for slot in ask.slots { askCount[ask.node, default: [:]][slot, default: 0] += 1 }
       case .repair(let repair): check(repair)
@@ -275,9 +282,10 @@ struct QuorumReadModel {
         violations.append("slot \(slot) is counted twice")
       }
       guard !outcome.coverage.short.contains(slot) else { continue }
-      let voters = Set(answered.filter {
-        $0.answer.digests[slot] != nil && !$0.answer.notReady.contains(slot) && $0.answer.windows == plan.windows
-      }.map(\.node))
+      let voters = Set(
+        answered.filter {
+          $0.answer.digests[slot] != nil && !$0.answer.notReady.contains(slot) && $0.answer.windows == plan.windows
+        }.map(\.node))
       if voters.count < needed(slot) { violations.append("slot \(slot) is not flagged: \(voters.count) answered") }
       guard plan.consistency != .one else { continue }
       let found = uses.reduce(into: Set<ClusterItem>()) { $0.formUnion(delivered[$1.ask]?[slot] ?? []) }

@@ -49,7 +49,8 @@ import Testing
     .hedgeCountedTwice, .differenceIgnored,
   ]
 
-  private static func seedThatFinds(_ bug: PlantedReadBug?, _ replicaBug: QuorumReadModel.ReplicaBug? = nil) -> UInt64? {
+  private static func seedThatFinds(_ bug: PlantedReadBug?, _ replicaBug: QuorumReadModel.ReplicaBug? = nil) -> UInt64?
+  {
     (1...200 as ClosedRange<UInt64>).first { seed in
       var model = QuorumReadModel(seed: seed, bug: bug, replicaBug: replicaBug)
       model.run()
@@ -78,7 +79,9 @@ import Testing
     actions.compactMap { if case .ask(let ask) = $0 { ask } else { nil } }
   }
 
-  @Test("A read over all slots asks each of five nodes once, for data of about a fifth and digests of as much", arguments: [1, 2, 3])
+  @Test(
+    "A read over all slots asks each of five nodes once, for data of about a fifth and digests of as much",
+    arguments: [1, 2, 3])
   func spread(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     var read = QuorumRead(plan(5))
@@ -105,7 +108,9 @@ import Testing
   func hedge() {
     var generator = SeededGenerator(seed: 4)
     var plan = plan(3, form: .series)
-    plan.groups = [SlotGroup(slots: [7], replicas: ["a", "b", "c"].map { NodeID($0) }, ready: ["a", "b", "c"].map { NodeID($0) })]
+    plan.groups = [
+      SlotGroup(slots: [7], replicas: ["a", "b", "c"].map { NodeID($0) }, ready: ["a", "b", "c"].map { NodeID($0) })
+    ]
     plan.peers = Dictionary(uniqueKeysWithValues: ["a", "b", "c"].map { (NodeID($0), QuorumRead.Peer()) })
     var read = QuorumRead(plan)
     let first = asks(read.begin(now: 0, using: &generator))
@@ -158,10 +163,42 @@ import Testing
     return !read.answered(late.id, answer(2, []), now: 130).isEmpty
   }
 
-  @Test("A digest that comes late does not stand for data that was read before it", arguments: 1...20 as ClosedRange<UInt64>)
+  @Test(
+    "A digest that comes late does not stand for data that was read before it", arguments: 1...20 as ClosedRange<UInt64>
+  )
   func lateDigest(seed: UInt64) {
     #expect(!endsWithLateDigest(nil, seed: seed))
     #expect(endsWithLateDigest(.lateDigestReplacesThatOfData, seed: seed))
+  }
+
+  @Test("A slot that is done stays whole, whatever its replicas have later")
+  func done() {
+    var generator = SeededGenerator(seed: 6)
+    var plan = plan(3, form: .series)
+    let nodes = ["a", "b", "c"].map { NodeID($0) }
+    plan.groups = nodes.map { SlotGroup(slots: [UInt16($0.rawValue.utf8.first ?? 0)], replicas: nodes, ready: nodes) }
+    plan.peers = Dictionary(uniqueKeysWithValues: nodes.map { ($0, QuorumRead.Peer()) })
+    var read = QuorumRead(plan)
+    var open = asks(read.begin(now: 0, using: &generator))
+    open += asks(read.tick(now: 100))
+    var last: [QuorumRead.Action] = []
+    // Every answer tells of more than the one before it, but for the first of each node.
+    var seen: Set<NodeID> = []
+    while !open.isEmpty, last.isEmpty {
+      let ask = open.removeFirst()
+      let more: UInt64 = seen.insert(ask.node).inserted ? 1 : UInt64(2 + open.count)
+      let digests = Dictionary(
+        uniqueKeysWithValues: ask.slots.map { ($0, RangeDigest(high: 0, low: more, count: more)) })
+      let answer = QuorumRead.Answer(windows: 5...6, digests: digests, series: ask.series)
+      let actions = read.answered(ask.id, answer, now: 101)
+      open += asks(actions)
+      if asks(actions).isEmpty { last = actions }
+    }
+    guard case .complete(let outcome)? = last.last else {
+      Issue.record("\(last)")
+      return
+    }
+    #expect(!outcome.coverage.isPartial)
   }
 
   @Test("Too few ready replicas fail a read at once where partial answers are denied, and are told where they are not")

@@ -10,7 +10,8 @@ import Testing
     return SlotCoverage(
       asked: asked, short: short, unanswered: SlotSet(short.filter { _ in generator.chance(0.3) }),
       agreed: asked.isEmpty ? 0 : generator.below(4), replicas: asked.isEmpty ? 0 : 3,
-      windows: asked.isEmpty ? nil : Int64(generator.below(9))...9, failures: (0..<generator.below(3)).map { "failure \($0)" })
+      windows: asked.isEmpty ? nil : Int64(generator.below(9))...9,
+      failures: (0..<generator.below(3)).map { "failure \($0)" })
   }
 
   @Test("Merging hangs neither on the order nor on how often, and never makes a partial answer whole")
