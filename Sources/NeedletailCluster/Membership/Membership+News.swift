@@ -21,7 +21,11 @@ extension Membership {
     if isNews(member, known) {
       accept(member, witnesses: update.witnesses, isSpread: isSpread, now, &random)
     } else if member == known {
-      if confirm(member.node, update.witnesses) { updates.add(member.node) }
+      if confirm(member.node, update.witnesses) {
+        updates.add(member.node)
+      } else {
+        updates.heardAgain(member.node, limit: retransmissions)
+      }
     } else {
       counters.count(.updateStale)
     }

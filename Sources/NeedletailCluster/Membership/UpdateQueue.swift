@@ -20,6 +20,15 @@ struct UpdateQueue: Sendable {
   /// There is news of this member: it counts as not passed on yet.
   mutating func add(_ node: NodeID) { put(node, at: 0) }
 
+  /// Somebody told it who need not be told any more: counts as passed on.
+  ///
+  /// When most know it, most of what a node hears is what it knows, and news dies out the sooner.
+  mutating func heardAgain(_ node: NodeID, limit: Int) {
+    guard let ticket = tickets[node] else { return }
+    tickets[node] = nil
+    if ticket.level + 1 < limit { put(node, at: ticket.level + 1) }
+  }
+
   mutating func remove(_ node: NodeID) { tickets[node] = nil }
 
   private mutating func put(_ node: NodeID, at level: Int) {

@@ -33,7 +33,7 @@ import Testing
     for seed in 0..<200 as Range<UInt64> where found == nil {
       if try !MembershipScenario.play(seed, planted: planted.bug).problems.isEmpty { found = seed }
     }
-    #expect(found != nil, "\(planted.testDescription)");
+    #expect(found != nil, "\(planted.testDescription)")
     print(
       "caught", planted.testDescription, found ?? 999,
       try MembershipScenario.play(found ?? 0, planted: planted.bug).problems.first ?? "")

@@ -16,6 +16,11 @@ import Testing
         queue.add(node)
         told[node] = 0
       }
+      if random.next() % 4 == 0 {
+        let node = NodeID("n\(random.next() % 12)")
+        queue.heardAgain(node, limit: limit)
+        if let times = told[node] { told[node] = times + 1 < limit ? times + 1 : nil }
+      }
       let taken = queue.take(bytes: Int(random.next() % 40), limit: limit) { _ in 10 }
       #expect(Set(taken).count == taken.count, "seed \(seed)")
       let least = told.filter { !taken.contains($0.key) }.values.min() ?? .max
