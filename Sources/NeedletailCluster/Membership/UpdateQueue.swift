@@ -13,6 +13,9 @@ struct UpdateQueue: Sendable {
   private var levels: [[(node: NodeID, serial: UInt64)]] = [[]]
   private var serial: UInt64 = 0
 
+  /// More than this does not fit into a message or two.
+  static let manyCount = 32
+
   var count: Int { tickets.count }
 
   func contains(_ node: NodeID) -> Bool { tickets[node] != nil }
@@ -22,9 +25,10 @@ struct UpdateQueue: Sendable {
 
   /// Somebody told it who need not be told any more: counts as passed on.
   ///
-  /// When most know it, most of what a node hears is what it knows, and news dies out the sooner.
+  /// When most know it, most of what a node hears is what it knows, and news dies out the sooner. That is for when many
+  /// nodes have news at once; a little news is better told too often.
   mutating func heardAgain(_ node: NodeID, limit: Int) {
-    guard let ticket = tickets[node] else { return }
+    guard tickets.count > Self.manyCount, let ticket = tickets[node] else { return }
     tickets[node] = nil
     if ticket.level + 1 < limit { put(node, at: ticket.level + 1) }
   }
