@@ -43,6 +43,7 @@ import Testing
       cluster.run(for: Self.second / 100)
     }
     cluster.converge(within: 120 * Self.second, "started")
+    cluster.run(for: cluster.options.settleAfter)
   }
 
   /// Until nobody has anything to pass on any more.
