@@ -124,7 +124,11 @@ extension Membership {
       _ = table.put(member, &random)
       return
     }
-    guard member.overrides(own), !planted.contains(.refutesNothing) else { return }
+    guard !planted.contains(.refutesNothing) else { return }
+    guard member.overrides(own) else {
+      if member != own { hearStale(member) }
+      return
+    }
     if isElsewhere { checkForCopy(member) }
     // Others hold something against it that was true once, or never was.
     if member.status == .suspect { counters.count(.refutedOwnSuspicion) }

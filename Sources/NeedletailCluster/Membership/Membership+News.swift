@@ -21,10 +21,23 @@ extension Membership {
     if isNews(member, known) {
       accept(member, witnesses: update.witnesses, isSpread: isSpread, now, &random)
     } else if member == known {
-      if confirm(member.node, update.witnesses) { updates.add(member.node) }
+      if confirm(member.node, update.witnesses) {
+        updates.add(member.node)
+      } else {
+        updates.heardAgain(member.node, limit: retransmissions)
+      }
     } else {
-      counters.count(.updateStale)
+      hearStale(member)
     }
+  }
+
+  /// Somebody says what is outdated: who is wronged by it is told of again, first to that one if it waits for an answer.
+  ///
+  /// Else news that was passed on often enough, and by chance never to one that suspects, would leave it to its suspicion.
+  mutating func hearStale(_ member: Member) {
+    counters.count(.updateStale)
+    guard member.status == .suspect || member.status == .dead else { return }
+    updates.add(member.node)
   }
 
   private func isNews(_ member: Member, _ known: Member) -> Bool {

@@ -32,8 +32,8 @@ struct Suspicion: Sendable {
   var deadline: Int64 {
     let confirmed = min(max(0, witnesses.count - 1), needed)
     guard needed > 0 else { return start + shortest }
-    let share = BinaryLogarithm.fixed(UInt32(confirmed + 1))
-    let whole = BinaryLogarithm.fixed(UInt32(needed + 1))
+    let share = BinaryLogarithm.precise(UInt64(confirmed + 1)) >> 24
+    let whole = BinaryLogarithm.precise(UInt64(needed + 1)) >> 24
     return start + longest - (longest - shortest) / 1024 * (share * 1024 / whole)
   }
 }

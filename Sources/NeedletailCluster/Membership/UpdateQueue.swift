@@ -13,12 +13,25 @@ struct UpdateQueue: Sendable {
   private var levels: [[(node: NodeID, serial: UInt64)]] = [[]]
   private var serial: UInt64 = 0
 
+  /// More than this does not fit into a message or two.
+  static let manyCount = 32
+
   var count: Int { tickets.count }
 
   func contains(_ node: NodeID) -> Bool { tickets[node] != nil }
 
   /// There is news of this member: it counts as not passed on yet.
   mutating func add(_ node: NodeID) { put(node, at: 0) }
+
+  /// Somebody told it who need not be told any more: counts as passed on.
+  ///
+  /// When most know it, most of what a node hears is what it knows, and news dies out the sooner. That is for when many
+  /// nodes have news at once; a little news is better told too often.
+  mutating func heardAgain(_ node: NodeID, limit: Int) {
+    guard tickets.count > Self.manyCount, let ticket = tickets[node] else { return }
+    tickets[node] = nil
+    if ticket.level + 1 < limit { put(node, at: ticket.level + 1) }
+  }
 
   mutating func remove(_ node: NodeID) { tickets[node] = nil }
 

@@ -16,6 +16,7 @@ import Testing
     let count = asked ?? 40
     var cluster = SimulatedCluster(seed: 1)
     try start(count, &cluster)
+    let drained = drain(&cluster)
     let (messages, bytes) = quiet(count, &cluster)
     let join = try joinOne(&cluster)
     let crash = crashOne(&cluster)
@@ -27,7 +28,8 @@ import Testing
     guard asked != nil else { return }
     print("nodes \(count): quiet \(messages) messages/s, \(bytes) bytes/s a node; join known after \(join) s;")
     print("crash suspected after \(crash.suspected) s, dead to the first \(crash.buried) s, to all \(crash.known) s")
-    print("start: all knew all \(cluster.convergence[0] / Self.second) s after the last was started")
+    print("start: all knew all \(cluster.convergence[0] / Self.second) s after the last was started;")
+    print("all passed on \(drained / Self.second) s later")
     print(
       "virtual seconds \(cluster.time / Self.second), events \(cluster.eventCount), largest ping \(cluster.largestPing)"
     )
@@ -41,7 +43,18 @@ import Testing
       cluster.run(for: Self.second / 100)
     }
     cluster.converge(within: 120 * Self.second, "started")
-    cluster.run(for: 40 * Self.second)
+    cluster.run(for: cluster.options.settleAfter)
+  }
+
+  /// Until nobody has anything to pass on any more.
+  private func drain(_ cluster: inout SimulatedCluster) -> Int64 {
+    let begin = cluster.time
+    while cluster.time - begin < 1200 * Self.second,
+      cluster.hosts.contains(where: { $0.membership?.updates.count ?? 0 > 0 })
+    {
+      cluster.run(for: Self.second)
+    }
+    return cluster.time - begin
   }
 
   /// What a node sends in a second while nothing happens.
@@ -67,7 +80,7 @@ import Testing
   private func crashOne(
     _ cluster: inout SimulatedCluster
   ) -> (suspected: Double, buried: Double, known: Double) {
-    cluster.run(for: 40 * Self.second)
+    _ = drain(&cluster)
     let (victim, begin) = (5, cluster.time)
     let node = cluster.hosts[victim].node
     cluster.crash(victim)

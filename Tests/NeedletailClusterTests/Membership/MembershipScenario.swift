@@ -5,7 +5,7 @@ import NeedletailEnvironment
 /// What happens to a cluster, and what must hold then. The seed says which, with how many nodes and how bad it is.
 enum MembershipScenario: Int, CaseIterable {
   case storm, crash, cutLink, pause, replacedDisk, reusedAddress, stolenName, sameNameAtOnce, removal, leave
-  case partition, lateSeeds, slowNode, copiedFolder, quiet, allRestart
+  case partition, lateSeeds, slowNode, copiedFolder, quiet, allRestart, returningHolder
 
   private static let second = SimulatedCluster.second
 
@@ -37,6 +37,7 @@ enum MembershipScenario: Int, CaseIterable {
     case .copiedFolder: try copiedFolder(&cluster)
     case .quiet: try quiet(&cluster)
     case .allRestart: try allRestart(&cluster)
+    case .returningHolder: try returningHolder(&cluster)
     }
   }
 
@@ -150,7 +151,7 @@ enum MembershipScenario: Int, CaseIterable {
     // One is out of reach for a moment, and who suspects it stands still meanwhile.
     let away = some(&cluster)
     cluster.cut([away], from: cluster.hosts.indices.filter { $0 != away })
-    cluster.run(for: 4 * Self.second)
+    cluster.run(for: 3 * Self.second)
     let suspecting = cluster.hosts.indices.filter {
       cluster.hosts[$0].membership?.member(cluster.hosts[away].node)?.status == .suspect
     }
@@ -290,6 +291,28 @@ extension MembershipScenario {
     cluster.expect(cluster.hosts[holder].isRunning, "a name was stolen, and its holder stopped")
     cluster.converge(within: Self.joinBound, "after a name was stolen")
     cluster.expectNobodyBuried("with a name stolen")
+  }
+
+  /// A node takes the name of one that was only cut off, which comes back while it waits, or just after.
+  private func returningHolder(_ cluster: inout SimulatedCluster) throws {
+    try self.cluster(&cluster)
+    let holder = some(&cluster, from: 2)
+    let name = cluster.hosts[holder].node
+    cluster.cut([holder], from: cluster.hosts.indices.filter { $0 != holder })
+    let bound = Self.crashBound(cluster.hosts.count)
+    cluster.run(for: bound)
+    let thief = try cluster.addHost(name: name)
+    cluster.cut([holder], from: [thief])
+    cluster.start(thief)
+    cluster.run(for: seconds(1...13, &cluster))
+    cluster.healLinks()
+    cluster.run(for: 60 * Self.second)
+    let stay = [holder, thief].filter { cluster.hosts[$0].isRunning }
+    cluster.expect(stay.count == 1, "of a holder that was cut off and another one \(stay.count) stay")
+    for gone in [holder, thief] where !stay.contains(gone) {
+      cluster.expectRefused(gone, [.nameTaken, .superseded], "a holder that was cut off came back")
+    }
+    cluster.converge(within: Self.healBound(cluster.hosts.count), "after a holder that was cut off came back")
   }
 
   private func sameNameAtOnce(_ cluster: inout SimulatedCluster) throws {

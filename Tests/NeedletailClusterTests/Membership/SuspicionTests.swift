@@ -29,14 +29,4 @@ import Testing
     #expect(news == [false, true, false, true, false])
     #expect(suspicion.deadline < longest)
   }
-
-  @Test("Logarithms are right to the last bit but one")
-  func logarithms() {
-    #expect(BinaryLogarithm.fixed(0) == 0 && BinaryLogarithm.fixed(1) == 0)
-    #expect(BinaryLogarithm.fixed(2) == 65_536 && BinaryLogarithm.fixed(1024) == 655_360)
-    // The logarithms of 3 and of 1,000,000 are 1.58496... and 19.93156...
-    #expect(abs(BinaryLogarithm.fixed(3) - 103_872) <= 1 && abs(BinaryLogarithm.fixed(1_000_000) - 1_306_235) <= 1)
-    let ceilings = [0, 1, 2, 3, 4, 7, 8, 1000].map(BinaryLogarithm.ceiling(ofOneMoreThan:))
-    #expect(ceilings == [1, 1, 2, 2, 3, 3, 4, 10])
-  }
 }

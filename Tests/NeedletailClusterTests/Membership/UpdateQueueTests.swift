@@ -11,10 +11,17 @@ import Testing
     var told: [NodeID: Int] = [:]
     let limit = 4
     for _ in 0..<400 {
-      if random.next() % 4 == 0 {
-        let node = NodeID("n\(random.next() % 12)")
+      if random.next() % 4 != 0 {
+        let node = NodeID("n\(random.next() % 48)")
         queue.add(node)
         told[node] = 0
+      }
+      if random.next() % 4 == 0 {
+        let node = NodeID("n\(random.next() % 48)")
+        queue.heardAgain(node, limit: limit)
+        if told.count > UpdateQueue.manyCount, let times = told[node] {
+          told[node] = times + 1 < limit ? times + 1 : nil
+        }
       }
       let taken = queue.take(bytes: Int(random.next() % 40), limit: limit) { _ in 10 }
       #expect(Set(taken).count == taken.count, "seed \(seed)")
