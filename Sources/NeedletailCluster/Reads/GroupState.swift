@@ -276,6 +276,17 @@ struct GroupState: Sendable {
     if reduced[replica] == .waiting { reduced[replica] = .late }
   }
 
+  /// Whether ready replicas told of different things.
+  func differs(_ slot: Int) -> Bool {
+    var first: RangeDigest?
+    for replica in order.indices where cells[at(slot, replica)].vote == .got {
+      guard let digest = cells[at(slot, replica)].digest else { continue }
+      if let first, first != digest { return true }
+      first = digest
+    }
+    return false
+  }
+
   /// What each ready replica told of the slot.
   func votes(_ slot: Int) -> [(node: NodeID, digest: RangeDigest)] {
     order.indices.compactMap { replica in

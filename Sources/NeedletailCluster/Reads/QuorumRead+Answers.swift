@@ -156,7 +156,7 @@ extension QuorumRead {
     }
     var found: [Pair: SlotSet] = [:]
     for group in groups {
-      for (slot, number) in group.slots.enumerated() {
+      for (slot, number) in group.slots.enumerated() where group.differs(slot) {
         let votes = group.votes(slot).sorted { left, right in
           left.digest.count != right.digest.count ? left.digest.count > right.digest.count : left.node < right.node
         }
