@@ -28,6 +28,8 @@ struct GroupState: Sendable {
   let group: SlotGroup
   /// The replicas as they are to be asked: the ready ones first.
   let order: [NodeID]
+  /// Their places among the nodes of the read.
+  private let nodes: [Int]
   let needed: Int
   let slots: [UInt16]
   private(set) var form: QuorumRead.Form
@@ -40,9 +42,10 @@ struct GroupState: Sendable {
   private var isSlotDone: [Bool]
   var bug: PlantedReadBug?
 
-  init(_ group: SlotGroup, order: [NodeID], needed: Int, form: QuorumRead.Form) {
+  init(_ group: SlotGroup, order: [NodeID], nodes: [Int], needed: Int, form: QuorumRead.Form) {
     self.group = group
     self.order = order
+    self.nodes = nodes
     self.needed = needed
     self.form = form
     slots = Array(group.slots)
@@ -116,7 +119,7 @@ struct GroupState: Sendable {
     self.bug = bug
     if form == .reduced { settleReduced(index, &wants, allowsUnready) }
     guard form == .series else { return }
-    for slot in slots.indices where !isSlotDone[slot] { settleSeries(slot, &wants, allowsUnready) }
+    for slot in slots.indices where !isSlotDone[slot] { settleSeries(index, slot, &wants, allowsUnready) }
   }
 
   private mutating func settleReduced(_ index: Int, _ wants: inout QuorumRead.Wants, _ allowsUnready: Bool) {
@@ -124,7 +127,7 @@ struct GroupState: Sendable {
       let candidate = order.indices.first { reduced[$0] == .none && (isReady($0) || allowsUnready) }
       if let candidate {
         reduced[candidate] = .waiting
-        wants.reduce(index, order[candidate])
+        wants.reduce(QuorumRead.Part(group: index, slot: 0, replica: candidate), nodes[candidate])
         if isReady(candidate) { for slot in slots.indices { expectVote(slot, candidate) } }
       }
     }
@@ -133,7 +136,7 @@ struct GroupState: Sendable {
         isSlotDone[slot] = true
         continue
       }
-      askVotes(slot, &wants)
+      askVotes(index, slot, &wants)
       if winner == nil {
         isSlotDone[slot] = !reduced.contains(where: \.mayCome)
       } else if agreeing(slot) + count(slot, where: { $0.vote == .waiting }) < needed {
@@ -153,7 +156,8 @@ struct GroupState: Sendable {
     for slot in slots.indices { isSlotDone[slot] = false }
   }
 
-  private mutating func settleSeries(_ slot: Int, _ wants: inout QuorumRead.Wants, _ allowsUnready: Bool) {
+  private mutating func settleSeries(_ index: Int, _ slot: Int, _ wants: inout QuorumRead.Wants, _ allowsUnready: Bool)
+  {
     let data = data(slot)
     if !data.isEmpty, agreeing(slot) >= needed {
       isSlotDone[slot] = true
@@ -163,12 +167,12 @@ struct GroupState: Sendable {
       if !order.indices.contains(where: { cells[at(slot, $0)].series == .waiting }),
         let candidate = seriesCandidate(slot, allowsUnready)
       {
-        askSeries(slot, candidate, &wants)
+        askSeries(index, slot, candidate, &wants)
       }
-      askVotes(slot, &wants)
+      askVotes(index, slot, &wants)
     } else {
-      askVotes(slot, &wants)
-      readDifferences(slot, data, &wants)
+      askVotes(index, slot, &wants)
+      readDifferences(index, slot, data, &wants)
     }
     isSlotDone[slot] = count(slot, where: { $0.vote.mayCome || $0.series.mayCome }) == 0
   }
@@ -182,21 +186,22 @@ struct GroupState: Sendable {
   }
 
   /// Where data is there and replicas told of something else: reads theirs too.
-  private mutating func readDifferences(_ slot: Int, _ data: ReplicaSet, _ wants: inout QuorumRead.Wants) {
+  private mutating func readDifferences(_ index: Int, _ slot: Int, _ data: ReplicaSet, _ wants: inout QuorumRead.Wants)
+  {
     guard count(slot, where: { $0.series == .waiting }) == 0 else { return }
     var expected = agreeing(slot) + count(slot) { $0.vote == .waiting }
     for replica in order.indices where expected < needed {
       let cell = cells[at(slot, replica)]
       guard cell.vote == .got, cell.series == .none, !isCovered(slot, replica, by: data) else { continue }
-      askSeries(slot, replica, &wants)
+      askSeries(index, slot, replica, &wants)
       expected += 1
     }
   }
 
-  private mutating func askSeries(_ slot: Int, _ replica: Int, _ wants: inout QuorumRead.Wants) {
+  private mutating func askSeries(_ index: Int, _ slot: Int, _ replica: Int, _ wants: inout QuorumRead.Wants) {
     cells[at(slot, replica)].series = .waiting
     if isReady(replica) { expectVote(slot, replica) }
-    wants.series(slots[slot], order[replica])
+    wants.series(slots[slot], QuorumRead.Part(group: index, slot: slot, replica: replica), nodes[replica])
   }
 
   /// A vote comes with data that was asked for.
@@ -206,7 +211,7 @@ struct GroupState: Sendable {
   }
 
   /// Asks for digests until as many replicas as are needed told or may tell what they have.
-  private mutating func askVotes(_ slot: Int, _ wants: inout QuorumRead.Wants) {
+  private mutating func askVotes(_ index: Int, _ slot: Int, _ wants: inout QuorumRead.Wants) {
     let data = data(slot)
     var expected = order.indices.count { replica in
       let cell = cells[at(slot, replica)]
@@ -215,7 +220,7 @@ struct GroupState: Sendable {
     }
     for replica in order.indices where expected < needed && isReady(replica) && cells[at(slot, replica)].vote == .none {
       cells[at(slot, replica)].vote = .waiting
-      wants.digest(slots[slot], order[replica])
+      wants.digest(slots[slot], QuorumRead.Part(group: index, slot: slot, replica: replica), nodes[replica])
       expected += 1
     }
   }
@@ -269,6 +274,17 @@ struct GroupState: Sendable {
     if cells[place].vote == .waiting { cells[place].vote = .late }
     if cells[place].series == .waiting { cells[place].series = .late }
     if reduced[replica] == .waiting { reduced[replica] = .late }
+  }
+
+  /// Whether ready replicas told of different things.
+  func differs(_ slot: Int) -> Bool {
+    var first: RangeDigest?
+    for replica in order.indices where cells[at(slot, replica)].vote == .got {
+      guard let digest = cells[at(slot, replica)].digest else { continue }
+      if let first, first != digest { return true }
+      first = digest
+    }
+    return false
   }
 
   /// What each ready replica told of the slot.

@@ -2,76 +2,102 @@ extension QuorumRead {
   /// What is wanted of each node, gathered so that each gets one message.
   struct Wants {
     struct Want {
-      var reduced: [Int] = []
+      var reduced: [Part] = []
       var series: SlotSet = []
       var digests: SlotSet = []
+      /// The slots of `series` and `digests`, a slot of both twice.
+      var parts: [Part] = []
+
+      var isEmpty: Bool { reduced.isEmpty && parts.isEmpty }
     }
 
-    private(set) var byNode: [NodeID: Want] = [:]
+    /// By the nodes' places in `nodes`.
+    private(set) var byNode: [Want]
 
-    mutating func reduce(_ group: Int, _ node: NodeID) { byNode[node, default: Want()].reduced.append(group) }
-    mutating func series(_ slot: UInt16, _ node: NodeID) { byNode[node, default: Want()].series.insert(slot) }
-    mutating func digest(_ slot: UInt16, _ node: NodeID) { byNode[node, default: Want()].digests.insert(slot) }
+    init(_ count: Int) { byNode = Array(repeating: Want(), count: count) }
+
+    mutating func reduce(_ part: Part, _ node: Int) { byNode[node].reduced.append(part) }
+
+    mutating func series(_ slot: UInt16, _ part: Part, _ node: Int) {
+      byNode[node].series.insert(slot)
+      byNode[node].parts.append(part)
+    }
+
+    mutating func digest(_ slot: UInt16, _ part: Part, _ node: Int) {
+      byNode[node].digests.insert(slot)
+      byNode[node].parts.append(part)
+    }
+  }
+
+  /// What of a read an ask is about, so that nothing is searched for when its answer comes.
+  struct Part: Sendable {
+    var group: Int
+    /// The slot's place in the group; of a reduction it is all of them.
+    var slot: Int
+    /// The node's place among the replicas.
+    var replica: Int
   }
 
   struct AskState: Sendable {
     let ask: Ask
-    /// The groups of the ask's reductions.
-    let reduced: [Int]
+    /// The ask's reductions.
+    let reduced: [Part]
+    /// Its other slots; some may be those of a reduction.
+    let parts: [Part]
     let hedgeAt: UInt64
     var isOpen = true
     var isLate = false
   }
 
-  /// Calls `body` for each slot that was asked for, with its group, its place there and the node's; returns the groups.
-  private mutating func forEach(
-    _ ask: Ask, _ body: (inout GroupState, _ slot: Int, _ replica: Int) -> Void
-  ) -> [Int] {
-    let slots = ask.slots
+  /// Calls `body` once for each slot that was asked for, with its group and its place there; returns the groups.
+  private mutating func forEach(_ id: Int, _ body: (inout GroupState, Part) -> Void) -> [Int] {
     var touched: [Int] = []
-    for index in groups.indices {
-      guard let replica = groups[index].order.firstIndex(of: ask.node) else { continue }
-      var isTouched = false
-      for slot in groups[index].slots.indices where slots.contains(groups[index].slots[slot]) {
-        body(&groups[index], slot, replica)
-        isTouched = true
+    for part in asks[id].reduced {
+      touched.append(part.group)
+      for slot in groups[part.group].slots.indices {
+        body(&groups[part.group], Part(group: part.group, slot: slot, replica: part.replica))
       }
-      if isTouched { touched.append(index) }
     }
-    return touched
+    var seen = asks[id].ask.reduced.reduce(into: SlotSet()) { $0.formUnion($1) }
+    for part in asks[id].parts {
+      let number = groups[part.group].slots[part.slot]
+      if seen.contains(number) { continue }
+      seen.insert(number)
+      if touched.last != part.group { touched.append(part.group) }
+      body(&groups[part.group], part)
+    }
+    return Set(touched).sorted()
   }
 
   /// Takes what an answer says of what was asked; whatever else it says is not heard.
-  mutating func take(_ answer: Answer, of ask: Ask) -> [Int] {
+  mutating func take(_ answer: Answer, of id: Int) -> [Int] {
     var won: SlotSet = []
-    for (place, index) in asks[ask.id].reduced.enumerated() {
-      guard let replica = groups[index].order.firstIndex(of: ask.node) else { continue }
-      if !answer.reduced.contains(place) {
-        groups[index].failReduction(replica)
-      } else if groups[index].takeReduction(replica, ask: ask.id) {
-        won.formUnion(groups[index].group.slots)
+    let there = Set(answer.reduced)
+    for (place, part) in asks[id].reduced.enumerated() {
+      if !there.contains(place) {
+        groups[part.group].failReduction(part.replica)
+      } else if groups[part.group].takeReduction(part.replica, ask: id) {
+        won.formUnion(groups[part.group].group.slots)
       }
     }
-    let bug = bug
-    return forEach(ask) { group, slot, replica in
-      let number = group.slots[slot]
+    let (bug, series) = (bug, asks[id].ask.series)
+    return forEach(id) { group, part in
+      let number = group.slots[part.slot]
       group.take(
-        slot, replica, digest: answer.digests[number],
+        part.slot, part.replica, digest: answer.digests[number],
         isVote: !answer.notReady.contains(number) || bug == .unreadyVotes,
-        hasSeries: ask.series.contains(number) ? answer.series.contains(number) : nil, ask: ask.id,
+        hasSeries: series.contains(number) ? answer.series.contains(number) : nil, ask: id,
         isReduction: won.contains(number))
     }
   }
 
-  mutating func giveUp(_ ask: Ask) -> [Int] {
-    for index in asks[ask.id].reduced {
-      if let replica = groups[index].order.firstIndex(of: ask.node) { groups[index].failReduction(replica) }
-    }
-    return forEach(ask) { group, slot, replica in group.giveUp(slot, replica) }
+  mutating func giveUp(_ id: Int) -> [Int] {
+    for part in asks[id].reduced { groups[part.group].failReduction(part.replica) }
+    return forEach(id) { group, part in group.giveUp(part.slot, part.replica) }
   }
 
-  mutating func markLate(_ ask: Ask) -> [Int] {
-    forEach(ask) { group, slot, replica in group.markLate(slot, replica) }
+  mutating func markLate(_ id: Int) -> [Int] {
+    forEach(id) { group, part in group.markLate(part.slot, part.replica) }
   }
 
   // MARK: - The end
@@ -100,7 +126,7 @@ extension QuorumRead {
     for (index, group) in groups.enumerated() {
       if group.form == .reduced {
         if let winner = group.winner {
-          let place = asks[winner.ask].reduced.firstIndex(of: index)
+          let place = asks[winner.ask].reduced.firstIndex { $0.group == index }
           reductions.append(
             Use(ask: winner.ask, node: group.order[winner.replica], reduction: place, slots: group.group.slots))
         }
@@ -130,7 +156,7 @@ extension QuorumRead {
     }
     var found: [Pair: SlotSet] = [:]
     for group in groups {
-      for (slot, number) in group.slots.enumerated() {
+      for (slot, number) in group.slots.enumerated() where group.differs(slot) {
         let votes = group.votes(slot).sorted { left, right in
           left.digest.count != right.digest.count ? left.digest.count > right.digest.count : left.node < right.node
         }

@@ -166,6 +166,8 @@ package struct QuorumRead: Sendable {
   }
 
   let plan: Plan
+  /// All replicas, ascending: the rest speaks of them by their place here.
+  private let nodes: [NodeID]
   var groups: [GroupState] = []
   var asks: [AskState] = []
   var failures: [String] = []
@@ -174,13 +176,19 @@ package struct QuorumRead: Sendable {
   package private(set) var wakeAt: UInt64?
   var bug: PlantedReadBug?
 
-  package init(_ plan: Plan) { self.plan = plan }
+  package init(_ plan: Plan) {
+    self.plan = plan
+    nodes = Set(plan.groups.flatMap(\.replicas)).sorted()
+  }
 
   /// Asks the first questions, or ends at once.
   package mutating func begin(now: UInt64, using generator: inout some RandomNumberGenerator) -> [Action] {
     var choice = ReplicaChoice(plan.peers)
+    let places = Dictionary(uniqueKeysWithValues: nodes.enumerated().map { ($1, $0) })
     groups = plan.groups.map { group in
-      GroupState(group, order: choice.order(group, using: &generator), needed: needed(of: group), form: plan.form)
+      let order = choice.order(group, using: &generator)
+      return GroupState(
+        group, order: order, nodes: order.map { places[$0] ?? 0 }, needed: needed(of: group), form: plan.form)
     }
     return advance(Array(groups.indices), now)
   }
@@ -200,7 +208,7 @@ package struct QuorumRead: Sendable {
       return failed(id, "answered for other windows than were asked for", now: now)
     }
     asks[id].isOpen = false
-    let touched = take(answer, of: asks[id].ask)
+    let touched = take(answer, of: id)
     return advance(touched, now)
   }
 
@@ -209,7 +217,7 @@ package struct QuorumRead: Sendable {
     guard !isEnded, asks.indices.contains(id), asks[id].isOpen else { return [] }
     asks[id].isOpen = false
     if failures.count < SlotCoverage.failuresMax { failures.append("\(asks[id].ask.node): \(reason)") }
-    return advance(giveUp(asks[id].ask), now)
+    return advance(giveUp(id), now)
   }
 
   /// Time passed: slow replicas are hedged, and at the deadline the read ends with what is there.
@@ -225,25 +233,29 @@ package struct QuorumRead: Sendable {
     for index in asks.indices where asks[index].isOpen && !asks[index].isLate {
       guard now >= asks[index].hedgeAt else { continue }
       asks[index].isLate = true
-      touched.formUnion(markLate(asks[index].ask))
+      touched.formUnion(markLate(index))
     }
     return advance(touched.sorted(), now)
   }
 
   /// Asks what is wanted next for these groups, and ends where nothing is.
   private mutating func advance(_ touched: [Int], _ now: UInt64) -> [Action] {
-    var wants = Wants()
+    var wants = Wants(nodes.count)
     for index in touched { groups[index].settle(index, &wants, allowsUnready: plan.partial == .allow, bug) }
-    if plan.partial == .deny, bug != .missingPartial, groups.contains(where: \.isHopeless) { return end() }
+    if plan.partial == .deny, bug != .missingPartial, touched.contains(where: { groups[$0].isHopeless }) {
+      return end()
+    }
     if groups.allSatisfy(\.isDone) { return end() }
     var actions: [Action] = []
-    for (node, want) in wants.byNode.sorted(by: { $0.key < $1.key }) {
-      var ask = Ask(id: asks.count, node: node, series: want.series, digests: want.digests)
-      ask.reduced = want.reduced.map { groups[$0].group.slots }
+    for (place, want) in wants.byNode.enumerated() where !want.isEmpty {
+      var ask = Ask(id: asks.count, node: nodes[place], series: want.series, digests: want.digests)
+      ask.reduced = want.reduced.map { groups[$0.group].group.slots }
       ask.digests.subtract(ask.series)
       for group in ask.reduced { ask.digests.subtract(group) }
       let hedgeAt = now.addingReportingOverflow(plan.hedgeAfter)
-      asks.append(AskState(ask: ask, reduced: want.reduced, hedgeAt: hedgeAt.overflow ? .max : hedgeAt.partialValue))
+      asks.append(
+        AskState(
+          ask: ask, reduced: want.reduced, parts: want.parts, hedgeAt: hedgeAt.overflow ? .max : hedgeAt.partialValue))
       actions.append(.ask(ask))
     }
     wakeAt = min(plan.deadline, asks.lazy.filter { $0.isOpen && !$0.isLate }.map(\.hedgeAt).min() ?? plan.deadline)

@@ -15,6 +15,8 @@ package struct SlotGroup: Equatable, Sendable {
 
   /// Groups of at most `slotsMax` slots each, in the order of their replicas.
   ///
+  /// O(slots x replicas), and as long as a read: they are to be kept until an assignment or readiness changes.
+  ///
   /// A reduction (`QuorumRead.Form.reduced`) is made for each group, and read anew where replicas differ in one slot
   /// of it: smaller groups make that cheaper, larger ones the reductions. One node is asked for at most
   /// `ReadMessage.groupsMax`.

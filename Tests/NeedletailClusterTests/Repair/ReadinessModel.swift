@@ -204,7 +204,8 @@ struct ReadinessModel {
       number,
       nodes[number].readiness.compared(
         ReplicaReadiness.Comparison(
-          slot: Self.slot, node: name(fill.partner), wasReady: fill.isReady, windows: .min ... .max, fill: fill.number)))
+          slot: Self.slot, node: name(fill.partner), wasReady: fill.isReady, windows: .min ... .max, fill: fill.number))
+    )
   }
 
   /// Two that compare know the same assignment, and with it each other's disks.
