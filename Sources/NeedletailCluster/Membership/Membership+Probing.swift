@@ -115,6 +115,21 @@ extension Membership {
     planted.contains(.hastySuspicion) ? suspicion.start + options.period : suspicion.deadline
   }
 
+  /// Asks suspects once more before they count as dead: one may have said long ago that it is alive, and by chance this
+  /// node is the last to whom that was not passed on.
+  mutating func askForLastWords(_ now: Int64) {
+    let due = suspicions.filter { !$0.value.isAsked && deadline(of: $0.value) - options.period <= now }.keys.sorted()
+    for node in due {
+      suspicions[node]?.isAsked = true
+      guard let member = table[node], !planted.contains(.hastySuspicion) else { continue }
+      counters.count(.lastWordAsked)
+      sequence &+= 1
+      sendWithNews(to: member.record.address, about: member) { [sequence] in
+        .ping(sequence: sequence, Self.target(member), $0)
+      }
+    }
+  }
+
   mutating func expireSuspicions(_ now: Int64, _ random: inout some RandomNumberGenerator) {
     let due = suspicions.filter { deadline(of: $0.value) <= now }.keys.sorted()
     for node in due {

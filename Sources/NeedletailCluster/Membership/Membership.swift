@@ -104,7 +104,9 @@ package struct Membership: Sendable {
     if let askAt = probe?.askAt { next = min(next, askAt) }
     if let awaited { next = min(next, awaited.until) }
     for relay in relays.values { next = min(next, relay.deadline) }
-    for suspicion in suspicions.values { next = min(next, deadline(of: suspicion)) }
+    for suspicion in suspicions.values {
+      next = min(next, deadline(of: suspicion) - (suspicion.isAsked ? 0 : options.period))
+    }
     return next
   }
 
@@ -114,6 +116,7 @@ package struct Membership: Sendable {
   package mutating func tick(now: Int64, random: inout some RandomNumberGenerator) -> [MembershipAction] {
     guard begin(now, &random) else { return [] }
     expireRelays(now)
+    askForLastWords(now)
     expireSuspicions(now, &random)
     if let leaveAt = timetable?.leaveAt, now >= leaveAt {
       sayGoodbye(&random)

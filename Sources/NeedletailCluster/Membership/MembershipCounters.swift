@@ -2,7 +2,7 @@
 package struct MembershipCounters: Hashable, Sendable {
   package enum Event: Int, Sendable, CaseIterable {
     case probeSucceeded, probeFailed, indirectProbeSucceeded, relayed, relayRefused, nackSent
-    case suspected, suspicionConfirmed, suspicionRefuted, declaredDead, returnedFromDead
+    case suspected, suspicionConfirmed, suspicionRefuted, lastWordAsked, declaredDead, returnedFromDead
     case refutedOwnSuspicion, refutedOwnDeath, incarnationRaised
     case ownerKept, ownerReplaced, nameTakenOver, nameAwaited, nameAwaitedInVain, settledByOthers, settledByTime
     case senderRefused, cloneRefused, cloneChecked, targetMismatched

@@ -4,6 +4,8 @@ struct Suspicion: Sendable {
   private(set) var witnesses: [NodeID]
   /// When it began; moved on by the time in which this node itself stood still.
   var start: Int64
+  /// Whether the suspect was asked for its last word.
+  var isAsked = false
   private let shortest: Int64
   private let longest: Int64
   private let needed: Int
