@@ -35,7 +35,7 @@ extension ClusterShell {
           write([.rows(added)], then: .repair(ticket), &world)
         }
       case .compared(let comparison): perform(readiness.compared(comparison), &world)
-      case .met(let node, let identity): readiness.seen(node, identity)
+      case .behind(_, _, let epoch): learn(epoch, &world)
       case .keep(let cursor): write([.cursor(cursor)], then: nil, &world)
       case .unfinished: world.count("exchanges that ended early")
       }
@@ -62,6 +62,7 @@ extension ClusterShell {
     disk.rot(slot, window)
     rows[slot] = held.filter { $0.window != window }
     trees[slot]?.removeWindows(window...window)
+    learn(world.makeEpoch(by: number), &world)
     scheduleWake(&world)
   }
 }

@@ -11,7 +11,7 @@ extension ClusterShell {
       let actions = try writes.begin(
         write, bytes: bytes, to: targets, level: plants.shell == .writesOne ? .one : .quorum, now: world.now,
         deadline: world.now + 8_000_000_000)
-      payloads[write] = written
+      payloads[write] = Payload(rows: written, epoch: epoch)
       perform(actions, &world)
     } catch {
       world.note("write \(write) is not begun: \(error)")
@@ -46,7 +46,7 @@ extension ClusterShell {
 
   /// The rows of a write that a node holds; what was forgotten cannot be sent.
   private func rows(of write: WriteID, for node: NodeID, _ world: inout ClusterWorld) -> [SimulatedRow]? {
-    guard let all = payloads[write] else {
+    guard let all = payloads[write]?.rows else {
       world.violation("a payload is wanted that was forgotten")
       return nil
     }
@@ -56,10 +56,11 @@ extension ClusterShell {
   private mutating func send(_ write: WriteID, to node: NodeID, attempt: UInt8, _ world: inout ClusterWorld) {
     guard let rows = rows(of: write, for: node, &world), let to = world.node(node) else { return }
     if node == id {
-      guard world.now >= fullUntil else {
+      let isOld = (payloads[write]?.epoch ?? 0) < epoch
+      guard world.now >= fullUntil, !isOld else {
         let actions = writes.failed(
-          write, at: id, attempt: attempt, .overloaded(retryAfterMilliseconds: 200), now: world.now,
-          using: &world.generator)
+          write, at: id, attempt: attempt, isOld ? .notReplica : .overloaded(retryAfterMilliseconds: 200),
+          now: world.now, using: &world.generator)
         return perform(actions, &world)
       }
       keep(rows)
@@ -68,7 +69,10 @@ extension ClusterShell {
     }
     let slots = Set(rows.map(\.slot)).sorted()
     let frame = SimulatedRow.encode(rows)
-    guard let append = WriteAppend(write, attempt: attempt, epoch: 1, slots: slots, frames: [frame[...]]) else {
+    guard
+      let append = WriteAppend(
+        write, attempt: attempt, epoch: payloads[write]?.epoch ?? 0, slots: slots, frames: [frame[...]])
+    else {
       return world.violation("a write without rows is sent")
     }
     world.send(WriteMessage.append(append).encoded, from: number, to: to)
@@ -78,7 +82,8 @@ extension ClusterShell {
     let node = world.nodes[sender]
     switch message {
     case .append(let append):
-      guard append.slots.allSatisfy({ trees[$0] != nil }) else {
+      let isOld = append.epoch < epoch && append.attempt > 0 && plants.shell != .takesOldAssignments
+      guard epoch > 0, append.slots.allSatisfy({ trees[$0] != nil }), !isOld else {
         let refusal = WriteMessage.refuse(append.write, attempt: append.attempt, .notReplica)
         return world.send(refusal.encoded, from: number, to: sender)
       }
@@ -134,7 +139,8 @@ extension ClusterShell {
           world.violation("a hint is to be delivered that is not on disk")
           continue
         }
-        guard let append = WriteAppend(hint.write, attempt: 0, epoch: 1, slots: hint.slots, frames: [hint.frame[...]])
+        guard
+          let append = WriteAppend(hint.write, attempt: 0, epoch: epoch, slots: hint.slots, frames: [hint.frame[...]])
         else {
           continue
         }

@@ -11,6 +11,13 @@ struct ClusterShell {
     case ownRows(WriteID)
     case hint(NodeID, UInt64)
     case repair(AntiEntropy.Ticket)
+    case epoch(UInt64)
+  }
+
+  /// A write of which the payload is held, and the assignment by which it was begun.
+  struct Payload {
+    var rows: [SimulatedRow]
+    var epoch: UInt64
   }
 
   struct ReadUnderWay {
@@ -22,6 +29,8 @@ struct ClusterShell {
 
   let number: Int
   let id: NodeID
+  /// Whether this disk is not the node's first.
+  private var hadOther = false
   var plants = Plants()
   var disk: NodeDisk
   private(set) var life = 0
@@ -39,7 +48,9 @@ struct ClusterShell {
   var writes = ReplicatedWrites()
   var hints: [NodeID: HintQueue] = [:]
   /// The rows that a write has for each node, for as long as it is held.
-  var payloads: [WriteID: [SimulatedRow]] = [:]
+  var payloads: [WriteID: Payload] = [:]
+  /// The newest assignment that this node knows and has on disk; 0 for none.
+  private(set) var epoch: UInt64 = 0
   /// The hints that are on their way, by their write.
   var deliveries: [NodeID: [WriteID: (sequence: UInt64, attempt: UInt32)]] = [:]
   var reads: [UInt64: ReadUnderWay] = [:]
@@ -110,12 +121,12 @@ struct ClusterShell {
     }
     var duties: [UInt16: [NodeID]] = [:]
     for slot in world.assignment.slots(of: id) {
-      let replicas = world.assignment.replicas(of: slot)
-      duties[slot] = replicas.filter { $0 != id }
-      perform(readiness.assigned(slot, replicas: replicas, writeQuorum: 2, since: 1), &world)
+      duties[slot] = world.assignment.replicas(of: slot).filter { $0 != id }
     }
     if plants.shell == .forgetsToRepair { duties = [:] }
     repair.setDuties(duties)
+    epoch = 0
+    if disk.epoch > 0 { adopt(disk.epoch, &world) } else { learn(hadOther ? world.makeEpoch(by: number) : 1, &world) }
     world.note("start \(id) life \(life)")
     tick(&world)
   }
@@ -140,6 +151,7 @@ struct ClusterShell {
   mutating func loseDisk(_ world: inout ClusterWorld) {
     crash(&world)
     world.count("lost disks")
+    hadOther = true
     disk = NodeDisk(NodeIdentity(Hash128(high: world.generator.next(), low: world.generator.next())))
   }
 
@@ -247,6 +259,7 @@ struct ClusterShell {
     case .hint(let peer, let sequence):
       let actions = hints[peer]?.stored(sequence, now: world.now) ?? []
       perform(actions, of: peer, &world)
+    case .epoch(let epoch): adopt(epoch, &world)
     case .repair(let ticket): perform(repair.stored(ticket, now: UInt64(world.now), view), &world)
     }
   }
@@ -255,6 +268,23 @@ struct ClusterShell {
   mutating func keep(_ added: [SimulatedRow]) {
     for row in added where rows[row.slot]?.insert(row).inserted == true {
       trees[row.slot]?.add(row.digest, window: row.window, bucket: row.bucket)
+    }
+  }
+
+  // MARK: - Assignments
+
+  /// Hears of an assignment: it counts when it is on disk.
+  mutating func learn(_ epoch: UInt64, _ world: inout ClusterWorld) {
+    if isUp, epoch > self.epoch { write([.epoch(epoch)], then: .epoch(epoch), &world) }
+  }
+
+  private mutating func adopt(_ epoch: UInt64, _ world: inout ClusterWorld) {
+    guard epoch > self.epoch else { return }
+    self.epoch = epoch
+    world.note("\(id) knows assignment \(epoch)")
+    for slot in world.assignment.slots(of: id) {
+      let replicas = world.assignment.replicas(of: slot)
+      perform(readiness.assigned(slot, replicas: replicas, writeQuorum: 2, since: 1, epoch: epoch), &world)
     }
   }
 
@@ -280,7 +310,6 @@ struct ClusterShell {
   private mutating func changed(_ member: Member, _ world: inout ClusterWorld) {
     guard member.node != id else { return }
     world.note("\(id) sees \(member.node) \(member.status)")
-    readiness.seen(member.node, member.identity)
     if member.status.isPresent {
       writes.nodeUp(member.node)
       let actions = hints[member.node]?.nodeUp(now: world.now) ?? []
@@ -302,7 +331,7 @@ struct ClusterShell {
   var view: ShellView {
     ShellView(
       identity: disk.identity, trees: trees, readiness: readiness,
-      present: Set(membership.members.filter(\.status.isPresent).map(\.node)))
+      epoch: epoch, present: Set(membership.members.filter(\.status.isPresent).map(\.node)))
   }
 }
 
@@ -311,10 +340,12 @@ struct ShellView: RepairSource {
   let identity: NodeIdentity
   let trees: [UInt16: MerkleTree]
   let readiness: ReplicaReadiness
+  let epoch: UInt64
   let present: Set<NodeID>
 
   var firstWindow: Int64 { .min }
   func tree(of slot: UInt16) -> MerkleTree? { trees[slot] }
+  func epoch(of slot: UInt16) -> UInt64 { epoch }
   func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { readiness.isReady(slot, windows) }
   func fill(of slot: UInt16) -> UInt64 { readiness.fill(of: slot) }
   func isAvailable(_ node: NodeID) -> Bool { present.contains(node) }

@@ -72,6 +72,14 @@ struct ClusterSimulation {
     case .fault: fault()
     case .restart(let number): if !shells[number].isUp { shells[number].start(&world) }
     case .mend(let from, let to): world.cuts.remove([from, to])
+    case .epoch(let number, let epoch):
+      if isPaused(number, event) { return }
+      // Who is away hears of it later.
+      if shells[number].isUp {
+        shells[number].learn(epoch, &world)
+      } else {
+        world.schedule(event, after: world.time(100...500))
+      }
     case .check: check()
     }
   }

@@ -16,6 +16,8 @@ struct ClusterWorld {
     case fault
     case restart(Int)
     case mend(from: Int, to: Int)
+    /// A node hears of an assignment.
+    case epoch(Int, UInt64)
     case check
   }
 
@@ -36,6 +38,8 @@ struct ClusterWorld {
   private var queue = EventQueue<Event>()
   /// Ordered pairs of nodes between which nothing passes.
   var cuts: Set<[Int]> = []
+  /// The newest assignment: each new disk and each damage makes one.
+  private(set) var epoch: UInt64 = 1
   var writes: [WriteID: ClientWrite] = [:]
   var sent: Set<SimulatedRow> = []
   /// In the order in which they were acknowledged.
@@ -52,7 +56,7 @@ struct ClusterWorld {
     self.nodes = nodes
     let slots = SlotMap(count: 16) ?? .standard
     assignment = SlotAssignment(
-      HashRing(nodes.map { RingMember($0) }, virtualNodes: 64), slots: slots, replicaCount: 3)
+      HashRing(nodes.map { RingMember($0) }), slots: slots, replicaCount: 3)
     groups = ReplicaGroups(assignment)
     plan = .none
     self.generator = generator
@@ -92,6 +96,13 @@ struct ClusterWorld {
 
   mutating func chance(_ percent: Int) -> Bool {
     percent > 0 && Int.random(in: 0..<100, using: &generator) < percent
+  }
+
+  /// A new assignment, of which all others hear some time.
+  mutating func makeEpoch(by node: Int) -> UInt64 {
+    epoch += 1
+    for other in nodes.indices where other != node { schedule(.epoch(other, epoch), after: time(1...1_500)) }
+    return epoch
   }
 
   // MARK: - What happened

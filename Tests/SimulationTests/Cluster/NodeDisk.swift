@@ -19,6 +19,8 @@ struct NodeDisk {
     case hint(NodeID, UInt64, Hint)
     case release(NodeID, upTo: UInt64)
     case cursor(AntiEntropy.Cursor)
+    /// The newest assignment that the node knows.
+    case epoch(UInt64)
   }
 
   let identity: NodeIdentity
@@ -28,6 +30,7 @@ struct NodeDisk {
   /// Above all numbers of hints that were ever given.
   private(set) var nextHint: [NodeID: UInt64] = [:]
   private(set) var cursor: AntiEntropy.Cursor?
+  private(set) var epoch: UInt64 = 0
   private var unsynced: [Operation] = []
 
   /// An empty one.
@@ -65,6 +68,7 @@ struct NodeDisk {
       nextHint[node] = max(nextHint[node] ?? 1, sequence + 1)
     case .release(let node, let last): hints[node] = hints[node]?.filter { $0.key > last }
     case .cursor(let cursor): self.cursor = cursor
+    case .epoch(let epoch): self.epoch = max(self.epoch, epoch)
     }
   }
 }

@@ -16,6 +16,8 @@ struct Plants {
     case hintsStayInMemory
     /// Hints that come are acknowledged, and are on the disk alone.
     case acknowledgesWithoutStoring
+    /// A write is taken that was begun when another disk, or undamaged data, counted.
+    case takesOldAssignments
     /// Nobody compares.
     case forgetsToRepair
     /// What repair brings is not written to the disk.
