@@ -9,7 +9,7 @@ RELEASE = NEEDLETAIL_ONLY=release $(BUILD) -c release --static-swift-stdlib -Xcc
 CHECKS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release demo test test-one tsan fuzz lint format bench bench-peers bench-columns docs clean
+.PHONY: help setup build release demo test test-one tsan simulate fuzz lint format bench bench-peers bench-columns docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ tsan: setup ## Run the tests that do several things at once under ThreadSanitize
 # NEEDLETAIL_FUZZ names libFuzzer's library, which the toolchain has for programs with a main of their own.
 FUZZ = NEEDLETAIL_FUZZ="$$(echo "$$(dirname "$$(command -v $(SWIFT))")"/../lib/clang/*/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a)" \
   NEEDLETAIL_ONLY=NeedletailFuzz $(BUILD) -c release --scratch-path .build-fuzz
+
+simulate: setup ## Run the simulated cluster: make simulate [SEEDS=1000]; make simulate SEED=7 replays one and tells what happened.
+	NEEDLETAIL_ONLY=NeedletailCluster,SimulationTests SWIFT_DETERMINISTIC_HASHING=1 SWIFT_BACKTRACE=enable=no \
+	  $(if $(SEED),NEEDLETAIL_SEED=$(SEED),NEEDLETAIL_SEEDS=$(or $(SEEDS),1000)) \
+	  $(SWIFT) test --no-color-diagnostics --filter 'ClusterSimulationTests/$(if $(SEED),replay,holds)'
 
 fuzz: setup ## Fuzz the decoders: make fuzz [TARGET=frame] [SECONDS=60]; findings are left in .build-fuzz/findings.
 	$(FUZZ)

@@ -155,6 +155,8 @@ let testRooms: [Target] = [
       "NeedletailTestSupport",
     ]),
   tests(
+    "SimulationTests", ["NeedletailCluster", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation"]),
+  tests(
     "NeedletailSeriesTests",
     [
       "NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailSimulation",
@@ -218,8 +220,8 @@ let fuzzers: [Target] = [
     name: "NeedletailFuzz",
     dependencies: [
       "CFuzzDriver", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
-      "NeedletailBlocks", "NeedletailSeries", "NeedletailEvents", "NeedletailQueryLanguage", "NeedletailTerminal",
-      "NeedletailSimulation",
+      "NeedletailBlocks", "NeedletailCluster", "NeedletailSeries", "NeedletailEvents", "NeedletailQueryLanguage",
+      "NeedletailTerminal", "NeedletailSimulation",
     ],
     path: "Tests/Fuzzing/Fuzzer",
     swiftSettings: [.enableUpcomingFeature("ExistentialAny"), .unsafeFlags(["-sanitize=address"])],

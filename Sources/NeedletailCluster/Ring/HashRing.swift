@@ -3,93 +3,84 @@
 
 import NeedletailTelemetry
 
-/// A node as the ring sees it.
-package struct RingMember: Hashable, Sendable {
-  package var node: NodeID
-  /// What fails together, such as a rack or a site; nil where nobody said.
-  package var zone: String?
-
-  package init(_ node: NodeID, zone: String? = nil) {
-    self.node = node
-    self.zone = zone
-  }
-}
-
-/// A hash ring with many virtual nodes for each node.
+/// The nodes, and for each slot the order in which they come for it.
 ///
-/// A virtual node's place is a hash of the node's name and a number, so that a node that joins takes its places out of
-/// those of all others, and moves nothing between them.
+/// Each node draws a number for each slot, which follows from its name: all numbers that there are, each once, dealt by
+/// a shuffle of its own. The lowest number comes first, after it was divided by the weight in the way that makes shares
+/// proportional to weights. So a node that joins takes slots from all others and moves nothing between them; and since
+/// every node has as many low numbers as any other, shares are more even than where a hash places each node's virtual
+/// nodes on a circle, or draws each number by itself.
 package struct HashRing: Equatable, Sendable {
-  package static let virtualNodesDefault = 512
-
-  private struct Point: Equatable, Sendable {
-    var position: UInt64
-    var member: Int
-  }
-
   /// Sorted by node; no node twice.
   package let members: [RingMember]
-  private let points: [Point]
+  /// For each member the number of its zone; the zones are numbered in the order of their first members.
+  private let zones: [Int]
   private let zoneCount: Int
 
   /// Of several members with one name the first counts.
-  ///
-  /// O(n log n) in the number of virtual nodes of all members.
-  package init(_ members: [RingMember], virtualNodes: Int = HashRing.virtualNodesDefault) {
+  package init(_ members: [RingMember]) {
     var seen: Set<NodeID> = []
-    let sorted = members.filter { seen.insert($0.node).inserted }.sorted { $0.node < $1.node }
-    self.members = sorted
-    zoneCount = Set(sorted.map(Self.zone)).count
-    var points: [Point] = []
-    points.reserveCapacity(sorted.count * max(1, virtualNodes))
-    for (index, member) in sorted.enumerated() {
-      for number in 0..<UInt64(max(1, virtualNodes)) {
-        points.append(Point(position: Self.position(of: Array(member.node.rawValue.utf8), seed: number), member: index))
-      }
+    self.members = members.filter { seen.insert($0.node).inserted }.sorted { $0.node < $1.node }
+    var numbers: [String: Int] = [:]
+    zones = self.members.map { member in
+      // A member without a zone fails alone: it is a zone of its own.
+      let zone = member.zone.map { "z" + $0 } ?? "n" + member.node.rawValue
+      return numbers[zone]
+        ?? {
+          numbers[zone] = numbers.count
+          return numbers.count - 1
+        }()
     }
-    self.points = points.sorted { left, right in
-      left.position != right.position ? left.position < right.position : left.member < right.member
-    }
+    zoneCount = numbers.count
   }
 
-  private static func position(of bytes: [UInt8], seed: UInt64) -> UInt64 {
-    bytes.withUnsafeBytes { Hash128.of($0, seed: seed).high }
-  }
-
-  /// A member without a zone fails alone: it is a zone of its own.
-  private static func zone(of member: RingMember) -> String {
-    member.zone.map { "z" + $0 } ?? "n" + member.node.rawValue
-  }
-
-  /// The first `count` distinct nodes clockwise from where `slot` lies; fewer where there are fewer nodes.
+  /// For each slot its first `count` distinct nodes; fewer where there are fewer nodes.
   ///
-  /// As long as there are zones without a replica, nodes of zones that have one are passed over.
-  package func replicas(of slot: UInt16, count: Int) -> [NodeID] {
-    guard !points.isEmpty, count > 0 else { return [] }
-    let wanted = min(count, members.count)
-    let start = firstPoint(at: Self.position(of: [UInt8(slot & 0xff), UInt8(slot >> 8)], seed: .max))
-    var chosen: [Int] = []
-    var zones: Set<String> = []
-    var passedOver: [Int] = []
-    for offset in 0..<points.count {
-      let member = points[(start + offset) % points.count].member
-      guard !chosen.contains(member), !passedOver.contains(member) else { continue }
-      let zone = Self.zone(of: members[member])
-      if zones.insert(zone).inserted { chosen.append(member) } else { passedOver.append(member) }
-      if chosen.count == wanted || zones.count == zoneCount && chosen.count + passedOver.count >= wanted { break }
+  /// As long as there are zones without a replica, nodes of zones that have one are passed over. O(slots x nodes x count).
+  package func replicas(_ slots: SlotMap, count: Int) -> [[NodeID]] {
+    let costs = Self.costs(slots.count)
+    let draws = members.map { SlotDraw(of: $0, slots: slots.count) }
+    return (0..<slots.count).map { slot in
+      let candidates = draws.map { draw in
+        Candidate(cost: costs[Int(draw.numbers[slot])] / draw.weight, tie: draw.tie(slot))
+      }
+      return choose(candidates, count: count).map { members[$0].node }
     }
-    chosen += passedOver.prefix(wanted - chosen.count)
-    return chosen.map { members[$0].node }
   }
 
-  /// The first point at or after a position, going round.
-  private func firstPoint(at position: UInt64) -> Int {
-    var low = 0
-    var high = points.count
-    while low < high {
-      let middle = (low + high) / 2
-      if points[middle].position < position { low = middle + 1 } else { high = middle }
+  private struct Candidate: Comparable {
+    var cost: Double
+    var tie: UInt64
+
+    static func < (left: Self, right: Self) -> Bool {
+      left.cost != right.cost ? left.cost < right.cost : left.tie < right.tie
     }
-    return low == points.count ? 0 : low
+  }
+
+  private func choose(_ candidates: [Candidate], count: Int) -> [Int] {
+    var chosen: [Int] = []
+    var zonesUsed: Set<Int> = []
+    while chosen.count < min(count, members.count) {
+      let areZonesLeft = zonesUsed.count < zoneCount
+      var best: Int?
+      for index in candidates.indices where areZonesLeft ? !zonesUsed.contains(zones[index]) : !chosen.contains(index) {
+        // Of the same the first by name, as they are sorted.
+        if best.map({ candidates[index] < candidates[$0] }) ?? true { best = index }
+      }
+      guard let best else { break }
+      chosen.append(best)
+      zonesUsed.insert(zones[best])
+    }
+    return chosen
+  }
+
+  /// What a drawn number costs a node of weight 1: the time after which something happens that happens at random, if that
+  /// is sooner in (number + 1/2) of `count` cases. Of several nodes each is the first as often as its weight says.
+  private static func costs(_ count: Int) -> [Double] {
+    let whole = BinaryLogarithm.precise(UInt64(2 * count))
+    return (0..<count).map { number in
+      // Whole numbers below 2^53 and a division by one: the same on every machine.
+      Double(whole - BinaryLogarithm.precise(UInt64(2 * (count - number) - 1)))
+    }
   }
 }

@@ -15,12 +15,11 @@ package struct SlotAssignment: Equatable, Sendable {
   package let replicaCount: Int
   private let replicas: [[NodeID]]
 
-  /// O(slots x nodes) with few virtual nodes between replicas.
+  /// O(slots x nodes x replicas): a quarter of a million steps for 80 nodes.
   package init(_ ring: HashRing, slots: SlotMap = .standard, replicaCount: Int) {
     self.slots = slots
     self.replicaCount = max(1, replicaCount)
-    let wanted = self.replicaCount
-    replicas = (0..<slots.count).map { ring.replicas(of: UInt16(truncatingIfNeeded: $0), count: wanted) }
+    replicas = ring.replicas(slots, count: self.replicaCount)
   }
 
   /// The nodes of a slot, the first one nearest on the ring; none for a slot beyond the map or a ring without members.

@@ -28,7 +28,7 @@ struct FuzzTarget: Sendable {
   let callback: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
 
   /// Every target; the folder `Corpus` has a folder for each.
-  static let all = formats + protocols + languages
+  static let all = formats + protocols + languages + members
 }
 
 /// The bytes that libFuzzer lends.

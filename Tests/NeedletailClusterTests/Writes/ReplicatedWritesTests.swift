@@ -15,7 +15,7 @@ import Testing
 
   /// Every slot on all of these nodes.
   private func targets(_ nodes: [String] = ["a", "b", "c"]) -> WriteTargets {
-    let ring = HashRing(nodes.map { RingMember(NodeID($0)) }, virtualNodes: 4)
+    let ring = HashRing(nodes.map { RingMember(NodeID($0)) })
     return WriteTargets(slots: [1, 2], in: ReplicaGroups(SlotAssignment(ring, replicaCount: nodes.count)))
   }
 

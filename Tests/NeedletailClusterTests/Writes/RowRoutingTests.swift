@@ -6,7 +6,7 @@ import Testing
 
 @Suite("The rows of a batch") struct RowRoutingTests {
   private func assignment(_ nodes: [Int], replicas: Int, slots: Int = 64) -> SlotAssignment {
-    let ring = HashRing(nodes.map { RingMember(NodeID("n\($0)")) }, virtualNodes: 16)
+    let ring = HashRing(nodes.map { RingMember(NodeID("n\($0)")) })
     return SlotAssignment(ring, slots: SlotMap(count: slots) ?? .standard, replicaCount: replicas)
   }
 

@@ -29,10 +29,10 @@ struct WriteTrial {
     nodes = (0..<count).map { NodeID("node-\($0)") }
     let replicas = Int.random(in: 1...5, using: &generator)
     let slots = SlotMap(count: 32) ?? .standard
-    let ring = HashRing(nodes.dropLast().map { RingMember($0) }, virtualNodes: 8)
+    let ring = HashRing(nodes.dropLast().map { RingMember($0) })
     old = SlotAssignment(ring, slots: slots, replicaCount: replicas)
     let isChanging = Bool.random(using: &generator)
-    let later = HashRing(nodes.dropFirst().map { RingMember($0) }, virtualNodes: 8)
+    let later = HashRing(nodes.dropFirst().map { RingMember($0) })
     next =
       isChanging ? SlotAssignment(later, slots: slots, replicaCount: Int.random(in: 1...5, using: &generator)) : nil
     groups = ReplicaGroups(old, next: next, unitesOwners: planted == .ownersUnited)

@@ -87,10 +87,10 @@ struct WriteWorld {
     let members = nodes.map { RingMember($0) }
     let replicas = Int.random(in: 1...min(5, count), using: &generator)
     old = SlotAssignment(
-      HashRing(isChanging ? members.dropLast() : members, virtualNodes: 8), slots: slots, replicaCount: replicas)
+      HashRing(isChanging ? members.dropLast() : members), slots: slots, replicaCount: replicas)
     new =
       isChanging
-      ? SlotAssignment(HashRing(Array(members.dropFirst()), virtualNodes: 8), slots: slots, replicaCount: replicas)
+      ? SlotAssignment(HashRing(Array(members.dropFirst())), slots: slots, replicaCount: replicas)
       : nil
     repairs = [Set<UInt16>](repeating: [], count: count)
   }

@@ -1,0 +1,44 @@
+import NeedletailTelemetry
+
+/// An exchange that this node leads: what is still to be compared and moved.
+struct Exchange: Sendable {
+  enum Work: Sendable {
+    case compare
+    case expand(TreeNode)
+    /// What is beneath a node of which the other one has nothing; nil: all.
+    case push(beneath: TreeNode?)
+    /// A bucket that differs, or that one of the two does not have.
+    case bucket(window: Int64, bucket: UInt8, isHere: Bool, isThere: Bool)
+    case pull(window: Int64, series: [Hash128])
+    case give(window: Int64, series: [Hash128])
+  }
+
+  /// Work that was begun.
+  struct Open: Sendable {
+    let work: Work
+    var attempts = 1
+    /// When it is asked again; nil while this node itself is at it.
+    var deadline: UInt64?
+    /// Of a bucket: the series on either side.
+    var here: [RepairMessage.Series]?
+    var there: [RepairMessage.Series]?
+    /// Rows came, and are being stored.
+    var isStoring = false
+  }
+
+  let number: UInt64
+  let slot: UInt16
+  let partner: NodeID
+  let windows: ClosedRange<Int64>
+  let fill: UInt64
+  /// Last in, first out: it goes to the depth of the tree before it goes on, so that little waits.
+  var work: [Work] = [.compare]
+  var open: [UInt32: Open] = [:]
+  var lastQuestion: UInt32 = 0
+  /// The other one's, from its first answer on.
+  var identity: NodeIdentity?
+  /// Whether it said so in all of its answers.
+  var isPartnerReady = true
+
+  var isDone: Bool { work.isEmpty && open.isEmpty }
+}

@@ -1,0 +1,223 @@
+@testable import NeedletailCluster
+import NeedletailEnvironment
+import NeedletailTelemetry
+import Testing
+
+@Suite("Anti-entropy") struct AntiEntropyTests {
+  private func pair(
+    _ seed: UInt64, items count: Int, share: Double, settings: AntiEntropy.Settings = AntiEntropy.Settings(),
+    bug: PlantedReadBug? = nil
+  ) -> RepairPair {
+    var generator = SeededGenerator(seed: seed)
+    let windows = [1, 4, 40, 5_000][generator.below(4)]
+    let items = (0..<count).map { ClusterItem($0, slots: 1, windows: windows, using: &generator) }
+    var pair = RepairPair(items, settings: settings, bug: bug)
+    for item in items {
+      let chance = Double.random(in: 0..<1, using: &generator)
+      if chance >= share / 2 { pair.sources[0].add(item) }
+      if chance < share / 2 || chance >= share { pair.sources[1].add(item) }
+    }
+    return pair
+  }
+
+  @Test("One exchange brings both sides the union, and tells when it is done")
+  func union() {
+    for seed in 1...200 as ClosedRange<UInt64> {
+      var pair = pair(seed, items: Int(seed % 50), share: [0.02, 0.3, 1][Int(seed % 3)])
+      let union = pair.sources[0].rows.union(pair.sources[1].rows)
+      pair.exchange()
+      #expect(pair.sources[0].rows == union && pair.sources[1].rows == union, "seed \(seed)")
+      #expect(pair.sources[0].tree == pair.sources[1].tree, "seed \(seed)")
+      let wanted = ReplicaReadiness.Comparison(
+        slot: 0, node: RepairPair.names[1], wasReady: true, windows: .min ... .max, fill: 7)
+      #expect(pair.compared == [wanted], "seed \(seed)")
+    }
+  }
+
+  @Test("Messages that get lost are sent again, and an exchange that gets no answer ends")
+  func loss() {
+    for seed in 1...100 as ClosedRange<UInt64> {
+      var generator = SeededGenerator(seed: seed)
+      var pair = pair(seed, items: 30, share: 0.5)
+      let union = pair.sources[0].rows.union(pair.sources[1].rows)
+      let lost = Set((0..<8).map { _ in generator.below(40) })
+      pair.isLost = { lost.contains($0) }
+      pair.exchange()
+      #expect(pair.unfinished == 0 || pair.compared.isEmpty)
+      if pair.unfinished == 0 { #expect(pair.sources[0].rows == union && pair.sources[1].rows == union) }
+    }
+    var pair = pair(1, items: 30, share: 0.5)
+    pair.isLost = { _ in true }
+    pair.exchange()
+    #expect(pair.unfinished == 1 && pair.compared.isEmpty && pair.messages.count == 3)
+  }
+
+  @Test("Two equal replicas say two things, however much they have")
+  func equal() {
+    for count in [0, 1, 400] {
+      var pair = pair(5, items: count, share: 0)
+      pair.exchange()
+      #expect(pair.messages.count == 2 && pair.compared.count == 1)
+      #expect(pair.messages.allSatisfy { $0.message.bytes.count < 100 })
+    }
+  }
+
+  @Test("One series that differs moves the list of its bucket and itself alone", arguments: [0, 1])
+  func one(side: Int) {
+    var pair = pair(6, items: 400, share: 0)
+    var generator = SeededGenerator(seed: 9)
+    let lacking = pair.items[generator.below(400)]
+    var other = RepairPair(pair.items)
+    for item in pair.items {
+      for each in 0..<2 where each != side || item != lacking { other.sources[each].add(item) }
+    }
+    pair = other
+    pair.exchange()
+    var (lists, payloads): ([Int], [Int]) = ([], [])
+    for (_, message) in pair.messages {
+      switch message.body {
+      case .reply(.series(let series), _): lists.append(series.count)
+      case .reply(.payload(let payload), _), .question(.push(let payload)): payloads.append(payload.count)
+      default: break
+      }
+    }
+    #expect(lists.count <= 1 && payloads.count >= 1 && payloads.count <= 2)
+    #expect(pair.messages.count <= 2 * 12)
+    #expect(pair.sources[0].tree == pair.sources[1].tree)
+  }
+
+  @Test("What expired on either side does not come back")
+  func expiry() {
+    for (left, right) in [(0, 3), (3, 0), (2, 3), (9, 0)] as [(Int64, Int64)] {
+      var generator = SeededGenerator(seed: UInt64(left * 10 + right))
+      let items = (0..<60).map { ClusterItem($0, slots: 1, windows: 6, using: &generator) }
+      var pair = RepairPair(items)
+      for item in items { pair.sources[item.number % 2].add(item) }
+      pair.sources[0].expire(before: left)
+      pair.sources[1].expire(before: right)
+      pair.exchange()
+      let floor = max(left, right)
+      for source in pair.sources {
+        #expect(source.rows.allSatisfy { $0.window >= source.firstWindow })
+        #expect(source.rows.filter { $0.window >= floor } == Set(items.filter { $0.window >= floor }))
+      }
+      let lower = pair.sources[left < right ? 1 : 0].rows
+      #expect(lower.allSatisfy { $0.window >= floor })
+    }
+  }
+
+  @Test("A side that leads and one that is led never owe more than the pace allows")
+  func pace() {
+    var settings = AntiEntropy.Settings()
+    settings.bytesPerSecond = 10
+    settings.seriesPerMessage = 1
+    settings.timeout = 60_000_000_000
+    var pair = pair(4, items: 120, share: 1, settings: settings)
+    pair.exchange()
+    let bytes = pair.messages.reduce(into: [0, 0]) { sum, message in
+      switch message.message.body {
+      case .question(.push(let payload)), .reply(.payload(let payload), _): sum[message.from] += payload.count
+      default: break
+      }
+    }
+    #expect(pair.sources[0].tree == pair.sources[1].tree && bytes.allSatisfy { $0 > 20 })
+    // A second's worth at once, and what was owed at the end.
+    for side in bytes { #expect(Double(side) <= 10 * Double(pair.now) / 1e9 + 10 + 10) }
+  }
+
+  @Test("A partner whose disk is replaced meanwhile, or that is not ready in one of its answers, does not count")
+  func partner() {
+    var pair = pair(8, items: 40, share: 0.5)
+    pair.sources[1].isReady = false
+    pair.exchange()
+    #expect(pair.compared.map(\.wasReady) == [false])
+    var generator = SeededGenerator(seed: 1)
+    var repair = AntiEntropy(AntiEntropy.Settings(), cursor: nil, using: &generator)
+    repair.urge(0, with: RepairPair.names[1])
+    let source = pair.sources[0]
+    guard case .send(_, let question)? = repair.tick(now: 0, source).first else {
+      Issue.record("nothing is asked")
+      return
+    }
+    func reply(
+      _ number: UInt32, _ identity: UInt64, _ reply: RepairMessage.Reply, epoch: UInt64 = 5
+    ) -> RepairMessage {
+      RepairMessage(
+        exchange: question.exchange, number: number, slot: 0, epoch: epoch, windows: question.windows,
+        identity: NodeIdentity(Hash128(high: 0, low: identity)), body: .reply(reply, isReady: true))
+    }
+    let child = RepairMessage.Child(index: 0, digest: RangeDigest(high: 1, low: 1, count: 1))
+    let nodes = RepairMessage.Reply.nodes(level: 0, [child])
+    let next = repair.received(reply(question.number, 2, nodes), from: RepairPair.names[1], now: 1, source)
+    guard case .send(_, let second)? = next.first else {
+      Issue.record("nothing more is asked")
+      return
+    }
+    // One that knows a newer assignment ends it too.
+    var ahead = repair
+    let newer = reply(second.number, 2, .buckets([]), epoch: 6)
+    let behind = ahead.received(newer, from: RepairPair.names[1], now: 2, source)
+    #expect(behind.first == .behind(RepairPair.names[1], slot: 0, epoch: 6) && behind.count == 2)
+    let last = repair.received(reply(second.number, 3, .buckets([])), from: RepairPair.names[1], now: 2, source)
+    guard case .unfinished? = last.first else {
+      Issue.record("\(last)")
+      return
+    }
+  }
+
+  @Test("Rounds take every slot with every partner once, and go on at the cursor after a restart")
+  func rounds() {
+    var generator = SeededGenerator(seed: 2)
+    var settings = AntiEntropy.Settings()
+    settings.pause = 10
+    let partners = [3: ["a", "b"], 1: ["c"], 9: ["a", "b"]].reduce(into: [UInt16: [NodeID]]()) {
+      $0[UInt16($1.key)] = $1.value.map { NodeID($0) }
+    }
+    struct Everything: RepairSource {
+      var identity: NodeIdentity { NodeIdentity(Hash128(high: 0, low: 1)) }
+      var firstWindow: Int64 { 0 }
+      func tree(of slot: UInt16) -> MerkleTree? { MerkleTree() }
+      func epoch(of slot: UInt16) -> UInt64 { 1 }
+      func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { true }
+      func fill(of slot: UInt16) -> UInt64 { 0 }
+      func isAvailable(_ node: NodeID) -> Bool { node != NodeID("c") }
+    }
+    var (asked, cursor): ([String], AntiEntropy.Cursor?) = ([], nil)
+    for _ in 0..<2 {
+      var repair = AntiEntropy(settings, cursor: cursor, using: &generator)
+      repair.setDuties(partners)
+      for step in 0..<6 as Range<UInt64> {
+        for action in repair.tick(now: step * 10, Everything()) {
+          switch action {
+          case .keep(let next): cursor = next
+          case .send(let node, let question):
+            asked.append("\(question.slot)\(node)")
+            let answer = RepairMessage(
+              exchange: question.exchange, number: question.number, slot: question.slot, epoch: 1,
+              windows: question.windows,
+              identity: NodeIdentity(Hash128(high: 0, low: 2)), body: .reply(.same, isReady: true))
+            _ = repair.received(answer, from: node, now: step * 10 + 1, Everything())
+          default: break
+          }
+        }
+      }
+      #expect(repair.rounds == (asked.count == 6 ? 1 : 2))
+    }
+    #expect(asked == ["3a", "3b", "9a", "9b", "3a", "3b", "9a", "9b", "3a", "3b", "9a", "9b"])
+  }
+
+  @Test(
+    "A planted mistake of an exchange is found within 200 seeds",
+    arguments: [
+      PlantedReadBug.pushesNothing, .merkleWithoutLastBucket,
+    ])
+  private func planted(_ bug: PlantedReadBug) {
+    let found = (1...200 as ClosedRange<UInt64>).first { seed in
+      var pair = pair(seed, items: 30, share: 0.3, bug: bug)
+      let union = pair.sources[0].rows.union(pair.sources[1].rows)
+      pair.exchange()
+      return pair.sources[0].rows != union || pair.sources[1].rows != union
+    }
+    #expect(found != nil)
+  }
+}
