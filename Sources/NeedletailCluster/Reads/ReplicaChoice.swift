@@ -23,8 +23,8 @@ struct ReplicaChoice {
     var order: [NodeID] = []
     let pool = available.isEmpty ? group.ready : available
     if !pool.isEmpty {
-      let one = Int.random(in: 0..<pool.count, using: &generator)
-      var other = pool.count == 1 ? 0 : Int.random(in: 0..<(pool.count - 1), using: &generator)
+      let one = pool.indices.randomElement(using: &generator) ?? 0
+      var other = pool.indices.dropLast().randomElement(using: &generator) ?? 0
       if other >= one, pool.count > 1 { other += 1 }
       let slots = group.slots.count
       let first = cost(pool[other], slots) < cost(pool[one], slots) ? pool[other] : pool[one]

@@ -89,7 +89,8 @@ struct QuorumReadModel {
     for slot in replicas.indices where !isCalm {
       for node in replicas[slot].shuffled(using: &generator).prefix(generator.below(writeQuorum)) {
         unready[node].insert(UInt16(slot))
-        held[node] = held[node].filter { Int($0.slot) != slot || generator.chance(0.3) }
+        // By number: a run follows from its seed, not from the order of a set.
+        for item in items where Int(item.slot) == slot && !generator.chance(0.3) { held[node].remove(item) }
       }
     }
   }

@@ -168,7 +168,7 @@ struct ReadinessModel {
     let piece = generator.below(Self.pieces)
     guard mayLose(number), nodes[number].isUp else { return }
     log.append("n\(number) is damaged in \(piece)")
-    nodes[number].rows = nodes[number].rows.filter { $0 % Self.pieces != piece || generator.chance(0.5) }
+    for row in rows.indices where row % Self.pieces == piece && generator.chance(0.5) { nodes[number].rows.remove(row) }
     nodes[number].identity += 1
     epoch += 1
     assign(number, epoch)
