@@ -35,9 +35,15 @@ struct MemberTable: Sendable {
     count(member, by: 1)
     if old == nil {
       // At a random place of what is still to be probed, so that newcomers are not all probed at once.
-      order.insert(member.node, at: Int.random(in: min(cursor, order.count)...order.count, using: &random))
+      let first = min(cursor, order.count)
+      order.insert(member.node, at: first + Self.draw(below: order.count - first + 1, &random))
     }
     return old
+  }
+
+  /// A number from 0 up to `bound`, which is at least 1.
+  private static func draw(below bound: Int, _ random: inout some RandomNumberGenerator) -> Int {
+    Int(random.next(upperBound: UInt(bound)))
   }
 
   private mutating func count(_ member: Member?, by number: Int) {
@@ -66,10 +72,10 @@ struct MemberTable: Sendable {
   ) -> [Member] {
     guard presentCount > 0, count > 0 else { return [] }
     var found: [Member] = []
-    let start = Int.random(in: 0..<order.count, using: &random)
+    let start = Self.draw(below: order.count, &random)
     // Where most are there a few draws find them; else the list is walked.
     for _ in 0..<(4 * count) where found.count < count {
-      let node = order[Int.random(in: 0..<order.count, using: &random)]
+      let node = order[Self.draw(below: order.count, &random)]
       if node != excluded, let member = members[node], member.status == .alive, !found.contains(member) {
         found.append(member)
       }
@@ -86,7 +92,7 @@ struct MemberTable: Sendable {
   /// One that counts as dead, and may not be.
   func someDead(_ random: inout some RandomNumberGenerator) -> Member? {
     guard deadCount > 0 else { return nil }
-    let wanted = Int.random(in: 0..<deadCount, using: &random)
+    let wanted = Self.draw(below: deadCount, &random)
     return order.lazy.compactMap { members[$0] }.filter { $0.status == .dead }.dropFirst(wanted).first
   }
 

@@ -156,7 +156,7 @@ extension Membership {
   mutating func exchange(_ now: Int64, _ random: inout some RandomNumberGenerator) {
     // Not all at the same time, and not for ever in the same order.
     let spread = max(1, options.exchangeInterval / 4)
-    let next = now + options.exchangeInterval + Int64.random(in: -spread..<spread, using: &random)
+    let next = now + options.exchangeInterval + Int64(random.next(upperBound: UInt64(2 * spread))) - spread
     timetable?.exchangeAt = next
     guard own.status != .left else { return }
     for member in table.some(1, &random) { send(.summary(table.sums), to: member.record.address) }

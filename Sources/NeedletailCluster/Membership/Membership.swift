@@ -211,8 +211,8 @@ package struct Membership: Sendable {
     if timetable == nil {
       let period = max(1, options.period)
       timetable = Timetable(
-        probeAt: now + Int64.random(in: 0..<period, using: &random),
-        exchangeAt: now + Int64.random(in: 0..<max(1, options.exchangeInterval), using: &random),
+        probeAt: now + Int64(random.next(upperBound: UInt64(period))),
+        exchangeAt: now + Int64(random.next(upperBound: UInt64(max(1, options.exchangeInterval)))),
         settleAt: now + options.settleAfter)
       if awaited == nil, table[own.node] == nil { announce(&random) }
       askSeeds(&random)

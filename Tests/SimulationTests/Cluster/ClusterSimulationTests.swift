@@ -3,7 +3,7 @@ import Testing
 
 @testable import NeedletailCluster
 
-@Suite("A simulated cluster")
+@Suite("A simulated cluster", .serialized)
 struct ClusterSimulationTests {
   private static let environment = ProcessInfo.processInfo.environment
 
@@ -27,33 +27,37 @@ struct ClusterSimulationTests {
     "keeps what it acknowledged, tells when an answer is not whole, and converges when the faults end",
     .enabled(if: environment["NEEDLETAIL_SEED"] == nil))
   func holds() async {
-    var counts: [String: Int] = [:]
-    var seconds = 0.0
-    await withTaskGroup(of: Run.self) { group in
-      var waiting = Self.seeds.makeIterator()
-      func begin() {
-        guard let seed = waiting.next() else { return }
+    let seeds = Self.seeds
+    // Half of the cores, so that the tests beside this one go on.
+    let threads = UInt64(max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
+    let runs = await withTaskGroup(of: [Run].self) { group in
+      for place in 0..<threads {
         group.addTask {
-          let simulation = ClusterSimulation.run(seed: seed)
-          return Run(
-            seed: seed, violations: simulation.world.violations, counts: simulation.world.counts,
-            seconds: Double(simulation.world.now) / 1e9)
+          await OwnThread.run {
+            stride(from: seeds.lowerBound + place, through: seeds.upperBound, by: Int(threads)).map { Self.run($0) }
+          }
         }
       }
-      for _ in 0..<ProcessInfo.processInfo.activeProcessorCount { begin() }
-      for await run in group {
-        #expect(run.violations == [], "replay it with: make simulate SEED=\(run.seed)")
-        counts.merge(run.counts, uniquingKeysWith: +)
-        seconds += run.seconds
-        begin()
-      }
+      return await group.reduce([]) { $0 + $1 }
     }
-    print("simulated seconds: \(Int(seconds))")
+    var counts: [String: Int] = [:]
+    for run in runs {
+      #expect(run.violations == [], "replay it with: make simulate SEED=\(run.seed)")
+      counts.merge(run.counts, uniquingKeysWith: +)
+    }
+    print("seeds: \(runs.count), simulated seconds: \(Int(runs.reduce(0) { $0 + $1.seconds }))")
     for (what, number) in counts.sorted(by: { $0.key < $1.key }) { print("\(what): \(number)") }
     // A simulation in which nothing happens finds nothing.
     for what in ["crashes", "hints", "read repairs", "rows by repair", "reads: partial", "writes: not acknowledged"] {
       #expect(counts[what, default: 0] > 0, "no \(what) in any seed")
     }
+  }
+
+  private static func run(_ seed: UInt64) -> Run {
+    let simulation = ClusterSimulation.run(seed: seed)
+    return Run(
+      seed: seed, violations: simulation.world.violations, counts: simulation.world.counts,
+      seconds: Double(simulation.world.now) / 1e9)
   }
 
   @Test("of one seed tells all that happened", .enabled(if: environment["NEEDLETAIL_SEED"] != nil))
@@ -65,9 +69,9 @@ struct ClusterSimulationTests {
   }
 
   @Test("goes the same way twice with the same seed")
-  func deterministic() {
+  func deterministic() async {
     for seed in UInt64(1)...5 {
-      let runs = (0..<2).map { _ in ClusterSimulation.run(seed: seed) }
+      let runs = await OwnThread.run { (0..<2).map { _ in ClusterSimulation.run(seed: seed) } }
       #expect(runs[0].world.digest == runs[1].world.digest && runs[0].steps == runs[1].steps, "seed \(seed)")
       print("seed \(seed): \(runs[0].steps) steps, digest \(runs[0].world.digest)")
     }
@@ -82,9 +86,11 @@ struct ClusterSimulationTests {
     .map { ("\($0)", Plants(read: $0)) }
 
   @Test("finds what was broken on purpose", arguments: Self.planted.map(\.name))
-  func finds(name: String) throws {
+  func finds(name: String) async throws {
     let plants = try #require(Self.planted.first { $0.name == name }).plants
-    let found = (UInt64(1)...60).first { !ClusterSimulation.run(seed: $0, plants: plants).world.violations.isEmpty }
+    let found = await OwnThread.run {
+      (UInt64(1)...60).first { !ClusterSimulation.run(seed: $0, plants: plants).world.violations.isEmpty }
+    }
     #expect(found != nil, "60 seeds do not find \(name)")
     if let found { print("\(name): seed \(found)") }
   }
