@@ -33,7 +33,7 @@ struct ClusterSimulationTests {
     let runs = await withTaskGroup(of: [Run].self) { group in
       for place in 0..<threads {
         group.addTask {
-          await OwnThread.run {
+          await SimulationThread.run {
             stride(from: seeds.lowerBound + place, through: seeds.upperBound, by: Int(threads)).map { Self.run($0) }
           }
         }
@@ -71,7 +71,7 @@ struct ClusterSimulationTests {
   @Test("goes the same way twice with the same seed")
   func deterministic() async {
     for seed in UInt64(1)...5 {
-      let runs = await OwnThread.run { (0..<2).map { _ in ClusterSimulation.run(seed: seed) } }
+      let runs = await SimulationThread.run { (0..<2).map { _ in ClusterSimulation.run(seed: seed) } }
       #expect(runs[0].world.digest == runs[1].world.digest && runs[0].steps == runs[1].steps, "seed \(seed)")
       print("seed \(seed): \(runs[0].steps) steps, digest \(runs[0].world.digest)")
     }
@@ -88,7 +88,7 @@ struct ClusterSimulationTests {
   @Test("finds what was broken on purpose", arguments: Self.planted.map(\.name))
   func finds(name: String) async throws {
     let plants = try #require(Self.planted.first { $0.name == name }).plants
-    let found = await OwnThread.run {
+    let found = await SimulationThread.run {
       (UInt64(1)...60).first { !ClusterSimulation.run(seed: $0, plants: plants).world.violations.isEmpty }
     }
     #expect(found != nil, "60 seeds do not find \(name)")
