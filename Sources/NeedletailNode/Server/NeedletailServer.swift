@@ -197,6 +197,7 @@ package struct NeedletailServer: Service {
   ) -> ListenerService {
     let listener = HTTPListener(
       address: address, tls: tls, clock: clock, respond: respond, logger: silent,
+      isForPeers: setting == .peerListen,
       onListening: { bound(setting, $0) })
     return ListenerService(setting: setting, address: address, listen: listener.run)
   }
