@@ -96,13 +96,13 @@ final class PeerStream: ChannelInboundHandler, Sendable {
     connection.began()
     let reads = connection.reads
     let timer = context.eventLoop.scheduleTask(deadline: deadline) { [self] in
+      // Where nothing at all came in meanwhile there is nobody at the other end, as far as anybody can tell. That comes
+      // first: whoever is told may call again at once.
+      let isDead = connection.reads == reads
+      if isDead { connection.retire() }
       finish(.failure(.timedOut))
       channel.close(promise: nil)
-      // Where nothing at all came in meanwhile there is nobody at the other end, as far as anybody can tell.
-      if connection.reads == reads {
-        connection.retire()
-        channel.parent?.close(promise: nil)
-      }
+      if isDead { channel.parent?.close(promise: nil) }
     }
     let isOver = state.withLock { state in
       state.channel = channel
@@ -114,10 +114,13 @@ final class PeerStream: ChannelInboundHandler, Sendable {
       timer.cancel()
       channel.close(promise: nil)
     }
+    // Of a connection that ended just before nothing more is told.
+    if channel.parent?.isActive == false { finish(.failure(.unreachable("the connection ended"))) }
     if channel.isActive { send(context) }
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
+    finish(.failure(.unreachable("the connection ended")))
     if connection.ended() { context.channel.parent?.close(promise: nil) }
   }
 
