@@ -189,7 +189,7 @@ let testRooms: [Target] = [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
       "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCollector", "NeedletailSimulation",
       "NeedletailTestSupport", lifecycle, logging,
-      nio, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
+      nio, nioSSL, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
     ]),
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],

@@ -61,7 +61,7 @@ struct QueryInPlaceTests {
   }
 
   /// Where nobody asks for anything.
-  private struct Nothing: EventSource, TraceSource, ExemplarSource {
+  struct Nothing: EventSource, TraceSource, ExemplarSource {
     private let failure = QueryError(.internal, "nobody asks for this")
 
     func wholeTrace(_ id: TraceID, tenant: TenantID) async throws -> [(stream: EventStream, span: SpanRecord)] { [] }

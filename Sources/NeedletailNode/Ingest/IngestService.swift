@@ -34,6 +34,9 @@ struct IngestService: Sendable {
     return limits
   }
 
+  /// The memory for bodies that are being worked on.
+  var budget: IngestBudget { receiver.budget }
+
   private func collected(_ request: Request, bytesMax: Int) async throws -> [UInt8] {
     try await request.collectedBody(bytesMax: bytesMax, budget: receiver.budget, pace: BodyPace(clock: clock))
   }

@@ -80,12 +80,12 @@ enum AppendMessage {
       guard try reader.read(UInt8.self) == version else { throw .invalid("an outcome of an unknown version") }
       switch try reader.read(UInt8.self) {
       case 0:
-        let tooOld = Int(clamping: try reader.readVarint())
-        let outOfWindow = Int(clamping: try reader.readVarint())
+        let tooOld = try reader.readPeerCount()
+        let outOfWindow = try reader.readPeerCount()
         return .success(
-          SinkOutcome(tooOld: tooOld, outOfWindow: outOfWindow, tooNew: Int(clamping: try reader.readVarint())))
+          SinkOutcome(tooOld: tooOld, outOfWindow: outOfWindow, tooNew: try reader.readPeerCount()))
       case 1: return .failure(.unknownSeries)
-      case 2: return .failure(.overloaded(retryAfterSeconds: Int(clamping: try reader.readVarint())))
+      case 2: return .failure(.overloaded(retryAfterSeconds: try reader.readPeerCount()))
       case 3: return .failure(.unavailable(reason: try reader.readPrefixedString()))
       case 4: return .failure(.outOfRetention(reason: try reader.readPrefixedString()))
       case 5: return .failure(.outOfWindow(reason: try reader.readPrefixedString()))

@@ -26,16 +26,17 @@ enum ListMessage {
     }
   }
 
-  static func texts(_ bytes: [UInt8]) throws(MalformedBytes) -> Listing<String> {
-    try decode(bytes) { reader throws(MalformedBytes) in try reader.readPrefixedString() }
+  /// Each reader refuses a list of more than `limit` elements: of empty ones a message could have as many as bytes.
+  static func texts(_ bytes: [UInt8], _ limit: Int) throws(MalformedBytes) -> Listing<String> {
+    try decode(bytes, limit) { reader throws(MalformedBytes) in try reader.readPrefixedString() }
   }
 
-  static func labelSets(_ bytes: [UInt8]) throws(MalformedBytes) -> Listing<LabelSet> {
-    try decode(bytes) { reader throws(MalformedBytes) in try LabelSet(validating: try reader.readPrefixed()) }
+  static func labelSets(_ bytes: [UInt8], _ limit: Int) throws(MalformedBytes) -> Listing<LabelSet> {
+    try decode(bytes, limit) { reader throws(MalformedBytes) in try LabelSet(validating: try reader.readPrefixed()) }
   }
 
-  static func metadata(_ bytes: [UInt8]) throws(MalformedBytes) -> [NamedMetadata] {
-    try decode(bytes) { reader throws(MalformedBytes) in
+  static func metadata(_ bytes: [UInt8], _ limit: Int) throws(MalformedBytes) -> [NamedMetadata] {
+    try decode(bytes, limit) { reader throws(MalformedBytes) in
       let metric = try reader.readPrefixedString()
       guard let kind = MetricMetadata.Kind(rawValue: try reader.read(UInt8.self)) else {
         throw .invalid("an unknown kind of metric")
@@ -58,13 +59,15 @@ enum ListMessage {
   }
 
   private static func decode<Element>(
-    _ bytes: [UInt8], _ read: (inout ByteReader) throws(MalformedBytes) -> Element
+    _ bytes: [UInt8], _ limit: Int, _ read: (inout ByteReader) throws(MalformedBytes) -> Element
   ) throws(MalformedBytes) -> Listing<Element> {
     try SelectionMessage.reading(bytes) { reader throws(MalformedBytes) in
       guard try reader.read(UInt8.self) == version else { throw .invalid("a list of an unknown version") }
       let coverage = try Coverage(decoding: &reader)
+      let count = try reader.readCount()
+      guard count <= limit else { throw .invalid("more elements than were asked for") }
       var elements: [Element] = []
-      for _ in 0..<(try reader.readCount()) { elements.append(try read(&reader)) }
+      for _ in 0..<count { elements.append(try read(&reader)) }
       return Listing(elements, coverage: coverage)
     }
   }
@@ -80,8 +83,10 @@ extension Coverage {
 
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     let isComplete = try reader.read(UInt8.self) != 0
+    let count = try reader.readCount()
+    guard count <= Self.failuresMax else { throw .invalid("more failures than an answer tells") }
     var failures: [String] = []
-    for _ in 0..<(try reader.readCount()) { failures.append(try reader.readPrefixedString()) }
+    for _ in 0..<count { failures.append(try reader.readPrefixedString()) }
     self.init(failures: failures)
     if !isComplete { slotsAnswered = 0 }
   }

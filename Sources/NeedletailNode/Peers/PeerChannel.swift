@@ -3,17 +3,14 @@ import NIOCore
 import NIOHTTP2
 import NIOHTTPTypesHTTP2
 import NIOPosix
-import NIOSSL
 
 /// The way to another node: one connection of HTTP/2, made when it is first needed and again when it broke, over which
 /// any number of calls run at once.
+///
+/// One attempt to connect is made at a time. Whoever needs the connection meanwhile waits for that one, no longer than
+/// his call may take, and shares how it ends.
 actor PeerChannel {
-  private typealias Streams = NIOHTTP2Handler.AsyncStreamMultiplexer<Void>
-
-  private struct Connection: Sendable {
-    let channel: any Channel
-    let streams: Streams
-  }
+  private typealias Waiter = CheckedContinuation<Result<PeerConnection, PeerError>, Never>
 
   private static let connectTimeout = TimeAmount.seconds(2)
   /// As the server's: with the library's defaults of 64 KiB a message of 1 MiB costs ten times as much.
@@ -22,15 +19,18 @@ actor PeerChannel {
   private static let frameBytesMax = 256 << 10
 
   nonisolated let address: ListenAddress
-  private let tls: NIOSSLContext?
+  private let tls: PeerTLS?
   private let token: String?
   private let group: any EventLoopGroup
-  private var connection: Task<Connection, any Error>?
+  private var connection: PeerConnection?
+  private var isConnecting = false
+  private var waiters: [UInt64: Waiter] = [:]
+  private var nextWaiter: UInt64 = 0
   private var isClosed = false
 
-  /// A way to the node that listens there; with TLS where there is a context, and with the token where it wants one.
+  /// A way to the node that listens there; over TLS where it is given, and with the token where the node wants one.
   init(
-    _ address: ListenAddress, tls: NIOSSLContext? = nil, token: String? = nil,
+    _ address: ListenAddress, tls: PeerTLS? = nil, token: String? = nil,
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
     self.address = address
@@ -52,20 +52,21 @@ actor PeerChannel {
     return answer
   }
 
-  /// Begins a call of a method that answers with any number of messages.
+  /// Begins a call of a method that answers with any number of messages; connecting counts in its time.
   func open(
     _ method: PeerMethod, _ message: [UInt8], within timeout: Duration, messageBytesMax: Int
   ) async throws(PeerError) -> PeerStream {
+    let deadline = NIODeadline.now() + .nanoseconds(timeout.nanosecondsClamped)
     var headers: HTTPFields = [.contentType: "application/grpc", .te: "trailers"]
     if let token { headers[.authorization] = "Bearer \(token)" }
     let request = HTTPRequest(
       method: .post, scheme: tls == nil ? "http" : "https", authority: address.description, path: method.path,
       headerFields: headers)
+    let connection = try await connected(by: deadline)
     let stream = PeerStream(
-      request, message: message, timeout: .nanoseconds(timeout.nanosecondsClamped), messageBytesMax: messageBytesMax)
+      request, message: message, over: connection.watch, deadline: deadline, messageBytesMax: messageBytesMax)
     do {
-      let streams = try await connected().streams
-      try await streams.openStream { channel in
+      try await connection.streams.openStream { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.syncOptions?.setOption(.autoRead, value: false)
           try channel.pipeline.syncOperations.addHandler(HTTP2FramePayloadToHTTPClientCodec())
@@ -74,7 +75,7 @@ actor PeerChannel {
       }
       return stream
     } catch {
-      throw .unreachable("\(address): \(error)")
+      throw .unreachable("\(error)")
     }
   }
 
@@ -83,43 +84,76 @@ actor PeerChannel {
     isClosed = true
     let last = connection
     connection = nil
-    if let open = try? await last?.value { try? await open.channel.close() }
+    answer(.failure(.unreachable("it was closed here")))
+    try? await last?.channel.close()
   }
 
-  private func connected() async throws -> Connection {
-    guard !isClosed else { throw ChannelError.ioOnClosedChannel }
-    if let known = connection {
-      // One that is being made is waited for, whoever began it.
-      if let open = try? await known.value, open.channel.isActive { return open }
-      if connection == known { connection = nil }
-      return try await connected()
+  // MARK: - Connecting
+
+  private func connected(by deadline: NIODeadline) async throws(PeerError) -> PeerConnection {
+    guard !isClosed else { throw .unreachable("it was closed here") }
+    if let connection, connection.isUsable { return connection }
+    connection = nil
+    let id = nextWaiter
+    nextWaiter &+= 1
+    let timer = group.next().scheduleTask(deadline: deadline) { [self] in
+      Task { await giveUp(id, .timedOut) }
     }
-    let attempt = Task { [address, tls, group] in try await Self.connect(address, tls, group) }
-    connection = attempt
-    do {
-      return try await attempt.value
-    } catch {
-      if connection == attempt { connection = nil }
-      throw error
+    defer { timer.cancel() }
+    let result: Result<PeerConnection, PeerError> = await withTaskCancellationHandler {
+      await withCheckedContinuation { waiter in
+        // A cancellation from before this point found nobody to wake.
+        if Task.isCancelled { return waiter.resume(returning: .failure(.givenUp)) }
+        waiters[id] = waiter
+        connect()
+      }
+    } onCancel: {
+      Task { await giveUp(id, .givenUp) }
+    }
+    return try result.get()
+  }
+
+  private func giveUp(_ id: UInt64, _ error: PeerError) {
+    waiters.removeValue(forKey: id)?.resume(returning: .failure(error))
+  }
+
+  private func answer(_ result: Result<PeerConnection, PeerError>) {
+    let waiting = waiters.values
+    waiters = [:]
+    for waiter in waiting { waiter.resume(returning: result) }
+  }
+
+  /// Begins an attempt where none is under way.
+  private func connect() {
+    guard !isConnecting else { return }
+    isConnecting = true
+    Task {
+      let result: Result<PeerConnection, PeerError>
+      do { result = .success(try await attempt()) } catch { result = .failure(.unreachable("\(error)")) }
+      isConnecting = false
+      guard !isClosed else {
+        try? await result.get().channel.close()
+        return
+      }
+      connection = try? result.get()
+      answer(result)
     }
   }
 
-  private static func connect(
-    _ address: ListenAddress, _ tls: NIOSSLContext?, _ group: any EventLoopGroup
-  ) async throws -> Connection {
-    let bootstrap = ClientBootstrap(group: group).connectTimeout(connectTimeout)
+  private nonisolated func attempt() async throws -> PeerConnection {
+    let bootstrap = ClientBootstrap(group: group).connectTimeout(Self.connectTimeout)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-    return try await bootstrap.connect(host: address.host, port: address.port) { channel in
+    return try await bootstrap.connect(host: address.host, port: address.port) { [address, tls] channel in
       channel.eventLoop.makeCompletedFuture {
         let pipeline = channel.pipeline.syncOperations
-        if let tls {
-          try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: nil))
-        }
-        let streams = try pipeline.configureAsyncHTTP2Pipeline(mode: .client, configuration: configuration) { stream in
+        if let tls { try pipeline.addHandler(tls.handler(for: address)) }
+        let streams = try pipeline.configureAsyncHTTP2Pipeline(mode: .client, configuration: Self.configuration) {
           // A server opens none: there is no push.
-          stream.close()
+          $0.close()
         }
-        return Connection(channel: channel, streams: streams)
+        let watch = PeerConnectionWatch()
+        try pipeline.addHandler(watch)
+        return PeerConnection(channel: channel, streams: streams, watch: watch)
       }
     }
   }

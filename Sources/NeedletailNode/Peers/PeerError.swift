@@ -9,6 +9,9 @@ enum PeerError: Error, Hashable, Sendable, CustomStringConvertible {
   /// It answered with what cannot be read.
   case malformed(String)
 
+  /// Nobody waits for the answer any more.
+  static let givenUp = PeerError.unreachable("the call was given up")
+
   var description: String {
     switch self {
     case .unreachable(let reason): "cannot be reached: \(reason)"

@@ -12,21 +12,32 @@ struct PeerResponder: Sendable {
   func respond(to request: Request, context: ConnectionContext) async -> Response {
     let started = clock.monotonicNanoseconds()
     let method = PeerMethod(path: request.head.path ?? "")
-    var status = GRPCStatus.Code?.none
-    var response: Response
-    do {
-      let answer = try await answer(method, request, context)
-      response = Self.response { writer in try await answer.write(to: writer) }
-    } catch {
-      let failure = (error as? RequestFailure).map { GRPCStatus($0) } ?? GRPCStatus(answering: error)
-      status = failure.code
-      response = Self.response { writer in try await writer.finish(failure.trailers) }
+    let answer: Result<PeerAnswer, any Error>
+    do { answer = .success(try await self.answer(method, request, context)) } catch { answer = .failure(error) }
+    let response = Self.response { writer in
+      // Counted when it is known how the call ends, which of many messages is after the last one.
+      var status = GRPCStatus.Code?.some(.cancelled)
+      defer {
+        counters.finished(
+          route: method.map { "peer_\($0.rawValue)" } ?? "unknown", status: status?.rawValue ?? 0,
+          nanoseconds: clock.monotonicNanoseconds() - started)
+      }
+      status = try await Self.write(answer, to: writer)?.code
     }
-    response = context.holdingPlaces(response)
-    counters.finished(
-      route: method.map { "peer_\($0.rawValue)" } ?? "unknown", status: status?.rawValue ?? 0,
-      nanoseconds: clock.monotonicNanoseconds() - started)
-    return response
+    return context.holdingPlaces(response)
+  }
+
+  /// Writes what a call is answered with; the result is how it failed.
+  private static func write(
+    _ answer: Result<PeerAnswer, any Error>, to writer: any ResponseBodyWriter
+  ) async throws -> GRPCStatus? {
+    switch answer {
+    case .success(let answer): return try await answer.write(to: writer)
+    case .failure(let error):
+      let failure = (error as? RequestFailure).map { GRPCStatus($0) } ?? GRPCStatus(answering: error)
+      try await writer.finish(failure.peerTrailers)
+      return failure
+    }
   }
 
   private func answer(

@@ -20,14 +20,19 @@ final class PeerStream: ChannelInboundHandler, Sendable {
 
   private let request: HTTPRequest
   private let message: ByteBuffer
-  private let timeout: TimeAmount
+  private let connection: PeerConnectionWatch
+  private let deadline: NIODeadline
   private let state: Lock<State>
 
-  /// A call whose answer has to come to its end within `timeout`, of messages of `messageBytesMax` bytes at most.
-  init(_ request: HTTPRequest, message: [UInt8], timeout: TimeAmount, messageBytesMax: Int) {
+  /// A call whose answer has to come to its end by `deadline`, of messages of `messageBytesMax` bytes at most.
+  init(
+    _ request: HTTPRequest, message: [UInt8], over connection: PeerConnectionWatch, deadline: NIODeadline,
+    messageBytesMax: Int
+  ) {
     self.request = request
+    self.connection = connection
     self.message = ByteBuffer(bytes: GRPCMessage.framed(message))
-    self.timeout = timeout
+    self.deadline = deadline
     state = Lock(State(deframer: GRPCDeframer(messageBytesMax: messageBytesMax)))
   }
 
@@ -59,7 +64,7 @@ final class PeerStream: ChannelInboundHandler, Sendable {
 
   /// Gives the call up.
   func cancel() {
-    finish(.failure(.unreachable("the call was given up")))
+    finish(.failure(.givenUp))
     state.withLock { $0.channel }?.close(promise: nil)
   }
 
@@ -88,13 +93,35 @@ final class PeerStream: ChannelInboundHandler, Sendable {
 
   func handlerAdded(context: ChannelHandlerContext) {
     let channel = context.channel
-    state.withLock { $0.channel = channel }
-    let timer = context.eventLoop.scheduleTask(in: timeout) { [self] in
+    connection.began()
+    let reads = connection.reads
+    let timer = context.eventLoop.scheduleTask(deadline: deadline) { [self] in
+      // Where nothing at all came in meanwhile there is nobody at the other end, as far as anybody can tell. That comes
+      // first: whoever is told may call again at once.
+      let isDead = connection.reads == reads
+      if isDead { connection.retire() }
       finish(.failure(.timedOut))
       channel.close(promise: nil)
+      if isDead { channel.parent?.close(promise: nil) }
     }
-    state.withLock { $0.timer = timer }
+    let isOver = state.withLock { state in
+      state.channel = channel
+      if state.end == nil { state.timer = timer }
+      return state.end != nil
+    }
+    // Given up before it began.
+    if isOver {
+      timer.cancel()
+      channel.close(promise: nil)
+    }
+    // Of a connection that ended just before nothing more is told.
+    if channel.parent?.isActive == false { finish(.failure(.unreachable("the connection ended"))) }
     if channel.isActive { send(context) }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    finish(.failure(.unreachable("the connection ended")))
+    if connection.ended() { context.channel.parent?.close(promise: nil) }
   }
 
   func channelActive(context: ChannelHandlerContext) {
@@ -103,7 +130,10 @@ final class PeerStream: ChannelInboundHandler, Sendable {
   }
 
   private func send(_ context: ChannelHandlerContext) {
-    context.write(wrapOutboundOut(.head(request)), promise: nil)
+    // A connection that takes no new calls says so here, and nowhere else.
+    let begun = context.eventLoop.makePromise(of: Void.self)
+    begun.futureResult.whenFailure { [self] in finish(.failure(.unreachable("\($0)"))) }
+    context.write(wrapOutboundOut(.head(request)), promise: begun)
     context.write(wrapOutboundOut(.body(message)), promise: nil)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     context.read()
@@ -150,7 +180,7 @@ final class PeerStream: ChannelInboundHandler, Sendable {
     }
     guard code != 0 else { return .success(()) }
     let message = trailers[.grpcMessage].map { GRPCStatus.decodedMessage($0) } ?? "no reason"
-    return .failure(
-      .refused(code: code, message: message, retryAfterSeconds: trailers[.retryAfter].flatMap { Int($0) }))
+    let seconds = trailers[.retryAfter].flatMap { UInt16($0) }.map { Int($0) }
+    return .failure(.refused(code: code, message: message, retryAfterSeconds: seconds))
   }
 }

@@ -1,5 +1,6 @@
 import NeedletailQueryEngine
 import NeedletailTelemetry
+import NeedletailWire
 
 /// The byte form of a selection, as one node asks another for it: docs/formats/peer.md.
 enum SelectionMessage {
@@ -8,7 +9,10 @@ enum SelectionMessage {
   private static let matchersMax = 1024
 
   /// All of a selection but its hints on aggregation and labels, which a node does not use for others.
-  static func encode(_ selection: SeriesSelection) -> [UInt8] {
+  ///
+  /// Throws `QueryError` where the other node would refuse it.
+  static func encode(_ selection: SeriesSelection) throws(QueryError) -> [UInt8] {
+    try checkBounds([selection.matchers])
     var writer = ByteWriter()
     writer.append(version)
     encode(selection.tenant, to: &writer)
@@ -23,8 +27,10 @@ enum SelectionMessage {
   static func decode(_ bytes: [UInt8]) throws(MalformedBytes) -> SeriesSelection {
     try reading(bytes) { reader throws(MalformedBytes) in
       guard try reader.read(UInt8.self) == version else { throw .invalid("a selection of an unknown version") }
-      var selection = SeriesSelection(
-        tenant: try tenant(&reader), matchers: try matchers(&reader), range: try range(&reader))
+      let tenant = try tenant(&reader)
+      var patterns = PatternRoom()
+      let matchers = try matchers(&reader, &patterns)
+      var selection = SeriesSelection(tenant: tenant, matchers: matchers, range: try range(&reader))
       selection.hints.needsStarts = try reader.read(UInt8.self) != 0
       selection.limits.series = Int(clamping: try reader.readVarint())
       selection.limits.samples = Int(clamping: try reader.readVarint())
@@ -32,7 +38,9 @@ enum SelectionMessage {
     }
   }
 
-  static func encode(_ scope: MetadataScope, limit: Int, name: String = "") -> [UInt8] {
+  /// The byte form of a question for lists; throws `QueryError` where the other node would refuse it.
+  static func encode(_ scope: MetadataScope, limit: Int, name: String = "") throws(QueryError) -> [UInt8] {
+    try checkBounds(scope.selectors)
     var writer = ByteWriter()
     writer.append(version)
     encode(scope.tenant, to: &writer)
@@ -50,8 +58,9 @@ enum SelectionMessage {
     try reading(bytes) { reader throws(MalformedBytes) in
       guard try reader.read(UInt8.self) == version else { throw .invalid("a question of an unknown version") }
       let tenant = try tenant(&reader)
+      var patterns = PatternRoom()
       var selectors: [[LabelMatcher]] = []
-      for _ in 0..<(try count(&reader)) { selectors.append(try matchers(&reader)) }
+      for _ in 0..<(try count(&reader)) { selectors.append(try matchers(&reader, &patterns)) }
       let range = try range(&reader)
       let limit = Int(clamping: try reader.readVarint())
       return (
@@ -93,18 +102,49 @@ enum SelectionMessage {
     }
   }
 
-  private static func matchers(_ reader: inout ByteReader) throws(MalformedBytes) -> [LabelMatcher] {
+  private static func matchers(
+    _ reader: inout ByteReader, _ patterns: inout PatternRoom
+  ) throws(MalformedBytes) -> [LabelMatcher] {
     var matchers: [LabelMatcher] = []
     for _ in 0..<(try count(&reader)) {
       let operation = Int(try reader.read(UInt8.self))
       guard operation < LabelMatcher.Operation.allCases.count else { throw .invalid("an unknown comparison") }
       let name = try reader.readPrefixedString()
       let value = try reader.readPrefixedString()
+      guard patterns.takes(LabelMatcher.Operation.allCases[operation], value) else {
+        throw .invalid("too many regular expressions")
+      }
       do throws(RegularExpressionError) {
         matchers.append(try LabelMatcher(name, LabelMatcher.Operation.allCases[operation], value))
       } catch { throw .invalid("a regular expression that cannot be read") }
     }
     return matchers
+  }
+
+  /// The regular expressions that a message may still have: each is compiled where it is read.
+  private struct PatternRoom {
+    private var count = RemoteReadRequest.patternsMax
+    private var bytes = RemoteReadRequest.patternBytesMax
+
+    mutating func takes(_ operation: LabelMatcher.Operation, _ value: String) -> Bool {
+      guard operation == .matches || operation == .notMatches else { return true }
+      count -= 1
+      bytes -= value.utf8.count
+      return count >= 0 && bytes >= 0
+    }
+  }
+
+  private static func checkBounds(_ selectors: [[LabelMatcher]]) throws(QueryError) {
+    guard selectors.count <= matchersMax, selectors.allSatisfy({ $0.count <= matchersMax }) else {
+      throw QueryError(.execution, "a selection of more than \(matchersMax) conditions cannot be asked of other nodes")
+    }
+    var patterns = PatternRoom()
+    guard selectors.joined().allSatisfy({ patterns.takes($0.operation, $0.value) }) else {
+      throw QueryError(
+        .execution,
+        "a selection of more than \(RemoteReadRequest.patternsMax) regular expressions, or"
+          + " \(RemoteReadRequest.patternBytesMax) bytes of them, cannot be asked of other nodes")
+    }
   }
 
   private static func count(_ reader: inout ByteReader) throws(MalformedBytes) -> Int {

@@ -38,7 +38,7 @@ struct SeriesMessageWriter {
   /// Adds a chunk; `send` takes each message that is full.
   mutating func append(_ chunk: SeriesColumns, send: ([UInt8]) -> Void) {
     var histogram = 0
-    for row in 0..<chunk.count {
+    for row in 0..<chunk.count where chunk.offsets[row] < chunk.offsets[row + 1] {
       writer.append(SeriesRecord.labels.rawValue)
       chunk.labels[row].withUnsafeBytes { writer.appendPrefixed($0) }
       var next = chunk.offsets[row]
@@ -100,14 +100,22 @@ struct SeriesMessageWriter {
 
 /// Reads the messages back into chunks.
 ///
-/// What comes is checked as if a stranger had sent it: series in order, times ascending, nothing larger than its message.
+/// What comes is checked as if a stranger had sent it: series in order and not empty, times ascending and those that were
+/// asked for, nothing larger than its message.
 struct SeriesMessageReader {
   /// What the other node said of its answer.
   private(set) var coverage: Coverage?
   private(set) var work = SelectionWork()
+  /// What came in all, that of the series that has only begun included: whoever reads on bounds it.
+  private(set) var seriesRead = 0
+  private(set) var samplesRead = 0
+  private let range: TimeRange
   private var columns = SeriesColumns()
   private var labels: LabelSet?
   private var lastLabels: LabelSet?
+
+  /// A reader of samples within a range, both ends included: others are refused.
+  init(_ range: TimeRange = .all) { self.range = range }
 
   /// Whether the answer has come to its end.
   var isAtEnd: Bool { coverage != nil }
@@ -121,7 +129,7 @@ struct SeriesMessageReader {
   /// Reads a message.
   mutating func read(_ message: [UInt8]) throws(MalformedBytes) {
     var reading = self
-    self = SeriesMessageReader()
+    self = SeriesMessageReader(range)
     try SelectionMessage.reading(message) { reader throws(MalformedBytes) in
       guard try reader.read(UInt8.self) == SeriesMessageWriter.version else {
         throw .invalid("series of an unknown version")
@@ -164,6 +172,7 @@ struct SeriesMessageReader {
         throw .invalid("series out of order")
       }
       labels = next
+      seriesRead += 1
     case .numbers: try readNumbers(&reader)
     case .histogram:
       let time = try reader.readSignedVarint()
@@ -171,8 +180,10 @@ struct SeriesMessageReader {
       try expect(time)
       columns.starts.append(start, from: columns.timestamps.count)
       columns.append(timestamp: time, histogram: try NativeHistogram(decoding: &reader))
+      samplesRead += 1
     case .seriesEnd:
       guard let labels else { throw .invalid("the end of no series") }
+      guard columns.timestamps.count > columns.offsets[columns.count] else { throw .invalid("a series of no samples") }
       columns.finishSeries(labels)
       (lastLabels, self.labels) = (labels, nil)
     case .answerEnd:
@@ -191,6 +202,7 @@ struct SeriesMessageReader {
       try expect(time)
       columns.timestamps.append(time)
     }
+    samplesRead += count
     for _ in 0..<count { columns.values.append(Double(bitPattern: try reader.read(UInt64.self))) }
     var last = -1
     columns.starts.append(0, from: first)
@@ -205,15 +217,18 @@ struct SeriesMessageReader {
 
   private mutating func readEnd(_ reader: inout ByteReader) throws(MalformedBytes) {
     coverage = try Coverage(decoding: &reader)
-    work.partsTouched = Int(clamping: try reader.readVarint())
-    work.partsSkipped = Int(clamping: try reader.readVarint())
-    work.blocksRead = Int(clamping: try reader.readVarint())
-    work.blocksTotal = Int(clamping: try reader.readVarint())
+    work.partsTouched = try reader.readPeerCount()
+    work.partsSkipped = try reader.readPeerCount()
+    work.blocksRead = try reader.readPeerCount()
+    work.blocksTotal = try reader.readPeerCount()
   }
 
   /// Throws where a sample of this time cannot come next.
   private func expect(_ time: Int64) throws(MalformedBytes) {
     guard labels != nil else { throw .invalid("samples of no series") }
+    guard time >= range.startMilliseconds, time <= range.endMilliseconds else {
+      throw .invalid("a sample outside of the range that was asked for")
+    }
     guard
       columns.timestamps.count == columns.offsets[columns.count]
         || time > columns.timestamps[columns.timestamps.count - 1]

@@ -13,10 +13,16 @@ struct UnionSeriesSource: SeriesSource {
     // A series is told from others by all of its labels, and what lies before a range is no part of the union.
     selection.hints.labels = nil
     selection.hints.takesHistogramBefore = false
-    // A source begins to read when it is asked, and tells with `next`: asking them in turn costs no waiting.
-    var cursors: [any NeedletailQueryEngine.SeriesCursor] = []
-    for source in sources { cursors.append(try await source.select(selection)) }
-    return UnionCursor(cursors)
+    let asked = selection
+    let opened = try await ask { OpenedCursor(cursor: try await $0.select(asked)) }
+    return UnionCursor(opened.map(\.cursor))
+  }
+
+  /// A cursor on its way from the task that opened it.
+  ///
+  /// `@unchecked Sendable`: that task has ended and kept nothing of it before the one that waits for it has it.
+  private struct OpenedCursor: @unchecked Sendable {
+    let cursor: any NeedletailQueryEngine.SeriesCursor
   }
 
   func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> {

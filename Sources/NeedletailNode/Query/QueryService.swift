@@ -9,8 +9,8 @@ struct QueryService: Sendable {
   let events: any EventSource
   let traces: any TraceSource
   let exemplars: any ExemplarSource
-  let gate: QueryGate
-  let executor: ThreadExecutor
+  private(set) var gate: QueryGate
+  private(set) var executor: ThreadExecutor
   /// How many of the executor's threads one query may use at once.
   let parallelism: Int
   let cache: StepCache
@@ -22,9 +22,9 @@ struct QueryService: Sendable {
   /// What was stored and is lost, in words: answers to queries say so.
   let losses: [String]
   let small = SmallQueries()
-
   /// How long an answer may take to be written, where queries may run longer.
-  private static let writingMax = Duration.seconds(60)
+  private(set) var writingMax = Duration.seconds(60)
+
   /// Where a query in place gives up, which took little the last time: a millisecond of work, about.
   private static let inPlaceSamplesMax = 50_000
   private static let inPlaceSeriesMax = 4096
@@ -38,6 +38,14 @@ struct QueryService: Sendable {
     return QueryEngine(
       series: series, events: events, limits: limits, parallelism: parallelism, cache: cache, losses: losses,
       features: features, clock: clock)
+  }
+
+  /// The same questions as other nodes ask them: with a gate and threads of their own, and answers that may be read for
+  /// as long as a query may run, because they are made while they are read.
+  func forPeers(_ gate: QueryGate, _ executor: ThreadExecutor) -> QueryService {
+    var queries = self
+    (queries.gate, queries.executor, queries.writingMax) = (gate, executor, limits.timeout)
+    return queries
   }
 
   /// Runs `body` when it is its turn, for at most `timeout`; at once and where it was called, where a query of the shape
@@ -98,7 +106,7 @@ struct QueryService: Sendable {
   }
 
   private func hold(_ place: QueryPlace, _ context: ConnectionContext) {
-    context.hold(place, writingAtMost: min(limits.timeout, Self.writingMax))
+    context.hold(place, writingAtMost: min(limits.timeout, writingMax))
   }
 
   /// Runs a query on the caller's thread; false where it is to be run on a thread of its own after all: all places are

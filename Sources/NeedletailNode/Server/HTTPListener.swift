@@ -12,12 +12,15 @@ struct HTTPListener: Sendable {
   private static let headerBytesMax = 16 << 10
   private static let headerFieldsMax = 100
   private static let connectionsMax = 512
+  private static let peerResetsMax = 20_000
 
   let address: ListenAddress
   let tls: NIOSSLContext?
   let clock: any WallClock
   let respond: @Sendable (Request, ConnectionContext) async -> Response
   let logger: Logger
+  /// Whether it is for the other nodes of a cluster.
+  let isForPeers: Bool
   /// Called with the port that was bound.
   let onListening: @Sendable (ListenAddress) -> Void
 
@@ -25,8 +28,9 @@ struct HTTPListener: Sendable {
   func run() async throws {
     let address = address
     let onListening = onListening
-    let connection = WebConnection(
+    var connection = WebConnection(
       http1: http1, tls: tls, idleTimeout: Self.idleTimeout, headerBytesMax: Self.headerBytesMax)
+    if isForPeers { connection.resetsMax = Self.peerResetsMax }
     let server = Server(
       childChannelSetup: connection,
       configuration: HummingbirdCore.ServerConfiguration(

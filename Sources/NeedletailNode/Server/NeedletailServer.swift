@@ -84,12 +84,13 @@ package struct NeedletailServer: Service {
     let maintenance = MaintenanceCounters()
     let executor = ThreadExecutor(threads: Self.storageThreads)
     let queryExecutor = ThreadExecutor(threads: configuration.queryConcurrency)
+    let peerExecutor = configuration.peerListen.map { _ in ThreadExecutor(threads: configuration.queryConcurrency) }
     let deadlines = QueryDeadlines(clock: clock)
     let storage = StorageService(
       configuration: configuration, executor: executor, clock: clock, random: random, fileSystem: fileSystem,
       logger: logger, counters: maintenance, stopTime: stopTime, mayOpen: progress.allBound,
       onOpen: { storage in
-        node.open(nodeServices(storage, executor, (queryExecutor, deadlines), requests, maintenance))
+        node.open(nodeServices(storage, executor, (queryExecutor, peerExecutor, deadlines), requests, maintenance))
         progress.opened()
         logger.info("ready")
       },
@@ -108,6 +109,7 @@ package struct NeedletailServer: Service {
       Task {
         await executor.shutDown()
         await queryExecutor.shutDown()
+        await peerExecutor?.shutDown()
       }
     }
     try await withGracefulShutdownHandler {
@@ -135,14 +137,16 @@ package struct NeedletailServer: Service {
 
   private func nodeServices(
     _ storage: NodeStorage, _ executor: ThreadExecutor,
-    _ querying: (executor: ThreadExecutor, deadlines: QueryDeadlines),
+    _ querying: (executor: ThreadExecutor, peers: ThreadExecutor?, deadlines: QueryDeadlines),
     _ requests: RequestCounters, _ maintenance: MaintenanceCounters
   ) -> NodeServices {
     let series = SeriesStore(engine: storage.series, losses: storage.losses)
     let events = EventStore(logs: storage.logs, spans: storage.spans, losses: storage.losses)
-    let gate = QueryGate(runningMax: configuration.queryConcurrency, waitingMax: configuration.queryQueueMax)
+    func gate() -> QueryGate {
+      QueryGate(runningMax: configuration.queryConcurrency, waitingMax: configuration.queryQueueMax)
+    }
     let queries = QueryService(
-      series: series, events: events, traces: events, exemplars: series, gate: gate, executor: querying.executor,
+      series: series, events: events, traces: events, exemplars: series, gate: gate(), executor: querying.executor,
       parallelism: min(System.coreCount, configuration.queryConcurrency),
       cache: StepCache(bytesMax: Self.stepCacheBytes),
       deadlines: querying.deadlines,
@@ -163,7 +167,8 @@ package struct NeedletailServer: Service {
     let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
     return NodeServices(
       ingest: ingest, queries: queries, metrics: metrics, settling: settling, deletion: deletion, status: status,
-      peers: PeerService(sink: sink, queries: queries))
+      peers: PeerService(
+        sink: sink, queries: queries.forPeers(gate(), querying.peers ?? querying.executor), budget: ingest.budget))
   }
 
   private func listeners(
@@ -198,6 +203,7 @@ package struct NeedletailServer: Service {
   ) -> ListenerService {
     let listener = HTTPListener(
       address: address, tls: tls, clock: clock, respond: respond, logger: silent,
+      isForPeers: setting == .peerListen,
       onListening: { bound(setting, $0) })
     return ListenerService(setting: setting, address: address, listen: listener.run)
   }

@@ -32,7 +32,7 @@ struct PeerMessageTests {
     return columns
   }
 
-  private static func messages(_ chunks: [SeriesColumns], _ coverage: Coverage = .complete) -> [[UInt8]] {
+  static func messages(_ chunks: [SeriesColumns], _ coverage: Coverage = .complete) -> [[UInt8]] {
     var writer = SeriesMessageWriter()
     var messages: [[UInt8]] = []
     for chunk in chunks { writer.append(chunk) { messages.append($0) } }
@@ -83,8 +83,8 @@ struct PeerMessageTests {
     let seed = UInt64.random(in: 0 ... .max)
     var random = SeededGenerator(seed: seed)
     let matchers = [LabelMatcher("a", equals: "b"), try LabelMatcher("c", .notMatches, "d.*|e")]
-    let selection = SelectionMessage.encode(SeriesSelection(tenant: .default, matchers: matchers, range: .all))
-    let scope = SelectionMessage.encode(
+    let selection = try SelectionMessage.encode(SeriesSelection(tenant: .default, matchers: matchers, range: .all))
+    let scope = try SelectionMessage.encode(
       MetadataScope(tenant: .default, selectors: [matchers, []], range: .all), limit: 7, name: "job")
     let lists = [
       ListMessage.encode(Listing(["a", "b"], coverage: Coverage(failures: ["c"]))),
@@ -93,7 +93,7 @@ struct PeerMessageTests {
       AppendMessage.encode(.failure(.outOfWindow(reason: "old"))),
     ]
     let series = try #require(Self.messages([Self.columns(&random, longest: 20)]).first)
-    for original in [selection, scope, series] + lists {
+    for original in [selection, scope, series] + lists + (try Self.batches()) {
       for length in 0..<original.count { Self.readAll(Array(original[..<length])) }
       for _ in 0..<2_000 {
         var bytes = original
@@ -106,13 +106,29 @@ struct PeerMessageTests {
     }
   }
 
+  /// A batch with its definitions, and definitions alone.
+  private static func batches() throws -> [[UInt8]] {
+    let labels = LabelSet(["__name__": "up", "job": "far"])
+    let id = SeriesID(labels, tenant: .default)
+    var definitions = SeriesDefinitionsBuilder()
+    definitions.append(id, labels: labels)
+    let definitionsBuilt = definitions.build(tenant: .default)
+    let named = try #require(definitionsBuilt)
+    var builder = SeriesBatchBuilder()
+    builder.beginSeries(id)
+    for time in 0..<4 { builder.append(timestamp: Int64(time), valueBits: Double(time).bitPattern) }
+    let built = builder.build(tenant: .default, batchID: Hash128(high: 1, low: 2))
+    let batch = try #require(built)
+    return [AppendMessage.encode(.series(batch, named)), AppendMessage.encode(.definitions(named))]
+  }
+
   /// Reads bytes as everything that they might be.
   private static func readAll(_ bytes: [UInt8]) {
     _ = try? SelectionMessage.decode(bytes)
     _ = try? SelectionMessage.decodeScope(bytes)
-    _ = try? ListMessage.texts(bytes)
-    _ = try? ListMessage.labelSets(bytes)
-    _ = try? ListMessage.metadata(bytes)
+    _ = try? ListMessage.texts(bytes, 9)
+    _ = try? ListMessage.labelSets(bytes, 9)
+    _ = try? ListMessage.metadata(bytes, 9)
     _ = try? AppendMessage.decode(bytes)
     _ = try? AppendMessage.decodeOutcome(bytes)
     var reader = SeriesMessageReader()
@@ -133,7 +149,7 @@ struct PeerMessageTests {
     let decoded = try SelectionMessage.decodeScope(SelectionMessage.encode(scope, limit: 7, name: "job"))
     #expect(decoded.scope == scope && decoded.limit == 7 && decoded.name == "job")
     let texts = Listing(["", "b"], coverage: Coverage(failures: ["c"]))
-    let list = try ListMessage.texts(ListMessage.encode(texts))
+    let list = try ListMessage.texts(ListMessage.encode(texts), 2)
     #expect(list.elements == texts.elements && list.coverage == texts.coverage)
     let outcomes: [Result<SinkOutcome, SinkError>] = [
       .success(SinkOutcome(tooOld: 1, outOfWindow: 2, tooNew: 3)), .failure(.unknownSeries),
@@ -141,5 +157,69 @@ struct PeerMessageTests {
       .failure(.outOfRetention(reason: "b")), .failure(.outOfWindow(reason: "c")), .failure(.refused(reason: "d")),
     ]
     for outcome in outcomes { #expect(try AppendMessage.decodeOutcome(AppendMessage.encode(outcome)) == outcome) }
+  }
+
+  @Test("what another node may not send is refused: series of no samples, times not asked for, more than was asked for")
+  func refused() throws {
+    let labels = LabelSet(["__name__": "m"])
+    var column = SeriesColumns()
+    for time in [Int64.min, 0, 5] { column.append(timestamp: time, value: 1) }
+    column.finishSeries(labels)
+    let message = try #require(Self.messages([column]).first)
+    let range = try #require(TimeRange(startMilliseconds: -1, endMilliseconds: 5))
+    var all = SeriesMessageReader()
+    try all.read(message)
+    #expect(all.samplesRead == 3 && all.seriesRead == 1)
+    var some = SeriesMessageReader(range)
+    #expect(throws: MalformedBytes.self) { try some.read(message) }
+    var writer = ByteWriter()
+    writer.append(SeriesMessageWriter.version)
+    writer.append(UInt8(1))
+    labels.withUnsafeBytes { writer.appendPrefixed($0) }
+    writer.append(UInt8(4))
+    let empty = writer.bytes
+    #expect(throws: MalformedBytes.self) { try all.read(empty) }
+    let list = ListMessage.encode(Listing(["", ""]))
+    #expect(throws: MalformedBytes.self) { try ListMessage.texts(list, 1) }
+  }
+
+  @Test("numbers that another node counted can be added up, however large it says that they are")
+  func numbers() throws {
+    var work = SelectionWork()
+    (work.partsTouched, work.partsSkipped, work.blocksRead, work.blocksTotal) = (.max, .max, .max, .max)
+    var writer = SeriesMessageWriter()
+    writer.end(.complete, work)
+    var reader = SeriesMessageReader()
+    try reader.read(writer.take())
+    work = reader.work
+    work.add(reader.work)
+    #expect(work.blocksTotal == 2 * Int(Int32.max))
+    let outcome = AppendMessage.encode(.success(SinkOutcome(tooOld: .max, outOfWindow: .max, tooNew: .max)))
+    let decoded = try AppendMessage.decodeOutcome(outcome).get()
+    #expect(decoded.tooOld + decoded.tooNew == 2 * Int(Int32.max))
+  }
+
+  @Test("no more regular expressions are sent than another node compiles, over all selectors together")
+  func patterns() throws {
+    let pattern = try LabelMatcher("a", .matches, "b.*")
+    func scope(_ selectors: Int, _ matchers: Int) -> MetadataScope {
+      let selector = [LabelMatcher](repeating: pattern, count: matchers)
+      return MetadataScope(tenant: .default, selectors: .init(repeating: selector, count: selectors), range: .all)
+    }
+    let bytes = try SelectionMessage.encode(scope(16, 16), limit: 1)
+    #expect(try SelectionMessage.decodeScope(bytes).scope == scope(16, 16))
+    #expect(throws: QueryError.self) { try SelectionMessage.encode(scope(16, 17), limit: 1) }
+    #expect(throws: QueryError.self) {
+      let matchers = [LabelMatcher](repeating: pattern, count: 257)
+      _ = try SelectionMessage.encode(SeriesSelection(tenant: .default, matchers: matchers, range: .all))
+    }
+    // One selector more than there may be expressions, in a message that no encoder of ours writes.
+    let one = try SelectionMessage.encode(scope(1, 1), limit: 1)
+    let head = 1 + 1 + TenantID.default.description.utf8.count
+    let selector = one[(head + 1)..<(head + 1 + 8)]
+    let many = one[..<head] + [0x81, 0x02] + (0..<257).flatMap { _ in selector } + one[(head + 1 + selector.count)...]
+    #expect(throws: MalformedBytes.invalid("too many regular expressions")) {
+      try SelectionMessage.decodeScope(Array(many))
+    }
   }
 }

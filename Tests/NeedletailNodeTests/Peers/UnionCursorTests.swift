@@ -68,6 +68,14 @@ struct UnionCursorTests {
     }
   }
 
+  @Test("sources are asked for their series all at once")
+  func together() async throws {
+    let meeting = Meeting(of: 3)
+    let union = UnionSeriesSource(sources: (0..<3).map { _ in MeetingSource(meeting: meeting) })
+    let cursor = try await union.select(SeriesSelection(tenant: .default, matchers: [], range: .all))
+    #expect(try await cursor.next()?.count == nil)
+  }
+
   private static func winner(_ left: Held, _ right: Held) -> Held {
     if left.rank == right.rank {
       var winner = left
@@ -121,6 +129,38 @@ struct UnionCursorTests {
     }
     return ListCursor(chunks + [chunk])
   }
+}
+
+/// Where each waits until all are there.
+private actor Meeting {
+  private var missing: Int
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  init(of count: Int) { missing = count }
+
+  func join() async {
+    missing -= 1
+    guard missing > 0 else {
+      for waiter in waiting { waiter.resume() }
+      return
+    }
+    await withCheckedContinuation { waiting.append($0) }
+  }
+}
+
+/// Has nothing, and says so when all others were asked too.
+private struct MeetingSource: SeriesSource {
+  let meeting: Meeting
+
+  func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
+    await meeting.join()
+    return ListCursor([])
+  }
+
+  func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> { Listing([]) }
+  func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> Listing<String> { Listing([]) }
+  func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet> { Listing([]) }
+  func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata] { [] }
 }
 
 /// Yields chunks that are there already.

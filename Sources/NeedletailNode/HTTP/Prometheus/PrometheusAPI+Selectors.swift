@@ -1,15 +1,13 @@
 import NeedletailQueryEngine
 import NeedletailQueryLanguage
 import NeedletailTelemetry
+import NeedletailWire
 
 // Which series a request is about.
 
 extension PrometheusAPI {
   /// Selectors of one request; each may ask for every series.
   private static let selectorsMax = 64
-  /// Regular expressions of all of them, and their bytes.
-  private static let patternsMax = 256
-  private static let patternBytesMax = 64 << 10
 
   /// The selectors and the range of a request, all times where it names none.
   static func scope(_ parameters: FormParameters, _ tenant: TenantID) throws -> MetadataScope {
@@ -30,6 +28,7 @@ extension PrometheusAPI {
     let all = try texts.map { try conditions($0, parameter: "match[]") }
     let patterns = all.joined().filter { $0.operation == .matches || $0.operation == .notMatches }
     // Each is compiled, on the connection's thread.
+    let (patternsMax, patternBytesMax) = (RemoteReadRequest.patternsMax, RemoteReadRequest.patternBytesMax)
     guard patterns.count <= patternsMax, patterns.reduce(0, { $0 + $1.value.utf8.count }) <= patternBytesMax else {
       throw QueryError(
         .badData,

@@ -35,6 +35,9 @@ struct WebConnection: ServerChildChannel {
   /// How long a connection of HTTP/1.1, or a stream of HTTP/2, may be silent; `HTTP2Watch` has the times of connections.
   let idleTimeout: TimeAmount
   let headerBytesMax: Int
+  /// How many calls a client may give up within 30 s before its connection is ended: a few against strangers, who can
+  /// have the server work for nothing, many for nodes, whose queries end early.
+  var resetsMax = 200
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
     channel.eventLoop.makeCompletedFuture {
@@ -92,6 +95,8 @@ struct WebConnection: ServerChildChannel {
     ]
     configuration.connection.targetWindowSize = Self.connectionWindow
     configuration.stream.targetWindowSize = Self.streamWindow
+    configuration.stream.streamResetFrameRateLimit.maximumCount = resetsMax
+    configuration.stream.streamResetFrameRateLimit.windowLength = .seconds(30)
     return configuration
   }
 

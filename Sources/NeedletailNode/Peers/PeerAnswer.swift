@@ -1,0 +1,66 @@
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+import NeedletailEnvironment
+import NeedletailQueryEngine
+
+/// What a call is answered with.
+enum PeerAnswer: Sendable {
+  case message([UInt8])
+  /// Any number, of which the first was made before the answer began; the others are made on the executor.
+  case messages(SelectionAnswer, first: [UInt8]?, ThreadExecutor)
+
+  /// Writes the messages and how the call ended, which is the result: nil where it ended well.
+  func write(to writer: any ResponseBodyWriter) async throws -> GRPCStatus? {
+    var writer = writer
+    var failure: GRPCStatus?
+    switch self {
+    case .message(let bytes): try await writer.write(pieces: GRPCMessage.framed(bytes))
+    case .messages(let answer, let first, let executor):
+      var message = first
+      while let bytes = message {
+        try await writer.write(pieces: GRPCMessage.framed(bytes))
+        do {
+          // Reading waits for the disk, which the connection's thread must not.
+          message = try await withTaskExecutorPreference(executor) { try await answer.next() }
+        } catch {
+          failure = GRPCStatus(answering: error)
+          message = nil
+        }
+      }
+    }
+    try await writer.finish(failure.map(\.peerTrailers) ?? [.grpcStatus: "0"])
+    return failure
+  }
+}
+
+extension GRPCStatus {
+  /// How a call ends whose question failed.
+  init(_ error: QueryError) {
+    switch error.kind {
+    case .badData: self.init(.invalidArgument, error.message)
+    case .execution: self.init(.resourceExhausted, error.message)
+    case .timeout: self.init(.deadlineExceeded, error.message)
+    case .canceled: self.init(.cancelled, error.message)
+    case .notFound, .internal: self.init(.internal, error.message)
+    }
+  }
+
+  /// How an answer to another node tells it: with what it reads in place of gRPC's details.
+  var peerTrailers: HTTPFields {
+    var trailers = trailers
+    trailers[.grpcStatusDetails] = nil
+    trailers[.retryAfter] = retryAfterSeconds.map { String($0) }
+    return trailers
+  }
+
+  /// How a call ends that failed in any way.
+  init(answering error: any Error) {
+    switch error {
+    case let status as GRPCStatus: self = status
+    case let error as QueryError: self.init(error)
+    case is CancellationError: self.init(.unavailable, "the server is stopping", retryAfterSeconds: 1)
+    default: self.init(.cancelled, "the call ended early")
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import NIOCore
+import NIOHTTP2
+import NeedletailEnvironment
+
+/// One connection to another node, and whether new calls may still go over it.
+struct PeerConnection: Sendable {
+  typealias Streams = NIOHTTP2Handler.AsyncStreamMultiplexer<Void>
+
+  let channel: any Channel
+  let streams: Streams
+  let watch: PeerConnectionWatch
+
+  /// Whether the other node takes new calls on it, as far as is known here.
+  var isUsable: Bool { channel.isActive && !watch.isRetired }
+}
+
+/// Sees what happens to a connection beside its calls: whether anything comes in at all, and that the other node takes no
+/// new ones.
+final class PeerConnectionWatch: ChannelInboundHandler, Sendable {
+  typealias InboundIn = HTTP2Frame
+
+  private struct State {
+    var reads: UInt64 = 0
+    var calls = 0
+    var isRetired = false
+  }
+
+  private let state = Lock(State())
+
+  /// Whether no call is to begin any more.
+  var isRetired: Bool { state.withLock { $0.isRetired } }
+
+  /// How often something came in.
+  var reads: UInt64 { state.withLock { $0.reads } }
+
+  /// A call begins: the connection stays for it, retired or not.
+  func began() { state.withLock { $0.calls += 1 } }
+
+  /// A call ended; whether the connection is of no use to anybody now.
+  func ended() -> Bool {
+    state.withLock { state in
+      state.calls -= 1
+      return state.isRetired && state.calls == 0
+    }
+  }
+
+  /// No call is to begin any more; whether the connection is of no use to anybody now.
+  @discardableResult
+  func retire() -> Bool {
+    state.withLock { state in
+      state.isRetired = true
+      return state.calls == 0
+    }
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if case .goAway = unwrapInboundIn(data).payload, retire() { context.close(promise: nil) }
+    context.fireChannelRead(data)
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    state.withLock { $0.reads &+= 1 }
+    context.fireChannelReadComplete()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // Of one call it is told there. After any other error the calls that run may come to their end, or to their time.
+    if error is NIOHTTP2Errors.StreamError { return }
+    if retire() { context.close(promise: nil) }
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    retire()
+    context.fireChannelInactive()
+  }
+}

@@ -1,0 +1,59 @@
+import NeedletailQueryEngine
+import NeedletailTelemetry
+
+/// Reads the messages of a selection as they are wanted.
+///
+/// What waits here is bounded whatever the other node sends: by the limits of the selection, and a message beyond them.
+final class RemoteSeriesCursor: SeriesCursor {
+  /// Series are handed on when there are so many samples of them.
+  private static let chunkSamples = 32_768
+
+  private let stream: PeerStream
+  private let address: ListenAddress
+  private let limits: SelectionLimits
+  private var reader: SeriesMessageReader
+  /// What ended the reading early: whoever asks again is told the same.
+  private var failure: (any Error)?
+
+  init(_ stream: PeerStream, of address: ListenAddress, _ selection: SeriesSelection) {
+    self.stream = stream
+    self.address = address
+    limits = selection.limits
+    reader = SeriesMessageReader(selection.range)
+  }
+
+  deinit { stream.cancel() }
+
+  var coverage: Coverage { reader.coverage ?? .complete }
+  var work: SelectionWork { reader.work }
+
+  func next() async throws -> SeriesColumns? {
+    if let failure { throw failure }
+    do {
+      return try await read()
+    } catch {
+      failure = error
+      stream.cancel()
+      throw error
+    }
+  }
+
+  private func read() async throws -> SeriesColumns? {
+    do throws(PeerError) {
+      while !reader.isAtEnd, reader.sampleCount < Self.chunkSamples || !reader.hasSeries {
+        guard reader.seriesRead <= limits.series, reader.samplesRead <= limits.samples else { break }
+        guard let message = try await stream.next() else { throw .malformed("it ended before its end") }
+        do throws(MalformedBytes) { try reader.read(message) } catch { throw .malformed("\(error)") }
+      }
+    } catch {
+      try Task.checkCancellation()
+      throw error.queryError(of: address)
+    }
+    guard reader.seriesRead <= limits.series, reader.samplesRead <= limits.samples else {
+      throw QueryError(
+        .execution,
+        "node \(address) answered with more than \(limits.series) series or \(limits.samples) samples")
+    }
+    return reader.takeSeries()
+  }
+}

@@ -1,0 +1,64 @@
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import NeedletailEnvironment
+import NeedletailSimulation
+
+@testable import NeedletailNode
+
+/// A node that answers whatever a test says, over real connections.
+enum FakePeer {
+  /// What a call is answered with: bytes of the body, one piece after the other, and trailers; nil for the usual end.
+  typealias Answer = @Sendable (any ResponseBodyWriter) async throws -> Void
+
+  /// Runs `body` with a way to such a node, and ends both.
+  static func run<Result: Sendable>(
+    _ answer: @escaping Answer, _ body: @escaping @Sendable (PeerChannel) async throws -> Result
+  ) async throws -> Result {
+    let (addresses, listening) = AsyncStream.makeStream(of: ListenAddress.self)
+    let listener = HTTPListener(
+      address: ListenAddress(host: "127.0.0.1", port: 0), tls: nil, clock: ManualClock(),
+      respond: { request, _ in
+        Response(
+          status: .ok, headers: [.contentType: "application/grpc"],
+          body: ResponseBody { writer in
+            for try await _ in request.body {}
+            try await answer(writer)
+          })
+      },
+      logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), isForPeers: true,
+      onListening: {
+        listening.yield($0)
+        listening.finish()
+      })
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await listener.run() }
+      var address: ListenAddress?
+      for await bound in addresses { address = bound }
+      guard let address else { throw PeerError.unreachable("it does not listen") }
+      let channel = PeerChannel(address)
+      let result = await Swift.Result { try await body(channel) }
+      await channel.close()
+      group.cancelAll()
+      while let ended = await group.nextResult() { _ = ended }
+      return try result.get()
+    }
+  }
+
+  /// An answer of these messages, which ends well or as it is said.
+  static func messages(_ messages: [[UInt8]], _ trailers: HTTPFields = [.grpcStatus: "0"]) -> Answer {
+    { writer in
+      var writer = writer
+      for message in messages { try await writer.write(ByteBuffer(bytes: GRPCMessage.framed(message))) }
+      try await writer.finish(trailers)
+    }
+  }
+}
+
+extension Result where Failure == any Error {
+  /// What an asynchronous body returns or throws.
+  init(_ body: () async throws -> Success) async {
+    do { self = .success(try await body()) } catch { self = .failure(error) }
+  }
+}
