@@ -49,7 +49,7 @@ struct PeerConnectionTests {
     for _ in 0..<200 where listener.accepted < 3 {
       await #expect(throws: PeerError.timedOut) { try await channel.call(.labelNames, [], within: .milliseconds(50)) }
     }
-    #expect(listener.accepted == 3)
+    #expect(listener.accepted >= 3)
     await channel.close()
     try await listener.close()
   }
@@ -70,7 +70,7 @@ struct PeerConnectionTests {
         break
       }
     }
-    #expect(listener.accepted == 3)
+    #expect(listener.accepted >= 3)
     await channel.close()
     try await listener.close()
   }
