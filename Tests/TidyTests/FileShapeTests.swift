@@ -7,7 +7,9 @@ struct FileShapeTests {
   private static let functionLinesMax = 80
   private static let blobBytesMax = 256 << 10
   /// Interfaces that were laid before what stands on them, and what for. A file leaves this list when it is used.
-  private static let awaited: [String: String] = [:]
+  private static let awaited = [
+    "Sources/NeedletailNode/Peers/UnionSeriesSource.swift": "queries, once a node asks others"
+  ]
 
   @Test("No Swift file is longer than the ratchet")
   func filesAreShort() {

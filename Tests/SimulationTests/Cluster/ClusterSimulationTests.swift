@@ -71,9 +71,14 @@ struct ClusterSimulationTests {
   @Test("goes the same way twice with the same seed")
   func deterministic() async {
     for seed in UInt64(1)...5 {
-      let runs = await SimulationThread.run { (0..<2).map { _ in ClusterSimulation.run(seed: seed) } }
-      #expect(runs[0].world.digest == runs[1].world.digest && runs[0].steps == runs[1].steps, "seed \(seed)")
-      print("seed \(seed): \(runs[0].steps) steps, digest \(runs[0].world.digest)")
+      let runs = await SimulationThread.run {
+        (0..<2).map { _ in
+          let simulation = ClusterSimulation.run(seed: seed)
+          return [UInt64(simulation.steps), simulation.world.digest]
+        }
+      }
+      #expect(runs[0] == runs[1], "seed \(seed)")
+      print("seed \(seed): \(runs[0][0]) steps, digest \(runs[0][1])")
     }
   }
 
