@@ -26,9 +26,13 @@ release: setup ## Build the executables, optimised and with Swift's libraries li
 demo: release ## Start the server and a small shop of services, and watch them: make demo [PORT_BASE=17070]
 	@"$$($(RELEASE) --show-bin-path)/needletail" demo $(if $(PORT_BASE),--port-base $(PORT_BASE))
 
+# Simulations compute for minutes on the threads that other tests wait for.
+COMPUTING = ^(NeedletailClusterTests|SimulationTests)\.
+
 test: setup ## Build and run every test.
 	$(BUILD) --build-tests $(CHECKS)
-	$(SWIFT) test --skip-build --no-color-diagnostics
+	$(SWIFT) test --skip-build --no-color-diagnostics --skip '$(COMPUTING)'
+	$(SWIFT) test --skip-build --no-color-diagnostics --filter '$(COMPUTING)'
 
 test-one: setup ## Build and test one target alone: make test-one TARGET=NeedletailSeries [FILTER=name]
 	NEEDLETAIL_ONLY=$(TARGET) $(SWIFT) test --no-color-diagnostics $(if $(FILTER),--filter '$(FILTER)')
