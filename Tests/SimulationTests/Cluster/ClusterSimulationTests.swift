@@ -28,8 +28,7 @@ struct ClusterSimulationTests {
     .enabled(if: environment["NEEDLETAIL_SEED"] == nil))
   func holds() async {
     let seeds = Self.seeds
-    // Half of the cores, so that the tests beside this one go on.
-    let threads = UInt64(max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
+    let threads = UInt64(max(1, ProcessInfo.processInfo.activeProcessorCount))
     let runs = await withTaskGroup(of: [Run].self) { group in
       for place in 0..<threads {
         group.addTask {
