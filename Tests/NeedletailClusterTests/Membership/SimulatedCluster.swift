@@ -1,4 +1,5 @@
 import NeedletailEnvironment
+import NeedletailSimulation
 import NeedletailTelemetry
 
 @testable import NeedletailCluster
