@@ -1,3 +1,6 @@
+import NeedletailCluster
+import NeedletailTelemetry
+
 /// What one node asks of another, by the path under which it is called.
 enum PeerMethod: String, CaseIterable, Sendable {
   /// Keeps a batch; answers when it is as safe as the node promises.
@@ -8,8 +11,36 @@ enum PeerMethod: String, CaseIterable, Sendable {
   case labelValues = "LabelValues"
   case series = "Series"
   case metadata = "Metadata"
+  /// News about members; the answer is empty, and what there is to say comes as calls of its own.
+  case gossip = "Gossip"
+  /// What nodes say to each other to agree on who holds what; the answer is empty.
+  case topology = "Topology"
+  /// A node's rows of a write or a hint; the answer says whether they are on disk.
+  case write = "Write"
+  /// Slots of a query: digests, and the rows where they are wanted.
+  case read = "Read"
+  /// What two replicas compare; the answer is empty.
+  case repair = "Repair"
 
   private static let service = "/needletail.peer.v1.Peer/"
+
+  /// Whether the method is about the cluster, and not about what this node has.
+  var isOfCluster: Bool {
+    switch self {
+    case .gossip, .topology, .write, .read, .repair: true
+    case .append, .select, .labelNames, .labelValues, .series, .metadata: false
+    }
+  }
+
+  /// The largest question, in bytes.
+  var questionBytesMax: Int {
+    switch self {
+    case .append: AppendMessage.bytesMax
+    case .write: 2 * Frame.bytesMax + WriteMessage.overheadMax
+    case .repair: 16 << 20
+    case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology, .read: 1 << 20
+    }
+  }
 
   /// Nil for a path that is none of these.
   init?(path: String) {

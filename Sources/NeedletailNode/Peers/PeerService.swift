@@ -7,24 +7,29 @@ import NeedletailTelemetry
 
 /// What other nodes may ask of this one: to keep batches, and to tell of the series that it has.
 struct PeerService: Sendable {
-  /// The largest question: selectors and their texts.
-  private static let questionBytesMax = 1 << 20
-
   let sink: any BatchSink
   /// Over what this node itself holds, and with a gate and threads that the questions of users do not take: a node that
   /// waits for another while it is waited for would have both wait for good.
   let queries: QueryService
   /// The memory for bodies, which batches of clients take too.
   let budget: IngestBudget
+  /// Nil where the node belongs to no cluster.
+  var cluster: (any ClusterPeer)?
 
   /// The answer to a call, as its messages; throws `GRPCStatus`.
   func answer(_ method: PeerMethod, _ request: Request, _ context: ConnectionContext) async throws -> PeerAnswer {
-    let bytesMax = method == .append ? AppendMessage.bytesMax : Self.questionBytesMax
     let message = try GRPCMessage(
       body: try await request.collectedBody(
-        bytesMax: bytesMax + GRPCMessage.prefixBytes, budget: budget, pace: BodyPace(clock: queries.clock)))
+        bytesMax: method.questionBytesMax + GRPCMessage.prefixBytes, budget: budget,
+        pace: BodyPace(clock: queries.clock)))
     guard !message.isCompressed else { throw GRPCStatus(.unimplemented, "messages between nodes are not compressed") }
     do {
+      if method.isOfCluster {
+        guard let cluster else {
+          throw GRPCStatus(.unimplemented, "this node belongs to no cluster: start it with --node")
+        }
+        return try await cluster.answer(method, message.bytes, context)
+      }
       if method == .append { return .message(try await append(message.bytes)) }
       return try await ask(method, message.bytes, context)
     } catch let error as MalformedBytes {

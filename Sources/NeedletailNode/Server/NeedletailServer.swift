@@ -168,7 +168,8 @@ package struct NeedletailServer: Service {
     return NodeServices(
       ingest: ingest, queries: queries, metrics: metrics, settling: settling, deletion: deletion, status: status,
       peers: PeerService(
-        sink: sink, queries: queries.forPeers(gate(), querying.peers ?? querying.executor), budget: ingest.budget))
+        sink: sink, queries: queries.forPeers(gate(), querying.peers ?? querying.executor), budget: ingest.budget),
+      cluster: nil)
   }
 
   private func listeners(

@@ -21,4 +21,6 @@ struct NodeServices: Sendable {
   let deletion: DeletionService
   let status: PrometheusStatus
   let peers: PeerService
+  /// Nil where the node belongs to no cluster.
+  let cluster: (any ClusterControl)?
 }

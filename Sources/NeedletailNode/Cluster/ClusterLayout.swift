@@ -1,0 +1,48 @@
+import NeedletailCluster
+
+/// Who holds which slots by one version of the assignment, worked out once for all who ask.
+struct ClusterLayout: Sendable {
+  /// The version: writes and comparisons name it.
+  let epoch: UInt64
+  let assignment: SlotAssignment
+  /// Where a change under way leads to; nil where there is none.
+  let next: SlotAssignment?
+  /// Both, as writes need them.
+  let groups: ReplicaGroups
+  let writeLevel: WriteLevel
+
+  /// O(slots x replicas).
+  init(epoch: UInt64, assignment: SlotAssignment, next: SlotAssignment? = nil, writeLevel: WriteLevel) {
+    self.epoch = epoch
+    self.assignment = assignment
+    self.next = next
+    self.writeLevel = writeLevel
+    groups = ReplicaGroups(assignment, next: next)
+  }
+
+  /// The slots of all.
+  var slotCount: Int { assignment.slots.count }
+
+  /// Who reads a slot: its owners, and not those that it is on its way to.
+  func readers(of slot: UInt16) -> [NodeID] { assignment.replicas(of: slot) }
+
+  /// Who takes the writes of a slot: its owners and those that it is on its way to.
+  func writers(of slot: UInt16) -> [NodeID] {
+    let owners = assignment.replicas(of: slot)
+    guard let next else { return owners }
+    return owners + next.replicas(of: slot).filter { !owners.contains($0) }
+  }
+
+  /// How many ready replicas of a slot have to agree, so that every acknowledged write is among what they have.
+  func readQuorum(of slot: UInt16) -> Int {
+    let replicas = readers(of: slot).count
+    return max(1, replicas - writeLevel.acknowledgements(of: replicas) + 1)
+  }
+
+  /// The slots that a node holds or is to hold.
+  func slots(of node: NodeID) -> SlotSet {
+    var slots = SlotSet(assignment.slots(of: node))
+    if let next { slots.formUnion(SlotSet(next.slots(of: node))) }
+    return slots
+  }
+}

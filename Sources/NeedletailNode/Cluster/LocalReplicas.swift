@@ -1,0 +1,9 @@
+import NeedletailCluster
+
+/// What the replicas on this node are worth, for reads and repair.
+protocol LocalReplicas: Sendable {
+  /// Those of the slots for which this node may not vote on what these windows (hours since 1970) hold.
+  func unready(of slots: SlotSet, windows: ClosedRange<Int64>) -> SlotSet
+  /// Two replicas differ: compares them out of turn.
+  func urge(_ slots: SlotSet, with node: NodeID, windows: ClosedRange<Int64>)
+}
