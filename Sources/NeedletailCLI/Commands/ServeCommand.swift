@@ -19,6 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
         needletail serve --config needletail.yaml --print-config
         needletail serve --listen 0.0.0.0:7070 \\
           --tls-certificate cert.pem --tls-key key.pem --token-file tokens
+        needletail serve --node n1 --peer-listen 10.0.0.1:7071 --seeds 10.0.0.1:7071,10.0.0.2:7071
       """)
 
   @Option(help: ArgumentHelp("The data folder, made if it is missing. (default: ./needletail-data)", valueName: "dir"))
@@ -34,6 +35,44 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp("Where OTLP over gRPC listens, or off. (default: 127.0.0.1:4317)", valueName: "host:port|off"))
   var otlpGrpc: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The name of this member of a cluster, the same for its whole life. (default: none, no cluster)",
+      valueName: "name"))
+  var node: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What the member does: collector, storage, query, separated by commas, or all. (default: all)",
+      valueName: "roles"))
+  var role: String?
+
+  @Option(
+    help: ArgumentHelp("Where other members reach this one, or off. (default: off)", valueName: "host:port|off"))
+  var peerListen: String?
+
+  @Option(
+    help: ArgumentHelp("Some members of the cluster, separated by commas.", valueName: "host:port,..."))
+  var seeds: String?
+
+  @Option(
+    help: ArgumentHelp("What fails together with this member; replicas lie in different zones.", valueName: "name"))
+  var zone: String?
+
+  @Option(help: ArgumentHelp("How many members hold each slot. (default: 3)", valueName: "number"))
+  var replication: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How many replicas have a write before it is acknowledged. (default: quorum)", valueName: "one|quorum|all"))
+  var writeQuorum: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How many replicas agree on what a query reads that does not say. (default: quorum)",
+      valueName: "one|quorum|all"))
+  var readQuorum: String?
 
   @Option(help: ArgumentHelp("How long data is kept, such as 30d or forever. (default: 30d)", valueName: "duration"))
   var retention: String?
@@ -86,6 +125,14 @@ struct ServeCommand: AsyncParsableCommand {
     flags["listen"] = listen
     flags["otlp-http"] = otlpHttp
     flags["otlp-grpc"] = otlpGrpc
+    flags["node"] = node
+    flags["role"] = role
+    flags["peer-listen"] = peerListen
+    flags["seeds"] = seeds
+    flags["zone"] = zone
+    flags["replication"] = replication
+    flags["write-quorum"] = writeQuorum
+    flags["read-quorum"] = readQuorum
     flags["retention"] = retention
     flags["durability"] = durability
     flags["tls-certificate"] = tlsCertificate

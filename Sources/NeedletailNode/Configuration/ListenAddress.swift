@@ -42,6 +42,9 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
   }
 
+  /// Whether it stands for all addresses of the machine, none of which it names.
+  package var isEveryInterface: Bool { host == "0.0.0.0" || host == "::" }
+
   /// `HOST:PORT`, with brackets around an IPv6 address.
   package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

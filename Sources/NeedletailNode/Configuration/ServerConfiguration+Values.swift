@@ -16,6 +16,8 @@ extension ServerConfiguration {
     case .otlpHTTP: return Self.assign(address: text, to: &otlpHTTP, example: "127.0.0.1:4318")
     case .otlpGRPC: return Self.assign(address: text, to: &otlpGRPC, example: "127.0.0.1:4317")
     case .peerListen: return Self.assign(address: text, to: &peerListen, example: "127.0.0.1:7071")
+    case .node, .role, .peerAdvertise, .seeds, .zone, .weight, .replication, .writeQuorum, .readQuorum, .peerCA:
+      return setMember(setting, to: text)
     case .retention:
       return Self.assign(Self.retention(text), to: &retention, "write a duration such as 30d, or forever")
     case .retentionBytes:
@@ -79,6 +81,8 @@ extension ServerConfiguration {
     case .otlpHTTP: otlpHTTP?.description ?? "off"
     case .otlpGRPC: otlpGRPC?.description ?? "off"
     case .peerListen: peerListen?.description ?? "off"
+    case .node, .role, .peerAdvertise, .seeds, .zone, .weight, .replication, .writeQuorum, .readQuorum, .peerCA:
+      memberText(of: setting)
     case .retention: retention.description
     case .retentionBytes: retentionBytes.map { ByteSize.text($0) } ?? "off"
     case .outOfOrderWindow: outOfOrderWindow?.description ?? "off"
@@ -107,7 +111,7 @@ extension ServerConfiguration {
     }
   }
 
-  private static func assign<Value>(_ parsed: Value?, to place: inout Value, _ advice: String) -> String? {
+  static func assign<Value>(_ parsed: Value?, to place: inout Value, _ advice: String) -> String? {
     guard let parsed else { return advice }
     place = parsed
     return nil
@@ -155,7 +159,7 @@ extension ServerConfiguration {
     TimeSpan(text).flatMap { $0.milliseconds > 0 ? $0 : nil }
   }
 
-  private static func count(_ text: String, min: Int = 1, max: Int = .max) -> Int? {
+  static func count(_ text: String, min: Int = 1, max: Int = .max) -> Int? {
     Int(text).flatMap { min <= $0 && $0 <= max ? $0 : nil }
   }
 }
@@ -170,6 +174,7 @@ extension ServerConfiguration {
       problems.append(
         "\(present.rawValue) is set (\(origin(of: present))) but \(missing.rawValue) is not; TLS needs both")
     }
+    problems += memberContradictions()
     let isProtected = tlsCertificate != nil && tlsKey != nil && tokenFile != nil
     guard !isInsecure, !isProtected else { return problems }
     let listeners: [(Setting, ListenAddress?)] = [

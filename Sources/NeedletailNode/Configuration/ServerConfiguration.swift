@@ -3,6 +3,7 @@
 // same words.
 
 import NeedletailBlocks
+import NeedletailCluster
 import NeedletailEnvironment
 
 /// Everything that a server needs to know before it starts.
@@ -29,8 +30,28 @@ package struct ServerConfiguration: Sendable {
   package var otlpHTTP: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 4318)
   /// Where OTLP over gRPC listens, nil for nowhere.
   package var otlpGRPC: ListenAddress? = ListenAddress(host: "127.0.0.1", port: 4317)
+  /// The name of this member of a cluster, nil for a node that belongs to none.
+  package var nodeName: String?
+  /// What the node does in its cluster.
+  package var roles = NodeRoles.all
   /// Where other nodes reach this one, nil for nowhere.
   package var peerListen: ListenAddress?
+  /// What others are told to reach `peerListen` under; nil: where it listens, with the port that it got.
+  package var peerAdvertise: ListenAddress?
+  /// Some members of the cluster, each of which may be this node itself.
+  package var seeds: [ListenAddress] = []
+  /// What fails together with this node; nil where nobody said.
+  package var zone: String?
+  /// How much the node holds, relative to others; at least 1.
+  package var weight: UInt32 = 1
+  /// How many nodes hold each slot, 1 to 16.
+  package var replication = 3
+  /// How many replicas have a write before it is acknowledged.
+  package var writeQuorum = WriteLevel.quorum
+  /// How many replicas agree on what a query reads that does not say.
+  package var readQuorum = QuorumRead.Consistency.quorum
+  /// PEM file of the authorities that certificates of other nodes are checked against; nil for the system's.
+  package var peerCA: String?
   /// How long data is kept.
   package var retention = Retention.span(TimeSpan(seconds: 30 * 86_400))
   /// How many bytes all parts of metrics may take before the oldest days go, nil for as many as there are.
@@ -45,7 +66,7 @@ package struct ServerConfiguration: Sendable {
   package var tlsCertificate: String?
   /// PEM file with the private key.
   package var tlsKey: String?
-  /// File with the bearer tokens that are accepted, one per line.
+  /// File with the bearer tokens that are accepted, one per line; the first is shown to other nodes.
   package var tokenFile: String?
   /// The largest request body in bytes, before and after decompression.
   package var bodyBytesMax = 64 << 20

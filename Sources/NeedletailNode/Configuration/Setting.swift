@@ -5,7 +5,16 @@ package enum Setting: String, CaseIterable, Sendable {
   case listen
   case otlpHTTP = "otlp-http"
   case otlpGRPC = "otlp-grpc"
+  case node
+  case role
   case peerListen = "peer-listen"
+  case peerAdvertise = "peer-advertise"
+  case seeds
+  case zone
+  case weight
+  case replication
+  case writeQuorum = "write-quorum"
+  case readQuorum = "read-quorum"
   case retention
   case retentionBytes = "retention-bytes"
   case outOfOrderWindow = "out-of-order-window"
@@ -13,6 +22,7 @@ package enum Setting: String, CaseIterable, Sendable {
   case insecure
   case tlsCertificate = "tls-certificate"
   case tlsKey = "tls-key"
+  case peerCA = "peer-ca"
   case tokenFile = "token-file"
   case bodyBytesMax = "body-bytes-max"
   case queryTimeout = "query-timeout"
@@ -36,7 +46,8 @@ package enum Setting: String, CaseIterable, Sendable {
   /// Whether the command line has an option of this name; the others are given to `--set`.
   var hasFlag: Bool {
     switch self {
-    case .data, .listen, .otlpHTTP, .otlpGRPC, .retention, .durability, .insecure, .tlsCertificate, .tlsKey, .tokenFile:
+    case .data, .listen, .otlpHTTP, .otlpGRPC, .retention, .durability, .insecure, .tlsCertificate, .tlsKey, .tokenFile,
+      .node, .role, .peerListen, .seeds, .zone, .replication, .writeQuorum, .readQuorum:
       true
     default: false
     }
@@ -49,13 +60,18 @@ package enum Setting: String, CaseIterable, Sendable {
     case .listen: "127.0.0.1:7070"
     case .otlpHTTP: "127.0.0.1:4318"
     case .otlpGRPC: "127.0.0.1:4317"
+    case .node, .peerAdvertise, .seeds, .zone: ""
+    case .role: "all"
     case .peerListen: "off"
+    case .weight: "1"
+    case .replication: "3"
+    case .writeQuorum, .readQuorum: "quorum"
     case .retention: "30d"
     case .retentionBytes: "off"
     case .outOfOrderWindow: "off"
     case .durability: "fsync"
     case .insecure: "false"
-    case .tlsCertificate, .tlsKey, .tokenFile: ""
+    case .tlsCertificate, .tlsKey, .peerCA, .tokenFile: ""
     case .bodyBytesMax: "64MiB"
     case .queryTimeout: "2m"
     case .querySamplesMax: "50000000"
@@ -79,7 +95,16 @@ package enum Setting: String, CaseIterable, Sendable {
     case .listen: "HOST:PORT of the API"
     case .otlpHTTP: "HOST:PORT of OTLP over HTTP, or off"
     case .otlpGRPC: "HOST:PORT of OTLP over gRPC, or off"
+    case .node: "the name of this member of a cluster, the same for its whole life; empty: no cluster"
+    case .role: "what the node does in its cluster: collector, storage, query, separated by commas, or all"
     case .peerListen: "HOST:PORT where other nodes of a cluster reach this one, or off"
+    case .peerAdvertise: "HOST:PORT under which others reach peer-listen; empty: the same"
+    case .seeds: "HOST:PORT of some members of the cluster, separated by commas; names may have several addresses"
+    case .zone: "what fails together with this node, such as a rack; replicas lie in different zones"
+    case .weight: "how much the node holds, relative to others, such as the terabytes of its disk"
+    case .replication: "how many nodes hold each slot"
+    case .writeQuorum: "how many replicas have a write before it is acknowledged: one, quorum or all"
+    case .readQuorum: "how many replicas agree on what a query reads where it does not say: one, quorum or all"
     case .retention: "how long data is kept: a duration such as 30d, or forever"
     case .retentionBytes: "how large all parts of metrics may be together before the oldest days go, or off"
     case .outOfOrderWindow: "how much older than its tenant's newest a sample may be, or off: as old as is kept"
@@ -87,7 +112,8 @@ package enum Setting: String, CaseIterable, Sendable {
     case .insecure: "true allows addresses that other machines reach without TLS and a token"
     case .tlsCertificate: "PEM file with the certificate chain"
     case .tlsKey: "PEM file with the private key"
-    case .tokenFile: "file with the bearer tokens that are accepted, one per line, 16 characters or more each"
+    case .peerCA: "PEM file of the authorities that other nodes' certificates are checked against; empty: the system's"
+    case .tokenFile: "file with the bearer tokens that are accepted, one per line; nodes show each other the first"
     case .bodyBytesMax: "the largest request body, before and after decompression; remote write: 32MiB at most"
     case .queryTimeout: "how long a query may run"
     case .querySamplesMax: "how many samples a query may read"

@@ -9,8 +9,17 @@ struct TokenCheck: Sendable {
   private let hashes: [Hash128]
   private let seed: UInt64
 
-  /// Reads tokens from a file, one per line; empty lines and those that begin with `#` are skipped.
+  /// Reads tokens from a file.
   init(file path: String, fileSystem: any FileSystem, random: any RandomSource) throws(ConfigurationError) {
+    let seed = random.next()
+    self.seed = seed
+    hashes = try Self.tokens(file: path, fileSystem: fileSystem).map { Self.hash($0, seed) }
+  }
+
+  /// The tokens of a file, at least one: one per line; empty lines and those that begin with `#` are skipped.
+  ///
+  /// All of them are accepted; the first is what a node shows to others.
+  static func tokens(file path: String, fileSystem: any FileSystem) throws(ConfigurationError) -> [String] {
     let bytes: [UInt8]
     do throws(FileError) {
       bytes = try fileSystem.readAll(path, maxBytes: 1 << 20)
@@ -30,9 +39,7 @@ struct TokenCheck: Sendable {
           + "use 16 or more, such as from openssl rand -hex 32"
       ])
     }
-    let seed = random.next()
-    self.seed = seed
-    hashes = lines.map { Self.hash(String($0), seed) }
+    return lines.map { String($0) }
   }
 
   /// Whether the value of an `Authorization` header carries an accepted token.
