@@ -1,0 +1,144 @@
+// Bytes of a topology: docs/formats/topology.md.
+
+import NeedletailTelemetry
+
+extension Topology {
+  static let version: UInt8 = 1
+  /// The bytes of a topology, at the most.
+  package static let bytesMax = 2 << 20
+  /// No member, and no member of a past ring, has a shorter form.
+  private static let memberBytesMin = 22
+  private static let pastMemberBytesMin = 4
+
+  /// The byte form.
+  package var encoded: [UInt8] {
+    var writer = ByteWriter(reserving: 256)
+    encode(to: &writer)
+    return writer.bytes
+  }
+
+  /// What tells it from any other: a hash of its bytes. O(members).
+  package var digest: Hash128 { encoded.withUnsafeBytes { Hash128.of($0) } }
+
+  func encode(to writer: inout ByteWriter) {
+    writer.append(Self.version)
+    writer.append(clusterID)
+    writer.append(epoch)
+    writer.appendVarint(UInt64(slotCount))
+    writer.append(UInt8(truncatingIfNeeded: replicaCount))
+    writer.append(UInt8(truncatingIfNeeded: writeQuorum))
+    writer.appendVarint(ringSince)
+    writer.appendVarint(nextSince)
+    Self.encode(ring, to: &writer)
+    if let next { Self.encode(next, to: &writer) }
+    writer.appendVarint(horizon)
+    writer.appendVarint(UInt64(history.count))
+    for past in history { past.encode(to: &writer) }
+  }
+
+  private static func encode(_ members: [TopologyMember], to writer: inout ByteWriter) {
+    writer.appendVarint(UInt64(members.count))
+    for member in members {
+      member.ringMember.encode(to: &writer)
+      writer.append(member.identity.bits)
+      writer.appendVarint(UInt64(member.losses))
+      writer.appendVarint(member.joined)
+    }
+  }
+
+  /// Reads one; throws on what founding and changes never make.
+  package init(decoding bytes: [UInt8]) throws(MalformedBytes) {
+    guard bytes.count <= Self.bytesMax else { throw .invalid("a topology is too long") }
+    self = try bytes.withReader { (reader) throws(MalformedBytes) in
+      let topology = try Topology(decoding: &reader)
+      try reader.expectEnd()
+      return topology
+    }
+  }
+
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    guard try reader.read(UInt8.self) == Self.version else { throw .invalid("an unknown version of a topology") }
+    clusterID = try reader.readHash()
+    epoch = try reader.read()
+    slotCount = try reader.readNumber()
+    replicaCount = Int(try reader.read(UInt8.self))
+    writeQuorum = Int(try reader.read(UInt8.self))
+    ringSince = try reader.readVarint()
+    nextSince = try reader.readVarint()
+    ring = try Self.members(&reader)
+    next = nextSince == 0 ? nil : try Self.members(&reader)
+    horizon = try reader.readVarint()
+    var room = Self.pastMembersMax
+    for _ in 0..<(try reader.readCount(max: Self.pastRingsMax)) {
+      let past = try PastRing(decoding: &reader, membersMax: room, memberBytesMin: Self.pastMemberBytesMin)
+      room -= past.members.count
+      history.append(past)
+    }
+    do { try check() } catch { throw .invalid("a topology that no cluster can have") }
+  }
+
+  private static func members(_ reader: inout ByteReader) throws(MalformedBytes) -> [TopologyMember] {
+    var members: [TopologyMember] = []
+    for _ in 0..<(try reader.readCount(max: membersMax, elementBytes: memberBytesMin)) {
+      members.append(try TopologyMember(decoding: &reader))
+    }
+    return members
+  }
+}
+
+extension TopologyMember {
+  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    let member = try RingMember(decoding: &reader)
+    node = member.node
+    zone = member.zone
+    weight = member.weight
+    identity = NodeIdentity(try reader.readHash())
+    guard let losses = UInt32(exactly: try reader.readVarint()) else { throw .invalid("the losses of a node") }
+    self.losses = losses
+    joined = try reader.readVarint()
+  }
+}
+
+extension RingMember {
+  fileprivate func encode(to writer: inout ByteWriter) {
+    writer.appendPrefixed(node.rawValue)
+    writer.append(UInt8(zone == nil ? 0 : 1))
+    if let zone { writer.appendPrefixed(zone) }
+    writer.appendVarint(UInt64(weight))
+  }
+
+  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    node = NodeID(try NodeRecord.text(&reader, max: NodeRecord.nameBytesMax))
+    switch try reader.read(UInt8.self) {
+    case 0: zone = nil
+    case 1: zone = try NodeRecord.text(&reader, max: NodeRecord.zoneBytesMax)
+    default: throw .invalid("unknown flags of a node")
+    }
+    guard let weight = UInt32(exactly: try reader.readVarint()), weight > 0 else {
+      throw .invalid("the weight of a node")
+    }
+    self.weight = weight
+  }
+}
+
+extension PastRing {
+  fileprivate func encode(to writer: inout ByteWriter) {
+    writer.appendVarint(epochs.lowerBound)
+    writer.appendVarint(epochs.upperBound)
+    writer.appendVarint(UInt64(members.count))
+    for member in members { member.encode(to: &writer) }
+  }
+
+  fileprivate init(
+    decoding reader: inout ByteReader, membersMax: Int, memberBytesMin: Int
+  ) throws(MalformedBytes) {
+    let (first, last) = (try reader.readVarint(), try reader.readVarint())
+    guard first <= last else { throw .invalid("a past ring that ends before it begins") }
+    epochs = first...last
+    var members: [RingMember] = []
+    for _ in 0..<(try reader.readCount(max: membersMax, elementBytes: memberBytesMin)) {
+      members.append(try RingMember(decoding: &reader))
+    }
+    self.members = members
+  }
+}

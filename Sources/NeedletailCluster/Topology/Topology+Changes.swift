@@ -1,0 +1,122 @@
+// The next topology of a cluster, for each thing that may be done to it. One change of the ring at a time: it begins
+// with `adding`, `draining` or `removing`, which set `next`, and ends with `committed` or `cancelled`.
+
+extension Topology {
+  // MARK: Changes of the ring
+
+  /// Begins to take a node in. Its losses begin at 0.
+  package func adding(_ member: TopologyMember) throws(TopologyError) -> Topology {
+    var topology = try beginning()
+    guard Self.find(member.node, in: ring) == nil else { throw .alreadyMember(member.node) }
+    if let other = ring.first(where: { $0.identity == member.identity }) {
+      throw .identityInUse(member.identity, by: other.node)
+    }
+    guard ring.count < Self.membersMax else { throw .tooManyMembers(ring.count + 1) }
+    var member = member
+    (member.joined, member.losses) = (topology.epoch, 0)
+    topology.next = (ring + [member]).sorted { $0.node < $1.node }
+    return topology
+  }
+
+  /// Begins to take a node out that still serves what it has until the others have it.
+  ///
+  /// Where fewer nodes are left than a slot has replicas the change can be made; `ChangePlan` warns of it.
+  package func draining(_ node: NodeID) throws(TopologyError) -> Topology { try without(node) }
+
+  /// Begins to take a node out that will not come back: the others fill its place from each other.
+  package func removing(_ node: NodeID) throws(TopologyError) -> Topology { try without(node) }
+
+  private func without(_ node: NodeID) throws(TopologyError) -> Topology {
+    var topology = try beginning()
+    guard Self.find(node, in: ring) != nil else { throw .unknownNode(node) }
+    guard ring.count > 1 else { throw .lastNode(node) }
+    topology.next = ring.filter { $0.node != node }
+    return topology
+  }
+
+  /// Ends the change: `next` holds the slots. To be proposed only once `RingChange` says that it may be.
+  package func committed() throws(TopologyError) -> Topology {
+    guard let next else { throw .noChangeUnderWay }
+    var topology = try following()
+    topology.remember(PastRing(epochs: ringSince...epoch, members: ring.map(\.ringMember)))
+    topology.ring = next
+    topology.ringSince = nextSince
+    topology.next = nil
+    topology.nextSince = 0
+    return topology
+  }
+
+  /// Takes the change back: `ring` holds the slots as before.
+  package func cancelled() throws(TopologyError) -> Topology {
+    guard let next else { throw .noChangeUnderWay }
+    var topology = try following()
+    topology.remember(PastRing(epochs: nextSince...epoch, members: next.map(\.ringMember)))
+    topology.next = nil
+    topology.nextSince = 0
+    return topology
+  }
+
+  // MARK: Losses
+
+  /// A node is back with a new disk, which lacks everything (rule 6 of docs/cluster.md).
+  package func replacing(_ node: NodeID, with identity: NodeIdentity) throws(TopologyError) -> Topology {
+    guard let old = member(node) else { throw .unknownNode(node) }
+    guard old.identity != identity else { throw .alreadyMember(node) }
+    if let other = members.first(where: { $0.identity == identity }) {
+      throw .identityInUse(identity, by: other.node)
+    }
+    return try changing(node) { member, epoch in
+      member.identity = identity
+      member.joined = epoch
+      member.losses = 0
+    }
+  }
+
+  /// Something durable of a node was found unreadable (rule 6 of docs/cluster.md).
+  package func damaged(_ node: NodeID) throws(TopologyError) -> Topology {
+    guard member(node) != nil else { throw .unknownNode(node) }
+    return try changing(node) { member, _ in
+      if member.losses < .max { member.losses += 1 }
+    }
+  }
+
+  private func changing(
+    _ node: NodeID, _ body: (inout TopologyMember, UInt64) -> Void
+  ) throws(TopologyError) -> Topology {
+    var topology = try following()
+    let epoch = topology.epoch
+    if let index = ring.firstIndex(where: { $0.node == node }) { body(&topology.ring[index], epoch) }
+    if var next, let index = next.firstIndex(where: { $0.node == node }) {
+      body(&next[index], epoch)
+      topology.next = next
+    }
+    return topology
+  }
+
+  // MARK: Common
+
+  private func beginning() throws(TopologyError) -> Topology {
+    if let next { throw .changeUnderWay(to: next.map(\.node)) }
+    var topology = try following()
+    topology.nextSince = topology.epoch
+    return topology
+  }
+
+  private func following() throws(TopologyError) -> Topology {
+    guard epoch < Self.epochMax else { throw .epochsUsedUp }
+    var topology = self
+    topology.epoch += 1
+    return topology
+  }
+
+  /// Keeps a ring that is over, and forgets the oldest where there are too many.
+  private mutating func remember(_ past: PastRing) {
+    history.append(past)
+    var count = history.reduce(0) { $0 + $1.members.count }
+    while let oldest = history.first, history.count > Self.pastRingsMax || count > Self.pastMembersMax {
+      count -= oldest.members.count
+      horizon = max(horizon, oldest.epochs.upperBound + 1)
+      history.removeFirst()
+    }
+  }
+}

@@ -1,0 +1,39 @@
+/// Why a cluster cannot be changed as was asked, and what to do.
+package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Another change has begun and is not over.
+  case changeUnderWay(to: [NodeID])
+  case noChangeUnderWay
+  /// No node of that name holds slots, or is about to.
+  case unknownNode(NodeID)
+  case alreadyMember(NodeID)
+  /// The disk is known under another name.
+  case identityInUse(NodeIdentity, by: NodeID)
+  /// Without it nobody would hold anything.
+  case lastNode(NodeID)
+  case tooManyMembers(Int)
+  /// No more changes can be numbered.
+  case epochsUsedUp
+  /// What a topology may not have.
+  case invalid(String)
+
+  package var description: String {
+    switch self {
+    case .changeUnderWay(let nodes):
+      "a change is under way, to the nodes \(nodes.map(\.rawValue).joined(separator: ", ")): wait until it is committed, "
+        + "or cancel it first"
+    case .noChangeUnderWay: "no change is under way: it was committed or cancelled before"
+    case .unknownNode(let node):
+      "no node called \(node) holds slots: `needletail cluster nodes` lists those that do"
+    case .alreadyMember(let node):
+      "\(node) holds slots already; where its disk was replaced, it is taken back with the new one under the same name"
+    case .identityInUse(let identity, let node):
+      "the data folder with the identity \(identity) belongs to \(node): start each node with a data folder of its own"
+    case .lastNode(let node):
+      "\(node) is the only node that holds slots: add another one before it goes"
+    case .tooManyMembers(let count):
+      "a cluster has at most \(Topology.membersMax) nodes that hold slots, and this would be \(count)"
+    case .epochsUsedUp: "the cluster has been changed \(Topology.epochMax) times, which is as often as can be numbered"
+    case .invalid(let what): "\(what) is none that a cluster can have"
+    }
+  }
+}
