@@ -14,7 +14,8 @@ struct ClusterWatch {
     while let change = state.change {
       if Console.isTerminal {
         let columns = Console.columns
-        let lines = ClusterReport(state: state).glance().map { $0.abbreviated(to: columns) }
+        // The cursor waits below, where whoever ends this early goes on.
+        let lines = ClusterReport(state: state).glance().map { $0.abbreviated(to: columns) } + [StyledText()]
         Console.write(screen.frame(lines, cursor: (row: lines.count - 1, column: 0)), to: 1)
       } else {
         let line = "\(change.what): \(ClusterReport.progress(change))"
