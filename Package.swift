@@ -196,7 +196,7 @@ let testRooms: [Target] = [
     data: ["Golden"]),
   tests(
     "NeedletailCLITests",
-    ["NeedletailCLI", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTestSupport"]),
+    ["NeedletailCLI", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTestSupport"], data: ["Golden"]),
   tests(
     "NeedletailTests",
     [

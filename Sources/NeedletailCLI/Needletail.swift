@@ -17,6 +17,7 @@ struct Needletail: AsyncParsableCommand {
         needletail traces --tags status=error --since 1h
         needletail dash
         needletail storage verify ./needletail-data
+        needletail cluster up --nodes 5
 
       EXIT CODES
         0   it worked
@@ -28,7 +29,7 @@ struct Needletail: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, QueryCommand.self, LogsCommand.self, TracesCommand.self, TraceCommand.self,
       LabelsCommand.self, SeriesCommand.self, DashCommand.self, DemoCommand.self, StorageCommand.self,
-      VersionCommand.self, SuperviseCommand.self,
+      ClusterCommand.self, VersionCommand.self, SuperviseCommand.self,
     ])
 
   static func main() async {

@@ -64,6 +64,9 @@ struct CommandLineTests {
       (["query", "0 * -1"] + address, 0, "-0"),
       (["query", "up", "--server", "http://127.0.0.1:1"], 1, "cannot reach"),
       (["trace", "abcd"] + address, 1, "no trace"), (["query", "1"] + address, 0, "1"),
+      (["cluster", "status"] + address, 1, "start it with --node NAME"),
+      (["cluster", "drain", "n1", "--dry-run"] + address, 1, "this node belongs to no cluster"),
+      (["cluster", "up", "--nodes", "2", "--port-base", "\(server.port)"], 1, "port \(server.port) is taken"),
     ]
     for (arguments, status, says) in cases {
       let (ended, output) = try needletail(arguments)

@@ -63,7 +63,9 @@ struct TimeSpanTests {
 struct CommandTests {
   @Test(
     "every command has examples in its help",
-    arguments: ["serve", "query", "logs", "traces", "trace", "labels", "series", "dash", "demo", "version"])
+    arguments: [
+      "serve", "query", "logs", "traces", "trace", "labels", "series", "dash", "demo", "storage", "cluster", "version",
+    ])
   func examples(name: String) throws {
     let command = Needletail.configuration.subcommands.first { $0._commandName == name }
     #expect(try #require(command).configuration.discussion.contains("EXAMPLES"))

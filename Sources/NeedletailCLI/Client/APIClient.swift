@@ -36,17 +36,21 @@ struct APIClient: Sendable {
   ///
   /// Throws ``APIFailure``.
   func get(_ path: String, _ parameters: [(String, String)] = []) async throws -> [UInt8] {
-    let query = parameters.map { "\(Self.escaped($0.0))=\(Self.escaped($0.1))" }.joined(separator: "&")
-    return try await send(HTTPClientRequest(url: server + path + (query.isEmpty ? "" : "?" + query)), path)
+    try await send(HTTPClientRequest(url: url(path, parameters)), path)
   }
 
   /// The body of the answer to a POST without a body.
   ///
   /// Throws ``APIFailure``.
-  func post(_ path: String) async throws -> [UInt8] {
-    var request = HTTPClientRequest(url: server + path)
+  func post(_ path: String, _ parameters: [(String, String)] = []) async throws -> [UInt8] {
+    var request = HTTPClientRequest(url: url(path, parameters))
     request.method = .POST
     return try await send(request, path)
+  }
+
+  private func url(_ path: String, _ parameters: [(String, String)]) -> String {
+    let query = parameters.map { "\(Self.escaped($0.0))=\(Self.escaped($0.1))" }.joined(separator: "&")
+    return server + path + (query.isEmpty ? "" : "?" + query)
   }
 
   private func send(_ question: HTTPClientRequest, _ path: String) async throws -> [UInt8] {

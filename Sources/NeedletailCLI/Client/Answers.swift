@@ -83,7 +83,7 @@ enum Answers {
   /// Prometheus: what is to be told of an answer, such as that it lacks something.
   static func warnings(_ body: [UInt8], path: String) throws -> [String] { warnings(try parse(body, path)) }
 
-  private static func warnings(_ json: JSON) -> [String] {
+  static func warnings(_ json: JSON) -> [String] {
     ((json["warnings"]?.array ?? []) + (json["infos"]?.array ?? [])).compactMap(\.string)
   }
 
@@ -229,7 +229,7 @@ enum Answers {
     return data
   }
 
-  private static func parse(_ body: [UInt8], _ path: String) throws -> JSON {
+  static func parse(_ body: [UInt8], _ path: String) throws -> JSON {
     do {
       return try JSON(parsing: body)
     } catch {

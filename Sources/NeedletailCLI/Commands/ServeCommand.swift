@@ -19,7 +19,8 @@ struct ServeCommand: AsyncParsableCommand {
         needletail serve --config needletail.yaml --print-config
         needletail serve --listen 0.0.0.0:7070 \\
           --tls-certificate cert.pem --tls-key key.pem --token-file tokens
-        needletail serve --node n1 --peer-listen 10.0.0.1:7071 --seeds 10.0.0.1:7071,10.0.0.2:7071
+        needletail serve --node n1 --peer-listen 10.0.0.1:7071 \\
+          --seeds 10.0.0.1:7071,10.0.0.2:7071,10.0.0.3:7071
       """)
 
   @Option(help: ArgumentHelp("The data folder, made if it is missing. (default: ./needletail-data)", valueName: "dir"))

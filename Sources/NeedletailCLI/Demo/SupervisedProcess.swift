@@ -36,9 +36,15 @@ struct SupervisedProcess {
 
   var isRunning: Bool { process.isRunning }
 
+  /// Why it has ended: its exit status, where it has.
+  var status: Int32 { process.isRunning ? 0 : process.terminationStatus }
+
+  /// Asks it to end.
+  func release() { try? lifeline.close() }
+
   /// Asks it to end, and waits until it has.
   func end() {
-    try? lifeline.close()
+    release()
     process.waitUntilExit()
   }
 

@@ -19,6 +19,19 @@ struct ClusterStatus: Hashable, Sendable {
     /// Hints that wait for it here, and their bytes.
     var hints: Int
     var hintBytes: Int
+    /// How far it is with comparing its replicas; nil where it did not say.
+    var exchanges: Exchanges?
+  }
+
+  /// The comparisons of replicas that a node leads.
+  struct Exchanges: Hashable, Sendable {
+    /// Asked for out of turn, and not done yet: neither finished nor given up.
+    var waiting: Int
+    /// Since the start of the node: those that were finished, those that were given up, and of the finished ones those
+    /// that found a difference, which is then settled.
+    var finished: Int
+    var failed: Int
+    var different: Int
   }
 
   struct Change: Hashable, Sendable {

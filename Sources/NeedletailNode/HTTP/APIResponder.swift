@@ -117,6 +117,8 @@ struct APIResponder: Sendable {
     case .needletail(.deleteSeries):
       return try await services.deletion.delete(try await request.parameters(), tenant: tenant)
     case .needletail(.cleanTombstones): return try await services.deletion.clean()
+    case .needletail(.cluster(let route)):
+      return try await ClusterAPI(cluster: services.cluster).respond(to: route, request)
     case .ownMetrics:
       return Response(.ok, ExpositionText.contentType, ExpositionText.write(services.metrics.collect()))
     case .healthy, .ready: return Self.notReady

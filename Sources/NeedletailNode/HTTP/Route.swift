@@ -97,12 +97,33 @@ enum NeedletailRoute: Hashable, Sendable {
   case deleteSeries
   /// Rewrites the parts of which something is deleted; under the path of Prometheus' API.
   case cleanTombstones
+  /// The cluster that the node belongs to.
+  case cluster(ClusterRoute)
 
   var methods: [String] {
     switch self {
     case .query, .queryRange, .explain: ["GET", "POST"]
     case .flush: ["POST"]
     case .snapshot, .deleteSeries, .cleanTombstones: ["POST", "PUT"]
+    case .cluster(let route): route.methods
+    }
+  }
+}
+
+/// What is told of a cluster, and how it is steered.
+enum ClusterRoute: String, Sendable {
+  case status
+  case ring
+  case add
+  case drain
+  case remove
+  case cancel
+  case repair
+
+  var methods: [String] {
+    switch self {
+    case .status, .ring: ["GET"]
+    case .add, .drain, .remove, .cancel, .repair: ["POST"]
     }
   }
 }
@@ -217,6 +238,9 @@ extension NeedletailRoute {
     case ["query_range"]: self = .queryRange
     case ["explain"]: self = .explain
     case ["admin", "flush"]: self = .flush
+    case let parts where parts.count == 2 && parts[0] == "cluster":
+      guard let route = ClusterRoute(rawValue: String(parts[1])) else { return nil }
+      self = .cluster(route)
     default: return nil
     }
   }
