@@ -33,6 +33,9 @@ package struct TokenBucket: Equatable, Sendable {
     return isBeforeAll ? .min : emptyAt + 1
   }
 
+  /// Whether nothing was taken out that has not come back.
+  package func isFull(at now: Int64) -> Bool { fullAt <= now }
+
   /// How long until something may pass, in ns.
   package func wait(at now: Int64) -> Int64 {
     opensAt <= now ? 0 : opensAt &- now

@@ -44,7 +44,7 @@ extension ByteReader {
 
 extension [UInt8] {
   /// Reads the bytes; the reader does not outlive the call.
-  func withReader<Value>(
+  package func withReader<Value>(
     _ body: (inout ByteReader) throws(MalformedBytes) -> Value
   ) throws(MalformedBytes) -> Value {
     let result: Result<Value, MalformedBytes> = withUnsafeBytes { raw in

@@ -38,6 +38,12 @@ extension ReceiveOutcome {
     }
   }
 
+  /// Enters that `count` records were decoded and not even offered to the sink.
+  mutating func turnAway(_ failure: Failure, count: Int) {
+    dropped = count
+    self.failure = failure
+  }
+
   /// Takes what the sink refused of a batch out of what was accepted.
   mutating func settle(_ fate: Delivery.Fate, _ counts: BatchCounts) {
     switch fate {

@@ -26,6 +26,8 @@ package struct ReceiveOutcome: Sendable {
     case unsupportedMediaType(String)
     /// To be sent again after that many seconds.
     case overloaded(retryAfterSeconds: Int)
+    /// The tenant sends more than it may; to be sent again after that many seconds.
+    case rateLimited(String, retryAfterSeconds: Int)
     /// To be sent again.
     case unavailable(String)
 
@@ -36,6 +38,7 @@ package struct ReceiveOutcome: Sendable {
       case .tooLarge: "too_large"
       case .unsupportedMediaType: "unsupported_media_type"
       case .overloaded: "overloaded"
+      case .rateLimited: "rate_limited"
       case .unavailable: "unavailable"
       }
     }
@@ -44,6 +47,7 @@ package struct ReceiveOutcome: Sendable {
     package var explanation: String {
       switch self {
       case .invalid(let text), .tooLarge(let text), .unsupportedMediaType(let text), .unavailable(let text): text
+      case .rateLimited(let text, _): text
       case .overloaded: "the receiver is overloaded"
       }
     }
@@ -69,27 +73,28 @@ package struct ReceiveOutcome: Sendable {
     case .invalid: 400
     case .tooLarge: 413
     case .unsupportedMediaType: 415
+    case .rateLimited: 429
     case .overloaded, .unavailable: 503
     }
   }
 
   /// The HTTP status for a sender of remote write.
   ///
-  /// What must never come again is 400, as some agents retry all others for ever; overload is 503, as Prometheus
-  /// drops what is answered 429.
+  /// What must never come again is 400, as some agents retry all others for ever; overload is 503, and so is a rate that
+  /// is used up, as Prometheus drops what is answered 429.
   package var remoteWriteStatus: Int {
     switch failure {
     case nil: rejections.isEmpty ? 204 : 400
     case .invalid, .tooLarge: 400
     case .unsupportedMediaType: 415
-    case .overloaded, .unavailable: 503
+    case .overloaded, .rateLimited, .unavailable: 503
     }
   }
 
   /// Seconds for a `Retry-After` header.
   package var retryAfterSeconds: Int? {
     switch failure {
-    case .overloaded(let seconds): seconds
+    case .overloaded(let seconds), .rateLimited(_, let seconds): seconds
     case .unavailable: 1
     default: nil
     }

@@ -16,11 +16,13 @@ package struct Receiver: Sendable {
   private let distributor: Distributor
   private let resolver: SeriesResolver
   private let accumulator: DeltaAccumulator
+  private let limiter: TenantLimiter
   private let clock: any WallClock
 
   package init(
     limits: IngestLimits = IngestLimits(), sink: any BatchSink, clock: any WallClock,
-    counters: IngestCounters = IngestCounters(), resolver: SeriesResolver = SeriesResolver()
+    counters: IngestCounters = IngestCounters(), resolver: SeriesResolver = SeriesResolver(),
+    rates: TenantRates = TenantRates()
   ) {
     self.limits = limits
     self.counters = counters
@@ -28,6 +30,7 @@ package struct Receiver: Sendable {
     self.clock = clock
     budget = IngestBudget(bytesMax: limits.bytesInFlightMax)
     distributor = Distributor(sink: sink)
+    limiter = TenantLimiter(rates)
     accumulator = DeltaAccumulator(countMax: limits.deltaSeriesMax, requestBytesMax: limits.deltaBytesMax)
   }
 
@@ -75,6 +78,7 @@ package struct Receiver: Sendable {
           "content encoding \(quoted(request.contentEncoding)) is not supported: send \(Self.codings)"))
     }
     guard request.body.count <= bodyMax else { return failed(.tooLarge("the body is larger than \(bodyMax) bytes")) }
+    if let refusal = refusal(request.body.count, .bytes, of: request.tenant) { return failed(refusal) }
     guard budget.reserve(request.body.count) else { return overloaded(needing: request.body.count) }
     defer { budget.release(request.body.count) }
     let body: [UInt8]
@@ -90,6 +94,18 @@ package struct Receiver: Sendable {
     guard budget.reserve(body.count) else { return overloaded(needing: request.body.count + body.count) }
     defer { budget.release(body.count) }
     return await store(body, format, request.body.count + body.count)
+  }
+
+  /// Why a tenant's request is turned away that brings so much of something; nil where it is not.
+  private func refusal(_ amount: Int, _ measure: TenantMeasure, of tenant: TenantID) -> ReceiveOutcome.Failure? {
+    do throws(TenantLimiter.Refusal) {
+      try limiter.admit(amount, measure, of: tenant, now: clock.monotonicNanoseconds())
+      return nil
+    } catch {
+      return .rateLimited(
+        "tenant \(tenant) sends more than the \(error.rate) \(error.measure.rawValue) a second that it may",
+        retryAfterSeconds: error.retryAfterSeconds)
+    }
   }
 
   /// What a body may be compressed with, for who sent something else.
@@ -138,13 +154,13 @@ package struct Receiver: Sendable {
       return await storeSeries(request, body: protobuf, reserved: reserved) { body, decoding throws(ProtobufError) in
         try OTLPMetricsDecoder.decode(body, decoding)
       }
-    case .logs: return await storeEvents(tenant: request.tenant, body: protobuf, OTLPLogsDecoder.decode)
-    case .traces: return await storeEvents(tenant: request.tenant, body: protobuf, OTLPSpansDecoder.decode)
+    case .logs: return await storeEvents(.logs, tenant: request.tenant, body: protobuf, OTLPLogsDecoder.decode)
+    case .traces: return await storeEvents(.traces, tenant: request.tenant, body: protobuf, OTLPSpansDecoder.decode)
     }
   }
 
   private func storeEvents(
-    tenant: TenantID, body: [UInt8],
+    _ signal: OTLPSignal, tenant: TenantID, body: [UInt8],
     _ decode: (UnsafeRawBufferPointer, EventDecoding) throws(ProtobufError) -> DecodedEvents
   ) async -> ReceiveOutcome {
     let decoded: DecodedEvents
@@ -159,6 +175,10 @@ package struct Receiver: Sendable {
     }
     var outcome = ReceiveOutcome()
     outcome.rejections = decoded.rejections
+    if let refusal = refusal(decoded.recordCount, signal == .logs ? .logRecords : .spans, of: tenant) {
+      outcome.turnAway(refusal, count: decoded.recordCount)
+      return outcome
+    }
     let delivery = await distributor.append(decoded.batches)
     if let failure = delivery.failure {
       outcome.settle(failure, count: decoded.recordCount)
@@ -191,6 +211,12 @@ package struct Receiver: Sendable {
       return failed(.invalid(error.explanation))
     }
     var outcome = ReceiveOutcome()
+    let received = decoded.sampleCount + decoded.histogramCount + decoded.deltaPointCount
+    if let refusal = refusal(received, .samples, of: tenant) {
+      outcome.rejections = decoded.rejections
+      outcome.turnAway(refusal, count: received)
+      return outcome
+    }
     let totals: DeltaTotals
     do throws(DeltaTotals.Overflow) {
       totals = try DeltaTotals(
@@ -200,8 +226,7 @@ package struct Receiver: Sendable {
       let refusal = overloaded(needing: reserved + error.bytes)
       guard case .overloaded = refusal.failure else { return refusal }
       outcome.rejections = decoded.rejections
-      let count = decoded.sampleCount + decoded.histogramCount + decoded.deltaPointCount
-      outcome.settle(.overloaded(retryAfterSeconds: limits.retryAfterSeconds), count: count)
+      outcome.settle(.overloaded(retryAfterSeconds: limits.retryAfterSeconds), count: received)
       return outcome
     }
     defer { budget.release(totals.reservedBytes) }

@@ -10,9 +10,27 @@ struct ClusterLayout: Sendable {
   /// Both, as writes need them.
   let groups: ReplicaGroups
   let writeLevel: WriteLevel
+  /// What the nodes agreed on; nil where nobody did, as in tests.
+  let topology: Topology?
 
   /// O(slots x replicas).
   init(epoch: UInt64, assignment: SlotAssignment, next: SlotAssignment? = nil, writeLevel: WriteLevel) {
+    self.init(epoch: epoch, assignment: assignment, next: next, writeLevel: writeLevel, topology: nil)
+  }
+
+  /// The layout of a topology.
+  init(_ topology: Topology) {
+    let (replicas, quorum) = (topology.replicaCount, topology.writeQuorum)
+    let level = [WriteLevel.quorum, .one, .all].first { $0.acknowledgements(of: replicas) == quorum }
+    self.init(
+      epoch: topology.epoch, assignment: topology.assignment, next: topology.nextAssignment,
+      writeLevel: level ?? .all, topology: topology)
+  }
+
+  private init(
+    epoch: UInt64, assignment: SlotAssignment, next: SlotAssignment?, writeLevel: WriteLevel, topology: Topology?
+  ) {
+    self.topology = topology
     self.epoch = epoch
     self.assignment = assignment
     self.next = next

@@ -41,6 +41,7 @@ final class ClusterView: Sendable {
   func take(_ layout: ClusterLayout) { state.withLock { $0.layout = layout } }
 
   /// Notes what is known of another node; nil forgets it. Returns the channel that is used no more.
+  @discardableResult
   func note(_ node: NodeID, _ peer: Peer?) -> PeerChannel? {
     state.withLock { state in
       let old = state.peers[node]?.channel

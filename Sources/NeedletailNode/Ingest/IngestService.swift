@@ -71,7 +71,12 @@ struct IngestService: Sendable {
   private static func otlpFailure(
     _ status: HTTPResponse.Status, _ message: String, isJSON: Bool, retryAfterSeconds: Int?
   ) -> Response {
-    let code: GRPCStatus.Code = status.code == 503 ? .unavailable : .invalidArgument
+    let code: GRPCStatus.Code =
+      switch status.code {
+      case 429: .resourceExhausted
+      case 503: .unavailable
+      default: .invalidArgument
+      }
     return Response(
       status, mediaType(isJSON: isJSON),
       OTLPResponse.status(code: Int32(truncatingIfNeeded: code.rawValue), message: message, asJSON: isJSON),
@@ -124,6 +129,8 @@ struct IngestService: Sendable {
     case .tooLarge: throw GRPCStatus(.resourceExhausted, outcome.message)
     case .unsupportedMediaType: throw GRPCStatus(.unimplemented, outcome.message)
     case .invalid: throw GRPCStatus(.invalidArgument, outcome.message)
+    case .rateLimited:
+      throw GRPCStatus(.resourceExhausted, outcome.message, retryAfterSeconds: outcome.retryAfterSeconds ?? 1)
     case .overloaded, .unavailable:
       throw GRPCStatus(.unavailable, outcome.message, retryAfterSeconds: outcome.retryAfterSeconds ?? 1)
     }

@@ -1,0 +1,156 @@
+import Logging
+import NeedletailCluster
+import NeedletailTelemetry
+
+extension ClusterMember {
+  /// How long a question to another node may take.
+  private static let questionTimeout = Duration.seconds(2)
+  private static let answerBytesMax = 64 << 10
+  /// From one proposal of this node's own to the next, in ns.
+  private static let proposalPause: Int64 = 2_000_000_000
+
+  // MARK: - Agreement
+
+  func perform(_ actions: [TopologyAction]) async throws {
+    for action in actions {
+      switch action {
+      case .store(let state): try await store(state)
+      case .send(let message, let node):
+        guard let address = membership.member(node)?.record.address else { continue }
+        channels.send(.topology, message.encoded, to: address, within: Self.questionTimeout)
+      case .learned(let topology): await take(topology)
+      case .proposalEnded(let outcome):
+        proposer?.resume(returning: outcome)
+        proposer = nil
+      case .foreign(let node, let cluster):
+        logger.error(
+          "a node of another cluster speaks to this one: one of the two has the other's seeds",
+          metadata: ["node": "\(node)", "cluster": "\(cluster)"])
+      }
+    }
+  }
+
+  /// What the node promises it must know after a restart: where it cannot be kept, it can take part no longer.
+  private func store(_ state: TopologyState) async throws {
+    let (file, bytes) = (folder.file(.topology), state.encoded)
+    do {
+      try await executor.run { try file.write(bytes) }
+    } catch {
+      throw StartupError("the topology of the cluster cannot be kept: \(error)")
+    }
+  }
+
+  func take(_ topology: Topology) async {
+    founding.learned(topology)
+    change = RingChange(topology)
+    if let before = lossesBefore, let losses = topology.member(view.own)?.losses, losses > before { lossesBefore = nil }
+    let layout = ClusterLayout(topology)
+    view.take(layout)
+    logger.info(
+      "the cluster's topology is known",
+      metadata: [
+        "cluster": "\(topology.clusterID)", "epoch": "\(topology.epoch)",
+        "nodes": "\(topology.ring.map(\.node.rawValue).joined(separator: ","))",
+        "next": "\(topology.next.map { $0.map(\.node.rawValue).joined(separator: ",") } ?? "")",
+      ])
+    await tell(.layout(layout))
+  }
+
+  // MARK: - Proposing
+
+  func propose(
+    _ topology: Topology, for waiter: CheckedContinuation<TopologyOutcome?, Never>, _ now: Int64
+  ) async throws {
+    guard proposer == nil else { return waiter.resume(returning: nil) }
+    let actions: [TopologyAction]
+    do throws(TopologyProposalError) {
+      actions = try register.propose(topology, deadline: now + Self.proposalTimeout, now: now, using: &generator)
+    } catch {
+      return waiter.resume(returning: nil)
+    }
+    proposer = waiter
+    try await perform(actions)
+  }
+
+  /// Proposes what follows from what the node sees by itself; where another one does too, or in vain, it does so again.
+  func proposeOwn(_ topology: Topology, _ now: Int64) async throws {
+    guard now >= proposeAt else { return }
+    proposeAt = now + Self.proposalPause
+    guard
+      let actions = try? register.propose(
+        topology, deadline: now + Self.proposalTimeout, now: now, using: &generator)
+    else { return }
+    try await perform(actions)
+  }
+
+  /// The topology in which this node is what it is: with its disk, and with what was lost on it.
+  var changeOfOwn: Topology? {
+    guard let topology = register.topology, let own = topology.member(view.own) else { return nil }
+    if own.identity != view.identity {
+      // As long as another one may hold the name, it is no member.
+      return membership.own.tenure > 0 ? try? topology.replacing(view.own, with: view.identity) : nil
+    }
+    return lossesBefore == nil ? nil : try? topology.damaged(view.own)
+  }
+
+  // MARK: - Founding
+
+  func perform(_ actions: [Founding.Action], _ now: Int64) async throws {
+    for action in actions {
+      switch action {
+      case .send(let message, let address): ask(message, address) { .standing($0, from: address) }
+      case .waits(let obstacle): logger.notice("no cluster yet: \(obstacle)")
+      case .founds(let members, let leads):
+        try await perform(register.setFounders(members.map { TopologyVoter($0.node, $0.identity) }))
+        guard leads else { continue }
+        let id = Hash128(high: generator.next(), low: generator.next())
+        let topology = try? Topology.founding(
+          clusterID: id, slotCount: settings.slotCount, replicaCount: settings.replication,
+          writeQuorum: settings.writeLevel.acknowledgements(of: settings.replication), members: members)
+        if let topology { try await proposeOwn(topology, now) }
+      }
+    }
+  }
+
+  // MARK: - Questions that are answered at once
+
+  /// Asks another node something, and hands its answer over as an event.
+  private func ask(
+    _ message: TopologyMessage, _ address: PeerAddress, _ event: @escaping @Sendable (TopologyMessage) -> Event
+  ) {
+    guard let channel = ListenAddress(address.text).flatMap({ channels.channel(to: $0) }) else { return }
+    Task {
+      let bytes = try? await channel.call(
+        .topology, message.encoded, within: Self.questionTimeout, answerBytesMax: Self.answerBytesMax)
+      guard let bytes, let answer = try? TopologyMessage(decoding: bytes) else { return }
+      post(event(answer))
+    }
+  }
+
+  func askProgress(of node: NodeID) {
+    let question = register.progressQuestion
+    guard node != view.own else {
+      if let answer = answer(question) { post(.progress(answer)) }
+      return
+    }
+    if let address = membership.member(node)?.record.address { ask(question, address) { .progress($0) } }
+  }
+
+  /// What this node answers to such a question; nil where the message is none.
+  func answer(_ message: TopologyMessage) -> TopologyMessage? {
+    switch message.purpose {
+    case .founding:
+      let address = PeerAddress(message.sender.voter.node.rawValue)
+      for case .send(let answer, _) in founding.receive(message, from: address, now: clock.monotonicNanoseconds()) {
+        return answer
+      }
+      return nil
+    case .progressQuestion:
+      guard let replicas, let change else { return register.progress(ready: []) }
+      var ready = change.due(of: view.own)
+      ready.subtract(replicas.unready(of: ready, windows: .min ... .max))
+      return register.progress(ready: ready)
+    case .agreement, .progress: return nil
+    }
+  }
+}
