@@ -6,4 +6,5 @@ package enum MessageKind: UInt8, Sendable {
   case write = 2
   case read = 3
   case repair = 4
+  case topology = 5
 }

@@ -126,9 +126,10 @@ package struct ReplicaReadiness: Equatable, Sendable {
 
   /// The node is a replica of the slot since the assignment of that number, with these replicas, itself among them.
   ///
-  /// `epoch` is that of the newest assignment that it knows, which a loss of any of the replicas makes a new one.
+  /// `epoch` is that of the newest assignment that it knows, which a loss of any of the replicas makes a new one. Where
+  /// nothing can have been acknowledged before (`SlotTenures.isFromTheStart`) a replica without a record lacks nothing.
   package mutating func assigned(
-    _ slot: UInt16, replicas: [NodeID], writeQuorum: Int, since: UInt64, epoch: UInt64
+    _ slot: UInt16, replicas: [NodeID], writeQuorum: Int, since: UInt64, epoch: UInt64, isFromTheStart: Bool = false
   ) -> [Action] {
     let others = Set(replicas).subtracting([node]).sorted()
     fills += 1
@@ -143,7 +144,8 @@ package struct ReplicaReadiness: Equatable, Sendable {
       return settle(slot)
     }
     let kept = records[slot].flatMap { $0.since == since ? $0 : nil }
-    let record = kept ?? Record(since: since, lacks: Self.everything)
+    let isNew = records[slot] == nil && isFromTheStart
+    let record = kept ?? Record(since: since, lacks: isNew ? [] : Self.everything)
     entries[slot] = Entry(others: others, writeQuorum: writeQuorum, record: record, epoch: epoch, fill: fills)
     records[slot] = record
     return (kept == nil ? [.store(slot, record)] : []) + settle(slot)

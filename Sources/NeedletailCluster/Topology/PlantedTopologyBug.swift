@@ -1,0 +1,35 @@
+/// What tests break on purpose, to see that their checks would find it: nothing outside of tests can set any.
+enum PlantedTopologyBug: CaseIterable, Sendable {
+  /// A node answers before its promise or acceptance is stored.
+  case answersBeforeStore
+  /// A node forgets what it promised and accepted when it starts anew.
+  case forgetsPromises
+  /// A proposer counts the promises of the ring alone where a change is under way.
+  case asksRingAlone
+  /// A proposer proposes its own although somebody has accepted another's.
+  case ignoresAccepted
+  /// Numbers of attempts do not tell nodes apart.
+  case equalBallots
+  /// A number of an attempt is used again after a restart.
+  case reusesBallots
+  /// Half of an even number counts as a majority.
+  case halfIsEnough
+  /// A node accepts whatever comes, also below what it promised.
+  case acceptsBelowPromise
+  /// A node votes on an epoch that is over as far as it knows.
+  case votesOnThePast
+  /// A node with a new disk votes in the name of the old one.
+  case newDiskVotes
+  /// A topology of another cluster is taken as a newer one of one's own.
+  case learnsForeign
+  /// What was accepted for one epoch is kept for the next.
+  case keepsVotes
+  /// A node that hears of a newer epoch does not ask for it.
+  case asksNobody
+  /// A cluster is founded by those seeds that have answered.
+  case foundsWithoutAll
+  /// A cluster is founded whatever others know.
+  case foundsBesideOthers
+  /// Seeds found a cluster together although their lists differ.
+  case foundsWithOtherLists
+}

@@ -1,0 +1,40 @@
+import NeedletailTelemetry
+
+/// A node that takes part in a decision, with the disk on which it keeps what it promised: another disk has forgotten it
+/// and is another voter.
+package struct TopologyVoter: Hashable, Comparable, Sendable {
+  package let node: NodeID
+  package let identity: NodeIdentity
+
+  package init(_ node: NodeID, _ identity: NodeIdentity) {
+    self.node = node
+    self.identity = identity
+  }
+
+  package static func < (left: Self, right: Self) -> Bool {
+    left.node != right.node ? left.node < right.node : left.identity < right.identity
+  }
+
+  func encode(to writer: inout ByteWriter) {
+    writer.appendPrefixed(node.rawValue)
+    writer.append(identity.bits)
+  }
+
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    node = NodeID(try NodeRecord.text(&reader, max: NodeRecord.nameBytesMax))
+    identity = NodeIdentity(try reader.readHash())
+  }
+
+  /// What tells a set of voters from others.
+  static func digest(_ voters: [TopologyVoter]) -> Hash128 {
+    var writer = ByteWriter()
+    for voter in voters { voter.encode(to: &writer) }
+    return writer.bytes.withUnsafeBytes { Hash128.of($0) }
+  }
+}
+
+extension Topology {
+  /// Who decides on the next topology: all that hold slots and all that are about to, sorted. More than half of them
+  /// have to agree.
+  package var voters: [TopologyVoter] { members.map { TopologyVoter($0.node, $0.identity) } }
+}
