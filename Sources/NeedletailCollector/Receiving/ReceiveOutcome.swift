@@ -26,8 +26,8 @@ package struct ReceiveOutcome: Sendable {
     case unsupportedMediaType(String)
     /// To be sent again after that many seconds.
     case overloaded(retryAfterSeconds: Int)
-    /// To be sent again.
-    case unavailable(String)
+    /// The same, for another reason than that there is too much.
+    case unavailable(String, retryAfterSeconds: Int = 1)
 
     /// The label on the counters.
     package var name: String {
@@ -43,7 +43,7 @@ package struct ReceiveOutcome: Sendable {
     /// What is wrong, for the sender to read.
     package var explanation: String {
       switch self {
-      case .invalid(let text), .tooLarge(let text), .unsupportedMediaType(let text), .unavailable(let text): text
+      case .invalid(let text), .tooLarge(let text), .unsupportedMediaType(let text), .unavailable(let text, _): text
       case .overloaded: "the receiver is overloaded"
       }
     }
@@ -89,8 +89,7 @@ package struct ReceiveOutcome: Sendable {
   /// Seconds for a `Retry-After` header.
   package var retryAfterSeconds: Int? {
     switch failure {
-    case .overloaded(let seconds): seconds
-    case .unavailable: 1
+    case .overloaded(let seconds), .unavailable(_, let seconds): seconds
     default: nil
     }
   }
