@@ -138,7 +138,8 @@ package final class HintLog: Sendable {
       }
       places.append(
         Place(
-          sequence: record.sequence, offset: UInt64(start + LogFormat.recordHeaderBytes), length: length, checksum: sum))
+          sequence: record.sequence, offset: UInt64(start + LogFormat.recordHeaderBytes), length: length, checksum: sum)
+      )
     }
     return writer.bytes
   }
@@ -248,13 +249,16 @@ package final class HintLog: Sendable {
     }
   }
 
-  /// Closes all files and keeps what is in them.
+  /// Closes all files, and keeps those in which something is not released.
   package func close() {
     let segments = state.withLock { state in
       defer { (state.segments, state.isOpen) = ([], false) }
       return state.segments
     }
-    for segment in segments { segment.file.close() }
+    for segment in segments {
+      segment.file.close()
+      if segment.places.isEmpty { try? fileSystem.remove(segment.file.path) }
+    }
   }
 }
 

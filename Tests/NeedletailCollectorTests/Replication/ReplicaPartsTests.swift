@@ -83,8 +83,8 @@ private enum RowText {
         builder.append(
           SpanRecord(
             traceID: trace, spanID: SpanID(generator.random.next()), name: generator.pick(["", "GET"]),
-            startNanoseconds: Int64(generator.int(0...99)), endNanoseconds: 100, statusMessage: generator.pick(["", "x"]),
-            attributes: attributes), stream: stream)
+            startNanoseconds: Int64(generator.int(0...99)), endNanoseconds: 100,
+            statusMessage: generator.pick(["", "x"]), attributes: attributes), stream: stream)
       } else {
         builder.append(
           LogRecord(
