@@ -177,8 +177,8 @@ let testRooms: [Target] = [
   tests(
     "NeedletailCollectorTests",
     [
-      "NeedletailCollector", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry", "NeedletailEnvironment",
-      "NeedletailSimulation", "NeedletailTestSupport",
+      "NeedletailCollector", "NeedletailCluster", "NeedletailOTLP", "NeedletailWire", "NeedletailTelemetry",
+      "NeedletailEnvironment", "NeedletailSimulation", "NeedletailTestSupport",
     ]),
   tests(
     "NeedletailTerminalTests", ["NeedletailTerminal", "NeedletailEnvironment", "NeedletailTestSupport"],
@@ -187,7 +187,7 @@ let testRooms: [Target] = [
     "NeedletailNodeTests",
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
-      "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCollector", "NeedletailSimulation",
+      "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCluster", "NeedletailCollector", "NeedletailSimulation",
       "NeedletailTestSupport", lifecycle, logging,
       nio, nioSSL, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
     ]),
@@ -269,6 +269,8 @@ let benchmarks: [Target] =
     bench("HeadBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
     bench("DecodeBench", ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "CSnappy"]),
     bench("PartBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
+    bench(
+      "SplitBench", ["NeedletailCollector", "NeedletailCluster", "NeedletailEnvironment", "NeedletailTelemetry"]),
     bench("ReplayBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
   ]
 

@@ -6,8 +6,8 @@ package enum SinkError: Error, Equatable, Sendable {
   case unknownSeries
   /// It has no room now; the sender may come again after that many seconds.
   case overloaded(retryAfterSeconds: Int)
-  /// It cannot take anything now.
-  case unavailable(reason: String)
+  /// It cannot take anything now; the sender may come again after that many seconds.
+  case unavailable(reason: String, retryAfterSeconds: Int = 1)
   /// All of the batch is older than what is kept, or too far in the future.
   ///
   /// It is not to be sent again.
@@ -36,7 +36,7 @@ package struct SinkOutcome: Equatable, Sendable {
   }
 }
 
-/// Where batches go: the engines of this node, or later the nodes that own the slots.
+/// Where batches go: the engines of this node, or the nodes that hold the slots.
 ///
 /// An `append` returns once the batch is as safe as the sink promises. Appending the same batch again does no harm.
 package protocol BatchSink: Sendable {
@@ -46,8 +46,23 @@ package protocol BatchSink: Sendable {
   ///
   /// `definitions` come first, where there are any.
   func append(series: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) -> SinkOutcome
+  /// Appends samples; definitions that turn out to be wanted later are had by `redefine`.
+  ///
+  /// A sink may hold it for as long as it works on the batch. One that throws `.unknownSeries` all the same is given the
+  /// definitions of the whole request, and then the batch once more.
+  func append(
+    series: SeriesBatch, definitions: SeriesDefinitions?, redefine: Redefinition
+  ) async throws(SinkError) -> SinkOutcome
   /// Takes definitions and metadata that come without samples.
   func append(definitions: SeriesDefinitions) async throws(SinkError)
   /// Appends log records or spans.
   func append(events: EventBatch) async throws(SinkError) -> SinkOutcome
+}
+
+extension BatchSink {
+  package func append(
+    series: SeriesBatch, definitions: SeriesDefinitions?, redefine: Redefinition
+  ) async throws(SinkError) -> SinkOutcome {
+    try await append(series: series, definitions: definitions)
+  }
 }

@@ -23,7 +23,7 @@ package struct Delivery: Sendable {
 
 /// Hands batches on.
 ///
-/// On one node there is one sink; who owns which slot is decided here once there are more. A batch that is refused
+/// Who owns which slot is the sink's to know. A batch that is refused
 /// for good does not keep the others of its request from the sink; an error that may pass ends the delivery, as the
 /// sender is asked to send the request again.
 package struct Distributor: Sendable {
@@ -40,7 +40,7 @@ package struct Distributor: Sendable {
   ///
   /// Where the sink does not know a series, `redefine` is asked once for the definitions of all of them.
   func append(
-    _ batches: [SeriesBatch], definitions: [SeriesDefinitions], redefine: @Sendable () -> [SeriesDefinitions]
+    _ batches: [SeriesBatch], definitions: [SeriesDefinitions], redefine: Redefinition
   ) async -> Delivery {
     var delivery = Delivery()
     var refusal: (RejectionReason, String)?
@@ -52,13 +52,13 @@ package struct Distributor: Sendable {
       }
       var isRedefined = false
       for batch in batches {
-        var fate = try await append(batch, pending)
+        var fate = try await append(batch, pending, redefine)
         if fate == nil, !isRedefined {
           isRedefined = true
           for part in redefine() {
             if let refused = try await define(part) { refusal = refused }
           }
-          fate = try await append(batch, pending)
+          fate = try await append(batch, pending, redefine)
         }
         pending = nil
         if fate == nil, let refusal { fate = .refused(refusal.0, refusal.1) }
@@ -72,10 +72,11 @@ package struct Distributor: Sendable {
   }
 
   /// Nil where the sink does not know a series.
-  private func append(_ batch: SeriesBatch, _ definitions: SeriesDefinitions?) async throws(SinkError) -> Delivery.Fate?
-  {
+  private func append(
+    _ batch: SeriesBatch, _ definitions: SeriesDefinitions?, _ redefine: Redefinition
+  ) async throws(SinkError) -> Delivery.Fate? {
     do throws(SinkError) {
-      return .stored(try await sink.append(series: batch, definitions: definitions))
+      return .stored(try await sink.append(series: batch, definitions: definitions, redefine: redefine))
     } catch .unknownSeries {
       return nil
     } catch {

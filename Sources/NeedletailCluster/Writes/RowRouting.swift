@@ -99,6 +99,19 @@ package struct RowRouting: Sendable {
     }
   }
 
+  /// For each of the groups' `nodes`: the slots of the last batch of which it holds a replica, ascending.
+  ///
+  /// `replicas` must be what it was routed over. O(slots of the batch x replicas + nodes).
+  package func slotsOfNodes(in replicas: ReplicaGroups) -> [[UInt16]] {
+    var slots = [[UInt16]](repeating: [], count: replicas.nodes.count)
+    for slot in touched where Int(slot) < replicas.slotCount {
+      for place in replicas.nodesOfRoute.range(of: Int(replicas.routeOfSlot[Int(slot)])) {
+        slots[Int(replicas.nodesOfRoute.values[place])].append(slot)
+      }
+    }
+    return slots
+  }
+
   /// Where the last batch goes; `replicas` must be what it was routed over.
   package func targets(in replicas: ReplicaGroups) -> WriteTargets { WriteTargets(slots: touched, in: replicas) }
 }

@@ -1,7 +1,7 @@
 import NeedletailTelemetry
 
 /// Why a replica did not take a write.
-package enum WriteRefusal: Equatable, Sendable {
+package enum WriteRefusal: Error, Equatable, Sendable {
   /// Why a write is never taken.
   package enum Reason: UInt8, CaseIterable, Sendable {
     /// A frame is no frame.

@@ -28,8 +28,8 @@ package struct ReceiveOutcome: Sendable {
     case overloaded(retryAfterSeconds: Int)
     /// The tenant sends more than it may; to be sent again after that many seconds.
     case rateLimited(String, retryAfterSeconds: Int)
-    /// To be sent again.
-    case unavailable(String)
+    /// The same, for another reason than that there is too much.
+    case unavailable(String, retryAfterSeconds: Int = 1)
 
     /// The label on the counters.
     package var name: String {
@@ -46,7 +46,7 @@ package struct ReceiveOutcome: Sendable {
     /// What is wrong, for the sender to read.
     package var explanation: String {
       switch self {
-      case .invalid(let text), .tooLarge(let text), .unsupportedMediaType(let text), .unavailable(let text): text
+      case .invalid(let text), .tooLarge(let text), .unsupportedMediaType(let text), .unavailable(let text, _): text
       case .rateLimited(let text, _): text
       case .overloaded: "the receiver is overloaded"
       }
@@ -94,8 +94,7 @@ package struct ReceiveOutcome: Sendable {
   /// Seconds for a `Retry-After` header.
   package var retryAfterSeconds: Int? {
     switch failure {
-    case .overloaded(let seconds), .rateLimited(_, let seconds): seconds
-    case .unavailable: 1
+    case .overloaded(let seconds), .rateLimited(_, let seconds), .unavailable(_, let seconds): seconds
     default: nil
     }
   }

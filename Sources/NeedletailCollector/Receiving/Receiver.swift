@@ -235,10 +235,10 @@ package struct Receiver: Sendable {
     // Totals go last: whatever keeps the rest from the store has then shown before they are stored, and a request
     // that comes again finds them as they were.
     let delivery = await distributor.append(
-      decoded.batches + totals.parts.map(\.batch), definitions: decoded.definitions
-    ) {
-      (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, decode))?.definitions ?? []
-    }
+      decoded.batches + totals.parts.map(\.batch), definitions: decoded.definitions,
+      redefine: Redefinition(holding: body.count) {
+        (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, decode))?.definitions ?? []
+      })
     totals.settle(delivery.fates.dropFirst(decoded.batches.count), accumulator)
     settle(delivery, decoded, totals, &outcome)
     return outcome

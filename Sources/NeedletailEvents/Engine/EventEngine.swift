@@ -127,6 +127,20 @@ package final class EventEngine: Sendable {
     }
   }
 
+  /// What would become of the rows of a batch if it were appended now, as far as their times decide; and the times that
+  /// are taken, in ns since 1970.
+  package func expected(of batch: EventBatch) -> (outcome: EventAppendOutcome, times: ClosedRange<Int64>) {
+    let bounds = acceptedTimes()
+    var outcome = EventAppendOutcome(accepted: batch.rowCount)
+    batch.withRows { rows in
+      for row in 0..<rows.rowCount where !bounds.contains(rows.time(row)) {
+        outcome.accepted -= 1
+        if rows.time(row) < bounds.lowerBound { outcome.tooOld += 1 } else { outcome.tooNew += 1 }
+      }
+    }
+    return (outcome, bounds)
+  }
+
   /// The times that are accepted now.
   private func acceptedTimes() -> ClosedRange<Int64> {
     let now = clock.wallNanoseconds()

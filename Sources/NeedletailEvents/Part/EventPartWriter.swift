@@ -124,7 +124,8 @@ struct EventPartWriter {
       let pair = KeyedBlocks.Pair(key: row.traceID.indexKey, block: block)
       if traces.last != pair { traces.append(pair) }
     }
-    let slot = isSpans ? slots.slot(of: row.traceID, tenant: stream.tenant) : slots.slot(of: stream.identity)
+    let slot = slots.slot(
+      isSpan: isSpans, trace: row.traceID, stream: stream.identity, tenantSeed: stream.tenant.hashSeed)
     slotPairs.insert(KeyedBlocks.Pair(key: UInt64(slot), block: block))
   }
 

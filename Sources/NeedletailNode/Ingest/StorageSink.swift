@@ -26,6 +26,11 @@ struct StorageSink: BatchSink {
     } catch {
       throw Self.sinkError(error)
     }
+    return try Self.settled(outcome)
+  }
+
+  /// Throws where nothing of a batch is kept, for its age.
+  private static func settled(_ outcome: SeriesAppendOutcome) throws(SinkError) -> SinkOutcome {
     let old = outcome.outOfRetention + outcome.outOfWindow
     let refused = old + outcome.tooFarInFuture
     guard refused > 0, outcome.accepted == 0 else {
@@ -45,6 +50,11 @@ struct StorageSink: BatchSink {
 
   /// Series that come without samples are made known by a batch of empty rows; metadata rides on a batch without any.
   func append(definitions: SeriesDefinitions) async throws(SinkError) {
+    try await append(series: try Self.batch(of: definitions), definitions: definitions)
+  }
+
+  /// The batch of empty rows that makes the series of definitions known.
+  static func batch(of definitions: SeriesDefinitions) throws(SinkError) -> SeriesBatch {
     var builder = SeriesBatchBuilder()
     do {
       try definitions.forEachSeries { id, _ in builder.beginSeries(id) }
@@ -52,9 +62,9 @@ struct StorageSink: BatchSink {
       throw .refused(reason: "the definitions are malformed: \(error)")
     }
     let id = Hash128(high: definitions.frame.batchID.high, low: definitions.frame.batchID.low)
-    guard let batch = builder.build(tenant: definitions.tenant, batchID: id) ?? Self.emptyBatch(definitions.tenant)
+    guard let batch = builder.build(tenant: definitions.tenant, batchID: id) ?? emptyBatch(definitions.tenant)
     else { throw .refused(reason: "the definitions do not fit into a batch") }
-    try await append(series: batch, definitions: definitions)
+    return batch
   }
 
   private static func emptyBatch(_ tenant: TenantID) -> SeriesBatch? {
@@ -70,11 +80,33 @@ struct StorageSink: BatchSink {
     } catch {
       throw Self.sinkError(error)
     }
+    return try Self.settled(outcome)
+  }
+
+  private static func settled(_ outcome: EventAppendOutcome) throws(SinkError) -> SinkOutcome {
     guard outcome.tooOld + outcome.tooNew > 0, outcome.accepted + outcome.duplicates == 0 else {
       return SinkOutcome(tooOld: outcome.tooOld, tooNew: outcome.tooNew)
     }
     throw .outOfRetention(
       reason: "all \(outcome.tooOld + outcome.tooNew) records are older than what is kept or lie in the future")
+  }
+
+  // MARK: - Ahead of an append
+
+  /// What `append` would say of a batch, and its rows of which something would be kept; nil for all of them.
+  ///
+  /// Throws what it would throw where nothing of the batch would be kept.
+  func expected(_ content: WriteContent) throws(SinkError) -> (outcome: SinkOutcome, kept: [UInt32]?) {
+    switch content {
+    case .series(let batch):
+      let (outcome, times) = series.expected(of: batch)
+      let settled = try Self.settled(outcome)
+      return (settled, settled == SinkOutcome() ? nil : batch.rows(within: times))
+    case .events(let batch):
+      let (outcome, times) = (batch.isSpans ? spans : logs).expected(of: batch)
+      let settled = try Self.settled(outcome)
+      return (settled, settled == SinkOutcome() ? nil : batch.rows(within: times))
+    }
   }
 
   private static func sinkError(_ error: SeriesEngineError) -> SinkError {

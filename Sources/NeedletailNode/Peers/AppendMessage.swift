@@ -67,7 +67,7 @@ enum AppendMessage {
     case .failure(.overloaded(let seconds)):
       writer.append(UInt8(2))
       writer.appendVarint(UInt64(clamping: seconds))
-    case .failure(.unavailable(let reason)): fail(3, reason)
+    case .failure(.unavailable(let reason, _)): fail(3, reason)
     case .failure(.outOfRetention(let reason)): fail(4, reason)
     case .failure(.outOfWindow(let reason)): fail(5, reason)
     case .failure(.refused(let reason)): fail(6, reason)

@@ -50,6 +50,15 @@ extension SeriesRows {
     return count
   }
 
+  /// How many samples and histograms lie within the bounds.
+  func count(within bounds: ClosedRange<Int64>) -> Int {
+    var count = 0
+    forEachTime { time in
+      if bounds.contains(time) { count += 1 }
+    }
+    return count
+  }
+
   private func forEachTime(_ body: (Int64) -> Void) {
     if seriesCount > 0 { for sample in 0..<samples(of: seriesCount - 1).upperBound { body(timestamp(sample)) } }
     for index in 0..<histogramCount { body(histogram(index).timestamp) }

@@ -110,6 +110,28 @@ package final class SeriesEngine: JournalParticipant {
     options.acceptedTimes(at: now, newest: state.withLock { $0.newest[tenant] })
   }
 
+  /// What would become of the samples of a batch if it were appended now, as far as their times decide; and the times
+  /// that are taken, in ms since 1970.
+  package func expected(
+    of batch: SeriesBatch
+  ) -> (outcome: SeriesAppendOutcome, times: ClosedRange<Int64>) {
+    let now = now
+    let bounds = acceptedTimes(at: now, tenant: batch.tenant)
+    var outcome = SeriesAppendOutcome(accepted: batch.sampleCount + batch.histogramCount)
+    batch.withRows { rows in
+      guard let times = rows.times, times.lowerBound < bounds.lowerBound || bounds.upperBound < times.upperBound else {
+        return
+      }
+      let kept = options.retention.earliest(now: now)
+      let old = rows.count(from: .min, upTo: bounds.lowerBound)
+      outcome.outOfWindow = kept < bounds.lowerBound ? rows.count(from: kept, upTo: bounds.lowerBound) : 0
+      outcome.outOfRetention = old - outcome.outOfWindow
+      outcome.tooFarInFuture = outcome.accepted - old - rows.count(within: bounds)
+      outcome.accepted -= old + outcome.tooFarInFuture
+    }
+    return (outcome, bounds)
+  }
+
   /// The open parts, as the catalog lists them, the oldest first.
   package var partRecords: [PartRecord] { state.withLock { $0.parts.byAge.map(\.record) } }
 

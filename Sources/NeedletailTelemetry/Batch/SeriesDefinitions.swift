@@ -80,6 +80,9 @@ package struct SeriesDefinitionsBuilder: Sendable {
     metadata.appendPrefixed(description.help)
   }
 
+  /// Adds metadata as it lies in a frame.
+  mutating func append(metadata bytes: UnsafeRawBufferPointer) { metadata.append(bytes) }
+
   /// The definitions; the builder is empty afterwards. Nil where there are none, or the frame would exceed `Frame.bytesMax`.
   package mutating func build(tenant: TenantID) -> SeriesDefinitions? {
     defer { removeAll() }

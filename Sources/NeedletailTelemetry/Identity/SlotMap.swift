@@ -24,9 +24,20 @@
 
   package func slot(of series: SeriesID) -> UInt16 { slot(of: series.hash) }
 
-  package func slot(of trace: TraceID, tenant: TenantID) -> UInt16 {
+  package func slot(of trace: TraceID, tenant: TenantID) -> UInt16 { slot(of: trace, tenantSeed: tenant.hashSeed) }
+
+  private func slot(of trace: TraceID, tenantSeed: UInt64) -> UInt16 {
     withUnsafeBytes(of: (trace.high.littleEndian, trace.low.littleEndian)) {
-      slot(of: Hash128.of($0, seed: tenant.hashSeed))
+      slot(of: Hash128.of($0, seed: tenantSeed))
     }
+  }
+
+  /// The slot of an event: of a span that of its trace, of a log record that of its stream.
+  ///
+  /// `tenantSeed` is the `hashSeed` of the tenant.
+  package func slot(
+    isSpan: Bool, trace: TraceID, stream: @autoclosure () -> Hash128, tenantSeed: @autoclosure () -> UInt64
+  ) -> UInt16 {
+    isSpan ? slot(of: trace, tenantSeed: tenantSeed()) : slot(of: stream())
   }
 }

@@ -42,6 +42,9 @@ import Testing
         #expect(Array(routing.rows(ofNode: index)) == owned.map { UInt32($0.offset) }, "seed \(seed)")
         #expect(routing.slots(ofNode: index, in: replicas) == Set(owned.map(\.element)).sorted(), "seed \(seed)")
       }
+      #expect(
+        routing.slotsOfNodes(in: replicas)
+          == replicas.nodes.indices.map { routing.slots(ofNode: $0, in: replicas) }, "seed \(seed)")
       #expect(routing.rows(ofNode: -1).isEmpty && routing.rows(ofNode: replicas.nodes.count).isEmpty)
     }
   }

@@ -1,0 +1,74 @@
+import NeedletailCluster
+import NeedletailCollector
+import NeedletailTelemetry
+
+/// The nodes that hold the slots as the place where batches go: an append returns when W replicas of each slot have it on disk.
+///
+/// What is refused for its age is told once, here, and by this node's own limits: all nodes have the same. Only rows of which
+/// something is kept are sent, so that no replica has a part that it would refuse as a whole.
+struct ReplicatedSink: BatchSink {
+  let view: ClusterView
+  let storage: StorageSink
+  let coordinator: WriteCoordinator
+
+  func acceptedTimes(at now: Int64, tenant: TenantID) -> ClosedRange<Int64> {
+    storage.acceptedTimes(at: now, tenant: tenant)
+  }
+
+  func append(series: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) -> SinkOutcome {
+    try await write(.series(series), definitions, nil)
+  }
+
+  func append(
+    series: SeriesBatch, definitions: SeriesDefinitions?, redefine: Redefinition
+  ) async throws(SinkError) -> SinkOutcome {
+    try await write(.series(series), definitions, redefine)
+  }
+
+  func append(events: EventBatch) async throws(SinkError) -> SinkOutcome {
+    try await write(.events(events), nil, nil)
+  }
+
+  /// Series that come without samples go where their samples would, as rows without any. Metadata alone goes where a series
+  /// would whose identity is the hash of it: which metrics it is of does not say where their series are.
+  func append(definitions: SeriesDefinitions) async throws(SinkError) {
+    let batch = try StorageSink.batch(of: definitions)
+    let content = WriteContent.series(batch)
+    guard batch.seriesCount == 0 else {
+      _ = try await write(content, definitions, nil)
+      return
+    }
+    let layout = try layout
+    let hash = definitions.frame.bytes.withUnsafeBytes { Hash128.of($0) }
+    let parts = ReplicaParts(content, asOf: layout.assignment.slots.slot(of: hash), over: layout.groups)
+    try await coordinator.write(
+      WritePayload(
+        id: WriteID(hash), epoch: layout.epoch, level: layout.writeLevel, parts: parts, definitions: definitions,
+        redefinition: nil))
+  }
+
+  private var layout: ClusterLayout {
+    get throws(SinkError) {
+      guard let layout = view.layout else { throw .unavailable(reason: "the node has not joined a cluster yet") }
+      return layout
+    }
+  }
+
+  private func write(
+    _ content: WriteContent, _ definitions: SeriesDefinitions?, _ redefinition: Redefinition?
+  ) async throws(SinkError) -> SinkOutcome {
+    let layout = try layout
+    let (outcome, kept) = try storage.expected(content)
+    let sent = kept.map { content.selecting($0) } ?? .some(content)
+    guard let sent, let parts = ReplicaParts(sent, slots: layout.assignment.slots, over: layout.groups)
+    else { throw .refused(reason: "the batch has no rows, or rows of slots that the cluster does not have") }
+    if let definitions, definitions.tenant != sent.frame.tenant {
+      throw .refused(reason: "definitions and batch are of different tenants")
+    }
+    try await coordinator.write(
+      WritePayload(
+        id: sent.writeID, epoch: layout.epoch, level: layout.writeLevel, parts: parts, definitions: definitions,
+        redefinition: redefinition))
+    return outcome
+  }
+}
