@@ -35,7 +35,9 @@ struct SlotFilterTests {
       #expect(try Set(labels(found)) == Set(expected), "seed \(seed)")
       // What is left out counts towards no limit.
       let limits = SeriesQueryLimits(seriesMax: expected.count, samplesMax: .max)
-      #expect(try labels(machine.engine.select(tenant: .default, [], .all, limits: limits, slots: filter)).count == expected.count)
+      #expect(
+        try labels(machine.engine.select(tenant: .default, [], .all, limits: limits, slots: filter)).count
+          == expected.count)
     }
     #expect(machine.engine.filter(0..<UInt16(map.count)) == nil)
     #expect(try labels(machine.engine.select(tenant: .default, [], .all, slots: machine.engine.filter([]))).isEmpty)
