@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Whom to ask for what is united")
 struct CoveringReadTests {
-  private let (a, b, c) = (NodeID("a"), NodeID("b"), NodeID("c"))
+  private let a = NodeID("a")
+  private let b = NodeID("b")
+  private let c = NodeID("c")
 
   private func read(
     _ consistency: QuorumRead.Consistency = .quorum, _ partial: QuorumRead.Partial = .deny, unready: [NodeID] = []

@@ -73,7 +73,8 @@ struct QueryService: Sendable {
     guard let cluster else { return self }
     var queries = self
     let series = ClusterSeriesSource(reads: cluster, question: question)
-    (queries.series, queries.exemplars) = (series, series)
+    let events = ClusterEventSource(reads: cluster, question: question)
+    (queries.series, queries.exemplars, queries.events, queries.traces) = (series, series, events, events)
     return queries
   }
 

@@ -1,5 +1,6 @@
 import NeedletailCluster
 import NeedletailEnvironment
+import NeedletailEvents
 import NeedletailQueryEngine
 import NeedletailTelemetry
 
@@ -38,7 +39,8 @@ struct ReadResponder: Sendable {
     let notReady = reads.replicas.unready(of: slots, windows: request.windows)
     let answer = QuorumRead.Answer(
       windows: request.windows, digests: [:], notReady: notReady, series: request.ask.series)
-    let list = try await list(subject, reads.series)
+    if let rows = try events(subject, reads.events) { return (first(request, answer, []), rows) }
+    let list = try await list(subject, reads.series, reads.events)
     guard list.count <= ReadMessage.dataMax else {
       throw QueryError(.execution, "the list has more than \(ReadMessage.dataMax) bytes; ask for less of it")
     }
@@ -65,25 +67,52 @@ struct ReadResponder: Sendable {
     return (message, SelectionAnswer(cursor, losses: [], isWhole: true))
   }
 
-  /// A list of what this node has; fails where something of it cannot be read.
-  private static func list(_ subject: ReadSubject, _ store: SeriesStore) async throws -> [UInt8] {
+  /// Events of this node; nil where a list is wanted.
+  private static func events(_ subject: ReadSubject, _ store: EventStore) throws -> (any PeerMessages)? {
     switch subject {
-    case .labelNames(let scope, let limit):
-      ListMessage.encode(try whole(try await store.labelNames(scope, limit: limit)))
-    case .labelValues(let name, let scope, let limit):
-      ListMessage.encode(try whole(try await store.labelValues(name, scope, limit: limit)))
-    case .seriesNames(let scope, let limit): ListMessage.encode(try whole(try await store.series(scope, limit: limit)))
-    case .metadata(let tenant, let metric, let limit):
-      ListMessage.encode(try await store.metadata(tenant: tenant, metric: metric, limit: limit))
-    case .exemplars(let tenant, let matchers, let range, let limit):
-      ListMessage.encode(try whole(try await store.exemplars(tenant: tenant, matchers, range, limit: limit)))
-    case .series: throw QueryError(.internal, "samples are no list")
+    case .logs(let selection):
+      let plan = try EventPlan(selection)
+      return try EventStore.translating { () throws(EventEngineError) in
+        let hits = EngineHits(try store.logs.selectLogs(plan.query), plan, pageSize: 1024)
+        return EventHitsAnswer(hits, tenant: selection.tenant, limit: selection.limit)
+      }
+    case .spans(let selection):
+      let plan = try EventPlan(selection)
+      return try EventStore.translating { () throws(EventEngineError) in
+        let hits = EngineHits(try store.spans.selectSpans(plan.query), plan, pageSize: 1024)
+        return EventHitsAnswer(hits, tenant: selection.tenant, limit: selection.limit)
+      }
+    case .trace(let id, let tenant):
+      return try EventStore.translating { () throws(EventEngineError) in
+        EventHitsAnswer(ListedHits(try store.spans.trace(id, tenant: tenant)), tenant: tenant, limit: .max)
+      }
+    default: return nil
     }
   }
 
-  private static func whole<Element>(_ list: Listing<Element>) throws(QueryError) -> Listing<Element> {
-    if let failure = list.coverage.failures.first { throw QueryError(.unavailable, failure) }
-    return list
+  /// A list of what this node has; fails where something of it cannot be read.
+  private static func list(
+    _ subject: ReadSubject, _ store: SeriesStore, _ events: EventStore
+  ) async throws -> [UInt8] {
+    switch subject {
+    case .labelNames(let scope, let limit):
+      ListMessage.encode(try await store.labelNames(scope, limit: limit).whole())
+    case .labelValues(let name, let scope, let limit):
+      ListMessage.encode(try await store.labelValues(name, scope, limit: limit).whole())
+    case .seriesNames(let scope, let limit): ListMessage.encode(try await store.series(scope, limit: limit).whole())
+    case .metadata(let tenant, let metric, let limit):
+      ListMessage.encode(try await store.metadata(tenant: tenant, metric: metric, limit: limit))
+    case .exemplars(let tenant, let matchers, let range, let limit):
+      ListMessage.encode(try await store.exemplars(tenant: tenant, matchers, range, limit: limit).whole())
+    case .traceSearch(let search): TraceMessage.encode(try await events.search(search))
+    case .fieldNames(let signal, let scope, let limit):
+      ListMessage.encode(try await events.fieldNames(signal, scope, limit: limit).whole())
+    case .fieldValues(let signal, let field, let scope, let limit):
+      ListMessage.encode(try await events.fieldValues(signal, field: field, scope, limit: limit).whole())
+    case .streams(let signal, let scope, let limit):
+      ListMessage.encode(try await events.streams(signal, scope, limit: limit).whole())
+    case .series, .logs, .spans, .trace: throw QueryError(.internal, "rows are no list")
+    }
   }
 }
 

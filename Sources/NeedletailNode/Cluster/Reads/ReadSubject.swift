@@ -10,6 +10,13 @@ enum ReadSubject: Sendable {
   case seriesNames(MetadataScope, limit: Int)
   case metadata(TenantID, metric: String?, limit: Int)
   case exemplars(TenantID, [LabelMatcher], TimeRange, limit: Int)
+  case logs(EventSelection)
+  case spans(EventSelection)
+  case trace(TraceID, TenantID)
+  case traceSearch(TraceSearch)
+  case fieldNames(EventSignal, EventScope, limit: Int)
+  case fieldValues(EventSignal, field: String, EventScope, limit: Int)
+  case streams(EventSignal, EventScope, limit: Int)
 
   private enum Kind: UInt8 {
     case series = 1
@@ -18,6 +25,13 @@ enum ReadSubject: Sendable {
     case seriesNames = 4
     case metadata = 5
     case exemplars = 6
+    case logs = 7
+    case spans = 8
+    case trace = 9
+    case traceSearch = 10
+    case fieldNames = 11
+    case fieldValues = 12
+    case streams = 13
   }
 
   /// Throws `QueryError` where another node would refuse it.
@@ -37,6 +51,16 @@ enum ReadSubject: Sendable {
       [Kind.exemplars.rawValue]
         + (try SelectionMessage.encode(
           MetadataScope(tenant: tenant, selectors: [matchers], range: range), limit: limit))
+    case .logs(let selection): [Kind.logs.rawValue] + (try EventQuestionMessage.encode(selection))
+    case .spans(let selection): [Kind.spans.rawValue] + (try EventQuestionMessage.encode(selection))
+    case .trace(let id, let tenant): [Kind.trace.rawValue] + TraceMessage.encode(id, tenant: tenant)
+    case .traceSearch(let search): [Kind.traceSearch.rawValue] + (try TraceMessage.encode(search))
+    case .fieldNames(let signal, let scope, let limit):
+      [Kind.fieldNames.rawValue] + (try EventQuestionMessage.encode(signal, scope, limit: limit))
+    case .fieldValues(let signal, let field, let scope, let limit):
+      [Kind.fieldValues.rawValue] + (try EventQuestionMessage.encode(signal, scope, limit: limit, field: field))
+    case .streams(let signal, let scope, let limit):
+      [Kind.streams.rawValue] + (try EventQuestionMessage.encode(signal, scope, limit: limit))
     }
   }
 
@@ -44,17 +68,33 @@ enum ReadSubject: Sendable {
   init(decoding bytes: [UInt8]) throws(MalformedBytes) {
     guard let first = bytes.first, let kind = Kind(rawValue: first) else { throw .invalid("an unknown kind of read") }
     let rest = Array(bytes.dropFirst())
-    if kind == .series {
-      self = .series(try SelectionMessage.decode(rest))
-      return
+    switch kind {
+    case .series: self = .series(try SelectionMessage.decode(rest))
+    case .labelNames, .labelValues, .seriesNames, .metadata, .exemplars: try self.init(list: kind, rest)
+    case .logs: self = .logs(try EventQuestionMessage.decode(rest))
+    case .spans: self = .spans(try EventQuestionMessage.decode(rest))
+    case .trace:
+      let (id, tenant) = try TraceMessage.decodeID(rest)
+      self = .trace(id, tenant)
+    case .traceSearch: self = .traceSearch(try TraceMessage.decodeSearch(rest))
+    case .fieldNames, .fieldValues, .streams:
+      let (signal, scope, limit, field) = try EventQuestionMessage.decodeScope(rest)
+      switch kind {
+      case .fieldNames: self = .fieldNames(signal, scope, limit: limit)
+      case .fieldValues: self = .fieldValues(signal, field: field, scope, limit: limit)
+      default: self = .streams(signal, scope, limit: limit)
+      }
     }
+  }
+
+  private init(list kind: Kind, _ rest: [UInt8]) throws(MalformedBytes) {
     let (scope, limit, name) = try SelectionMessage.decodeScope(rest)
     switch kind {
     case .labelNames: self = .labelNames(scope, limit: limit)
     case .labelValues: self = .labelValues(name, scope, limit: limit)
     case .seriesNames: self = .seriesNames(scope, limit: limit)
     case .metadata: self = .metadata(scope.tenant, metric: name.isEmpty ? nil : name, limit: limit)
-    case .exemplars, .series:
+    default:
       guard scope.selectors.count == 1 else { throw .invalid("exemplars are asked for by one selector") }
       self = .exemplars(scope.tenant, scope.selectors[0], scope.range, limit: limit)
     }
