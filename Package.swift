@@ -187,8 +187,8 @@ let testRooms: [Target] = [
     "NeedletailNodeTests",
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
-      "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCluster", "NeedletailCollector", "NeedletailSimulation",
-      "NeedletailTestSupport", lifecycle, logging,
+      "NeedletailCluster", "NeedletailSeries", "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCollector",
+      "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
       nio, nioSSL, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
     ]),
   tests(

@@ -14,6 +14,8 @@ package struct QueryError: Error, Sendable, Hashable, CustomStringConvertible {
     case canceled
     /// What was asked for does not exist.
     case notFound = "not_found"
+    /// Nodes that hold what was asked for did not answer: it may be there in a while.
+    case unavailable
     /// A fault of ours.
     case `internal`
   }

@@ -42,10 +42,14 @@ package struct QuorumRead: Sendable {
     package var isAvailable: Bool
     /// How long it takes to answer, in ns, as far as is known.
     package var latency: UInt64
+    /// Its data costs nothing to bring here, because it is the reader itself: where it is available, it is asked for it
+    /// first.
+    package var isOwn: Bool
 
-    package init(isAvailable: Bool = true, latency: UInt64 = 1_000_000) {
+    package init(isAvailable: Bool = true, latency: UInt64 = 1_000_000, isOwn: Bool = false) {
       self.isAvailable = isAvailable
       self.latency = latency
+      self.isOwn = isOwn
     }
   }
 
@@ -93,6 +97,16 @@ package struct QuorumRead: Sendable {
     package var series: SlotSet = []
     /// Slots of which the digest is enough.
     package var digests: SlotSet = []
+
+    package init(
+      id: Int, node: NodeID, reduced: [SlotSet] = [], series: SlotSet = [], digests: SlotSet = []
+    ) {
+      self.id = id
+      self.node = node
+      self.reduced = reduced
+      self.series = series
+      self.digests = digests
+    }
 
     package var slots: SlotSet {
       var slots = series

@@ -15,8 +15,8 @@ struct ReplicaChoice {
 
   /// The ready replicas in the order in which to ask them, then the others.
   ///
-  /// The first is the cheaper one of two that chance picked of those that are available, so that neither all readers
-  /// run to the fastest node nor any to a slow one. The rest follow by whether they are available and asked anyway,
+  /// The first is the reader itself, or the cheaper one of two that chance picked of those that are available, so that
+  /// neither all readers run to the fastest node nor any to a slow one. The rest follow by whether they are available and asked anyway,
   /// then by latency.
   mutating func order(_ group: SlotGroup, using generator: inout some RandomNumberGenerator) -> [NodeID] {
     let available = group.ready.filter(isAvailable)
@@ -27,7 +27,8 @@ struct ReplicaChoice {
       var other = pool.indices.dropLast().randomElement(using: &generator) ?? 0
       if other >= one, pool.count > 1 { other += 1 }
       let slots = group.slots.count
-      let first = cost(pool[other], slots) < cost(pool[one], slots) ? pool[other] : pool[one]
+      let cheaper = cost(pool[other], slots) < cost(pool[one], slots) ? pool[other] : pool[one]
+      let first = available.first { peers[$0]?.isOwn ?? false } ?? cheaper
       load[first, default: 0] += slots
       order.append(first)
     }

@@ -29,6 +29,21 @@ package struct TraceSummary: Equatable, Sendable {
   package var errorCount = 0
   /// Where the errors come from: the earliest failed span that called no failed span; nil where none failed.
   package var failure: Failure?
+
+  package init(
+    traceID: TraceID, rootService: String, rootName: String, startNanoseconds: Int64, durationNanoseconds: Int64,
+    spanCount: Int, matchedSpanCount: Int, errorCount: Int = 0, failure: Failure? = nil
+  ) {
+    self.traceID = traceID
+    self.rootService = rootService
+    self.rootName = rootName
+    self.startNanoseconds = startNanoseconds
+    self.durationNanoseconds = durationNanoseconds
+    self.spanCount = spanCount
+    self.matchedSpanCount = matchedSpanCount
+    self.errorCount = errorCount
+    self.failure = failure
+  }
 }
 
 extension EventEngine {

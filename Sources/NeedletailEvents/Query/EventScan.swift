@@ -7,6 +7,12 @@ package struct EventHit<Record: Sendable>: Sendable {
   package let record: Record
   /// About what the event takes, in bytes: those of its columns that the scan reads for the record.
   package let byteCount: Int
+
+  package init(stream: StreamEntry, record: Record, byteCount: Int) {
+    self.stream = stream
+    self.record = record
+    self.byteCount = byteCount
+  }
 }
 
 /// The answer to a query, page by page.

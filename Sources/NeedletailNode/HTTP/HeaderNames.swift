@@ -18,7 +18,7 @@ extension HTTPField.Name {
   static let grpcAcceptEncoding = known("grpc-accept-encoding")
 
   /// A name that is known to be a token; another one would be a mistake in this source.
-  private static func known(_ name: String) -> HTTPField.Name {
+  static func known(_ name: String) -> HTTPField.Name {
     guard let field = HTTPField.Name(name) else { preconditionFailure("\(name) is no header name") }
     return field
   }

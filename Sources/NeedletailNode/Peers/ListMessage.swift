@@ -26,6 +26,15 @@ enum ListMessage {
     }
   }
 
+  static func encode(_ list: Listing<(labels: LabelSet, exemplar: Exemplar)>) -> [UInt8] {
+    encode(list.elements, list.coverage) { element, writer in
+      element.labels.withUnsafeBytes { writer.appendPrefixed($0) }
+      writer.append(element.exemplar.timestampMilliseconds)
+      writer.append(element.exemplar.value.bitPattern)
+      element.exemplar.labels.withUnsafeBytes { writer.appendPrefixed($0) }
+    }
+  }
+
   /// Each reader refuses a list of more than `limit` elements: of empty ones a message could have as many as bytes.
   static func texts(_ bytes: [UInt8], _ limit: Int) throws(MalformedBytes) -> Listing<String> {
     try decode(bytes, limit) { reader throws(MalformedBytes) in try reader.readPrefixedString() }
@@ -45,6 +54,21 @@ enum ListMessage {
       return NamedMetadata(
         metric: metric, metadata: MetricMetadata(kind: kind, unit: unit, help: try reader.readPrefixedString()))
     }.elements
+  }
+
+  static func exemplars(
+    _ bytes: [UInt8], _ limit: Int
+  ) throws(MalformedBytes) -> Listing<(labels: LabelSet, exemplar: Exemplar)> {
+    try decode(bytes, limit) { reader throws(MalformedBytes) in
+      let labels = try LabelSet(validating: try reader.readPrefixed())
+      let time = try reader.read(Int64.self)
+      let value = Double(bitPattern: try reader.read(UInt64.self))
+      return (
+        labels,
+        Exemplar(
+          timestampMilliseconds: time, value: value, labels: try LabelSet(validating: try reader.readPrefixed()))
+      )
+    }
   }
 
   private static func encode<Element>(

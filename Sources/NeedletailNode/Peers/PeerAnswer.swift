@@ -8,7 +8,7 @@ import NeedletailQueryEngine
 enum PeerAnswer: Sendable {
   case message([UInt8])
   /// Any number, of which the first was made before the answer began; the others are made on the executor.
-  case messages(SelectionAnswer, first: [UInt8]?, ThreadExecutor)
+  case messages(any PeerMessages, first: [UInt8]?, ThreadExecutor)
 
   /// Writes the messages and how the call ended, which is the result: nil where it ended well.
   func write(to writer: any ResponseBodyWriter) async throws -> GRPCStatus? {
@@ -34,6 +34,12 @@ enum PeerAnswer: Sendable {
   }
 }
 
+/// The messages of an answer, made as they are wanted.
+protocol PeerMessages: AnyObject, Sendable {
+  /// The next message, nil after the last.
+  func next() async throws -> [UInt8]?
+}
+
 extension GRPCStatus {
   /// How a call ends whose question failed.
   init(_ error: QueryError) {
@@ -42,6 +48,7 @@ extension GRPCStatus {
     case .execution: self.init(.resourceExhausted, error.message)
     case .timeout: self.init(.deadlineExceeded, error.message)
     case .canceled: self.init(.cancelled, error.message)
+    case .unavailable: self.init(.unavailable, error.message)
     case .notFound, .internal: self.init(.internal, error.message)
     }
   }

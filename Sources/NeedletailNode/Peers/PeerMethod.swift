@@ -38,7 +38,9 @@ enum PeerMethod: String, CaseIterable, Sendable {
     case .append: AppendMessage.bytesMax
     case .write: 2 * Frame.bytesMax + WriteMessage.overheadMax
     case .repair: 16 << 20
-    case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology, .read: 1 << 20
+    // A selection, and the sets of slots around it.
+    case .read: 2 << 20
+    case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology: 1 << 20
     }
   }
 

@@ -9,15 +9,19 @@ final class RemoteSeriesCursor: SeriesCursor {
   private static let chunkSamples = 32_768
 
   private let stream: PeerStream
-  private let address: ListenAddress
+  /// What the node is called in errors.
+  private let node: String
+  /// What gives the stream up when nobody holds it any more.
+  private let holder: ReplicaStream?
   private let limits: SelectionLimits
   private var reader: SeriesMessageReader
   /// What ended the reading early: whoever asks again is told the same.
   private var failure: (any Error)?
 
-  init(_ stream: PeerStream, of address: ListenAddress, _ selection: SeriesSelection) {
+  init(_ stream: PeerStream, of node: String, _ selection: SeriesSelection, holding holder: ReplicaStream? = nil) {
     self.stream = stream
-    self.address = address
+    self.node = node
+    self.holder = holder
     limits = selection.limits
     reader = SeriesMessageReader(selection.range)
   }
@@ -47,12 +51,12 @@ final class RemoteSeriesCursor: SeriesCursor {
       }
     } catch {
       try Task.checkCancellation()
-      throw error.queryError(of: address)
+      throw error.queryError(of: node)
     }
     guard reader.seriesRead <= limits.series, reader.samplesRead <= limits.samples else {
       throw QueryError(
         .execution,
-        "node \(address) answered with more than \(limits.series) series or \(limits.samples) samples")
+        "node \(node) answered with more than \(limits.series) series or \(limits.samples) samples")
     }
     return reader.takeSeries()
   }

@@ -18,7 +18,7 @@ struct RemoteSeriesSource: SeriesSource {
     do throws(PeerError) {
       let stream = try await channel.open(
         .select, question, within: timeout, messageBytesMax: Self.messageBytesMax)
-      return RemoteSeriesCursor(stream, of: channel.address, selection)
+      return RemoteSeriesCursor(stream, of: channel.address.description, selection)
     } catch {
       try Task.checkCancellation()
       throw error.queryError(of: channel.address)
@@ -58,7 +58,7 @@ struct RemoteSeriesSource: SeriesSource {
 
 extension PeerError {
   /// What a query says that failed because of a node.
-  func queryError(of address: ListenAddress) -> QueryError {
+  func queryError(of address: some CustomStringConvertible) -> QueryError {
     switch self {
     case .timedOut: QueryError(.timeout, "node \(address) \(self)")
     case .refused(let code, let message, _):
@@ -67,9 +67,11 @@ extension PeerError {
       case .invalidArgument: QueryError(.badData, message)
       case .deadlineExceeded: QueryError(.timeout, "node \(address): \(message)")
       case .resourceExhausted: QueryError(.execution, message)
+      case .unavailable: QueryError(.unavailable, "node \(address): \(message)")
       default: QueryError(.internal, "node \(address) \(self)")
       }
-    default: QueryError(.internal, "node \(address) \(self)")
+    case .unreachable: QueryError(.unavailable, "node \(address) \(self)")
+    case .malformed: QueryError(.internal, "node \(address) \(self)")
     }
   }
 }

@@ -71,11 +71,11 @@ enum SelectionMessage {
 
   // MARK: - Parts
 
-  private static func encode(_ tenant: TenantID, to writer: inout ByteWriter) {
+  static func encode(_ tenant: TenantID, to writer: inout ByteWriter) {
     writer.appendPrefixed(tenant.description)
   }
 
-  private static func tenant(_ reader: inout ByteReader) throws(MalformedBytes) -> TenantID {
+  static func tenant(_ reader: inout ByteReader) throws(MalformedBytes) -> TenantID {
     guard let tenant = TenantID(try reader.readPrefixedString()) else { throw .invalid("no tenant's name") }
     return tenant
   }
@@ -93,7 +93,7 @@ enum SelectionMessage {
     return range
   }
 
-  private static func encode(_ matchers: [LabelMatcher], to writer: inout ByteWriter) {
+  static func encode(_ matchers: [LabelMatcher], to writer: inout ByteWriter) {
     writer.appendVarint(UInt64(matchers.count))
     for matcher in matchers {
       writer.append(UInt8(truncatingIfNeeded: LabelMatcher.Operation.allCases.firstIndex(of: matcher.operation) ?? 0))
@@ -102,7 +102,7 @@ enum SelectionMessage {
     }
   }
 
-  private static func matchers(
+  static func matchers(
     _ reader: inout ByteReader, _ patterns: inout PatternRoom
   ) throws(MalformedBytes) -> [LabelMatcher] {
     var matchers: [LabelMatcher] = []
@@ -122,7 +122,7 @@ enum SelectionMessage {
   }
 
   /// The regular expressions that a message may still have: each is compiled where it is read.
-  private struct PatternRoom {
+  struct PatternRoom {
     private var count = RemoteReadRequest.patternsMax
     private var bytes = RemoteReadRequest.patternBytesMax
 
@@ -134,7 +134,7 @@ enum SelectionMessage {
     }
   }
 
-  private static func checkBounds(_ selectors: [[LabelMatcher]]) throws(QueryError) {
+  static func checkBounds(_ selectors: [[LabelMatcher]]) throws(QueryError) {
     guard selectors.count <= matchersMax, selectors.allSatisfy({ $0.count <= matchersMax }) else {
       throw QueryError(.execution, "a selection of more than \(matchersMax) conditions cannot be asked of other nodes")
     }

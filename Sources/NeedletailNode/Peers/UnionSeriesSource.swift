@@ -34,15 +34,23 @@ struct UnionSeriesSource: SeriesSource {
   }
 
   func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet> {
-    let lists = try await ask { try await $0.series(scope, limit: limit) }
+    Self.labelSets(try await ask { try await $0.series(scope, limit: limit) }, limit)
+  }
+
+  /// The series of all lists, in order.
+  static func labelSets(_ lists: [Listing<LabelSet>], _ limit: Int) -> Listing<LabelSet> {
     var found = Set<LabelSet>()
     for list in lists { found.formUnion(list.elements) }
-    return Listing(Array(found.sorted(by: SeriesOrder.precedes).prefix(limit)), coverage: Self.coverage(lists))
+    return Listing(Array(found.sorted(by: SeriesOrder.precedes).prefix(limit)), coverage: coverage(lists))
   }
 
   /// Of a metric that sources describe differently, the description of the first one counts.
   func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata] {
-    let lists = try await ask { try await $0.metadata(tenant: tenant, metric: metric, limit: limit) }
+    Self.metadata(try await ask { try await $0.metadata(tenant: tenant, metric: metric, limit: limit) }, limit)
+  }
+
+  /// The metrics of all lists, in order; the first description of each counts.
+  static func metadata(_ lists: [[NamedMetadata]], _ limit: Int) -> [NamedMetadata] {
     var known: [String: MetricMetadata] = [:]
     for entry in lists.joined() where known[entry.metric] == nil { known[entry.metric] = entry.metadata }
     return known.map { NamedMetadata(metric: $0.key, metadata: $0.value) }
@@ -61,7 +69,8 @@ struct UnionSeriesSource: SeriesSource {
     }
   }
 
-  private static func texts(_ lists: [Listing<String>], _ limit: Int) -> Listing<String> {
+  /// The texts of all lists, in order.
+  static func texts(_ lists: [Listing<String>], _ limit: Int) -> Listing<String> {
     var union = SortedTexts(limit: limit)
     for list in lists { union.add(list.elements) }
     return Listing(union.elements, coverage: coverage(lists))

@@ -5,10 +5,10 @@ import NeedletailTelemetry
 /// Where every question passes: its turn at the gate, its deadline, the threads that may block, its end when the
 /// client leaves.
 struct QueryService: Sendable {
-  let series: any SeriesSource
-  let events: any EventSource
-  let traces: any TraceSource
-  let exemplars: any ExemplarSource
+  private(set) var series: any SeriesSource
+  private(set) var events: any EventSource
+  private(set) var traces: any TraceSource
+  private(set) var exemplars: any ExemplarSource
   private(set) var gate: QueryGate
   private(set) var executor: ThreadExecutor
   /// How many of the executor's threads one query may use at once.
@@ -20,7 +20,9 @@ struct QueryService: Sendable {
   let clock: any WallClock
   let counters: QueryCounters
   /// What was stored and is lost, in words: answers to queries say so.
-  let losses: [String]
+  private(set) var losses: [String]
+  /// Nil where questions are about this node alone.
+  private(set) var cluster: ClusterReads?
   let small = SmallQueries()
   /// How long an answer may take to be written, where queries may run longer.
   private(set) var writingMax = Duration.seconds(60)
@@ -48,6 +50,34 @@ struct QueryService: Sendable {
     return queries
   }
 
+  /// The same questions about all that the cluster holds.
+  ///
+  /// What this node lost others have; which of its replicas lack something is told by `LocalReplicas`.
+  func over(_ reads: ClusterReads) -> QueryService {
+    var queries = self
+    (queries.cluster, queries.losses) = (reads, [])
+    return queries.asking(ClusterQuestion(reads.standard, timeout: limits.timeout))
+  }
+
+  /// What a request says of how sure its answer has to be; throws `QueryError` where it cannot be understood, whether
+  /// there is a cluster or not.
+  func question(_ parameters: FormParameters) throws(QueryError) -> ClusterQuestion {
+    let options = try parameters.readOptions(cluster?.standard ?? ReadOptions())
+    // One that cannot be read is refused where it is of consequence.
+    let timeout = (try? parameters.timeout()) ?? nil
+    return ClusterQuestion(options, timeout: timeout.map { min($0, limits.timeout) } ?? limits.timeout)
+  }
+
+  /// The sources as one question asks them: it takes note of how whole their answers are.
+  func asking(_ question: ClusterQuestion) -> QueryService {
+    guard let cluster else { return self }
+    var queries = self
+    let series = ClusterSeriesSource(reads: cluster, question: question)
+    let events = ClusterEventSource(reads: cluster, question: question)
+    (queries.series, queries.exemplars, queries.events, queries.traces) = (series, series, events, events)
+    return queries
+  }
+
   /// Runs `body` when it is its turn, for at most `timeout`; at once and where it was called, where a query of the shape
   /// took little before and is answered from memory.
   ///
@@ -60,7 +90,8 @@ struct QueryService: Sendable {
     let engine = engine(timeout: timeout)
     let answer = QueryAnswer<Result>()
     let query = shape?.number
-    if let query, small.contains(query) {
+    // What other nodes have is waited for, which an event loop must not.
+    if let query, cluster == nil, small.contains(query) {
       let engine = inPlaceEngine(engine)
       if await inPlace(query, context, { answer.give(try await body(engine)) }), let result = answer.value {
         return result

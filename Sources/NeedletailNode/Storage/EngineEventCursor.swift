@@ -26,18 +26,21 @@ final class EngineEventCursor<Record: Sendable & EventFields>: EventCursor {
         try scan.next(upTo: min(pageSize, remaining))
       }
       guard !page.isEmpty else { return nil }
-      let columns = columns(of: page)
+      let columns = plan.columns(of: page)
       remaining -= columns.count
       // A page of which nothing passed is no end.
       if columns.count > 0 { return columns }
     }
     return nil
   }
+}
 
-  private func columns(of page: [EventHit<Record>]) -> EventColumns<Record> {
+extension EventPlan {
+  /// Events as the selection wants them told.
+  func columns<Record: EventFields>(of page: some Sequence<EventHit<Record>>) -> EventColumns<Record> {
     var columns = EventColumns<Record>()
     var places: [LabelSet: Int] = [:]
-    for hit in page where plan.rest.allSatisfy({ Self.passes($0, hit) }) {
+    for hit in page where passes(hit) {
       let labels = labels(of: hit)
       let place: Int
       if let known = places[labels] {
@@ -50,8 +53,8 @@ final class EngineEventCursor<Record: Sendable & EventFields>: EventCursor {
       columns.streamIndexes.append(place)
       columns.timestamps.append(hit.record.eventTime)
       columns.sizes.append(hit.record.lineBytes)
-      if let field = plan.selection.unwrap { columns.values.append(Self.number(Self.field(field, hit)) ?? .nan) }
-      if plan.selection.wantsRecords {
+      if let field = selection.unwrap { columns.values.append(Self.number(Self.field(field, hit)) ?? .nan) }
+      if selection.wantsRecords {
         columns.records.append(hit.record)
         columns.recordBytes += hit.byteCount
       }
@@ -60,8 +63,8 @@ final class EngineEventCursor<Record: Sendable & EventFields>: EventCursor {
   }
 
   /// The stream's labels, and those that the answer is grouped by and only the record has.
-  private func labels(of hit: EventHit<Record>) -> LabelSet {
-    guard let fields = plan.selection.groupingFields, !fields.isEmpty else { return hit.stream.labels }
+  private func labels<Record: EventFields>(of hit: EventHit<Record>) -> LabelSet {
+    guard let fields = selection.groupingFields, !fields.isEmpty else { return hit.stream.labels }
     var builder = LabelSetBuilder()
     for label in hit.stream.labels.labels { builder.set(label.name, label.value) }
     for field in fields where hit.stream.value(field) == nil {
@@ -70,11 +73,14 @@ final class EngineEventCursor<Record: Sendable & EventFields>: EventCursor {
     return builder.build()
   }
 
-  private static func field(_ name: String, _ hit: EventHit<Record>) -> String? {
+  private static func field<Record: EventFields>(_ name: String, _ hit: EventHit<Record>) -> String? {
     hit.record.field(name) ?? hit.stream.value(name)
   }
 
-  private static func passes(_ filter: FieldFilter, _ hit: EventHit<Record>) -> Bool {
+  /// Whether what the engine cannot apply holds of an event.
+  func passes<Record: EventFields>(_ hit: EventHit<Record>) -> Bool { rest.allSatisfy { Self.passes($0, hit) } }
+
+  private static func passes<Record: EventFields>(_ filter: FieldFilter, _ hit: EventHit<Record>) -> Bool {
     switch filter {
     case .matches(let matcher): matcher.matches(field(matcher.name, hit) ?? "")
     case .compares(let name, let comparison, let wanted):

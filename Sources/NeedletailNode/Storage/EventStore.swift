@@ -26,10 +26,15 @@ struct EventStore: EventSource, TraceSource {
 
   func trace(_ id: TraceID, tenant: TenantID, range: EventTimeRange?) async throws -> EventColumns<SpanRecord> {
     let hits = try Self.translating { () throws(EventEngineError) in try spans.trace(id, tenant: tenant) }
+    return Self.columns(ofTrace: hits, range)
+  }
+
+  /// The spans of a trace that start within the range, as columns.
+  static func columns(ofTrace hits: [EventHit<SpanRecord>], _ range: EventTimeRange?) -> EventColumns<SpanRecord> {
     var columns = EventColumns<SpanRecord>()
-    var places: [ObjectIdentifier: Int] = [:]
+    var places: [Hash128: Int] = [:]
     for hit in hits where range?.contains(hit.record.startNanoseconds) ?? true {
-      let key = ObjectIdentifier(hit.stream)
+      let key = hit.stream.identity
       let place = places[key] ?? columns.streams.count
       if place == columns.streams.count {
         places[key] = place

@@ -11,11 +11,17 @@ struct SeriesStore: SeriesSource, ExemplarSource {
   let losses: [String]
 
   func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
+    try select(selection, slots: nil)
+  }
+
+  /// The samples of the matching series of some slots; nil for all.
+  func select(_ selection: SeriesSelection, slots: SlotFilter?) throws -> any NeedletailQueryEngine.SeriesCursor {
     let limits = SeriesQueryLimits(seriesMax: selection.limits.series, samplesMax: selection.limits.samples)
     let cursor = try Self.translating { () throws(SeriesQueryError) in
       try engine.select(
         tenant: selection.tenant, selection.matchers, selection.range, limits: limits,
-        keeping: selection.hints.labels, withHistogramBefore: selection.hints.takesHistogramBefore)
+        keeping: selection.hints.labels, withHistogramBefore: selection.hints.takesHistogramBefore,
+        slots: slots)
     }
     return EngineSeriesCursor(cursor, tellsStarts: selection.hints.needsStarts)
   }

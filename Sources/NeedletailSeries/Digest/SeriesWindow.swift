@@ -14,6 +14,9 @@ package struct SeriesWindow: Hashable, Comparable, Sendable {
     number = time % Self.milliseconds < 0 ? hour - 1 : hour
   }
 
+  /// The hour of this number, which is one that a time lies in.
+  init(number: Int64) { self.number = number }
+
   /// An hour of a UTC day; nil where it begins or ends outside of what a time can be.
   init?(day: Int64, hour: Int64) {
     let (first, isFar) = day.multipliedReportingOverflow(by: Self.perDay)

@@ -9,13 +9,13 @@ extension SeriesEngine {
   ///
   /// With `kept` only labels of these names are told, which may then be the same for several series. With a histogram
   /// before: of a series with histograms within the range the last one before it is told too, where it comes cheaply.
-  /// Throws `.tooManySeries` or `.cancelled`.
+  /// With slots only series that lie in them. Throws `.tooManySeries` or `.cancelled`.
   package func select(
     tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limits: SeriesQueryLimits = SeriesQueryLimits(),
-    keeping kept: [String]? = nil, withHistogramBefore: Bool = false
+    keeping kept: [String]? = nil, withHistogramBefore: Bool = false, slots: SlotFilter? = nil
   ) throws(SeriesQueryError) -> SeriesCursor {
     var snapshot = snapshot(tenant, range)
-    let gathering = try snapshot.gather(matchers, limit: limits.seriesMax)
+    let gathering = try snapshot.gather(matchers, limit: limits.seriesMax, slots: slots)
     return SeriesCursor(
       snapshot, gathering, samplesMax: limits.samplesMax, keeping: kept,
       withHistogramBefore: withHistogramBefore)
@@ -81,6 +81,12 @@ extension SeriesEngine {
     let found = all.filter { $0.key.tenant == tenant && (metric == nil || $0.key.name == metric) }
       .map { (name: $0.key.name, metadata: $0.value.description) }
     return RowSort.order(found.count) { found[$0].name < found[$1].name }.prefix(limit).map { found[$0] }
+  }
+
+  /// A filter for series that lie in some slots; nil where these are all that there are.
+  package func filter(_ wanted: some Sequence<UInt16>) -> SlotFilter? {
+    let filter = SlotFilter(wanted, of: slots)
+    return filter.isOfAll ? nil : filter
   }
 
   /// The exemplars within the range of the series that satisfy all matchers, by series and time, none twice.

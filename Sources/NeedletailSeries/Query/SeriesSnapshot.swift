@@ -51,11 +51,11 @@ struct SeriesSnapshot: Sendable {
 
   mutating func note(_ damage: SeriesDamage) { damages.append(damage) }
 
-  /// All series that satisfy the matchers and may have samples in the range.
+  /// All series that satisfy the matchers and may have samples in the range; with slots those that lie in them.
   ///
   /// `beforeListing` is for a test, which lets series come at that instant.
   mutating func gather(
-    _ matchers: [LabelMatcher], limit: Int, beforeListing: () -> Void = {}
+    _ matchers: [LabelMatcher], limit: Int, slots: SlotFilter? = nil, beforeListing: () -> Void = {}
   ) throws(SeriesQueryError) -> SeriesGathering {
     guard let range else { return SeriesGathering() }
     beforeListing()
@@ -77,11 +77,34 @@ struct SeriesSnapshot: Sendable {
       }
     }
     // Made last: series may have come since, and the readers must know all that were found.
-    var gatherer = SeriesGatherer(SourceReaders(sources))
-    for entry in found { gatherer.add(source: entry.source, entry.numbers) }
+    let readers = SourceReaders(sources)
+    var gatherer = SeriesGatherer(readers)
+    for entry in found {
+      var numbers = entry.numbers
+      if let slots { numbers = try only(slots, numbers, of: entry.source, readers) }
+      gatherer.add(source: entry.source, numbers)
+    }
     let gathering = try gatherer.gather(limit: limit)
     damages += gatherer.damages
     return gathering
+  }
+
+  /// Those of a source's series that lie in the slots; the rest of a source that cannot be read is left out.
+  private mutating func only(
+    _ slots: SlotFilter, _ numbers: [UInt32], of source: Int, _ readers: SourceReaders
+  ) throws(SeriesQueryError) -> [UInt32] {
+    if Task.isCancelled { throw .cancelled }
+    var (readers, result) = (readers, [UInt32]())
+    for number in numbers {
+      do throws(SeriesDamage) {
+        let place = SeriesGathering.Place(source: UInt32(truncatingIfNeeded: source), number: number)
+        if slots.contains(try readers.id(place)) { result.append(number) }
+      } catch {
+        damages.append(error)
+        break
+      }
+    }
+    return result
   }
 
   /// Calls `body` with the canonical labels of the first series of a gathering, in order.

@@ -148,7 +148,7 @@ struct PeerChannelTests {
       Issue.record("a node that is gone answered")
       return
     }
-    #expect(error.kind == .internal && error.message.contains("\(address)"))
+    #expect(error.kind == .unavailable && error.message.contains("\(address)"))
     let found = try await RunningServer.run(folder: folder, flags: ["peer-listen": "\(address)"]) { _ in
       try await source.labelNames(scope, limit: 1).elements
     }

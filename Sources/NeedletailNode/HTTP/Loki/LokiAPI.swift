@@ -15,23 +15,34 @@ struct LokiAPI: Sendable {
   /// Selectors of one request; each may ask for every stream.
   private static let selectorsMax = 64
 
-  let queries: QueryService
+  private(set) var queries: QueryService
 
   func respond(
     to route: LokiRoute, _ request: Request, _ context: ConnectionContext, tenant: TenantID
   ) async throws -> Response {
     do {
       let parameters = try await request.parameters()
-      switch route {
-      case .query: return try await query(parameters, context, tenant)
-      case .queryRange: return try await queryRange(parameters, context, tenant)
-      case .series: return try await series(parameters, context, tenant)
-      case .labels: return try await labels(parameters, context, tenant)
-      case .labelValues(let name): return try await labelValues(name, parameters, context, tenant)
-      case .buildInformation: return Self.buildInformation
-      }
+      let question = try queries.question(parameters)
+      var api = self
+      api.queries = queries.asking(question)
+      var response = try await api.answer(route, parameters, context, tenant)
+      question.tell(in: &response)
+      return response
     } catch let error as QueryError {
       return Response(PrometheusEnvelope.status(of: error.kind), text: error.message + "\n")
+    }
+  }
+
+  private func answer(
+    _ route: LokiRoute, _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    switch route {
+    case .query: return try await query(parameters, context, tenant)
+    case .queryRange: return try await queryRange(parameters, context, tenant)
+    case .series: return try await series(parameters, context, tenant)
+    case .labels: return try await labels(parameters, context, tenant)
+    case .labelValues(let name): return try await labelValues(name, parameters, context, tenant)
+    case .buildInformation: return Self.buildInformation
     }
   }
 

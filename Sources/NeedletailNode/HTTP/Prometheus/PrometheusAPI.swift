@@ -12,7 +12,7 @@ struct PrometheusAPI: Sendable {
   /// The most names, values or series that one answer lists.
   static let listMax = 1_000_000
 
-  let queries: QueryService
+  private(set) var queries: QueryService
   let status: PrometheusStatus
   /// Whether an answer may be log records or spans, for which Prometheus' API has no form.
   var tellsEvents = false
@@ -22,24 +22,35 @@ struct PrometheusAPI: Sendable {
   ) async throws -> Response {
     do {
       let parameters = try await request.parameters()
-      switch route {
-      case .query: return try await query(parameters, context, tenant)
-      case .queryRange: return try await queryRange(parameters, context, tenant)
-      case .queryExemplars: return try await queryExemplars(parameters, context, tenant)
-      case .series: return try await series(parameters, context, tenant)
-      case .labels: return try await labels(parameters, context, tenant)
-      case .labelValues(let name): return try await labelValues(name, parameters, context, tenant)
-      case .metadata: return try await metadata(parameters, context, tenant)
-      case .formatQuery: return try format(parameters)
-      case .parseQuery: return try syntaxTree(parameters)
-      case .explain: return try await explain(parameters, context, tenant)
-      case .buildInformation: return Self.buildInformation
-      case .status(let question):
-        return try await status.answer(question, parameters, context, queries, tenant: tenant)
-      case .empty(let answer): return try answer.response(parameters)
-      }
+      let question = try queries.question(parameters)
+      var api = self
+      api.queries = queries.asking(question)
+      var response = try await api.answer(route, parameters, context, tenant)
+      question.tell(in: &response)
+      return response
     } catch let error as QueryError {
       return PrometheusEnvelope.failure(error)
+    }
+  }
+
+  private func answer(
+    _ route: PrometheusRoute, _ parameters: FormParameters, _ context: ConnectionContext, _ tenant: TenantID
+  ) async throws -> Response {
+    switch route {
+    case .query: return try await query(parameters, context, tenant)
+    case .queryRange: return try await queryRange(parameters, context, tenant)
+    case .queryExemplars: return try await queryExemplars(parameters, context, tenant)
+    case .series: return try await series(parameters, context, tenant)
+    case .labels: return try await labels(parameters, context, tenant)
+    case .labelValues(let name): return try await labelValues(name, parameters, context, tenant)
+    case .metadata: return try await metadata(parameters, context, tenant)
+    case .formatQuery: return try format(parameters)
+    case .parseQuery: return try syntaxTree(parameters)
+    case .explain: return try await explain(parameters, context, tenant)
+    case .buildInformation: return Self.buildInformation
+    case .status(let question):
+      return try await status.answer(question, parameters, context, queries, tenant: tenant)
+    case .empty(let answer): return try answer.response(parameters)
     }
   }
 

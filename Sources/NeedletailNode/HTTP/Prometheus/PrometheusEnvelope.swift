@@ -40,7 +40,7 @@ enum PrometheusEnvelope {
     switch kind {
     case .badData: .badRequest
     case .execution: .unprocessableContent
-    case .timeout: .serviceUnavailable
+    case .timeout, .unavailable: .serviceUnavailable
     case .canceled: HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request")
     case .notFound: .notFound
     case .internal: .internalServerError

@@ -15,18 +15,22 @@ struct RemoteReadAPI: Sendable {
   /// The largest answer that is made in memory.
   static let answerBytesMax = 256 << 20
 
-  let queries: QueryService
+  private(set) var queries: QueryService
 
   func respond(to request: Request, _ context: ConnectionContext, tenant: TenantID) async throws -> Response {
     let body = try await request.collectedBody(bytesMax: Self.bodyBytesMax)
     do {
       // Regular expressions are compiled: not on the connection's thread.
       let question = try await withTaskExecutorPreference(queries.executor) { try await Self.question(body) }
+      let asked = try queries.question(FormParameters())
+      var api = self
+      api.queries = queries.asking(asked)
       var response =
         switch question.answerType {
-        case .samples: try await samples(question, context, tenant)
-        case .chunks: try await chunks(question, context, tenant)
+        case .samples: try await api.samples(question, context, tenant)
+        case .chunks: try await api.chunks(question, context, tenant)
         }
+      asked.tell(in: &response)
       if let loss = queries.losses.first { response.headers[.warning] = Self.warning(loss) }
       return response
     } catch let error as QueryError {

@@ -12,17 +12,25 @@ struct TempoAPI: Sendable {
   private static let defaultLimit = 20
   private static let limitMax = 1000
 
-  let queries: QueryService
+  private(set) var queries: QueryService
 
   func respond(
     to route: TempoRoute, _ request: Request, _ context: ConnectionContext, tenant: TenantID
   ) async throws -> Response {
     do {
-      switch route {
-      case .echo: return Response(.ok, text: "echo")
-      case .trace(let id): return try await trace(id, request, context, tenant)
-      case .search: return try await search(try await request.parameters(), context, tenant)
-      }
+      if route == .echo { return Response(.ok, text: "echo") }
+      let parameters = try await request.parameters()
+      let question = try queries.question(parameters)
+      var api = self
+      api.queries = queries.asking(question)
+      var response =
+        if case .trace(let id) = route {
+          try await api.trace(id, request, context, tenant)
+        } else {
+          try await api.search(parameters, context, tenant)
+        }
+      question.tell(in: &response)
+      return response
     } catch let error as QueryError {
       return Response(PrometheusEnvelope.status(of: error.kind), text: error.message + "\n")
     }

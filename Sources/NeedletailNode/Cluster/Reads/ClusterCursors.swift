@@ -1,0 +1,134 @@
+import NeedletailCluster
+import NeedletailQueryEngine
+import NeedletailTelemetry
+
+/// What an answer of the cluster comes to, with how whole it is.
+///
+/// A part of it that breaks off, or that something damaged is met in, ends it with an error that names the node: what
+/// that node's digest spoke of is not there.
+final class ClusterCursor: SeriesCursor {
+  private let cursor: any SeriesCursor
+  private let slots: SlotCoverage
+
+  init(_ cursor: any SeriesCursor, _ slots: SlotCoverage) {
+    self.cursor = cursor
+    self.slots = slots
+  }
+
+  var coverage: Coverage {
+    var coverage = cursor.coverage
+    coverage.merge(Coverage(slots))
+    return coverage
+  }
+
+  var work: SelectionWork { cursor.work }
+  var seriesMax: Int? { cursor.seriesMax }
+
+  func next() async throws -> SeriesColumns? { try await cursor.next() }
+
+  func shares(_ countMax: Int) -> [any SeriesShare] {
+    cursor.shares(countMax).map { Share(share: $0, slots: slots) }
+  }
+
+  private struct Share: SeriesShare {
+    let share: any SeriesShare
+    let slots: SlotCoverage
+
+    func cursor() -> any SeriesCursor { ClusterCursor(share.cursor(), slots) }
+  }
+}
+
+/// What one node gives to an answer: all of it, or an error.
+final class ReplicaCursor: SeriesCursor {
+  private let cursor: any SeriesCursor
+  private let node: NodeID
+  private let reads: ClusterReads
+
+  init(_ cursor: any SeriesCursor, of node: NodeID, _ reads: ClusterReads) {
+    self.cursor = cursor
+    self.node = node
+    self.reads = reads
+  }
+
+  var coverage: Coverage { cursor.coverage }
+  var work: SelectionWork { cursor.work }
+  var seriesMax: Int? { cursor.seriesMax }
+
+  func next() async throws -> SeriesColumns? {
+    do {
+      if let chunk = try await cursor.next() { return chunk }
+    } catch {
+      if !Task.isCancelled, (error as? QueryError)?.kind != .execution { broke() }
+      throw error
+    }
+    guard let failure = cursor.coverage.failures.first else { return nil }
+    broke()
+    throw QueryError(.unavailable, "node \(node) met something that it cannot read: \(failure); try again")
+  }
+
+  /// The question that comes next asks others first.
+  private func broke() {
+    reads.counters.count(\.broken)
+    reads.times.failed(node, at: reads.now)
+  }
+
+  func shares(_ countMax: Int) -> [any SeriesShare] {
+    cursor.shares(countMax).map { Share(share: $0, node: node, reads: reads) }
+  }
+
+  private struct Share: SeriesShare {
+    let share: any SeriesShare
+    let node: NodeID
+    let reads: ClusterReads
+
+    func cursor() -> any SeriesCursor { ReplicaCursor(share.cursor(), of: node, reads) }
+  }
+}
+
+/// Those series of a cursor that lie in some slots.
+final class SlotCursor: SeriesCursor {
+  private let cursor: any SeriesCursor
+  private let isWanted: (LabelSet) -> Bool
+
+  init(_ cursor: any SeriesCursor, _ slots: SlotSet, of map: SlotMap, tenant: TenantID) {
+    self.cursor = cursor
+    isWanted = { slots.contains(map.slot(of: SeriesID($0, tenant: tenant))) }
+  }
+
+  var coverage: Coverage { cursor.coverage }
+  var work: SelectionWork { cursor.work }
+
+  func next() async throws -> SeriesColumns? {
+    while let chunk = try await cursor.next() {
+      let kept = (0..<chunk.count).map { isWanted(chunk.labels[$0]) }
+      if kept.allSatisfy({ $0 }) { return chunk }
+      let rest = chunk.only(kept)
+      if rest.count > 0 { return rest }
+    }
+    return nil
+  }
+}
+
+extension SeriesColumns {
+  /// The rows that are kept.
+  fileprivate func only(_ kept: [Bool]) -> SeriesColumns {
+    var result = SeriesColumns()
+    var histogram = 0
+    for row in 0..<count {
+      let samples = offsets[row]..<offsets[row + 1]
+      let first = histogram
+      while histogram < histogramIndexes.count, histogramIndexes[histogram] < samples.upperBound { histogram += 1 }
+      guard kept[row] else { continue }
+      let start = result.timestamps.count
+      result.starts.append(starts, samples, at: start)
+      for index in first..<histogram {
+        result.histogramIndexes.append(histogramIndexes[index] - samples.lowerBound + start)
+        result.histograms.append(histograms[index])
+      }
+      result.timestamps += timestamps[samples]
+      result.values += values[samples]
+      result.finishSeries(labels[row])
+    }
+    return result
+  }
+}

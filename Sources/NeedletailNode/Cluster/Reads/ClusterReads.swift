@@ -1,0 +1,105 @@
+import NeedletailCluster
+import NeedletailEnvironment
+import NeedletailQueryEngine
+import NeedletailSeries
+
+/// What all reads over the cluster share: who is there, what this node itself has, how long others take.
+final class ClusterReads: Sendable {
+  let view: ClusterView
+  let replicas: any LocalReplicas
+  let series: SeriesStore
+  let events: EventStore
+  let digests: any SlotDigests
+  /// Where reading what this node has may block.
+  let executor: ThreadExecutor
+  let clock: any WallClock
+  let random: any RandomSource
+  /// What holds where a question says nothing.
+  let standard: ReadOptions
+  let alarm: ReadAlarm
+  let times = PeerTimes()
+  let groups = ReadGroups()
+  let counters = ReadCounters()
+
+  /// Reads over what `view` shows, of which this node holds the two stores.
+  ///
+  /// What the node lost is told by its replicas, which are not ready then, and not by the stores.
+  init(
+    view: ClusterView, replicas: any LocalReplicas, series: SeriesStore, events: EventStore, executor: ThreadExecutor,
+    clock: any WallClock, random: any RandomSource, standard: ReadOptions = ReadOptions(),
+    digests: (any SlotDigests)? = nil, alarm: ReadAlarm? = nil
+  ) {
+    self.view = view
+    self.replicas = replicas
+    self.series = SeriesStore(engine: series.engine, losses: [])
+    self.events = EventStore(logs: events.logs, spans: events.spans, losses: [])
+    self.executor = executor
+    self.clock = clock
+    self.random = random
+    self.standard = standard
+    self.digests = digests ?? EngineDigests(engine: series.engine)
+    self.alarm = alarm ?? .sleeping(by: clock)
+  }
+
+  /// Monotonic, in ns.
+  var now: UInt64 { UInt64(clamping: clock.monotonicNanoseconds()) }
+
+  /// Who holds what; throws `QueryError` as long as the node does not know it.
+  func layout() throws(QueryError) -> ClusterLayout {
+    guard let layout = view.layout, layout.slotCount > 0 else {
+      throw QueryError(.unavailable, "this node does not know yet who holds which slots; try again in a moment")
+    }
+    return layout
+  }
+
+  /// The groups of all slots, for a read of these windows.
+  func groups(_ layout: ClusterLayout, windows: ClosedRange<Int64>) -> [SlotGroup] {
+    let unready = replicas.unready(of: layout.slots(of: view.own), windows: windows)
+    return groups.groups(layout, own: view.own, unready: unready)
+  }
+
+  /// What a read knows of the nodes of these groups.
+  func peers(_ groups: [SlotGroup]) -> [NodeID: QuorumRead.Peer] {
+    let now = now
+    var peers: [NodeID: QuorumRead.Peer] = [:]
+    for node in Set(groups.flatMap(\.replicas)) {
+      let isOwn = node == view.own
+      peers[node] = QuorumRead.Peer(
+        isAvailable: view.isPresent(node) && !times.isShunned(node, at: now),
+        latency: isOwn ? 1 : times.latency(of: node), isOwn: isOwn)
+    }
+    return peers
+  }
+
+  /// The error of a read that lacks too much: it names the slots and the nodes.
+  static func error(_ coverage: SlotCoverage, _ groups: [SlotGroup]) -> QueryError {
+    let nodes = Set(groups.filter { !$0.slots.isDisjoint(with: coverage.short) }.flatMap(\.replicas)).sorted()
+    return QueryError(
+      .unavailable,
+      "\(shortage(coverage)); they lie on \(nodes.map(\.description).joined(separator: ", "))"
+        + " (partial=allow answers with what there is)")
+  }
+
+  /// What is missing, in words.
+  static func shortage(_ coverage: SlotCoverage) -> String {
+    // Runs of slots may be many: an error is a line.
+    let slots = coverage.short.description
+    let some = slots.utf8.count > 80 ? String(decoding: slots.utf8.prefix(80), as: UTF8.self) + "..." : slots
+    let reasons = coverage.failures.isEmpty ? "" : " (" + coverage.failures.joined(separator: "; ") + ")"
+    return "too few ready replicas answered for \(coverage.short.count) of \(coverage.asked.count) slots: \(some)"
+      + reasons
+  }
+}
+
+extension Coverage {
+  /// What a query is told of the slots that an answer covers.
+  init(_ slots: SlotCoverage) {
+    guard slots.isPartial else {
+      self = .complete
+      return
+    }
+    self.init(failures: [ClusterReads.shortage(slots)])
+    slotsAsked = max(1, slots.asked.count)
+    slotsAnswered = min(slotsAsked - 1, slots.asked.count - slots.short.count)
+  }
+}

@@ -1,0 +1,160 @@
+import NeedletailCluster
+import NeedletailEnvironment
+import NeedletailQueryEngine
+import NeedletailSeries
+import NeedletailTelemetry
+
+/// The series of the whole cluster, for one question.
+///
+/// Samples are read by `QuorumRead`: of each group of slots one replica tells them, and others only what theirs come
+/// to. Where this node holds all slots that is itself, and nothing is sent but digests. Lists are the union of what R
+/// ready replicas of each slot have.
+struct ClusterSeriesSource: SeriesSource, ExemplarSource {
+  let reads: ClusterReads
+  let question: ClusterQuestion
+
+  func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
+    let subject = try ReadSubject.series(selection).encoded()
+    let reading = QuorumReading(
+      reads: reads, question: question, subject: subject, windows: selection.range.windows)
+    let opened: OpenedCursor = try await onThread {
+      let result = try await reading.run()
+      return OpenedCursor(cursor: ClusterCursor(try cursor(result, selection), result.outcome.coverage))
+    }
+    return opened.cursor
+  }
+
+  /// Reading what this node has blocks.
+  private func onThread<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
+    try await withTaskExecutorPreference(reads.executor) { try await body() }
+  }
+
+  /// A cursor on its way from the thread that opened it.
+  ///
+  /// `@unchecked Sendable`: that is done with it before the one that waits for it has it.
+  private struct OpenedCursor: @unchecked Sendable {
+    let cursor: ClusterCursor
+  }
+
+  private func cursor(
+    _ result: QuorumReading.Result, _ selection: SeriesSelection
+  ) throws -> any NeedletailQueryEngine.SeriesCursor {
+    let uses = result.outcome.uses
+    var selection = selection
+    if uses.count > 1 {
+      // A series is told from others by all of its labels, and what lies before a range is no part of a union.
+      selection.hints.labels = nil
+      selection.hints.takesHistogramBefore = false
+    }
+    let map = try reads.layout().assignment.slots
+    let cursors = try uses.map { use -> any NeedletailQueryEngine.SeriesCursor in
+      if use.node == reads.view.own {
+        let filter = reads.series.engine.filter(use.slots)
+        return ReplicaCursor(try reads.series.select(selection, slots: filter), of: use.node, reads)
+      }
+      guard let stream = result.streams[use.ask] else {
+        throw QueryError(.internal, "node \(use.node) is part of an answer and told nothing")
+      }
+      var cursor: any NeedletailQueryEngine.SeriesCursor = RemoteSeriesCursor(
+        stream.stream, of: use.node.description, selection, holding: stream)
+      if result.asked[use.ask] != use.slots {
+        cursor = SlotCursor(cursor, use.slots, of: map, tenant: selection.tenant)
+      }
+      return ReplicaCursor(cursor, of: use.node, reads)
+    }
+    return cursors.count == 1 ? cursors[0] : UnionCursor(cursors)
+  }
+
+  // MARK: - Lists
+
+  func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
+    try await texts(.labelNames(scope, limit: limit), scope, limit) { try await $0.labelNames(scope, limit: limit) }
+  }
+
+  func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
+    try await texts(.labelValues(name, scope, limit: limit), scope, limit) {
+      try await $0.labelValues(name, scope, limit: limit)
+    }
+  }
+
+  private func texts(
+    _ subject: ReadSubject, _ scope: MetadataScope, _ limit: Int,
+    _ own: @escaping @Sendable (SeriesStore) async throws -> Listing<String>
+  ) async throws -> Listing<String> {
+    let (lists, coverage) = try await lists(subject, scope.range.windows, own) { bytes throws(MalformedBytes) in
+      try ListMessage.texts(bytes, limit)
+    }
+    var list = UnionSeriesSource.texts(lists, limit)
+    list.coverage.merge(coverage)
+    return list
+  }
+
+  func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet> {
+    let (lists, coverage) = try await lists(
+      .seriesNames(scope, limit: limit), scope.range.windows, { try await $0.series(scope, limit: limit) }
+    ) { bytes throws(MalformedBytes) in try ListMessage.labelSets(bytes, limit) }
+    var list = UnionSeriesSource.labelSets(lists, limit)
+    list.coverage.merge(coverage)
+    return list
+  }
+
+  func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata] {
+    let (lists, _) = try await lists(
+      .metadata(tenant, metric: metric, limit: limit), TimeRange.all.windows,
+      { Listing(try await $0.metadata(tenant: tenant, metric: metric, limit: limit)) }
+    ) { bytes throws(MalformedBytes) in Listing(try ListMessage.metadata(bytes, limit)) }
+    return UnionSeriesSource.metadata(lists.map(\.elements), limit)
+  }
+
+  func exemplars(
+    tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limit: Int
+  ) async throws -> Listing<(labels: LabelSet, exemplar: Exemplar)> {
+    let (lists, coverage) = try await lists(
+      .exemplars(tenant, matchers, range, limit: limit), range.windows,
+      { try await $0.exemplars(tenant: tenant, matchers, range, limit: limit) }
+    ) { bytes throws(MalformedBytes) in try ListMessage.exemplars(bytes, limit) }
+    return Listing(ExemplarUnion.of(lists.map(\.elements), limit: limit), coverage: coverage)
+  }
+
+  /// What ready replicas of each slot list, and how whole that is.
+  private func lists<Element>(
+    _ subject: ReadSubject, _ windows: ClosedRange<Int64>,
+    _ own: @escaping @Sendable (SeriesStore) async throws -> Listing<Element>,
+    _ decode: @escaping @Sendable ([UInt8]) throws(MalformedBytes) -> Listing<Element>
+  ) async throws -> (lists: [Listing<Element>], coverage: Coverage) where Listing<Element>: Sendable {
+    try await onThread {
+      let gathering = GatheringRead(
+        reads: reads, question: question, subject: try subject.encoded(), windows: windows,
+        messageBytesMax: ClusterReads.listBytesMax)
+      let result = try await gathering.run { [store = reads.series] in
+        let list = try await own(store)
+        if let failure = list.coverage.failures.first { throw QueryError(.unavailable, failure) }
+        return list
+      } remote: { response, _ throws(PeerError) in
+        do throws(MalformedBytes) { return try decode(response.data) } catch { throw .malformed("\(error)") }
+      }
+      return (result.answers.map(\.value), Coverage(result.coverage))
+    }
+  }
+}
+
+/// The exemplars of several sources, each once.
+enum ExemplarUnion {
+  typealias Element = (labels: LabelSet, exemplar: Exemplar)
+
+  /// By series and time, at most `limit`.
+  static func of(_ lists: [[Element]], limit: Int) -> [Element] {
+    var found: [LabelSet: Set<Exemplar>] = [:]
+    for element in lists.joined() { found[element.labels, default: []].insert(element.exemplar) }
+    var union: [Element] = []
+    for labels in found.keys.sorted(by: SeriesOrder.precedes) {
+      let exemplars = (found[labels] ?? []).sorted { left, right in
+        (left.timestampMilliseconds, left.value.bitPattern) != (right.timestampMilliseconds, right.value.bitPattern)
+          ? (left.timestampMilliseconds, left.value.bitPattern) < (right.timestampMilliseconds, right.value.bitPattern)
+          : left.labels.canonicalBytes.lexicographicallyPrecedes(right.labels.canonicalBytes)
+      }
+      for exemplar in exemplars.prefix(max(0, limit - union.count)) { union.append((labels, exemplar)) }
+    }
+    return union
+  }
+}

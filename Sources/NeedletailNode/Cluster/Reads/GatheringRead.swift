@@ -1,0 +1,128 @@
+import NeedletailCluster
+import NeedletailEnvironment
+import NeedletailQueryEngine
+import NeedletailTelemetry
+
+/// Performs one `CoveringRead`: asks as many nodes as it takes, this one first, for all that they have.
+struct GatheringRead: Sendable {
+  struct Answer<Value: Sendable>: Sendable {
+    var node: NodeID
+    var value: Value
+  }
+
+  private enum Event<Value: Sendable>: Sendable {
+    case answered(NodeID, notReady: SlotSet, Value)
+    case failed(NodeID, String)
+    case hedge
+    case deadline
+  }
+
+  let reads: ClusterReads
+  let question: ClusterQuestion
+  let subject: [UInt8]
+  let windows: ClosedRange<Int64>
+  let messageBytesMax: Int
+
+  /// What each node had, by name, and how whole that is together.
+  ///
+  /// `own` reads this node and may block; `remote` makes of a node's first message, and of what follows it, the same.
+  /// Throws `QueryError` where too few ready replicas answered and a partial answer is not wanted.
+  func run<Value: Sendable>(
+    own: @escaping @Sendable () async throws -> Value,
+    remote: @escaping @Sendable (ReadMessage.Response, ReplicaStream) throws(PeerError) -> Value
+  ) async throws -> (answers: [Answer<Value>], coverage: SlotCoverage) {
+    reads.counters.count(\.reads)
+    let layout = try reads.layout()
+    let groups = reads.groups(layout, windows: windows)
+    let nodes = order(groups)
+    var read = CoveringRead(
+      groups, windows: windows, order: nodes, readQuorum: layout.readQuorum(of: groups),
+      consistency: question.options.consistency, partial: question.options.partial)
+    let (number, slots) = (reads.random.next(), layout.allSlots)
+    let answers = try await withThrowingTaskGroup(of: Event<Value>.self) { tasks in
+      defer { tasks.cancelAll() }
+      var answers: [Answer<Value>] = []
+      addAlarms(nodes, to: &tasks)
+      var asked = 0
+      while !read.isWhole {
+        for node in read.next() {
+          let ask = QuorumRead.Ask(id: asked, node: node, series: slots)
+          asked += 1
+          tasks.addTask { try await event(ask, of: number, own, remote) }
+        }
+        guard read.isAwaiting, let event = try await tasks.next() else { break }
+        try Task.checkCancellation()
+        switch event {
+        case .answered(let node, let notReady, let value):
+          read.answered(node, notReady: notReady)
+          answers.append(Answer(node: node, value: value))
+        case .failed(let node, let reason): read.failed(node, reason)
+        case .hedge:
+          reads.counters.count(\.hedges)
+          read.hedge()
+        case .deadline: return answers
+        }
+      }
+      return answers
+    }
+    let coverage = read.coverage
+    question.note(coverage)
+    if coverage.isPartial {
+      reads.counters.count(\.partial)
+      if question.options.partial == .deny { throw ClusterReads.error(coverage, groups) }
+    }
+    return (answers.sorted { $0.node < $1.node }, coverage)
+  }
+
+  /// This node, then who is there by how long it takes, then the rest.
+  private func order(_ groups: [SlotGroup]) -> [NodeID] {
+    reads.peers(groups).sorted { left, right in
+      if left.value.isAvailable != right.value.isAvailable { return left.value.isAvailable }
+      if left.value.isOwn != right.value.isOwn { return left.value.isOwn }
+      return left.value.latency != right.value.latency ? left.value.latency < right.value.latency : left.key < right.key
+    }.map(\.key)
+  }
+
+  private func addAlarms<Value: Sendable>(
+    _ nodes: [NodeID], to tasks: inout ThrowingTaskGroup<Event<Value>, any Error>
+  ) {
+    let (alarm, now) = (reads.alarm, reads.now)
+    let late = now.addingClamped(reads.times.lateAfter(nodes))
+    let end = now.addingClamped(UInt64(clamping: question.timeout.nanosecondsClamped) / 2)
+    tasks.addTask {
+      await alarm.wait(late)
+      return .hedge
+    }
+    tasks.addTask {
+      await alarm.wait(end)
+      return .deadline
+    }
+  }
+
+  private func event<Value: Sendable>(
+    _ ask: QuorumRead.Ask, of number: UInt64, _ own: () async throws -> Value,
+    _ remote: (ReadMessage.Response, ReplicaStream) throws(PeerError) -> Value
+  ) async throws -> Event<Value> {
+    guard ask.node != reads.view.own else {
+      // Who was ready before has all that is read after it.
+      let notReady = reads.replicas.unready(of: ask.series, windows: windows)
+      do {
+        return .answered(ask.node, notReady: notReady, try await own())
+      } catch let error as QueryError {
+        guard error.kind == .unavailable else { throw error }
+        return .failed(ask.node, error.message)
+      }
+    }
+    do throws(PeerError) {
+      let answer = try await reads.ask(
+        ask, of: number, windows: windows, subject, within: question.timeout, messageBytesMax: messageBytesMax)
+      let value = try remote(answer.response, answer.rest)
+      return .answered(ask.node, notReady: answer.response.answer.notReady, value)
+    } catch {
+      try Task.checkCancellation()
+      let failure = error.queryError(of: ask.node)
+      if failure.kind == .badData || failure.kind == .execution { throw failure }
+      return .failed(ask.node, "\(error)")
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import NeedletailCluster
+import NeedletailEnvironment
+import NeedletailQueryEngine
+import NeedletailTelemetry
+
+/// Performs one `QuorumRead`: asks this node and others, and tells it of their answers and of the time.
+struct QuorumReading: Sendable {
+  /// What a read ends with, and the answers that are part of it by their asks; this node's own is read when it is used.
+  struct Result: Sendable {
+    var outcome: QuorumRead.Outcome
+    var streams: [Int: ReplicaStream]
+    /// What each ask was for.
+    var asked: [Int: SlotSet]
+  }
+
+  private enum Event: Sendable {
+    case answered(Int, QuorumRead.Answer, ReplicaStream?)
+    case failed(Int, String)
+    case tick(UInt64)
+  }
+
+  let reads: ClusterReads
+  let question: ClusterQuestion
+  let subject: [UInt8]
+  let windows: ClosedRange<Int64>
+
+  /// Throws `QueryError` where too few ready replicas answered and a partial answer is not wanted.
+  func run() async throws -> Result {
+    reads.counters.count(\.reads)
+    let layout = try reads.layout()
+    let groups = reads.groups(layout, windows: windows)
+    let number = reads.random.next()
+    var generator = SeededGenerator(seed: number)
+    var read = QuorumRead(plan(layout, groups))
+    return try await withThrowingTaskGroup(of: Event.self) { tasks in
+      defer { tasks.cancelAll() }
+      var shell = Shell(reading: self, groups: groups, number: number)
+      var actions = read.begin(now: reads.now, using: &generator)
+      while true {
+        if let result = try shell.perform(actions, in: &tasks) { return result }
+        shell.wake(at: read.wakeAt, in: &tasks)
+        guard let event = try await tasks.next() else { throw CancellationError() }
+        try Task.checkCancellation()
+        switch event {
+        case .answered(let ask, let answer, let stream):
+          shell.streams[ask] = stream
+          actions = read.answered(ask, answer, now: reads.now)
+        case .failed(let ask, let reason): actions = read.failed(ask, reason, now: reads.now)
+        case .tick(let time):
+          shell.wakes.remove(time)
+          actions = read.tick(now: reads.now)
+          if !actions.isEmpty { reads.counters.count(\.hedges) }
+        }
+      }
+    }
+  }
+
+  private func plan(_ layout: ClusterLayout, _ groups: [SlotGroup]) -> QuorumRead.Plan {
+    let peers = reads.peers(groups)
+    // Half of the time is for reading on; a partial answer has to be told in time, too.
+    let time = UInt64(clamping: question.timeout.nanosecondsClamped) / 2
+    return QuorumRead.Plan(
+      groups: groups, windows: windows, readQuorum: layout.readQuorum(of: groups),
+      consistency: question.options.consistency, partial: question.options.partial, form: .series, peers: peers,
+      deadline: reads.now.addingClamped(time), hedgeAfter: reads.times.lateAfter(peers.keys.sorted()))
+  }
+
+  /// The state of a read that is under way.
+  private struct Shell {
+    let reading: QuorumReading
+    let groups: [SlotGroup]
+    let number: UInt64
+    var streams: [Int: ReplicaStream] = [:]
+    var asked: [Int: SlotSet] = [:]
+    /// Times for which a task waits.
+    var wakes: Set<UInt64> = []
+
+    private var reads: ClusterReads { reading.reads }
+
+    init(reading: QuorumReading, groups: [SlotGroup], number: UInt64) {
+      self.reading = reading
+      self.groups = groups
+      self.number = number
+    }
+
+    /// Nil as long as the read has not ended.
+    mutating func perform(
+      _ actions: [QuorumRead.Action], in tasks: inout ThrowingTaskGroup<Event, any Error>
+    ) throws(QueryError) -> Result? {
+      for action in actions {
+        switch action {
+        case .ask(let ask):
+          asked[ask.id] = ask.series
+          let (reading, number) = (reading, number)
+          tasks.addTask { try await reading.ask(ask, of: number) }
+        case .repair(let pair): reads.urge(pair)
+        case .complete(let outcome):
+          if outcome.coverage.isPartial { reads.counters.count(\.partial) }
+          if !outcome.united.isEmpty { reads.counters.count(\.unions) }
+          reading.question.note(outcome.coverage)
+          let used = Set(outcome.uses.map(\.ask))
+          return Result(outcome: outcome, streams: streams.filter { used.contains($0.key) }, asked: asked)
+        case .fail(.partial(let coverage)):
+          reads.counters.count(\.partial)
+          reading.question.note(coverage)
+          throw ClusterReads.error(coverage, groups)
+        }
+      }
+      return nil
+    }
+
+    /// Sees to it that the read is told when this time has come.
+    mutating func wake(at time: UInt64?, in tasks: inout ThrowingTaskGroup<Event, any Error>) {
+      guard let time, wakes.allSatisfy({ $0 > time }) else { return }
+      wakes.insert(time)
+      let alarm = reads.alarm
+      tasks.addTask {
+        await alarm.wait(time)
+        return .tick(time)
+      }
+    }
+  }
+
+  private func ask(_ ask: QuorumRead.Ask, of number: UInt64) async throws -> Event {
+    guard ask.node != reads.view.own else {
+      do {
+        return .answered(ask.id, try reads.own(ask, windows: windows), nil)
+      } catch let error as QueryError {
+        guard error.kind != .execution else { throw error }
+        return .failed(ask.id, error.message)
+      }
+    }
+    do throws(PeerError) {
+      let answer = try await reads.ask(
+        ask, of: number, windows: windows, subject, within: question.timeout, messageBytesMax: ClusterReads.rowsBytesMax
+      )
+      let hasRows = !ask.series.isEmpty
+      return .answered(ask.id, answer.response.answer, hasRows ? answer.rest : nil)
+    } catch {
+      try Task.checkCancellation()
+      // A question that is wrong is so for all nodes.
+      let failure = error.queryError(of: ask.node)
+      if failure.kind == .badData || failure.kind == .execution { throw failure }
+      return .failed(ask.id, "\(error)")
+    }
+  }
+}
+
+extension ClusterReads {
+  /// What this node says of some slots before it is read itself: which it has no vote on, and what the others come to.
+  ///
+  /// Blocks. Throws `QueryError`, and `CancellationError`.
+  func own(_ ask: QuorumRead.Ask, windows: ClosedRange<Int64>) throws -> QuorumRead.Answer {
+    // Who was ready before has all that the digest and the data after it have to have.
+    let slots = ask.slots
+    let notReady = replicas.unready(of: slots, windows: windows)
+    return QuorumRead.Answer(
+      windows: windows, digests: try digests.digests(of: slots, windows: windows), notReady: notReady,
+      series: ask.series)
+  }
+
+  /// Has two replicas that differ compared out of turn, where this node is one of them.
+  func urge(_ pair: QuorumRead.Repair) {
+    guard pair.node == view.own || pair.with == view.own else { return counters.count(\.repairsDropped) }
+    counters.count(\.repairs)
+    replicas.urge(pair.slots, with: pair.node == view.own ? pair.with : pair.node, windows: pair.windows)
+  }
+}

@@ -1,0 +1,31 @@
+import NeedletailEnvironment
+
+/// Counts what became of reads over the cluster.
+final class ReadCounters: Sendable {
+  struct Snapshot: Hashable, Sendable {
+    /// Reads of slots, of which a question may need several.
+    var reads: UInt64 = 0
+    /// Questions to nodes, this one included.
+    var asks: UInt64 = 0
+    /// Those that were not answered.
+    var failedAsks: UInt64 = 0
+    /// Times at which a slow node was asked no longer alone.
+    var hedges: UInt64 = 0
+    /// Reads whose answer is the union of replicas that differ.
+    var unions: UInt64 = 0
+    /// Reads that lacked ready replicas, told or failed.
+    var partial: UInt64 = 0
+    /// Pairs of replicas that differ, of which this node is one: they are compared out of turn.
+    var repairs: UInt64 = 0
+    /// Pairs of other nodes, which the next round of repair compares.
+    var repairsDropped: UInt64 = 0
+    /// Answers that broke off.
+    var broken: UInt64 = 0
+  }
+
+  private let state = Lock(Snapshot())
+
+  var snapshot: Snapshot { state.withLock { $0 } }
+
+  func count(_ path: WritableKeyPath<Snapshot, UInt64>) { state.withLock { $0[keyPath: path] &+= 1 } }
+}

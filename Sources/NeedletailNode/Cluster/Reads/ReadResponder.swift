@@ -1,0 +1,124 @@
+import NeedletailCluster
+import NeedletailEnvironment
+import NeedletailEvents
+import NeedletailQueryEngine
+import NeedletailTelemetry
+
+/// Answers what other nodes read of this one.
+struct ReadResponder: Sendable {
+  let reads: ClusterReads
+  /// Over what this node itself holds, with the gate and the threads that questions of nodes have (`forPeers`).
+  let queries: QueryService
+
+  /// The answer to `PeerMethod.read`; throws `MalformedBytes` and `QueryError`.
+  func answer(_ message: [UInt8], _ context: ConnectionContext) async throws -> PeerAnswer {
+    guard case .request(let request) = try ReadMessage(message, node: reads.view.own) else {
+      throw MalformedBytes.invalid("not a question")
+    }
+    guard request.ask.reduced.isEmpty else { throw MalformedBytes.invalid("reductions are not made here") }
+    let timeout = Duration.nanoseconds(Int64(clamping: request.timeLeft))
+    let answer = try await queries.run(for: context, timeout: timeout) { _ in
+      let subject: ReadSubject
+      do throws(MalformedBytes) { subject = try ReadSubject(decoding: request.selection) } catch {
+        throw QueryError(.badData, "the message cannot be read: \(error)")
+      }
+      return try await Self.answer(request, subject, reads)
+    }
+    guard let rest = answer.rest else { return .message(answer.first) }
+    return .messages(rest, first: answer.first, queries.executor)
+  }
+
+  private typealias Messages = (first: [UInt8], rest: (any PeerMessages)?)
+
+  private static func answer(
+    _ request: ReadMessage.Request, _ subject: ReadSubject, _ reads: ClusterReads
+  ) async throws -> Messages {
+    if case .series(let selection) = subject { return try series(request, selection, reads) }
+    let slots = request.ask.slots
+    // Before all else: who was ready before has all that is read after it.
+    let notReady = reads.replicas.unready(of: slots, windows: request.windows)
+    let answer = QuorumRead.Answer(
+      windows: request.windows, digests: [:], notReady: notReady, series: request.ask.series)
+    if let rows = try events(subject, reads.events) { return (first(request, answer, []), rows) }
+    let list = try await list(subject, reads.series, reads.events)
+    guard list.count <= ReadMessage.dataMax else {
+      throw QueryError(.execution, "the list has more than \(ReadMessage.dataMax) bytes; ask for less of it")
+    }
+    return (first(request, answer, list), nil)
+  }
+
+  private static func first(_ request: ReadMessage.Request, _ answer: QuorumRead.Answer, _ data: [UInt8]) -> [UInt8] {
+    ReadMessage.response(
+      ReadMessage.Response(read: request.read, ask: request.ask.id, answer: answer, data: data)
+    ).bytes
+  }
+
+  /// Digests first, and then the samples: what the digests speak of is among these.
+  private static func series(
+    _ request: ReadMessage.Request, _ selection: SeriesSelection, _ reads: ClusterReads
+  ) throws -> Messages {
+    guard selection.range.isWithin(request.windows) else {
+      throw QueryError(.badData, "samples are asked for outside of the hours that are compared")
+    }
+    let answer = try reads.own(request.ask, windows: request.windows)
+    let message = first(request, answer, [])
+    guard !request.ask.series.isEmpty else { return (message, nil) }
+    let cursor = try reads.series.select(selection, slots: reads.series.engine.filter(request.ask.series))
+    return (message, SelectionAnswer(cursor, losses: [], isWhole: true))
+  }
+
+  /// Events of this node; nil where a list is wanted.
+  private static func events(_ subject: ReadSubject, _ store: EventStore) throws -> (any PeerMessages)? {
+    switch subject {
+    case .logs(let selection):
+      let plan = try EventPlan(selection)
+      return try EventStore.translating { () throws(EventEngineError) in
+        let hits = EngineHits(try store.logs.selectLogs(plan.query), plan, pageSize: 1024)
+        return EventHitsAnswer(hits, tenant: selection.tenant, limit: selection.limit)
+      }
+    case .spans(let selection):
+      let plan = try EventPlan(selection)
+      return try EventStore.translating { () throws(EventEngineError) in
+        let hits = EngineHits(try store.spans.selectSpans(plan.query), plan, pageSize: 1024)
+        return EventHitsAnswer(hits, tenant: selection.tenant, limit: selection.limit)
+      }
+    case .trace(let id, let tenant):
+      return try EventStore.translating { () throws(EventEngineError) in
+        EventHitsAnswer(ListedHits(try store.spans.trace(id, tenant: tenant)), tenant: tenant, limit: .max)
+      }
+    default: return nil
+    }
+  }
+
+  /// A list of what this node has; fails where something of it cannot be read.
+  private static func list(
+    _ subject: ReadSubject, _ store: SeriesStore, _ events: EventStore
+  ) async throws -> [UInt8] {
+    switch subject {
+    case .labelNames(let scope, let limit):
+      ListMessage.encode(try await store.labelNames(scope, limit: limit).whole())
+    case .labelValues(let name, let scope, let limit):
+      ListMessage.encode(try await store.labelValues(name, scope, limit: limit).whole())
+    case .seriesNames(let scope, let limit): ListMessage.encode(try await store.series(scope, limit: limit).whole())
+    case .metadata(let tenant, let metric, let limit):
+      ListMessage.encode(try await store.metadata(tenant: tenant, metric: metric, limit: limit))
+    case .exemplars(let tenant, let matchers, let range, let limit):
+      ListMessage.encode(try await store.exemplars(tenant: tenant, matchers, range, limit: limit).whole())
+    case .traceSearch(let search): TraceMessage.encode(try await events.search(search))
+    case .fieldNames(let signal, let scope, let limit):
+      ListMessage.encode(try await events.fieldNames(signal, scope, limit: limit).whole())
+    case .fieldValues(let signal, let field, let scope, let limit):
+      ListMessage.encode(try await events.fieldValues(signal, field: field, scope, limit: limit).whole())
+    case .streams(let signal, let scope, let limit):
+      ListMessage.encode(try await events.streams(signal, scope, limit: limit).whole())
+    case .series, .logs, .spans, .trace: throw QueryError(.internal, "rows are no list")
+    }
+  }
+}
+
+extension TimeRange {
+  fileprivate func isWithin(_ windows: ClosedRange<Int64>) -> Bool {
+    let own = self.windows
+    return windows.contains(own.lowerBound) && windows.contains(own.upperBound)
+  }
+}
