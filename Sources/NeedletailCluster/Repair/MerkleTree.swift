@@ -151,6 +151,27 @@ package struct MerkleTree: Equatable, Sendable {
     return windows[place].buckets.map { ($0.number, $0.digest) }
   }
 
+  /// The same as an exchange begins with it, within some windows.
+  package func summary(_ range: ClosedRange<Int64>) -> SlotTree {
+    var tree = SlotTree()
+    for window in windows[places(in: range)] {
+      tree.add(window.digest, block: SlotTree.block(of: window.number))
+    }
+    return tree
+  }
+
+  /// What is beneath a block, within some windows, or beneath a window.
+  package func children(of node: TreeNode, within range: ClosedRange<Int64>) -> [RepairMessage.Child] {
+    if node.level == 0 {
+      guard range.contains(node.index) else { return [] }
+      return buckets(of: node.index).map { RepairMessage.Child(index: Int64($0.bucket), digest: $0.digest) }
+    }
+    guard range.overlaps(node.windows) else { return [] }
+    return windows[places(in: range.clamped(to: node.windows))].map {
+      RepairMessage.Child(index: $0.number, digest: $0.digest)
+    }
+  }
+
   /// The windows that have something, ascending.
   package var windowNumbers: [Int64] { windows.map(\.number) }
 }

@@ -37,7 +37,7 @@ enum PeerMethod: String, CaseIterable, Sendable {
     switch self {
     case .append: AppendMessage.bytesMax
     case .write: 2 * Frame.bytesMax + WriteMessage.overheadMax
-    case .repair: 16 << 20
+    case .repair: RepairEnvelope.bytesMax
     case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology, .read: 1 << 20
     }
   }
