@@ -54,6 +54,13 @@ package protocol SlotContents: Sendable {
   ///
   /// What was met once is told until the part is gone.
   func damagedWindows() -> [SlotDamage]
+
+  /// Drops the parts in which these damages were met, with all that can still be read of them: other replicas have it, and digests
+  /// then tell that it lacks here.
+  ///
+  /// Only after it was noted durably that this replica may lack something of these windows. Durable when it returns. Throws
+  /// `.overloaded` where a part is being merged, and `.unavailable`.
+  func leaveOut(_ damages: [SlotDamage]) throws(SlotContentsError)
 }
 
 /// The digests of all slots in a window.
@@ -115,10 +122,13 @@ package struct SlotDamage: Equatable, Sendable {
   /// Ascending; nil for any of them.
   package var slots: [UInt16]?
   package var windows: ClosedRange<Int64>
+  /// The number of the part.
+  package var part: UInt64
   /// For the operator.
   package var reason: String
 
-  package init(slots: [UInt16]?, windows: ClosedRange<Int64>, reason: String) {
+  package init(slots: [UInt16]?, windows: ClosedRange<Int64>, part: UInt64, reason: String) {
+    self.part = part
     self.slots = slots
     self.windows = windows
     self.reason = reason

@@ -47,7 +47,7 @@ final class MemoryContents: SlotContents {
   func damage(_ window: Int64) {
     state.withLock { state in
       state.rows = state.rows.filter { $0.window != window }
-      state.damages.append(SlotDamage(slots: nil, windows: window...window, reason: "the disk is bad"))
+      state.damages.append(SlotDamage(slots: nil, windows: window...window, part: 1, reason: "the disk is bad"))
     }
   }
 
@@ -131,4 +131,8 @@ final class MemoryContents: SlotContents {
   }
 
   func damagedWindows() -> [SlotDamage] { state.withLock { $0.damages } }
+
+  func leaveOut(_ damages: [SlotDamage]) throws(SlotContentsError) {
+    state.withLock { $0.damages.removeAll { damages.contains($0) } }
+  }
 }

@@ -53,7 +53,7 @@ struct RepairNodes: Sendable {
   /// Runs nodes with these contents, each with a folder of its own on `disks`, and hands them to `body`.
   static func run<Result: Sendable>(
     _ contents: [RepairContents], disks: [any FileSystem], founding: Set<Int> = [], identities: [NodeIdentity] = identities,
-    pace: RepairPace = pace, setAside: @escaping @Sendable (Int, [SlotDamage]) throws -> Void = { _, _ in },
+    pace: RepairPace = pace, sync: @escaping @Sendable (Int) throws -> Void = { _ in },
     _ body: @escaping @Sendable (RepairNodes) async throws -> Result
   ) async throws -> Result {
     let executor = ThreadExecutor(threads: 4)
@@ -66,7 +66,7 @@ struct RepairNodes: Sendable {
             cluster: view, contents: contents[number], dataFolder: "/data", fileSystem: disks[number], retention: nil,
             hooks: RepairService.Hooks(
               since: { _, record, _ in record ?? 1 }, isFromTheStart: { _ in founding.contains(number) },
-              lost: { _ in losses.add() }, sync: {}, setAside: { try setAside(number, $0) }),
+              lost: { _ in losses.add() }, sync: { try sync(number) }),
             pace: pace, clock: SystemClock(), random: SeededRandomSource(seed: UInt64(number + 1)), executor: executor,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
           let address = try await listen(service, &group)

@@ -98,5 +98,23 @@ struct RepairContents: Sendable {
   }
 
   /// Where something stored cannot be read.
-  func damagedWindows() -> [SlotDamage] { signals.flatMap { $0.damagedWindows() } }
+  func damages() -> [RepairDamage] {
+    signals.enumerated().flatMap { place, signal in
+      signal.damagedWindows().map { RepairDamage(signal: place, damage: $0) }
+    }
+  }
+
+  /// Drops the parts that these damages are in, after it was noted durably what may be lacking.
+  func leaveOut(_ damages: [RepairDamage]) throws(SlotContentsError) {
+    for (place, signal) in signals.enumerated() {
+      let own = damages.filter { $0.signal == place }.map(\.damage)
+      if !own.isEmpty { try signal.leaveOut(own) }
+    }
+  }
+}
+
+/// A damage, and the place of the engine that it is of among the signals.
+struct RepairDamage: Equatable, Sendable {
+  var signal: Int
+  var damage: SlotDamage
 }

@@ -25,8 +25,6 @@ actor RepairService: ClusterListener {
     var lost: @Sendable (_ reason: String) async -> Void
     /// Makes what was appended so far durable. Blocks.
     var sync: @Sendable () throws -> Void
-    /// What was found damaged is noted on disk: it may go out of the way, so that the rest can be compared. Blocks.
-    var setAside: @Sendable ([SlotDamage]) throws -> Void = { _ in }
   }
 
   nonisolated let readinessCopy = LocalReadiness()
@@ -54,9 +52,11 @@ actor RepairService: ClusterListener {
   private var coming: ClusterLayout?
   /// Slots of which something was lost under this epoch: what is compared counts from the next one on.
   private var lostUnder: [UInt16: UInt64] = [:]
-  private var knownDamages: [SlotDamage] = []
+  private var knownDamages: [RepairDamage] = []
   /// What scrubs found; the engines tell of what they met themselves.
-  private var reported: [SlotDamage] = []
+  private var reported: [RepairDamage] = []
+  /// Damages that are noted on disk and whose parts are still there.
+  private var toLeaveOut: [RepairDamage] = []
   private var isLooking = false
 
   private var isDirty = false
@@ -297,21 +297,22 @@ actor RepairService: ClusterListener {
     isLooking = true
     defer { isLooking = false }
     let contents = contents
-    let found = reported + ((try? await executor.run { contents.damagedWindows() }) ?? [])
+    let found = reported + ((try? await executor.run { contents.damages() }) ?? [])
     let fresh = found.filter { !knownDamages.contains($0) }
     knownDamages = found
-    guard !fresh.isEmpty else { return }
-    await take(fresh)
+    if !fresh.isEmpty { await take(fresh) }
+    await leaveOut()
   }
 
   /// A scrub found that something stored is not what was written.
-  func report(_ damage: SlotDamage) async {
+  func report(_ damage: RepairDamage) async {
     if !reported.contains(damage) { reported.append(damage) }
     await lookForDamage()
   }
 
-  private func take(_ fresh: [SlotDamage]) async {
-    for damage in fresh {
+  private func take(_ fresh: [RepairDamage]) async {
+    for found in fresh {
+      let damage = found.damage
       logger.error(
         "something stored cannot be read; other replicas are asked for it", metadata: ["reason": "\(damage.reason)"])
       for slot in damage.slots ?? Array(held) where held.contains(slot) {
@@ -322,14 +323,25 @@ actor RepairService: ClusterListener {
     counters.count { $0.damages += fresh.count }
     await written()
     guard !isDirty else {
+      // It could not be noted: all of it again, at the next look.
       knownDamages = []
       return
     }
-    let setAside = hooks.setAside
-    do { try await executor.run { try setAside(fresh) } } catch {
-      logger.error("what is damaged could not be set aside", metadata: ["reason": "\(error)"])
-    }
+    toLeaveOut += fresh
     await hooks.lost("something that \(cluster.own) stored cannot be read")
+  }
+
+  /// What is damaged goes out of the way, so that the rest of its windows can be compared; where nobody else has any
+  /// of it, it stays.
+  private func leaveOut() async {
+    guard !toLeaveOut.isEmpty, let layout, layout.assignment.replicaCount > 1 else { return }
+    let (contents, damages) = (contents, toLeaveOut)
+    do {
+      try await executor.run { try contents.leaveOut(damages) }
+      toLeaveOut.removeAll { damages.contains($0) }
+    } catch {
+      logger.error("what is damaged cannot be left out yet", metadata: ["reason": "\(error)"])
+    }
   }
 
   // MARK: - Time

@@ -16,7 +16,7 @@ struct ScrubLoop: Sendable {
   let clock: any WallClock
   let logger: Logger
   /// What was found, part by part.
-  let report: @Sendable (SlotDamage) async -> Void
+  let report: @Sendable (RepairDamage) async -> Void
   var limits = WorkLimits(bytesPerSecond: bytesPerSecond, busyPercent: 50)
   var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
@@ -41,20 +41,28 @@ struct ScrubLoop: Sendable {
     } catch {
       logger.error("not all that is stored could be read again", metadata: ["reason": "\(error)"])
     }
-    for damage in found { await report(SlotDamage(damage)) }
+    for damage in found { await report(RepairDamage(damage)) }
   }
 }
 
-extension SlotDamage {
+extension RepairDamage {
   private static let hourNanoseconds: Int64 = 3_600_000_000_000
 
   /// The windows that the part may hold rows of; of which slots, nobody can say.
-  init(_ damage: ScrubbedDamage) {
-    let summary = damage.record.summary
+  init(_ found: ScrubbedDamage) {
+    let summary = found.record.summary
     let hour = summary.kind == .series ? Self.hourNanoseconds / 1_000_000 : Self.hourNanoseconds
     func window(_ time: Int64) -> Int64 { time / hour - (time % hour < 0 ? 1 : 0) }
     let (first, last) = (window(summary.minTime), window(summary.maxTime))
-    let reason = damage.damages.first.map { "\($0)" } ?? "it is not what was written"
-    self.init(slots: nil, windows: min(first, last)...max(first, last), reason: "part \(damage.record.id): \(reason)")
+    let reason = found.damages.first.map { "\($0)" } ?? "it is not what was written"
+    signal =
+      switch summary.kind {
+      case .series: 0
+      case .logs: 1
+      case .spans: 2
+      }
+    damage = SlotDamage(
+      slots: nil, windows: min(first, last)...max(first, last), part: found.record.id.rawValue,
+      reason: "part \(found.record.id): \(reason)")
   }
 }
