@@ -37,7 +37,7 @@ enum PeerMethod: String, CaseIterable, Sendable {
     switch self {
     case .append: AppendMessage.bytesMax
     case .write: 2 * Frame.bytesMax + WriteMessage.overheadMax
-    case .repair: 16 << 20
+    case .repair: RepairEnvelope.bytesMax
     // A selection, and the sets of slots around it.
     case .read: 2 << 20
     case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology: 1 << 20

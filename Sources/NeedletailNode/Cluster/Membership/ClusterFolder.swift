@@ -13,8 +13,6 @@ struct ClusterFolder: Sendable {
   enum Kind: UInt32 {
     case identity = 1
     case topology = 2
-    case register = 3
-    case readiness = 4
   }
 
   let fileSystem: any FileSystem
