@@ -46,6 +46,8 @@ extension AntiEntropy {
     if exchanges[place].isDone {
       let exchange = exchanges.remove(at: place)
       guard exchange.identity != nil else { return actions }
+      // One question is enough where all is equal.
+      if exchange.lastQuestion > 1 { differentCount += 1 }
       // What expired needs no comparison.
       let first = exchange.windows.lowerBound <= source.firstWindow ? .min : exchange.windows.lowerBound
       actions.append(

@@ -122,6 +122,12 @@ package struct AntiEntropy: Sendable {
     throttle = ByteThrottle(bytesPerSecond: settings.bytesPerSecond)
   }
 
+  /// Exchanges that were led to their end and found that the two differ.
+  package var differentCount = 0
+
+  /// Exchanges asked for out of turn that have not begun, and all that are under way.
+  package var waitingCount: Int { urgent.count + exchanges.count }
+
   /// How many exchanges this node leads at the moment.
   package var exchangeCount: Int { exchanges.count }
 

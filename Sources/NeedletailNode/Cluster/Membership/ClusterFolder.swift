@@ -43,6 +43,13 @@ struct ClusterFolder: Sendable {
     identity = NodeIdentity(bits)
   }
 
+  /// What the node knows and promised of the topology; blocks. Throws `ClusterFileError` or `FileError`.
+  func topology() throws -> TopologyState {
+    guard let bytes = try file(.topology).read() else { return TopologyState() }
+    guard let state = try? TopologyState(decoding: bytes) else { throw ClusterFileError(path: path + "/topology") }
+    return state
+  }
+
   /// A file of the folder.
   func file(_ kind: Kind) -> ClusterFile {
     ClusterFile(fileSystem: fileSystem, folder: path, name: "\(kind)", kind: kind.rawValue)

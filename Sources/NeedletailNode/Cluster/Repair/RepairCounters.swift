@@ -41,6 +41,10 @@ struct RepairStatus: Hashable, Sendable {
   var rounds = 0
   /// Exchanges that are led at this moment.
   var exchanges = 0
+  /// Exchanges that have not ended: those asked for out of turn, and those that are under way.
+  var waiting = 0
+  /// Of the exchanges that were led to their end, those that found a difference.
+  var different = 0
   var unheard = 0
   var counts = RepairCounts()
 }

@@ -38,9 +38,7 @@ extension RepairService {
       case .compared(let comparison):
         compared(comparison)
         kick()
-      case .behind(let node, let slot, let epoch):
-        logger.debug(
-          "another node knows a newer layout", metadata: ["node": "\(node)", "slot": "\(slot)", "epoch": "\(epoch)"])
+      case .behind(let node, _, let epoch): hooks.heard(epoch, node)
       case .keep(let cursor): keep(cursor)
       case .unfinished(let slot, let partner, let reason):
         counters.count { $0.unfinished += 1 }

@@ -23,6 +23,8 @@ actor RepairService: ClusterListener {
     /// Something durable is lost here, or the disk is a new one: the cluster needs a new version of its layout, before
     /// which nothing that is compared counts.
     var lost: @Sendable (_ reason: String) async -> Void
+    /// Another node knows a newer layout than this one.
+    var heard: @Sendable (_ epoch: UInt64, NodeID) -> Void
     /// Makes what was appended so far durable. Blocks.
     var sync: @Sendable () throws -> Void
   }
@@ -113,6 +115,7 @@ actor RepairService: ClusterListener {
     let counts = readinessCopy.counts
     return RepairStatus(
       slots: counts.held, unready: counts.unready, rounds: machine.rounds, exchanges: machine.exchangeCount,
+      waiting: machine.waitingCount, different: machine.differentCount,
       unheard: machine.unheard, counts: counters.value)
   }
 
