@@ -12,7 +12,7 @@ enum PlantedTopologyBug: CaseIterable, Sendable {
   case equalBallots
   /// A number of an attempt is used again after a restart.
   case reusesBallots
-  /// Half of an even number counts as a majority.
+  /// Half of an even number is enough, whoever is among them.
   case halfIsEnough
   /// A node accepts whatever comes, also below what it promised.
   case acceptsBelowPromise
@@ -30,6 +30,6 @@ enum PlantedTopologyBug: CaseIterable, Sendable {
   case foundsWithoutAll
   /// A cluster is founded whatever others know.
   case foundsBesideOthers
-  /// Seeds found a cluster together although their lists differ.
-  case foundsWithOtherLists
+  /// A majority of the founders that are heard now is enough.
+  case majorityFounds
 }
