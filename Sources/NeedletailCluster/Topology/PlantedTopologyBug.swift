@@ -24,12 +24,10 @@ enum PlantedTopologyBug: CaseIterable, Sendable {
   case learnsForeign
   /// What was accepted for one epoch is kept for the next.
   case keepsVotes
-  /// A node that hears of a newer epoch does not ask for it.
+  /// A node neither asks for what it hears of nor compares what it knows.
   case asksNobody
   /// A cluster is founded by those seeds that have answered.
   case foundsWithoutAll
   /// A cluster is founded whatever others know.
   case foundsBesideOthers
-  /// A majority of the founders that are heard now is enough.
-  case majorityFounds
 }

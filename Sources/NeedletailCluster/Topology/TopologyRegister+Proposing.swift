@@ -154,7 +154,7 @@ extension TopologyRegister {
   /// Whether enough heed the number. All founders have to: two lists of them that differ by replaced disks alone have
   /// one in common with any majority of the other.
   private func isPrepared(_ attempt: Proposing) -> Bool {
-    if topology == nil, bug != .majorityFounds {
+    if topology == nil {
       return attempt.electorate.voters.allSatisfy(attempt.answered.contains)
     }
     if bug == .asksRingAlone, let ring = topology?.ring {

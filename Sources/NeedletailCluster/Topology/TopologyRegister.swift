@@ -78,7 +78,7 @@ package struct TopologyRegister: Sendable {
     if let helloAt, now >= helloAt {
       self.helloAt = now + options.helloInterval / 2 + jittered(options.helloInterval, &random)
       let others = (peers.isEmpty ? electorate.voters.map(\.node) : peers).filter { $0 != voter.node }
-      if let other = others.randomElement(using: &random) { send(.hello, to: other) }
+      if bug != .asksNobody, let other = others.randomElement(using: &random) { send(.hello, to: other) }
     }
     if let fetchAt, now >= fetchAt { fetch(now, &random) }
     continueProposing(now, &random)

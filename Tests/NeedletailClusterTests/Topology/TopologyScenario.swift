@@ -106,6 +106,7 @@ enum TopologyScenario: Int, CaseIterable {
     case 6, 7: if world.hosts[host].register != nil { world.crash(host) }
     case 8, 9, 10: for host in world.hosts where host.register == nil { world.start(host.number) }
     case 11: replaceDisk(of: host, &world)
+    case 12, 13, 14: try quarrel(&world)
     default:
       for _ in 0..<Int.random(in: 1...3, using: &world.random) {
         try propose(by: Int.random(in: world.hosts.indices, using: &world.random), &world)
@@ -114,6 +115,26 @@ enum TopologyScenario: Int, CaseIterable {
     let pauses: [Int64] = [20, 500, 3000]
     let pause = (pauses.randomElement(using: &world.random) ?? 0) * TopologyWorld.millisecond
     world.run(for: Int64.random(in: 0...pause, using: &world.random))
+  }
+
+  /// Several propose at once, and within the time that a decision takes nodes end and start and links are cut.
+  private func quarrel(_ world: inout TopologyWorld) throws {
+    for _ in 0..<2 { try propose(by: Int.random(in: world.hosts.indices, using: &world.random), &world) }
+    for _ in 0..<Int.random(in: 3...12, using: &world.random) {
+      let host = Int.random(in: world.hosts.indices, using: &world.random)
+      switch Int.random(in: 0..<8, using: &world.random) {
+      case 0, 1:
+        if world.hosts[host].register != nil { world.crash(host) }
+        world.start(host)
+      case 6, 7: replaceDisk(of: host, &world)
+      case 2: try propose(by: host, &world)
+      case 3: partition(&world)
+      case 4: world.cuts = []
+      default: world.cuts.insert([host, Int.random(in: world.hosts.indices, using: &world.random)])
+      }
+      world.run(for: Int64.random(in: 0...15 * TopologyWorld.millisecond, using: &world.random))
+    }
+    if Bool.random(using: &world.random) { world.cuts = [] }
   }
 
   private func partition(_ world: inout TopologyWorld) {
@@ -129,7 +150,7 @@ enum TopologyScenario: Int, CaseIterable {
     guard world.mayWipe(world.hosts[number]) else { return }
     if world.hosts[number].register != nil { world.crash(number) }
     world.wipe(number)
-    if Bool.random(using: &world.random) { world.start(number) }
+    if Int.random(in: 0..<4, using: &world.random) > 0 { world.start(number) }
   }
 
   /// What an operator, or a node of its own, would have changed; nil where there is nothing.
@@ -161,7 +182,7 @@ enum TopologyScenario: Int, CaseIterable {
     world.run(for: 60 * Self.second)
     let clusters = self == .twoClusters ? 2 : 1
     if world.chosen.count != clusters { world.problems.append("\(world.chosen.count) clusters and not \(clusters)") }
-    let last = world.chosen.values.compactMap(\.last)
+    let last = world.clusters.compactMap(\.last)
     // Beyond what anybody promises: more disks were lost than were left, by a change that was decided meanwhile.
     guard last.allSatisfy({ 2 * world.staleCount($0) < $0.electorate.voters.count }) else { return }
     for topology in last {

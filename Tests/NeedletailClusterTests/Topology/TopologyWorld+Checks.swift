@@ -70,10 +70,15 @@ extension TopologyWorld {
     }
   }
 
-  /// Whether the node may lose its disk: a majority keeps what it promised, on the newest topology and the one before.
+  /// The topologies that were learned, by cluster.
+  var clusters: [[Topology]] { chosen.sorted { $0.key < $1.key }.map(\.value) }
+
+  /// Whether the node may lose its disk: enough keep what they promised, on the newest topology and the one before; and
+  /// what those who found the cluster have promised is kept until it is founded.
   func mayWipe(_ host: TopologyHost) -> Bool {
-    guard let topologies = chosen.values.first(where: { $0.last?.member(host.name) != nil }) else { return true }
-    return topologies.suffix(2).allSatisfy { topology in
+    let own = clusters.filter { $0.last?.member(host.name) != nil }
+    guard !own.isEmpty else { return !chosen.isEmpty || host.disk == nil }
+    return own.flatMap { $0.suffix(2) }.allSatisfy { topology in
       let isNew = topology.member(host.name).map { $0.identity == host.identity } ?? false
       return 2 * (staleCount(topology) + (isNew ? 1 : 0)) < topology.electorate.voters.count
     }
