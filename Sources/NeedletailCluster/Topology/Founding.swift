@@ -126,7 +126,7 @@ package struct Founding: Sendable {
     let own = Answer(record: record, seeds: seedsDigest, epoch: 0, time: now)
     let found = [own] + seeds.filter { $0 != record.address }.compactMap { answers[$0] }
     if seeds.isEmpty, now - (start ?? now) < options.aloneAfter { return .failure(.listening) }
-    if let other = found.first(where: { $0.seeds != seedsDigest }), bug != .foundsWithOtherLists {
+    if let other = found.first(where: { $0.seeds != seedsDigest }) {
       return .failure(.otherSeeds(other.record.node))
     }
     if let other = found.first(where: { !$0.record.roles.contains(.storage) }) {
