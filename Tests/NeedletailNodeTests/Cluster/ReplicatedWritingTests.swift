@@ -157,7 +157,7 @@ struct ReplicatedWritingTests {
         _ = try await sink.append(series: known.batch, definitions: known.definitions)
       }
       let written = try WrittenSeries(0..<20, at: now - 1_000)
-      let asked = Lock(0)
+      let asked = Shared(0)
       _ = try await cluster.sink().append(
         series: written.batch, definitions: nil,
         redefine: Redefinition(holding: 0) {
@@ -291,11 +291,5 @@ struct ReplicatedWritingTests {
       try await cluster.settle()
       #expect(try await cluster.nodes[0].up.writing.coordinator.writes.counters.retries == 0)
     }
-  }
-}
-
-extension Result where Failure == any Error {
-  fileprivate init(_ body: () async throws -> Success) async {
-    do { self = .success(try await body()) } catch { self = .failure(error) }
   }
 }
