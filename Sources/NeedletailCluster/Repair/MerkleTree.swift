@@ -10,7 +10,7 @@ import NeedletailTelemetry
 /// has something; who keeps many slots makes a slot's tree only while the slot is compared.
 package struct MerkleTree: Equatable, Sendable {
   /// Buckets of a window: part of what nodes agree on.
-  package static let bucketCount = 64
+  package static let bucketCount = SlotMap.bucketCount
 
   private struct Bucket: Equatable, Sendable {
     var number: UInt8
@@ -44,7 +44,7 @@ package struct MerkleTree: Equatable, Sendable {
   package init() {}
 
   /// The bucket of a series, a trace or a stream. The upper half of the hash tells the slot.
-  package static func bucket(of id: Hash128) -> UInt8 { UInt8(truncatingIfNeeded: id.low) & UInt8(bucketCount - 1) }
+  package static func bucket(of id: Hash128) -> UInt8 { SlotMap.bucket(of: id) }
 
   /// Adds rows that were not there.
   ///

@@ -14,6 +14,7 @@ struct NodeMetrics: Sendable {
   /// All families as of now.
   func collect() -> [MetricFamily] {
     requestFamilies + queryFamilies + ingest.families + seriesFamilies + eventFamilies + storageFamilies
+      + (queries.cluster?.counters.families ?? [])
   }
 
   private var requestFamilies: [MetricFamily] {

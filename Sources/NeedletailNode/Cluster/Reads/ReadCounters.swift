@@ -5,7 +5,7 @@ final class ReadCounters: Sendable {
   struct Snapshot: Hashable, Sendable {
     /// Reads of slots, of which a question may need several.
     var reads: UInt64 = 0
-    /// Questions to nodes, this one included.
+    /// Questions to other nodes.
     var asks: UInt64 = 0
     /// Those that were not answered.
     var failedAsks: UInt64 = 0
