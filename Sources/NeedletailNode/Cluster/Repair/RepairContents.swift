@@ -118,3 +118,8 @@ struct RepairDamage: Equatable, Sendable {
   var signal: Int
   var damage: SlotDamage
 }
+
+extension RepairContents {
+  /// All that a node stores.
+  init(_ storage: NodeStorage) { self.init([storage.series]) }
+}
