@@ -24,6 +24,11 @@ package protocol SlotContents: Sendable {
   /// The digest of a slot in each window that has anything of it, by window: the upper level of its tree.
   func windowDigests(of slot: UInt16) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)]
 
+  /// The same of some windows alone: nothing is read for others, such as the one that is being written to.
+  func windowDigests(
+    of slot: UInt16, within windows: ClosedRange<Int64>
+  ) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)]
+
   /// The digests of the buckets of a slot that have anything in a window, ascending: the lower level of its tree.
   ///
   /// Their sum is that of the slot in the window. Reads the rows of the slot in the window.
@@ -162,6 +167,12 @@ package enum SlotContentsError: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension SlotContents {
+  package func windowDigests(
+    of slot: UInt16, within windows: ClosedRange<Int64>
+  ) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)] {
+    try windowDigests(of: slot).filter { windows.contains($0.window) }
+  }
+
   /// The digest of each slot over some windows together, by slot: what a quorum read compares.
   package func sums(over windows: ClosedRange<Int64>) throws(SlotContentsError) -> [RangeDigest] {
     var sums = [RangeDigest](repeating: RangeDigest(), count: slotCount)
