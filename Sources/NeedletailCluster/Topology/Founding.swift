@@ -135,7 +135,10 @@ package struct Founding: Sendable {
     // Several addresses may lead to one node.
     let voters = Set(found.map { TopologyVoter($0.record.node, $0.record.identity) }).sorted()
     for (one, next) in zip(voters, voters.dropFirst()) where one.node == next.node { return .failure(.alike(one.node)) }
-    guard Set(voters.map(\.identity)).count == voters.count else { return .failure(.alike(record.node)) }
+    var identities: Set<NodeIdentity> = []
+    if let copy = voters.first(where: { !identities.insert($0.identity).inserted }) {
+      return .failure(.alike(copy.node))
+    }
     if voters.count > 1, let full = found.first(where: { !$0.record.isEmpty }) {
       return .failure(.notEmpty(full.record.node))
     }

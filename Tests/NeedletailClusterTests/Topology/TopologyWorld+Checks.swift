@@ -63,10 +63,13 @@ extension TopologyWorld {
     }
   }
 
-  /// The voters of a topology whose disks are gone.
+  /// The voters of a topology that have no vote: their disks are gone, or they are of another cluster.
   func staleCount(_ topology: Topology) -> Int {
     topology.electorate.voters.count { voter in
-      hosts.contains { $0.name == voter.node && $0.identity != voter.identity }
+      hosts.contains { host in
+        guard host.name == voter.node else { return false }
+        return host.identity != voter.identity || host.newest.map { $0.clusterID != topology.clusterID } ?? false
+      }
     }
   }
 
