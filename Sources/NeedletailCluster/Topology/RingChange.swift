@@ -84,7 +84,9 @@ package struct RingChange: Sendable {
   /// When `tick` has to be called again at the latest.
   package var nextTick: Int64 { askAt ?? .min }
 
-  /// A node says of which of these slots it has all, as `ReplicaReadiness` has it; what it said before counts no more. Only the disk that the topology names counts, under this epoch: a loss since makes another one.
+  /// A node says of which of these slots it has all, as `ReplicaReadiness` has it; what it said before counts no more.
+  ///
+  /// Only the disk that the topology names counts, under this epoch: a loss since makes another one.
   package mutating func progressed(_ voter: TopologyVoter, epoch: UInt64, ready slots: SlotSet) {
     guard epoch == topology.epoch, topology.member(voter.node)?.identity == voter.identity else { return }
     ready[voter.node] = slots
