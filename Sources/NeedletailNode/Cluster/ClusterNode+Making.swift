@@ -87,8 +87,9 @@ extension ClusterNode {
     let partners = node == view.own ? Array(view.peers.keys.sorted()) : [node]
     for partner in partners {
       var shared = slots
-      for slot in slots where !layout.writers(of: slot).contains(partner) || !layout.writers(of: slot).contains(view.own) {
-        shared.remove(slot)
+      for slot in slots {
+        let holders = layout.writers(of: slot)
+        if !holders.contains(partner) || !holders.contains(view.own) { shared.remove(slot) }
       }
       if !shared.isEmpty { repair.urge(shared, with: partner, windows: .min ... .max) }
     }

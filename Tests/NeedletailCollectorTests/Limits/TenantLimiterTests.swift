@@ -9,7 +9,9 @@ import Testing
 @Suite("How much a tenant may send")
 struct TenantLimiterTests {
   private static let second: Int64 = 1_000_000_000
-  private let tenants = (TenantID("a")!, TenantID("b")!)
+  private let tenants: (TenantID, TenantID)
+
+  init() throws { tenants = (try #require(TenantID("a")), try #require(TenantID("b"))) }
 
   @Test("over any time a tenant sends its rate, what may come at once, and one request at the most")
   func rate() {
