@@ -16,9 +16,8 @@ struct DemoTests {
 
   @Test("version and every command's help answer without a server")
   func helpIsThere() throws {
-    for arguments in [["version"], ["--help"]]
-      + ["query", "logs", "traces", "trace", "labels", "series", "serve", "demo", "dash", "cluster"].map({ [$0, "--help"] })
-    {
+    let commands = ["query", "logs", "traces", "trace", "labels", "series", "serve", "demo", "dash", "cluster"]
+    for arguments in [["version"], ["--help"]] + commands.map({ [$0, "--help"] }) {
       let (status, output) = try RunningProcess.run(OutsideProgram.needletail, arguments)
       #expect(status == 0, "\(arguments): \(output)")
       #expect(!output.isEmpty)

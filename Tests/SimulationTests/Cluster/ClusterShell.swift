@@ -200,6 +200,8 @@ struct ClusterShell {
         return world.violation("a message about repair cannot be read")
       }
       perform(repair.received(message, from: node, now: UInt64(world.now), view), &world)
+    // Assignments come from the world here: that nodes agree on them is simulated by itself.
+    case .topology: return world.violation("a message about the topology")
     }
     scheduleWake(&world)
   }
