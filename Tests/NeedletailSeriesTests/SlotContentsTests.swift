@@ -285,6 +285,43 @@ struct SlotContentsTests {
     try Self.expectSame(try again.reopen(), other, "repaired and reopened")
   }
 
+  @Test("a power cut at any call while a damaged part is left out leaves it told, or gone", arguments: 0...1)
+  func powerCut(survival: Int) async throws {
+    let origin = try Self.machine(1)
+    var generator = TelemetryGenerator(seed: 8)
+    for _ in 0..<4 {
+      let (batch, definitions) = try Self.batch(&generator, now: origin.nowMilliseconds)
+      _ = try await origin.append(batch, definitions)
+      _ = try origin.journal.flush()
+    }
+    let part = try #require(origin.engine.partRecords.max { $0.summary.rows < $1.summary.rows })
+    origin.disk.flip("/data/parts/\(part.id.folderName)/content", byte: 40, bit: 2)
+    let others = origin.engine.partRecords.map(\.id).filter { $0 != part.id }
+    origin.journal.close()
+    origin.engine.stop()
+    var call = 0
+    var isCut = true
+    while isCut {
+      let disk = origin.disk.copy(seed: UInt64(call))
+      let machine = try SeriesMachine(
+        disk, origin.catalog.copy(), clock: origin.clock, options: origin.engine.options, slots: Self.slots)
+      let damages = machine.engine.damagedWindows()
+      #expect(damages.map(\.part) == [part.id.rawValue])
+      disk.powerOff(atCall: disk.callCount + call)
+      try? machine.engine.leaveOut(damages)
+      isCut = (try? disk.freeBytes("/data")) == nil
+      let after = try machine.crash(survival == 0 ? .syncedOnly : .everything)
+      #expect(after.engine.partRecords.map(\.id).sorted() == others.sorted())
+      let told = after.engine.damagedWindows()
+      #expect(told.isEmpty || told.map(\.part) == [part.id.rawValue])
+      try after.engine.leaveOut(told)
+      #expect(after.engine.damagedWindows().isEmpty)
+      try Self.check(after.engine, Self.hours(after), "call \(call)")
+      call += 1
+    }
+    #expect(call > 1)
+  }
+
   @Test("rows of another slot, and bytes that are none, are refused or harmless", arguments: 1...4)
   func refused(seed: Int) async throws {
     var generator = TelemetryGenerator(seed: UInt64(seed))
