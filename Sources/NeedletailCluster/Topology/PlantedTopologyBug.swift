@@ -10,8 +10,8 @@ enum PlantedTopologyBug: CaseIterable, Sendable {
   case ignoresAccepted
   /// Numbers of attempts do not tell nodes apart.
   case equalBallots
-  /// A number of an attempt is used again after a restart.
-  case reusesBallots
+  /// A proposer counts its own vote, and does not keep it.
+  case ownVoteUnstored
   /// Half of an even number is enough, whoever is among them.
   case halfIsEnough
   /// A node accepts whatever comes, also below what it promised.

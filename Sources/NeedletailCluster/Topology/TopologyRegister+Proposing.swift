@@ -85,8 +85,11 @@ extension TopologyRegister {
   /// Begins the next attempt, with a greater number than any that was heard of.
   private mutating func attempt(_ now: Int64, _ random: inout some RandomNumberGenerator) {
     guard var attempt = proposing else { return }
-    let round = max(attempt.round, bug == .reusesBallots ? 0 : state.promised?.round ?? 0) + 1
-    guard round <= Ballot.roundMax else { return }
+    let round = max(attempt.round, state.promised?.round ?? 0) + 1
+    guard round <= Ballot.roundMax else {
+      proposing?.until = attempt.deadline
+      return
+    }
     counters.count(.attempted)
     attempt.round = round
     let noOne = TopologyVoter(NodeID("n"), NodeIdentity(Hash128(high: 0, low: 0)))
@@ -100,7 +103,7 @@ extension TopologyRegister {
     attempt.resendAt = now + options.resendInterval
     proposing = attempt
     // Its own promise, also where this node has no vote: so that it never takes the number again.
-    if state.promised.map({ $0 <= attempt.ballot }) ?? true { promise(attempt.ballot) }
+    if bug != .ownVoteUnstored { promise(attempt.ballot) }
     if isVoter {
       proposing?.answered.insert(voter)
       proposing?.best = state.accepted
@@ -136,7 +139,9 @@ extension TopologyRegister {
       proposing?.phase = .accepting
       proposing?.answered = []
       proposing?.resendAt = now + options.resendInterval
-      if isVoter, state.promised == attempt.ballot {
+      if isVoter, bug == .ownVoteUnstored {
+        proposing?.answered.insert(voter)
+      } else if isVoter, state.promised == attempt.ballot {
         accept(.init(ballot: attempt.ballot, topology: attempt.value), now, &random)
         proposing?.answered.insert(voter)
       }
