@@ -149,6 +149,8 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
 
   var seriesMax: Int? { cursor.seriesLeft }
 
+  var samplesExpected: Int? { cursor.samplesExpected }
+
   func shares(_ countMax: Int) -> [any SeriesShare] {
     cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0, tellsStarts: tellsStarts) }
   }

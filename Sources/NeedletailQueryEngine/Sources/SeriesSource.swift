@@ -166,8 +166,11 @@ package protocol SeriesCursor: AnyObject {
   var work: SelectionWork { get }
   /// At most so many series come in all; nil where nobody can tell.
   var seriesMax: Int? { get }
-  /// Parts of the answer, at most so many, that several tasks may read at once; empty where it cannot be parted, or is
-  /// too little for that to pay.
+  /// About so many samples come in all, as far as can be told without reading them; nil where nobody can tell.
+  ///
+  /// What hangs on it is how many tasks read, and no answer.
+  var samplesExpected: Int? { get }
+  /// Parts of the answer, at most so many, that several tasks may read at once; empty where it cannot be parted.
   ///
   /// Together and in this order they yield what the cursor would have; after that it is not to be used. To be called
   /// before `next`.
@@ -177,6 +180,7 @@ package protocol SeriesCursor: AnyObject {
 extension SeriesCursor {
   package var work: SelectionWork { SelectionWork() }
   package var seriesMax: Int? { nil }
+  package var samplesExpected: Int? { nil }
   package func shares(_ countMax: Int) -> [any SeriesShare] { [] }
 }
 

@@ -21,8 +21,8 @@ package struct SeriesCursor: Sendable {
   /// So few that their columns stay in a core's cache while they are read.
   private static let chunkSamples = 16_384
   private static let chunkSeries = 4096
-  /// Series that a share has at least: fewer are read faster than another task begins.
-  private static let shareSeriesMin = 64
+  /// Of so many places the samples are estimated, where there are more.
+  private static let estimatedPlaces = 256
 
   /// What could not be read so far; while it is empty, nothing is missing.
   package private(set) var damages: [SeriesDamage]
@@ -66,12 +66,24 @@ package struct SeriesCursor: Sendable {
     damages = snapshot.damages
   }
 
+  /// About how many samples there are to be read, told by the times and sizes of what is read alone.
+  ///
+  /// O(parts), of some of the series; reads nothing.
+  package var samplesExpected: Int {
+    guard let range else { return 0 }
+    let step = max(1, gathering.places.count / Self.estimatedPlaces)
+    let some = stride(from: 0, to: gathering.places.count, by: step).map { gathering.places[$0] }
+    guard !some.isEmpty else { return 0 }
+    let sum = readers.samplesExpected(at: some, in: range)
+    return Int(min(sum / Double(some.count) * Double(gathering.places.count), Double(Int32.max)))
+  }
+
   /// Cursors over shares of the series that are still to be read, one behind the other, at most `countMax`; none where
   /// there are too few for more than one.
   ///
   /// Each has the limit of samples to itself. The first goes on to tell the damages so far.
   package func shares(_ countMax: Int) -> [SeriesCursor] {
-    let count = min(countMax, left.count / Self.shareSeriesMin)
+    let count = min(countMax, left.count)
     guard count > 1 else { return [] }
     return (0..<count).map { share in
       var cursor = self

@@ -1,3 +1,4 @@
+import NeedletailBlocks
 import NeedletailTelemetry
 
 /// Reads series out of the sources of one query, each with what it read last at hand.
@@ -52,7 +53,17 @@ struct SourceReaders: Sendable {
   /// How often blocks of samples and histograms were looked up.
   var blocksRead: Int { parts.reduce(0) { $0 + $1.samples.blocksRead + $1.histograms.blocksRead } }
 
-  func isHead(_ source: Int) -> Bool { source < heads.count }
+  func isHead(_ source: Int) -> Bool { source < headCount }
+
+  var headCount: Int { heads.count }
+
+  /// What the catalog tells of each part.
+  var summaries: [PartSummary] { indexes.map(\.part.record.summary) }
+
+  /// About how many samples of a head's series lie within the range.
+  func samplesExpected(inHead source: Int, _ place: SeriesGathering.Place, _ range: TimeRange) -> Double {
+    heads[source].head.withStorage { $0.samplesExpected(Int(place.number), in: range) }
+  }
 
   /// The identity of a part's series.
   mutating func id(_ place: SeriesGathering.Place) throws(SeriesDamage) -> SeriesID {
