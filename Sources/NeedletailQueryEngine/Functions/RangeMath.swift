@@ -189,12 +189,11 @@ enum RangeMath {
     guard !values.isEmpty, !quantile.isNaN else { return .nan }
     if quantile < 0 { return -.infinity }
     if quantile > 1 { return .infinity }
-    let sorted = values.sorted { $0 < $1 || ($0.isNaN && !$1.isNaN) }
-    let rank = quantile * Double(sorted.count - 1)
-    let lower = max(0, Int(rank.rounded(.down)))
-    let upper = min(sorted.count - 1, lower + 1)
+    let rank = quantile * Double(values.count - 1)
     let weight = rank - rank.rounded(.down)
-    return sorted[lower] * (1 - weight) + sorted[upper] * weight
+    var numbers = values
+    let (lower, upper) = OrderStatistic.neighbours(in: &numbers, at: max(0, Int(rank.rounded(.down))))
+    return lower * (1 - weight) + upper * weight
   }
 
   static func array(_ values: Span<Double>) -> [Double] {
