@@ -34,12 +34,17 @@ package struct SelectionHints: Sendable, Hashable {
   ///
   /// A source may tell it where it comes cheaply. It is the only sample outside of the range that may be told.
   package var takesHistogramBefore: Bool
+  /// What may stand in place of samples; nil where each of them counts.
+  ///
+  /// A source tells where it makes use of it in `SeriesColumns.omissions`.
+  package var standIns: StandIns?
 
   /// Hints; the defaults say nothing.
   package init(
     function: String? = nil, range: Int64 = 0, step: Int64 = 0, grouping: [String] = [], groupsBy: Bool = true,
-    labels: [String]? = nil, needsStarts: Bool = false, takesHistogramBefore: Bool = false
+    labels: [String]? = nil, needsStarts: Bool = false, takesHistogramBefore: Bool = false, standIns: StandIns? = nil
   ) {
+    self.standIns = standIns
     self.takesHistogramBefore = takesHistogramBefore
     self.needsStarts = needsStarts
     self.function = function
@@ -117,6 +122,9 @@ package struct SeriesColumns: Sendable {
   package var histograms: [NativeHistogram]
   /// When the samples' counts began, by their indexes in `timestamps`.
   package var starts = StartMarks()
+  /// Where samples are left out, for which the ones around them stand, by indexes in `timestamps`, ascending; only of
+  /// series without histograms, and only where the hints allow it.
+  package var omissions: [SampleOmission] = []
 
   /// An empty chunk.
   package init() {
@@ -130,6 +138,18 @@ package struct SeriesColumns: Sendable {
 
   /// The number of series.
   package var count: Int { labels.count }
+
+  /// The omissions before samples at some of the indexes.
+  ///
+  /// O(log n) and how many there are.
+  package func omissions(in range: Range<Int>) -> [SampleOmission] {
+    var (low, high) = (0, omissions.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if omissions[middle].index < range.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    return Array(omissions[low...].prefix { $0.index < range.upperBound })
+  }
 
   /// Adds a sample to the series being written.
   @inlinable

@@ -74,7 +74,7 @@ struct DigestWalk {
       for place in places {
         guard let times = wanted[Int(gathering.places[place].source)][slot] else { continue }
         try readers.read(
-          gathering.places[place], from: times.lowerBound, to: times.upperBound, without: [], into: &columns, &found)
+          gathering.places[place], from: times.lowerBound, to: times.upperBound, standIns: nil, into: &columns, &found)
       }
       if places.count > 1 { columns.settle(from: 0) }
       var digest = SeriesDigest()

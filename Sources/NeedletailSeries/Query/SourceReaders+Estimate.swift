@@ -5,8 +5,12 @@ extension SourceReaders {
   /// About how many samples within the range there are at some places, told by the times and sizes of the sources alone.
   ///
   /// O(places); reads nothing.
-  func samplesExpected(at places: [SeriesGathering.Place], in range: TimeRange) -> Double {
-    let ofParts = content(of: range)
+  func samplesExpected(
+    at places: [SeriesGathering.Place], in range: TimeRange, standIns: StandIns?
+  ) -> Double {
+    // Where others may stand for samples, of a part the runs are read that a window parts.
+    let most = standIns == nil ? .infinity : Double(SampleRun.countMax)
+    let ofParts = content(of: range).map { min($0, most) }
     var sum = 0.0
     for place in places {
       let source = Int(place.source)
