@@ -25,7 +25,8 @@ struct StandInTests {
         value = generator.oneIn(resets) ? 0 : value + Double(generator.int(0...20)) / 3
         var told = value
         if hasSpecials, generator.oneIn(20) { told = generator.pick([.nan, StaleMarker.value, -0.0, 0, .infinity]) }
-        points.append(MemorySeries.Point(time: time, value: told, start: hasStarts && generator.oneIn(9) ? time - 1 : 0))
+        points.append(
+          MemorySeries.Point(time: time, value: told, start: hasStarts && generator.oneIn(9) ? time - 1 : 0))
       }
       series[LabelSet(["__name__": "m_total", "i": "\(index)"])] = points
     }

@@ -65,7 +65,8 @@ extension Evaluation {
     let portions = (series - 1) / Self.portionRows(width: width) + 1
     let worthwhile =
       tasks > 1
-      ? min(tasks * Self.sharesOfFew, ReadingCost.shares(series, samples: cursor.samplesExpected ?? 0, width: width)) : 1
+      ? min(tasks * Self.sharesOfFew, ReadingCost.shares(series, samples: cursor.samplesExpected ?? 0, width: width))
+      : 1
     let count = max(portions, worthwhile)
     return count > 1 ? cursor.shares(count) : []
   }

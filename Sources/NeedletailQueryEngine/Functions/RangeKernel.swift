@@ -79,7 +79,7 @@ struct RangeKernel {
   ) -> VectorGrid.Cell {
     sawNumbers = sawNumbers || !slider.numbers.isEmpty
     switch function {
-    case .countOverTime: 
+    case .countOverTime:
       return .number(Double(samples.count(in: slider.numbers) + slider.histograms.count))
     case .presentOverTime, .absentOverTime: return .number(1)
     case .lastOverTime, .firstOverTime: return edge(samples, slider, isLast: function == .lastOverTime)
