@@ -47,6 +47,31 @@ struct ReductionTests {
   /// All NaN are one: their payloads follow from the order of the operands.
   private static func bits(_ value: Double) -> UInt64 { value.isNaN ? 1 : value.bitPattern }
 
+  @Test("a number that is found by its place is the one that stands there in the order of all", arguments: 1...200)
+  func places(seed: Int) {
+    var generator = TelemetryGenerator(seed: UInt64(seed))
+    let count = generator.int(1...(seed % 2 == 0 ? 40 : 900))
+    let distinct = generator.pick([0, 1, 5, 100_000])
+    var numbers = (0..<count).map { _ in Double(generator.int(-distinct...distinct)) / 8 }
+    if generator.oneIn(3) { numbers.sort() }
+    if generator.oneIn(3) { numbers.reverse() }
+    if generator.oneIn(2) {
+      for _ in 0...count / 5 {
+        numbers[generator.int(0...count - 1)] = generator.pick([.nan, .infinity, -.infinity, 0, -0.0])
+      }
+    }
+    let sorted = numbers.sorted { $0 < $1 || ($0.isNaN && !$1.isNaN) }
+    func isSame(_ one: Double, _ other: Double) -> Bool { one == other || (one.isNaN && other.isNaN) }
+    for place in [0, count / 10, count / 2, count * 9 / 10, count - 1] {
+      var some = numbers
+      let (found, next) = OrderStatistic.neighbours(in: &some, at: place)
+      #expect(isSame(found, sorted[place]), "seed \(seed), \(place) of \(count)")
+      #expect(isSame(next, sorted[min(place + 1, count - 1)]), "seed \(seed), \(place) of \(count)")
+      some.sort { $0 < $1 || ($0.isNaN && !$1.isNaN) }
+      #expect(some.elementsEqual(sorted, by: isSame), "seed \(seed)")
+    }
+  }
+
   @Test("a window slides to the same samples as a look at each of them finds", arguments: 1...60)
   func sliding(seed: Int) {
     var generator = TelemetryGenerator(seed: UInt64(seed))

@@ -59,45 +59,4 @@ struct RunSummaryTests {
     #expect(decoded(bytes.count, rows.count + 1) == nil)
     for end in stride(from: 0, to: bytes.count, by: 7) { #expect(decoded(end, rows.count) == nil) }
   }
-
-  @Test("a cursor gives summaries in place of the runs that are wanted, also after a merge passed them on")
-  func cursor() async throws {
-    let machine = try SeriesMachine(FaultyFileSystem(seed: 1))
-    let up = LabelSet(["__name__": "up"])
-    let day = SeriesEngine.day(of: machine.nowMilliseconds) * SeriesEngine.dayMilliseconds
-    var all: [(time: Int64, value: Double)] = []
-    for round in 0..<3 {
-      let new = try DefinedBatch([up], id: UInt64(round)) { _, builder in
-        for index in 0..<1500 {
-          let (time, value) = (day + Int64(round * 1500 + index) * 1000, Double(index % 400))
-          builder.append(timestamp: time, valueBits: value.bitPattern)
-          all.append((time, value))
-        }
-      }
-      _ = try await machine.append(new.batch, new.definitions)
-      _ = try machine.journal.flush()
-    }
-    #expect(try machine.engine.mergeParts() == 2)
-    for (from, to) in [(0, 4499), (10, 4490), (1500, 2999), (700, 800)] {
-      let built = TimeRange(startMilliseconds: all[from].time, endMilliseconds: all[to].time)
-      let range = try #require(built)
-      var cursor = try machine.engine.select(tenant: .default, [], range)
-      let next = try cursor.next(summarizing: { $0.lowerBound != all[3000].time })
-      let chunk = try #require(next)
-      let summaries = chunk.summaries(0)
-      #expect(summaries.count + chunk.sampleCount / 1500 <= 3)
-      #expect(summaries.reduce(chunk.sampleCount) { $0 + $1.count } == to - from + 1)
-      #expect(!summaries.contains { $0.firstTime == all[3000].time })
-      let summed = summaries.map(\.sum).reduce(0, +)
-      let rest = chunk.samples(0).map { chunk.value($0) }.reduce(0, +)
-      #expect(summed + rest == all[from...to].map(\.value).reduce(0, +))
-      for found in summaries {
-        let samples = all.filter { $0.time >= found.firstTime && $0.time <= found.lastTime }
-        #expect(samples.count == found.count)
-        #expect(found.sum == samples.map(\.value).reduce(0, +))
-        #expect(samples.map(\.value).max() == found.maximum)
-      }
-      if from == 0 { #expect(summaries.count == 2) }
-    }
-  }
 }

@@ -13,6 +13,8 @@ struct UnionSeriesSource: SeriesSource {
     // A series is told from others by all of its labels, and what lies before a range is no part of the union.
     selection.hints.labels = nil
     selection.hints.takesHistogramBefore = false
+    // What stands for samples of one source may have others of another source in between.
+    selection.hints.standIns = nil
     let asked = selection
     let opened = try await ask { OpenedCursor(cursor: try await $0.select(asked)) }
     return UnionCursor(opened.map(\.cursor))

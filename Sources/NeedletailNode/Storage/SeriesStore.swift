@@ -21,7 +21,7 @@ struct SeriesStore: SeriesSource, ExemplarSource {
       try engine.select(
         tenant: selection.tenant, selection.matchers, selection.range, limits: limits,
         keeping: selection.hints.labels, withHistogramBefore: selection.hints.takesHistogramBefore,
-        slots: slots)
+        standIns: selection.hints.standIns, slots: slots)
     }
     return EngineSeriesCursor(cursor, tellsStarts: selection.hints.needsStarts)
   }
@@ -155,6 +155,8 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
 
   var seriesMax: Int? { cursor.seriesLeft }
 
+  var samplesExpected: Int? { cursor.samplesExpected }
+
   func shares(_ countMax: Int) -> [any SeriesShare] {
     cursor.shares(countMax).map { EngineSeriesShare(engineCursor: $0, tellsStarts: tellsStarts) }
   }
@@ -163,6 +165,7 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
     guard chunk.histograms.isEmpty else { return merged(chunk) }
     var columns = SeriesColumns()
     columns.timestamps = chunk.timestamps
+    columns.omissions = chunk.omissions
     if tellsStarts { columns.starts = chunk.starts }
     columns.values = chunk.valueBits.withUnsafeBufferPointer { bits in
       bits.withMemoryRebound(to: Double.self) { Array($0) }
@@ -185,6 +188,7 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
     let bits = chunk.valueBits
     let starts = chunk.starts
     var nextHistogram = 0
+    var omitted = Array(chunk.omissions.reversed())
     for series in 0..<chunk.seriesCount {
       func appendHistograms(before time: Int64?) {
         while nextHistogram < chunk.histograms.count, chunk.histograms[nextHistogram].series == series {
@@ -197,6 +201,10 @@ final class EngineSeriesCursor: NeedletailQueryEngine.SeriesCursor {
       }
       for sample in chunk.samples(series) {
         appendHistograms(before: timestamps[sample])
+        if let omission = omitted.last, omission.index == sample {
+          columns.omissions.append(SampleOmission(index: columns.timestamps.count, count: omission.count))
+          omitted.removeLast()
+        }
         if tellsStarts {
           columns.starts.append(starts.isEmpty ? 0 : starts.start(of: sample), from: columns.timestamps.count)
         }

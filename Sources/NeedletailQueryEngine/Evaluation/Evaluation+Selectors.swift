@@ -145,9 +145,11 @@ extension Evaluation {
 
   /// Begins to read the series that a range expression finds.
   ///
-  /// They come with what lies up to `before` milliseconds before the first range.
+  /// They come with what lies up to `before` milliseconds before the first range. Where stand-ins do, the source may give
+  /// some in place of samples.
   func ranges(
-    _ expression: Expression, _ steps: Steps, hints: SelectionHints, before: Int64 = 0
+    _ expression: Expression, _ steps: Steps, hints: SelectionHints, before: Int64 = 0,
+    standIns: StandIns.Values? = nil
   ) async throws -> RangeReader {
     let expression = expression.withoutParentheses
     switch expression.node {
@@ -164,6 +166,11 @@ extension Evaluation {
       hints.step = steps.count > 1 ? steps.interval : 0
       // Such a function is not one of what lies within the range alone.
       if selector.edges != nil { hints.function = nil }
+      if let values = standIns, selector.edges == nil, before == 0 {
+        hints.standIns = StandIns(
+          values, after: first.start, through: first.end, interval: last.end - (windows.dropLast().last ?? last).end,
+          count: windows.count)
+      }
       let cursor = try await select(
         selector, span: expression.span, from: first.start - before + 1, to: last.end + margins.after,
         hints: hints)

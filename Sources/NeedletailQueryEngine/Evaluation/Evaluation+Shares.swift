@@ -4,10 +4,12 @@
 extension Evaluation {
   /// About so many values are made before they go on, to be reduced or to be put behind others.
   private static let portionCells = 32_768
-  /// Series of a share at least and at most, as far as the steps decide: fewer are read faster than a share begins.
+  /// Series of a share at least and at most, as far as the steps decide.
   private static let portionRows = 64...4096
   /// Shares for each task where nobody knows how many series there are.
   private static let sharesOfUnknown = 4
+  /// Shares for each task where there are few series of many samples: each share unpacks the times of its series anew.
+  private static let sharesOfFew = 2
 
   /// How many series are read before their rows go on.
   private static func portionRows(width: Int) -> Int {
@@ -56,9 +58,16 @@ extension Evaluation {
   private func shares(of cursor: any SeriesCursor, width: Int, isReduced: Bool) -> [any SeriesShare] {
     let tasks = engine.parallelism
     guard tasks > 1 || isReduced else { return [] }
-    let rows = Self.portionRows(width: width)
-    let parts = cursor.seriesMax.map { ($0 - 1) / rows + 1 } ?? (tasks > 1 ? tasks * Self.sharesOfUnknown : 1)
-    let count = max(tasks, parts)
+    guard let series = cursor.seriesMax else {
+      return tasks > 1 ? cursor.shares(tasks * Self.sharesOfUnknown) : []
+    }
+    guard series > 1 else { return [] }
+    let portions = (series - 1) / Self.portionRows(width: width) + 1
+    let worthwhile =
+      tasks > 1
+      ? min(tasks * Self.sharesOfFew, ReadingCost.shares(series, samples: cursor.samplesExpected ?? 0, width: width))
+      : 1
+    let count = max(portions, worthwhile)
     return count > 1 ? cursor.shares(count) : []
   }
 

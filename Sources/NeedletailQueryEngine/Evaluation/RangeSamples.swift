@@ -11,6 +11,8 @@ struct RangeSamples {
   /// When the counts of the numbers, and of the histograms, began; empty where none of them has a start.
   private var numberStarts: [Int64] = []
   private(set) var histogramStarts: [Int64] = []
+  /// The indexes of numbers before which samples are left out, ascending, and how many are up to each.
+  private var omissions: [(index: Int, total: Int)] = []
   /// Whether any of the samples may have a start.
   private(set) var hasStarts = false
   /// Where the series' numbers lie among `times` and `values` where these are a whole chunk's, as they mostly are.
@@ -37,6 +39,7 @@ struct RangeSamples {
 
   mutating func removeAll() {
     falls.removeAll(keepingCapacity: true)
+    omissions.removeAll(keepingCapacity: true)
     dropStarts()
     if borrowed == nil {
       times.removeAll(keepingCapacity: true)
@@ -92,16 +95,42 @@ struct RangeSamples {
     let newValues = columns.values.span.extracting(range)
     var hasStale = false
     for index in newValues.indices { hasStale = hasStale || StaleMarker.matches(newValues[index]) }
+    var omitted = columns.omissions.isEmpty ? [] : columns.omissions(in: range)
     guard hasStale else {
       (times, values, borrowed) = (columns.timestamps, columns.values, range)
       numberStarts = starts
+      for omission in omitted { omit(omission.count, before: omission.index) }
       return
     }
+    omitted.reverse()
     for index in newValues.indices where !StaleMarker.matches(newValues[index]) {
+      if let next = omitted.last, next.index == range.lowerBound + index {
+        omit(next.count, before: times.count)
+        omitted.removeLast()
+      }
       times.append(newTimes[index])
       values.append(newValues[index])
       if !starts.isEmpty { numberStarts.append(starts[index]) }
     }
+  }
+
+  private mutating func omit(_ count: Int, before index: Int) {
+    omissions.append((index, (omissions.last?.total ?? 0) + count))
+  }
+
+  /// How many samples some of the numbers are, with those for which they stand.
+  func count(in range: Range<Int>) -> Int {
+    guard !omissions.isEmpty else { return range.count }
+    // What is left out before the first of them lies between it and one that is not among them.
+    func total(through index: Int) -> Int {
+      var (low, high) = (0, omissions.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if omissions[middle].index <= index { low = middle + 1 } else { high = middle }
+      }
+      return low == 0 ? 0 : omissions[low - 1].total
+    }
+    return range.count + total(through: range.upperBound - 1) - total(through: range.lowerBound)
   }
 
   /// Looks where numbers fall, or begin anew by their starts: once for all windows, which overlap.

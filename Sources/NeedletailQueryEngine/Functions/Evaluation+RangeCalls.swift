@@ -25,7 +25,9 @@ extension Evaluation {
       argument, steps,
       hints: SelectionHints(
         function: function.rawValue, labels: labels, needsStarts: usesStarts,
-        takesHistogramBefore: function.tellsResetHints))
+        takesHistogramBefore: function.tellsResetHints),
+      // What the steps look at is counted sample by sample.
+      standIns: counts(steps) ? nil : function.standIns)
     reader.hintRule = function.tellsResetHints ? hintRule : nil
     let task = RangeTask(
       function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName,
@@ -214,6 +216,17 @@ extension Function {
     switch self {
     case .rate, .increase, .irate, .resets: true
     default: false
+    }
+  }
+
+  /// What may stand for samples that are all in a window, or all out of it, without that its value changes in any bit; nil
+  /// where each of them has a part in it.
+  fileprivate var standIns: StandIns.Values? {
+    switch self {
+    case .maxOverTime: .greatest
+    case .minOverTime: .least
+    case .countOverTime, .presentOverTime, .lastOverTime, .firstOverTime, .rate, .increase, .delta: .ends
+    default: nil
     }
   }
 

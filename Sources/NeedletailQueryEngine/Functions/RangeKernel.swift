@@ -79,7 +79,8 @@ struct RangeKernel {
   ) -> VectorGrid.Cell {
     sawNumbers = sawNumbers || !slider.numbers.isEmpty
     switch function {
-    case .countOverTime: return .number(Double(slider.numbers.count + slider.histograms.count))
+    case .countOverTime:
+      return .number(Double(samples.count(in: slider.numbers) + slider.histograms.count))
     case .presentOverTime, .absentOverTime: return .number(1)
     case .lastOverTime, .firstOverTime: return edge(samples, slider, isLast: function == .lastOverTime)
     case .timestampOfLastOverTime, .timestampOfFirstOverTime:
@@ -103,7 +104,7 @@ struct RangeKernel {
     sawNumbers = true
     let range = slider.numbers
     switch function {
-    case .countOverTime: return Double(range.count)
+    case .countOverTime: return Double(samples.count(in: range))
     case .presentOverTime, .absentOverTime: return 1
     case .lastOverTime: return samples.values[range.upperBound - 1]
     case .firstOverTime: return samples.values[range.lowerBound]
@@ -126,12 +127,14 @@ struct RangeKernel {
         if samples.hasOverlap(amongNumbers: range) { warn(Self.overlap, .metric) }
         let start = samples.start(ofNumber: range.lowerBound)
         if start > window.start, start < times[0], start != 0 {
-          return (increase + values[0]) * factor(times, since: start, window)
+          return (increase + values[0]) * factor(times, samples.count(in: range), since: start, window)
         }
       }
-      return RangeMath.extrapolated(times, increase, from: values[0], window, isRate: function == .rate)
+      return RangeMath.extrapolated(
+        times, count: samples.count(in: range), increase, from: values[0], window, isRate: function == .rate)
     case .delta:
-      return RangeMath.extrapolated(times, values[last] - values[0], from: nil, window, isRate: false)
+      return RangeMath.extrapolated(
+        times, count: samples.count(in: range), values[last] - values[0], from: nil, window, isRate: false)
     case .irate, .idelta:
       guard last >= 1 else { return nil }
       let isRate = function == .irate
@@ -157,9 +160,9 @@ struct RangeKernel {
   }
 
   /// What an increase since a count began is to be multiplied with, the function being `rate` or `increase`.
-  private func factor(_ times: Span<Int64>, since start: Int64, _ window: RangeWindow) -> Double {
+  private func factor(_ times: Span<Int64>, _ count: Int, since start: Int64, _ window: RangeWindow) -> Double {
     let factor = RangeMath.extrapolation(
-      start: start, first: times[0], last: times[times.count - 1], count: times.count, window)
+      start: start, first: times[0], last: times[times.count - 1], count: count, window)
     return function == .rate ? factor / (Double(window.end - window.start) / 1000) : factor
   }
 
@@ -272,7 +275,7 @@ struct RangeKernel {
         if samples.hasOverlap(amongHistograms: slider.histograms) { warn(Self.overlap, .metric) }
         let start = samples.start(ofHistogram: slider.histograms.lowerBound)
         if start > window.start, start < first, start != 0 {
-          return grown(values, samples, by: factor(times.span, since: start, window))
+          return grown(values, samples, by: factor(times.span, times.count, since: start, window))
         }
       }
       guard values.count >= 2, var increase = increase(values, samples) else { return .absent }

@@ -101,16 +101,15 @@ enum RangeMath {
   /// What `rate`, `increase` and `delta` have in common: the difference of first and last sample, counter resets made
   /// good, extended to the ends of the window where samples come close to them.
   ///
-  /// `start` is a counter's first value, nil for what is none.
+  /// `start` is a counter's first value, nil for what is none; `count` is how many samples the times stand for.
   static func extrapolated(
-    _ times: Span<Int64>, _ difference: Double, from start: Double?, _ window: RangeWindow, isRate: Bool
+    _ times: Span<Int64>, count: Int, _ difference: Double, from start: Double?, _ window: RangeWindow, isRate: Bool
   ) -> Double? {
-    let count = times.count
-    guard count >= 2 else { return nil }
+    guard times.count >= 2 else { return nil }
     var zeroPoint: Double?
     if let start, difference > 0, start >= 0 { zeroPoint = start / difference }
     let factor = extrapolation(
-      first: times[0], last: times[count - 1], count: count, window, zeroPoint: zeroPoint)
+      first: times[0], last: times[times.count - 1], count: count, window, zeroPoint: zeroPoint)
     return difference * (isRate ? factor / (Double(window.end - window.start) / 1000) : factor)
   }
 
@@ -189,12 +188,11 @@ enum RangeMath {
     guard !values.isEmpty, !quantile.isNaN else { return .nan }
     if quantile < 0 { return -.infinity }
     if quantile > 1 { return .infinity }
-    let sorted = values.sorted { $0 < $1 || ($0.isNaN && !$1.isNaN) }
-    let rank = quantile * Double(sorted.count - 1)
-    let lower = max(0, Int(rank.rounded(.down)))
-    let upper = min(sorted.count - 1, lower + 1)
+    let rank = quantile * Double(values.count - 1)
     let weight = rank - rank.rounded(.down)
-    return sorted[lower] * (1 - weight) + sorted[upper] * weight
+    var numbers = values
+    let (lower, upper) = OrderStatistic.neighbours(in: &numbers, at: max(0, Int(rank.rounded(.down))))
+    return lower * (1 - weight) + upper * weight
   }
 
   static func array(_ values: Span<Double>) -> [Double] {

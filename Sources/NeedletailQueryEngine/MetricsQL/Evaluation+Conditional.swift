@@ -58,6 +58,7 @@ extension Evaluation {
     var hints = hints
     // What else a series matches is seen by its labels.
     hints.labels = nil
+    hints.standIns = nil
     let alternatives = try selector.allAlternatives(span: span).map { try compiled($0) }
     var cursors: [any SeriesCursor] = []
     for matchers in alternatives {

@@ -34,12 +34,17 @@ package struct SelectionHints: Sendable, Hashable {
   ///
   /// A source may tell it where it comes cheaply. It is the only sample outside of the range that may be told.
   package var takesHistogramBefore: Bool
+  /// What may stand in place of samples; nil where each of them counts.
+  ///
+  /// A source tells where it makes use of it in `SeriesColumns.omissions`.
+  package var standIns: StandIns?
 
   /// Hints; the defaults say nothing.
   package init(
     function: String? = nil, range: Int64 = 0, step: Int64 = 0, grouping: [String] = [], groupsBy: Bool = true,
-    labels: [String]? = nil, needsStarts: Bool = false, takesHistogramBefore: Bool = false
+    labels: [String]? = nil, needsStarts: Bool = false, takesHistogramBefore: Bool = false, standIns: StandIns? = nil
   ) {
+    self.standIns = standIns
     self.takesHistogramBefore = takesHistogramBefore
     self.needsStarts = needsStarts
     self.function = function
@@ -117,6 +122,9 @@ package struct SeriesColumns: Sendable {
   package var histograms: [NativeHistogram]
   /// When the samples' counts began, by their indexes in `timestamps`.
   package var starts = StartMarks()
+  /// Where samples are left out, for which the ones around them stand, by indexes in `timestamps`, ascending; only of
+  /// series without histograms, and only where the hints allow it.
+  package var omissions: [SampleOmission] = []
 
   /// An empty chunk.
   package init() {
@@ -130,6 +138,18 @@ package struct SeriesColumns: Sendable {
 
   /// The number of series.
   package var count: Int { labels.count }
+
+  /// The omissions before samples at some of the indexes.
+  ///
+  /// O(log n) and how many there are.
+  package func omissions(in range: Range<Int>) -> [SampleOmission] {
+    var (low, high) = (0, omissions.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if omissions[middle].index < range.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    return Array(omissions[low...].prefix { $0.index < range.upperBound })
+  }
 
   /// Adds a sample to the series being written.
   @inlinable
@@ -166,8 +186,11 @@ package protocol SeriesCursor: AnyObject {
   var work: SelectionWork { get }
   /// At most so many series come in all; nil where nobody can tell.
   var seriesMax: Int? { get }
-  /// Parts of the answer, at most so many, that several tasks may read at once; empty where it cannot be parted, or is
-  /// too little for that to pay.
+  /// About so many samples come in all, as far as can be told without reading them; nil where nobody can tell.
+  ///
+  /// What hangs on it is how many tasks read, and no answer.
+  var samplesExpected: Int? { get }
+  /// Parts of the answer, at most so many, that several tasks may read at once; empty where it cannot be parted.
   ///
   /// Together and in this order they yield what the cursor would have; after that it is not to be used. To be called
   /// before `next`.
@@ -177,6 +200,7 @@ package protocol SeriesCursor: AnyObject {
 extension SeriesCursor {
   package var work: SelectionWork { SelectionWork() }
   package var seriesMax: Int? { nil }
+  package var samplesExpected: Int? { nil }
   package func shares(_ countMax: Int) -> [any SeriesShare] { [] }
 }
 

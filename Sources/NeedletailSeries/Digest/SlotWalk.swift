@@ -88,7 +88,7 @@ struct SlotWalk {
     for place in places {
       guard let times = wanted[Int(gathering.places[place].source)][slot] else { continue }
       try readers.read(
-        gathering.places[place], from: times.lowerBound, to: times.upperBound, without: [], into: &columns, &all)
+        gathering.places[place], from: times.lowerBound, to: times.upperBound, standIns: nil, into: &columns, &all)
     }
     if places.count > 1 { columns.settle(from: 0) }
     histograms = HistogramRule.settled(all)

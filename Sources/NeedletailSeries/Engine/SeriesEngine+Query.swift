@@ -9,16 +9,18 @@ extension SeriesEngine {
   ///
   /// With `kept` only labels of these names are told, which may then be the same for several series. With a histogram
   /// before: of a series with histograms within the range the last one before it is told too, where it comes cheaply.
-  /// With slots only series that lie in them. Throws `.tooManySeries` or `.cancelled`.
+  /// With stand-ins these may come in place of samples, where a series has many. With slots only series that lie in
+  /// them. Throws `.tooManySeries` or `.cancelled`.
   package func select(
     tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange, limits: SeriesQueryLimits = SeriesQueryLimits(),
-    keeping kept: [String]? = nil, withHistogramBefore: Bool = false, slots: SlotFilter? = nil
+    keeping kept: [String]? = nil, withHistogramBefore: Bool = false, standIns: StandIns? = nil,
+    slots: SlotFilter? = nil
   ) throws(SeriesQueryError) -> SeriesCursor {
     var snapshot = snapshot(tenant, range)
     let gathering = try snapshot.gather(matchers, limit: limits.seriesMax, slots: slots)
     return SeriesCursor(
       snapshot, gathering, samplesMax: limits.samplesMax, keeping: kept,
-      withHistogramBefore: withHistogramBefore)
+      withHistogramBefore: withHistogramBefore, standIns: standIns)
   }
 
   /// A mark of what the engine holds now, for `changedTimes`; it means nothing after a restart.

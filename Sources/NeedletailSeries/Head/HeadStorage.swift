@@ -59,6 +59,8 @@ struct HeadStorage: Sendable {
   var metadata: MetricDescriptions
   /// How many series the head has something of.
   private(set) var activeCount = 0
+  /// How many samples came, those included that others replaced.
+  private var sampleCount = 0
 
   /// An empty head that keeps at most so many bytes of descriptions of metrics.
   init(_ slots: SlotMap, metadataBytesMax: Int) {
@@ -125,6 +127,7 @@ struct HeadStorage: Sendable {
         applyRows(rows, numbers, bounds, &outcome)
       }
     }
+    sampleCount += outcome.accepted
     applyAttachments(rows, numbers: numbers, bounds: bounds, &outcome)
     return outcome
   }
@@ -316,6 +319,14 @@ struct HeadStorage: Sendable {
       next = row.previous
     }
     return false
+  }
+
+  /// About how many samples a series has within the range: as many as series have on average, as far as its times
+  /// overlap with the range.
+  func samplesExpected(_ series: Int, in range: TimeRange) -> Double {
+    guard let state = states.find(series), !state.chain.isEmpty, activeCount > 0 else { return 0 }
+    let share = range.share(ofTimesFrom: samples.minTime(state.chain), to: state.chain.maxTime)
+    return Double(sampleCount) / Double(activeCount) * share
   }
 
   /// Between which times within the range all samples and histograms of a series lie, as far as its earliest and latest

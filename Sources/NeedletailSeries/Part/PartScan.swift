@@ -126,12 +126,22 @@ struct SampleScan: Sendable {
 
   /// The next run of a series; good until the next one is read.
   mutating func next(_ runs: inout PartScan.Runs) throws(SeriesDamage) -> Run? {
+    guard let header = try nextHeader(&runs) else { return nil }
+    return try run(header, runs)
+  }
+
+  /// Where the next run lies, of which nothing is unpacked.
+  private mutating func nextHeader(_ runs: inout PartScan.Runs) throws(SeriesDamage) -> SampleRun.Header? {
     var header = SampleRun.Header(times: 0, values: 0..<0)
     let hasRunStarts = scan.part.hasRunStarts
     let isThere = try scan.next(&runs) { (reader) throws(MalformedBytes) in
       header = try SampleRun.header(&reader, mayHaveStarts: hasRunStarts)
     }
-    guard isThere else { return nil }
+    return isThere ? header : nil
+  }
+
+  /// The run that was read last, by its head.
+  private mutating func run(_ header: SampleRun.Header, _ runs: PartScan.Runs) throws(SeriesDamage) -> Run {
     let times = try times.times(header.times)
     return Run(
       times: times, starts: try starts(header, times, runs.start), timeColumn: header.times, number: runs.read - 1,
@@ -167,10 +177,10 @@ struct SampleScan: Sendable {
 
   /// Appends a series' samples within the range, in ms, sorted by time; where it throws, `columns` is as before.
   ///
-  /// The runs of these summaries, by their order, are passed over.
+  /// In place of the runs of these summaries come samples of the stand-ins' values, unless the run has starts of its own.
   mutating func read(
-    _ runs: PartScan.Runs, from start: Int64, to end: Int64, without passed: [SummaryRow] = [],
-    into columns: inout SampleColumns
+    _ runs: PartScan.Runs, from start: Int64, to end: Int64, replacing replaced: [SummaryRow] = [],
+    with standIns: StandIns? = nil, into columns: inout SampleColumns
   ) throws(SeriesDamage) {
     var runs = runs
     let before = columns.count
@@ -178,8 +188,13 @@ struct SampleScan: Sendable {
     self.values = []
     defer { self.values = values }
     do throws(SeriesDamage) {
-      while let run = try next(&runs) {
-        if !passed.isEmpty, passed.contains(where: { $0.run == run.number }) { continue }
+      while let header = try nextHeader(&runs) {
+        if let standIns, header.starts.isEmpty, let row = replaced.first(where: { $0.run == runs.read - 1 }) {
+          columns.noteStart(0)
+          columns.append(row.summary, standIns.values)
+          continue
+        }
+        let run = try run(header, runs)
         let range = Self.range(of: run.times, from: start, to: end)
         if range.isEmpty { continue }
         values.removeAll(keepingCapacity: true)

@@ -85,7 +85,12 @@ struct SummaryReader: Sendable {
   private var rows: [SummaryRow] = []
   private var failure: SeriesDamage?
 
-  init(_ part: SeriesPart) { self.part = part }
+  private let cache: PartBlockCache?
+
+  init(_ part: SeriesPart, cache: PartBlockCache? = nil) {
+    self.part = part
+    self.cache = cache
+  }
 
   /// Appends some of a part's summaries, by their numbers.
   mutating func read(_ start: UInt64, count: UInt32, into found: inout [SummaryRow]) throws(SeriesDamage) {
@@ -103,16 +108,29 @@ struct SummaryReader: Sendable {
     if wanted != block {
       (block, first, rows, failure) = (wanted, 0, [], nil)
       do throws(SeriesDamage) {
-        let bytes = try part.block(wanted, kind: kind)
         let range = part.content.things(inBlock: wanted, kind: kind, end: part.content.summaryCount)
         first = UInt64(range.lowerBound)
-        rows = try decode(bytes, count: range.count)
+        rows = try read(wanted, count: range.count)
       } catch { failure = error }
     }
     if let failure { throw failure }
     guard number >= first, number - first < UInt64(rows.count) else {
       throw part.damage("a summary is not there", kind: kind, block: block)
     }
+  }
+
+  /// A block of so many rows, out of the cache where there is one.
+  private func read(_ block: Int, count: Int) throws(SeriesDamage) -> [SummaryRow] {
+    let kind = PartBlockKind.summaries
+    guard let cache else { return try decode(try part.block(block, kind: kind), count: count) }
+    let key = PartBlockCache.Key(part: part.record.id, kind: kind, number: block)
+    let kept = try cache.block(key) { () throws(SeriesDamage) in
+      .summaries(try decode(try part.block(block, kind: kind), count: count))
+    }
+    guard case .summaries(let rows) = kept, rows.count == count else {
+      return try decode(try part.block(block, kind: kind), count: count)
+    }
+    return rows
   }
 
   private func decode(_ bytes: [UInt8], count: Int) throws(SeriesDamage) -> [SummaryRow] {

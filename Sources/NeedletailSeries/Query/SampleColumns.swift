@@ -19,12 +19,27 @@ struct SampleColumns: Sendable {
   var values: [UInt64] = []
   /// When the samples' counts began.
   private(set) var starts = StartMarks()
+  /// Where samples are left out, for which others stand; ascending.
+  private(set) var omissions: [SampleOmission] = []
 
   var count: Int { timestamps.count }
 
   @inline(__always) mutating func append(_ time: Int64, _ bits: UInt64) {
     timestamps.append(time)
     values.append(bits)
+  }
+
+  /// Adds two samples that stand for all of a run; their starts are those of the samples before.
+  mutating func append(_ summary: RunSummary, _ values: StandIns.Values) {
+    let (first, last) =
+      switch values {
+      case .ends: (summary.first, summary.last)
+      case .least: (summary.minimum, summary.minimum)
+      case .greatest: (summary.maximum, summary.maximum)
+      }
+    append(summary.firstTime, first.bitPattern)
+    if summary.count > 2 { omissions.append(SampleOmission(index: count, count: summary.count - 2)) }
+    append(summary.lastTime, last.bitPattern)
   }
 
   /// Tells when the counts of the samples to come began, in ms; 0 where nobody told. Whoever adds samples does.
@@ -39,6 +54,7 @@ struct SampleColumns: Sendable {
 
   mutating func removeAll() {
     starts = StartMarks()
+    omissions = []
     timestamps.removeAll(keepingCapacity: true)
     values.removeAll(keepingCapacity: true)
   }
@@ -47,6 +63,7 @@ struct SampleColumns: Sendable {
     timestamps.removeLast(timestamps.count - count)
     values.removeLast(values.count - count)
     if !starts.isEmpty { starts.truncate(to: count) }
+    while let last = omissions.last, last.index >= count { omissions.removeLast() }
   }
 
   /// Sorts what lies from `start` on by time and settles what stands at one time.
@@ -106,7 +123,7 @@ struct SampleColumns: Sendable {
     }
   }
 
-  private func isAscending(from start: Int) -> Bool {
+  func isAscending(from start: Int) -> Bool {
     timestamps.withUnsafeBufferPointer { times in
       for index in start + 1..<times.count where times[index - 1] >= times[index] { return false }
       return true

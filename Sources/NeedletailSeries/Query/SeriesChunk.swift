@@ -23,8 +23,6 @@ package struct SeriesChunk: Sendable {
     package var start: Int64
   }
 
-  private var summaries: [RunSummary] = []
-  private var summaryEnds: [Int] = []
   private var labelBytes = ByteWriter()
   private var labelEnds: [Int] = []
   private var sampleEnds: [Int] = []
@@ -40,10 +38,9 @@ package struct SeriesChunk: Sendable {
   /// The series' float samples, as indices of `timestamps` and `valueBits`.
   package func samples(_ series: Int) -> Range<Int> { (series == 0 ? 0 : sampleEnds[series - 1])..<sampleEnds[series] }
 
-  /// What stands in place of samples of a series, by time; only where the cursor was asked for it.
-  package func summaries(_ series: Int) -> ArraySlice<RunSummary> {
-    summaries[(series == 0 ? 0 : summaryEnds[series - 1])..<summaryEnds[series]]
-  }
+  /// Where samples are left out, for which others stand, by the indices of `timestamps`; only where the cursor was told
+  /// that they may.
+  package var omissions: [SampleOmission] { columns.omissions }
 
   /// The value at an index of `timestamps`, bit for bit.
   package func value(_ sample: Int) -> Double { Double(bitPattern: columns.values[sample]) }
@@ -51,17 +48,20 @@ package struct SeriesChunk: Sendable {
   /// When the counts of the float samples began, by the indices of `timestamps`.
   package var starts: StartMarks { columns.starts }
 
-  /// Whether samples or summaries were added since the last series.
-  var hasPending: Bool { columns.count > (sampleEnds.last ?? 0) || summaries.count > (summaryEnds.last ?? 0) }
+  /// Whether samples were added since the last series.
+  var hasPending: Bool { columns.count > (sampleEnds.last ?? 0) }
 
-  /// Drops the samples and summaries that were added since the last series.
-  mutating func dropPending() {
-    columns.truncate(to: sampleEnds.last ?? 0)
-    summaries.removeLast(summaries.count - (summaryEnds.last ?? 0))
+  /// Whether samples were left out since the last series.
+  var hasPendingOmissions: Bool { columns.omissions.last.map { $0.index >= sampleEnds.last ?? 0 } ?? false }
+
+  /// Whether the samples since the last series are in order, none twice.
+  var isPendingAscending: Bool {
+    let first = sampleEnds.last ?? 0
+    return columns.count - first < 2 || columns.isAscending(from: first)
   }
 
-  /// Adds summaries of the series in the making.
-  mutating func append(_ rows: [SummaryRow]) { for row in rows { summaries.append(row.summary) } }
+  /// Drops the samples that were added since the last series.
+  mutating func dropPending() { columns.truncate(to: sampleEnds.last ?? 0) }
 
   /// Ends the series whose samples were put into `columns` since the last one, unless there is nothing of it.
   ///
@@ -87,7 +87,6 @@ package struct SeriesChunk: Sendable {
     labelBytes.append(labels)
     labelEnds.append(labelBytes.count)
     sampleEnds.append(columns.count)
-    summaryEnds.append(summaries.count)
   }
 
   /// Lets a source add to the columns of the series in the making.

@@ -21,8 +21,8 @@ package struct SeriesCursor: Sendable {
   /// So few that their columns stay in a core's cache while they are read.
   private static let chunkSamples = 16_384
   private static let chunkSeries = 4096
-  /// Series that a share has at least: fewer are read faster than another task begins.
-  private static let shareSeriesMin = 64
+  /// Of so many places the samples are estimated, where there are more.
+  private static let estimatedPlaces = 256
 
   /// What could not be read so far; while it is empty, nothing is missing.
   package private(set) var damages: [SeriesDamage]
@@ -47,6 +47,8 @@ package struct SeriesCursor: Sendable {
   private let samplesMax: Int
   /// Whether the last histogram before the range is told where it comes cheaply.
   private let tellsHistogramBefore: Bool
+  /// What may stand in place of samples; nil where all are asked for.
+  private let standIns: StandIns?
   private var readers: SourceReaders
   /// The series that are still to be read, as entries of the gathering.
   private var left: Range<Int>
@@ -54,9 +56,10 @@ package struct SeriesCursor: Sendable {
 
   init(
     _ snapshot: SeriesSnapshot, _ gathering: SeriesGathering, samplesMax: Int, keeping kept: [String]?,
-    withHistogramBefore: Bool
+    withHistogramBefore: Bool, standIns: StandIns?
   ) {
     tellsHistogramBefore = withHistogramBefore
+    self.standIns = standIns
     range = snapshot.range
     skippedParts = snapshot.skippedParts
     self.gathering = gathering
@@ -66,12 +69,24 @@ package struct SeriesCursor: Sendable {
     damages = snapshot.damages
   }
 
+  /// About how many samples there are to be read, told by the times and sizes of what is read alone.
+  ///
+  /// O(parts), of some of the series; reads nothing.
+  package var samplesExpected: Int {
+    guard let range else { return 0 }
+    let step = max(1, gathering.places.count / Self.estimatedPlaces)
+    let some = stride(from: 0, to: gathering.places.count, by: step).map { gathering.places[$0] }
+    guard !some.isEmpty else { return 0 }
+    let sum = readers.samplesExpected(at: some, in: range, standIns: standIns)
+    return Int(min(sum / Double(some.count) * Double(gathering.places.count), Double(Int32.max)))
+  }
+
   /// Cursors over shares of the series that are still to be read, one behind the other, at most `countMax`; none where
   /// there are too few for more than one.
   ///
   /// Each has the limit of samples to itself. The first goes on to tell the damages so far.
   package func shares(_ countMax: Int) -> [SeriesCursor] {
-    let count = min(countMax, left.count / Self.shareSeriesMin)
+    let count = min(countMax, left.count)
     guard count > 1 else { return [] }
     return (0..<count).map { share in
       var cursor = self
@@ -86,33 +101,11 @@ package struct SeriesCursor: Sendable {
   ///
   /// Throws `.cancelled` when the task is, and `.tooManySamples` over the limit.
   package mutating func next() throws(SeriesQueryError) -> SeriesChunk? {
-    try next(isSummarizing: false) { _ in false }
-  }
-
-  /// As `next`, but where `isWanted` accepts the times of the first and the last sample of a stored run, in ms, what
-  /// the run comes to stands among the chunk's `summaries`, and its samples, which are not read, do not.
-  ///
-  /// Only where a series is in one part, and no histogram may stand in place of its samples.
-  package mutating func next(
-    summarizing isWanted: (ClosedRange<Int64>) -> Bool
-  ) throws(SeriesQueryError) -> SeriesChunk? { try next(isSummarizing: true, isWanted) }
-
-  private mutating func next(
-    isSummarizing: Bool, _ isWanted: (ClosedRange<Int64>) -> Bool
-  ) throws(SeriesQueryError) -> SeriesChunk? {
     guard let range else { return nil }
     var chunk = SeriesChunk()
     while let position = left.first, chunk.sampleCount < Self.chunkSamples, chunk.seriesCount < Self.chunkSeries {
       if Task.isCancelled { throw .cancelled }
-      var passed: [SummaryRow] = []
-      if isSummarizing, gathering.range(of: position).count == 1 {
-        do throws(SeriesDamage) {
-          passed = try readers.summaries(
-            gathering.first(of: position), from: range.startMilliseconds, to: range.endMilliseconds, where: isWanted)
-          chunk.append(passed)
-        } catch { note(error) }
-      }
-      read(position, range, without: passed, &chunk)
+      read(position, range, &chunk)
       left.removeFirst()
       guard returned + chunk.sampleCount <= samplesMax else { throw .tooManySamples(limit: samplesMax) }
     }
@@ -120,19 +113,15 @@ package struct SeriesCursor: Sendable {
     return chunk.seriesCount == 0 ? nil : chunk
   }
 
-  private mutating func read(
-    _ entry: Int, _ range: TimeRange, without passed: [SummaryRow], _ chunk: inout SeriesChunk
-  ) {
+  private mutating func read(_ entry: Int, _ range: TimeRange, _ chunk: inout SeriesChunk) {
     var found: [TimedHistogram] = []
     let places = gathering.range(of: entry)
-    for index in places {
-      do throws(SeriesDamage) {
-        try chunk.withColumns { columns throws(SeriesDamage) in
-          try readers.read(
-            gathering.places[index], from: range.startMilliseconds, to: range.endMilliseconds, without: passed,
-            withHistogramBefore: tellsHistogramBefore, into: &columns, &found)
-        }
-      } catch { note(error) }
+    collect(places, range, standIns, &chunk, &found)
+    // What stands for others must stand alone: a source may have something between the two.
+    if chunk.hasPendingOmissions, !found.isEmpty || !chunk.isPendingAscending {
+      chunk.dropPending()
+      found = []
+      collect(places, range, nil, &chunk, &found)
     }
     guard chunk.hasPending || found.contains(where: { $0.timestamp >= range.startMilliseconds }) else { return }
     for index in places {
@@ -148,6 +137,22 @@ package struct SeriesCursor: Sendable {
     }
     // Without labels nobody can tell whose samples these are.
     chunk.dropPending()
+  }
+
+  /// Reads a series out of all places where it is.
+  private mutating func collect(
+    _ places: Range<Int>, _ range: TimeRange, _ standIns: StandIns?, _ chunk: inout SeriesChunk,
+    _ found: inout [TimedHistogram]
+  ) {
+    for index in places {
+      do throws(SeriesDamage) {
+        try chunk.withColumns { columns throws(SeriesDamage) in
+          try readers.read(
+            gathering.places[index], from: range.startMilliseconds, to: range.endMilliseconds, standIns: standIns,
+            withHistogramBefore: tellsHistogramBefore, into: &columns, &found)
+        }
+      } catch { note(error) }
+    }
   }
 
   private mutating func note(_ damage: SeriesDamage) {

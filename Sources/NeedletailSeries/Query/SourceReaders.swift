@@ -1,3 +1,4 @@
+import NeedletailBlocks
 import NeedletailTelemetry
 
 /// Reads series out of the sources of one query, each with what it read last at hand.
@@ -12,7 +13,7 @@ struct SourceReaders: Sendable {
       series = PartSeriesReader(index, keeping: kept)
       samples = SampleScan(part, cache: index.cache)
       histograms = HistogramScan(part, cache: index.cache)
-      summaries = SummaryReader(part)
+      summaries = SummaryReader(part, cache: index.cache)
     }
   }
 
@@ -52,7 +53,17 @@ struct SourceReaders: Sendable {
   /// How often blocks of samples and histograms were looked up.
   var blocksRead: Int { parts.reduce(0) { $0 + $1.samples.blocksRead + $1.histograms.blocksRead } }
 
-  func isHead(_ source: Int) -> Bool { source < heads.count }
+  func isHead(_ source: Int) -> Bool { source < headCount }
+
+  var headCount: Int { heads.count }
+
+  /// What the catalog tells of each part.
+  var summaries: [PartSummary] { indexes.map(\.part.record.summary) }
+
+  /// About how many samples of a head's series lie within the range.
+  func samplesExpected(inHead source: Int, _ place: SeriesGathering.Place, _ range: TimeRange) -> Double {
+    heads[source].head.withStorage { $0.samplesExpected(Int(place.number), in: range) }
+  }
 
   /// The identity of a part's series.
   mutating func id(_ place: SeriesGathering.Place) throws(SeriesDamage) -> SeriesID {
@@ -80,29 +91,28 @@ struct SourceReaders: Sendable {
     return try parts[Int(place.source) - heads.count].series.labels(of: number)
   }
 
-  /// The summaries of a series' runs that lie within the range, in ms, and that `isWanted` accepts by the times of the
-  /// first and the last sample; none where histograms may stand in place of samples, or something is deleted.
-  mutating func summaries(
-    _ place: SeriesGathering.Place, from start: Int64, to end: Int64, where isWanted: (ClosedRange<Int64>) -> Bool
+  /// The summaries of a series' runs that lie within the range, in ms, and may be replaced; none where histograms may
+  /// stand in place of samples, something is deleted, or the samples' counts have a start.
+  private mutating func replaceable(
+    _ part: Int, _ number: Int, from start: Int64, to end: Int64, _ standIns: StandIns
   ) throws(SeriesDamage) -> [SummaryRow] {
-    guard !isHead(Int(place.source)) else { return [] }
-    let part = Int(place.source) - heads.count
-    let record = try parts[part].series.record(Int(place.number))
-    guard record.histogramRuns == 0, record.summaryCount > 0 else { return [] }
+    let record = try parts[part].series.record(number)
+    guard record.summaryCount > 0, record.histogramRuns == 0, record.startTimestamp == 0,
+      record.mayHaveRuns(within: standIns.longest), try deletedTimes(part, of: number).isEmpty
+    else { return [] }
     var rows: [SummaryRow] = []
     try parts[part].summaries.read(record.summaries, count: record.summaryCount, into: &rows)
-    let deleted = try deletedTimes(part, of: Int(place.number))
     return rows.filter { row in
       let (first, last) = (row.summary.firstTime, row.summary.lastTime)
-      return first >= start && first <= last && last <= end && !deleted.overlaps(first, last)
-        && isWanted(first...last)
+      return first >= start && first < last && last <= end && row.summary.count > 1
+        && standIns.mayReplace(from: first, to: last) && (standIns.values != .ends || row.summary.resets == 0)
     }
   }
 
-  /// Appends a series' samples within the range, in ms, but for those of the runs of these summaries; and where that is
-  /// wanted and comes cheaply the last histogram before it.
+  /// Appends a series' samples within the range, in ms, or what may stand for them, which is right where no source has
+  /// anything between the two; and where that is wanted and comes cheaply the last histogram before it.
   mutating func read<Histogram: HistogramAtTime>(
-    _ place: SeriesGathering.Place, from start: Int64, to end: Int64, without passed: [SummaryRow],
+    _ place: SeriesGathering.Place, from start: Int64, to end: Int64, standIns: StandIns?,
     withHistogramBefore: Bool = false, into columns: inout SampleColumns, _ found: inout [Histogram]
   ) throws(SeriesDamage) {
     let number = Int(place.number)
@@ -118,11 +128,18 @@ struct SourceReaders: Sendable {
     let deleted = try deletedTimes(part, of: number)
     let before = columns.count
     let record = try parts[part].series.record(number)
-    if Int(record.sampleRuns) > passed.count {
+    if record.sampleRuns > 0 {
+      var replaced: [SummaryRow] = []
+      if let standIns { replaced = try replaceable(part, number, from: start, to: end, standIns) }
+      if let standIns, standIns.values != .ends, replaced.count == Int(record.sampleRuns) {
+        // Starts do not matter to who asks for these, so that nothing of the runs has to be looked at.
+        columns.noteStart(0)
+        for row in replaced { columns.append(row.summary, standIns.values) }
+        return
+      }
       try parts[part].samples.read(
         PartScan.Runs(record.samples, count: record.sampleRuns, start: record.startTimestamp), from: start, to: end,
-        without: passed,
-        into: &columns)
+        replacing: replaced, with: standIns, into: &columns)
     }
     columns.remove(deleted, from: before)
     let known = found.count

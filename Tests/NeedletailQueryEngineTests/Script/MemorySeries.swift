@@ -22,9 +22,14 @@ final class MemorySeries: SeriesSource {
   private let chunkSize: Int
   /// Whether labels that a query does not need are told all the same.
   private let tellsAllLabels: Bool
+  /// How many samples others may stand for at most, where the hints allow it; nil for none.
+  private let condensedMax: Int?
 
-  init(_ series: [LabelSet: [Point]], chunkSize: Int = 3, tellsAllLabels: Bool = false) {
+  init(
+    _ series: [LabelSet: [Point]], chunkSize: Int = 3, tellsAllLabels: Bool = false, condensedMax: Int? = nil
+  ) {
     self.tellsAllLabels = tellsAllLabels
+    self.condensedMax = condensedMax
     state = Lock(State(series: series.mapValues(Self.settled)))
     self.chunkSize = chunkSize
   }
@@ -62,7 +67,9 @@ final class MemorySeries: SeriesSource {
       let start = selection.range.startMilliseconds
       let before = points.last { $0.time < start && selection.hints.takesHistogramBefore }
       let context = (before.map { [$0] } ?? []).filter { $0.histogram != nil }
-      for point in context + points.filter({ selection.range.contains($0.time) }) {
+      let found = context + points.filter { selection.range.contains($0.time) }
+      for (point, omitted) in condensed(found, selection.hints.standIns) {
+        if omitted > 0 { chunk.omissions.append(SampleOmission(index: chunk.timestamps.count, count: omitted)) }
         if selection.hints.needsStarts || tellsAllLabels {
           chunk.starts.append(point.start, from: chunk.timestamps.count)
         }
@@ -80,6 +87,36 @@ final class MemorySeries: SeriesSource {
     }
     chunks.append(chunk)
     return MemoryCursor(chunks)
+  }
+
+  /// Points, some of which stand for all between them, and how many are left out before each.
+  private func condensed(_ points: [Point], _ standIns: StandIns?) -> [(point: Point, omitted: Int)] {
+    guard let standIns, let condensedMax, points.allSatisfy({ $0.histogram == nil && $0.start == 0 }) else {
+      return points.map { ($0, 0) }
+    }
+    var result: [(point: Point, omitted: Int)] = []
+    var rest = points[...]
+    while let first = rest.first {
+      let some = rest.prefix(2 + (rest.count * 7 + Int(first.time / 1000)) % condensedMax)
+      let values = some.map(\.value)
+      let falls = zip(values, values.dropFirst()).contains { $0.0 > $0.1 }
+      if some.count > 1, !values.contains(where: \.isNaN), standIns.values != .ends || !falls,
+        standIns.mayReplace(from: some[some.startIndex].time, to: some[some.endIndex - 1].time)
+      {
+        var (one, other) = (some[some.startIndex], some[some.endIndex - 1])
+        if standIns.values != .ends {
+          let isLess: (Double, Double) -> Bool = standIns.values == .least ? { $0 < $1 } : { $1 < $0 }
+          let best = values.dropFirst().reduce(values[0]) { isLess($1, $0) ? $1 : $0 }
+          (one.value, other.value) = (best, best)
+        }
+        result += [(one, 0), (other, some.count - 2)]
+        rest = rest[some.endIndex...]
+      } else {
+        result.append((first, 0))
+        rest = rest.dropFirst()
+      }
+    }
+    return result
   }
 
   private func told(_ labels: LabelSet, _ needed: [String]?) -> LabelSet {

@@ -45,6 +45,7 @@ struct ClusterSeriesSource: SeriesSource, ExemplarSource {
       // A series is told from others by all of its labels, and what lies before a range is no part of a union.
       selection.hints.labels = nil
       selection.hints.takesHistogramBefore = false
+      selection.hints.standIns = nil
     }
     let map = try reads.layout().assignment.slots
     let cursors = try uses.map { use -> any NeedletailQueryEngine.SeriesCursor in

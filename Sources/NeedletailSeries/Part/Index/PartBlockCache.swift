@@ -1,7 +1,7 @@
 import NeedletailBlocks
 import NeedletailEnvironment
 
-/// A block of a part: of its index, decoded, or any other's bytes, decompressed and verified.
+/// A block of a part: of its index or of summaries, decoded, or any other's bytes, decompressed and verified.
 enum PartBlock: Sendable {
   case bytes([UInt8])
   case names(NamesBlock)
@@ -9,6 +9,7 @@ enum PartBlock: Sendable {
   case postings(PostingsBlock)
   case series(SeriesBlock)
   case labels(LabelBlock)
+  case summaries([SummaryRow])
 
   var byteCount: Int {
     switch self {
@@ -18,6 +19,7 @@ enum PartBlock: Sendable {
     case .postings(let block): block.byteCount
     case .series(let block): block.byteCount
     case .labels(let block): block.byteCount
+    case .summaries(let rows): rows.count * MemoryLayout<SummaryRow>.stride
     }
   }
 }

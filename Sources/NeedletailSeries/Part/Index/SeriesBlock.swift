@@ -18,6 +18,12 @@ struct PartSeriesRecord: Equatable, Sendable {
   /// The number of the first summary of its runs; the following ones follow it.
   var summaries: UInt64 = 0
   var summaryCount: UInt32 = 0
+
+  /// Whether some of its runs, which are about equally long, may be no longer than a time in ms.
+  func mayHaveRuns(within longest: Int64) -> Bool {
+    let (span, overflow) = maxTime.subtractingReportingOverflow(minTime)
+    return !overflow && span / Int64(max(1, sampleRuns)) / 2 <= longest
+  }
 }
 
 /// The records of 1,024 neighbouring series of a part: identities as they are, all else in columns.
