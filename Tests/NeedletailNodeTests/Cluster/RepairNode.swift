@@ -36,9 +36,9 @@ struct RepairNodes: Sendable {
 
   static var pace: RepairPace {
     var pace = RepairPace()
-    pace.exchanges.pause = 1_000_000
-    pace.exchanges.timeout = 2_000_000_000
-    pace.lookAfter = 50_000_000
+    pace.exchanges.pause = 5_000_000
+    pace.exchanges.timeout = 20_000_000_000
+    pace.lookAfter = 500_000_000
     return pace
   }
 

@@ -8,7 +8,7 @@ import Testing
 
 @testable import NeedletailNode
 
-@Suite("Repair between real storages") struct StorageRepairTests {
+@Suite("Repair between real storages", .serialized) struct StorageRepairTests {
   private static let hour: Int64 = 3_600_000
   private static let now = Int64(Date().timeIntervalSince1970) * 1000
   static let slots = 1024
