@@ -35,12 +35,38 @@ extension SeriesEngine: SlotContents {
       for (window, digests) in zip(older, try self.digests(Array(older), only: slot, snapshot)) {
         result.append((window.number, digests[Int(slot)]))
       }
-      for found in try kept(Array(all.dropFirst(older.count))) {
-        result.append((found.window.number, found.digests[Int(slot)]))
-      }
+      result += try digests(of: slot, in: Array(all.dropFirst(older.count)))
       return result.filter { !$0.digest.isEmpty }
     } catch { throw SlotContentsError(error) }
   }
+
+  /// The digests of a slot in some windows, those of all slots being kept of them.
+  ///
+  /// Where windows changed since, as they do all the time while a replica is being filled, all slots are worked out again
+  /// once in a while only, and this slot alone meanwhile.
+  private func digests(
+    of slot: UInt16, in windows: [SeriesWindow]
+  ) throws(SeriesDigestError) -> [(window: Int64, digest: RangeDigest)] {
+    let now = clock.monotonicNanoseconds()
+    let isDue = digestsWorkedOut.withLock { last in
+      guard let last else { return true }
+      return now &- last >= Self.digestsAllAfter
+    }
+    let changed = digestCache.withLock { cache in windows.map { cache[$0.number] } }
+    let isStale = zip(windows, changed).contains { window, entry in
+      entry.map { !changedTimes(since: $0.mark, within: window.times).isEmpty } ?? true
+    }
+    guard isStale, !isDue else {
+      let found = try kept(windows)
+      if isStale { digestsWorkedOut.withLock { $0 = clock.monotonicNanoseconds() } }
+      return found.map { ($0.window.number, $0.digests[Int(slot)]) }
+    }
+    let snapshot = slotSnapshot
+    return zip(windows, try digests(windows, only: slot, snapshot)).map { ($0.number, $1[Int(slot)]) }
+  }
+
+  /// In ns.
+  private static var digestsAllAfter: Int64 { 10_000_000_000 }
 
   package func bucketDigests(
     of slot: UInt16, window: Int64

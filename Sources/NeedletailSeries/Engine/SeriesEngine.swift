@@ -63,6 +63,8 @@ package final class SeriesEngine: JournalParticipant {
   /// Which times changed since the start.
   let changes = Lock(ChangedTimes())
   let digestCache: Lock<SlotDigestCache<UInt64>>
+  /// When those of all slots were worked out last, in ns; nil for never.
+  let digestsWorkedOut = Lock<Int64?>(nil)
   private let journal = Lock<Journal?>(nil)
 
   /// Opens the parts that the catalog lists.

@@ -36,9 +36,9 @@ struct RepairNodes: Sendable {
 
   static var pace: RepairPace {
     var pace = RepairPace()
-    pace.exchanges.pause = 1_000_000
-    pace.exchanges.timeout = 2_000_000_000
-    pace.lookAfter = 50_000_000
+    pace.exchanges.pause = 5_000_000
+    pace.exchanges.timeout = 20_000_000_000
+    pace.lookAfter = 500_000_000
     return pace
   }
 
@@ -146,9 +146,10 @@ struct RepairNodes: Sendable {
     return nodes[number].service.unready(of: all, windows: .min ... .max).isEmpty
   }
 
-  /// Waits for something that will be; false where it is not within a minute.
+  /// Waits for something that will be; false where it is not within some minutes, on a machine that has other things
+  /// to do.
   static func eventually(_ isTrue: @Sendable () async -> Bool) async -> Bool {
-    for _ in 0..<6_000 {
+    for _ in 0..<24_000 {
       if await isTrue() { return true }
       try? await Task.sleep(for: .milliseconds(10))
     }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import NeedletailNode
 
-@Suite("Repair between nodes") struct RepairServiceTests {
+@Suite("Repair between nodes", .serialized) struct RepairServiceTests {
   private typealias Row = MemoryContents.Row
 
   /// Rows of all signals: for each the rows of every node, of which each has a random part.
@@ -71,7 +71,7 @@ import Testing
       #expect(
         await RepairNodes.eventually {
           var isDone = true
-          for node in cluster.nodes where await node.service.status().rounds < 1 { isDone = false }
+          for node in cluster.nodes where await node.service.status().rounds < 2 { isDone = false }
           return isDone
         })
       let counts = cluster.nodes.map { $0.service.counters.value }

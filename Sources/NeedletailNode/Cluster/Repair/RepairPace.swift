@@ -19,7 +19,11 @@ struct RepairPace: Sendable {
   private static var usualExchanges: AntiEntropy.Settings {
     var settings = AntiEntropy.Settings()
     settings.pause = 200_000_000
-    settings.exchangesMax = 4
+    // What two nodes ask of each other at a time fits well into what a third serves: a question that finds no place is
+    // asked again only after its time.
+    settings.exchangesMax = 2
+    settings.servedMax = 64
+    settings.servedDigestsMax = 512
     settings.bytesPerSecond = 16 << 20
     return settings
   }
