@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 import Testing
 
 @Suite("The demonstration", .serialized)
@@ -17,7 +18,9 @@ struct DemoTests {
   @Test("version and every command's help answer without a server")
   func helpIsThere() throws {
     for arguments in [["version"], ["--help"]]
-      + ["query", "logs", "traces", "trace", "labels", "series", "serve", "demo", "dash", "cluster"].map({ [$0, "--help"] })
+      + ["query", "logs", "traces", "trace", "labels", "series", "serve", "demo", "dash", "cluster"].map({
+        [$0, "--help"]
+      })
     {
       let (status, output) = try RunningProcess.run(OutsideProgram.needletail, arguments)
       #expect(status == 0, "\(arguments): \(output)")
