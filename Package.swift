@@ -271,6 +271,7 @@ let benchmarks: [Target] =
     bench("ColumnBench", ["NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
     bench("HeadBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
     bench("DecodeBench", ["NeedletailWire", "NeedletailOTLP", "NeedletailTelemetry", "CSnappy"]),
+    bench("DigestBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
     bench("PartBench", ["NeedletailSeries", "NeedletailBlocks", "NeedletailEnvironment", "NeedletailTelemetry"]),
     bench(
       "SplitBench", ["NeedletailCollector", "NeedletailCluster", "NeedletailEnvironment", "NeedletailTelemetry"]),

@@ -234,14 +234,14 @@ struct SeriesDigestTests {
     }
     let block = try #require(table.encoded().first)
     #expect(Int64(block.hour) == window.hour)
-    let rows = try block.bytes.withUnsafeBytes { try DigestRow.decode($0, window.range) }
+    let rows = try block.bytes.withUnsafeBytes { try DigestRow.decode($0, window.times) }
     #expect(rows.map(\.slot) == expected.keys.sorted())
     #expect(rows.allSatisfy { expected[$0.slot] == $0.row.digest })
     for end in 0..<block.bytes.count {
-      _ = try? block.bytes[..<end].withUnsafeBytes { try DigestRow.decode($0, window.range) }
+      _ = try? block.bytes[..<end].withUnsafeBytes { try DigestRow.decode($0, window.times) }
       var changed = block.bytes
       changed[end] = generator.pick([0, 0x7f, 0x80, 0xff])
-      for row in (try? changed.withUnsafeBytes { try DigestRow.decode($0, window.range) }) ?? [] {
+      for row in (try? changed.withUnsafeBytes { try DigestRow.decode($0, window.times) }) ?? [] {
         #expect(window.range.contains(row.row.first) && row.row.first <= row.row.last)
       }
     }

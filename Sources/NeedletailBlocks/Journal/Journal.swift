@@ -130,6 +130,18 @@ package final class Journal: Sendable {
   /// Where the journal has no thread of its own this is what makes appends durable.
   package func commitPending() { commit(syncs: false) }
 
+  /// Makes everything that was appended before the call durable, whatever the options promise for an append.
+  ///
+  /// Blocks. Throws `JournalError` where it cannot be done now.
+  ///
+  /// **Durability**: what was appended survives a power cut when it returns.
+  package func sync() throws(JournalError) {
+    let sequence = state.withLock { $0.sequence }
+    commit(syncs: true)
+    guard committer.withLock({ $0.durable }) < sequence else { return }
+    throw state.withLock { $0.refusal } ?? .closed
+  }
+
   private func commit(syncs forced: Bool) {
     committer.withLock { committer in
       state.withLock { state in

@@ -1,3 +1,5 @@
+import NeedletailTelemetry
+
 /// How far a read has come with one group, and what it wants next of whom.
 struct GroupState: Sendable {
   enum Progress: UInt8, Sendable {

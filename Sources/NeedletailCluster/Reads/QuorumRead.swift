@@ -8,6 +8,8 @@
 // were made. So writes that go on meanwhile make digests differ, which costs a second read, and never make an answer
 // that lacks something.
 
+import NeedletailTelemetry
+
 /// A read of some slots at a consistency.
 ///
 /// Each replica is asked at most once for a reduction of a group, once for its series and once for digests: the number

@@ -5,11 +5,11 @@ extension AntiEntropy {
 
   mutating func lead(_ asked: Urgent, _ now: UInt64, _ source: some RepairSource) -> [Action] {
     let first = max(asked.windows.lowerBound, source.firstWindow)
-    guard source.tree(of: asked.slot) != nil, first <= asked.windows.upperBound else { return [] }
+    guard source.holds(asked.slot), first <= asked.windows.upperBound else { return [] }
     exchanges.append(
       Exchange(
         number: makeNumber(), slot: asked.slot, partner: asked.partner, windows: first...asked.windows.upperBound,
-        fill: source.fill(of: asked.slot)))
+        fill: source.fill(of: asked.slot), common: first...asked.windows.upperBound))
     return pump(exchanges.count - 1, now, source)
   }
 
@@ -34,8 +34,8 @@ extension AntiEntropy {
   private mutating func pump(_ place: Int, _ now: UInt64, _ source: some RepairSource) -> [Action] {
     var actions: [Action] = []
     while exchanges[place].open.count < settings.questionsMax, let work = exchanges[place].work.popLast() {
-      if case .push(let node) = work {
-        pushBeneath(node, place, source)
+      if case .push(let node) = work, node.map({ $0.level > SlotTree.level }) ?? true {
+        pushBeneath(node, place)
         continue
       }
       exchanges[place].lastQuestion += 1
@@ -46,6 +46,8 @@ extension AntiEntropy {
     if exchanges[place].isDone {
       let exchange = exchanges.remove(at: place)
       guard exchange.identity != nil else { return actions }
+      // One question is enough where all is equal.
+      if exchange.lastQuestion > 1 { differentCount += 1 }
       // What expired needs no comparison.
       let first = exchange.windows.lowerBound <= source.firstWindow ? .min : exchange.windows.lowerBound
       actions.append(
@@ -57,18 +59,10 @@ extension AntiEntropy {
     return actions
   }
 
-  /// The other one has nothing beneath: one level of what is here, or the buckets of a window.
-  private mutating func pushBeneath(_ node: TreeNode?, _ place: Int, _ source: some RepairSource) {
-    guard let tree = source.tree(of: exchanges[place].slot) else { return }
-    if let node, node.level == 0 {
-      for bucket in tree.buckets(of: node.index) {
-        exchanges[place].work.append(
-          .bucket(window: node.index, bucket: bucket.bucket, isHere: true, isThere: false))
-      }
-      return
-    }
-    let level = tree.children(of: node, within: exchanges[place].windows)
-    for child in level.digests.reversed() {
+  /// The other one has nothing beneath a node above the blocks: one level of what is here.
+  private mutating func pushBeneath(_ node: TreeNode?, _ place: Int) {
+    guard let level = exchanges[place].tree?.children(of: node, within: exchanges[place].common) else { return }
+    for child in level.nodes.reversed() {
       if let child = TreeNode(level: level.level, index: child.index) {
         exchanges[place].work.append(.push(beneath: child))
       }
@@ -93,9 +87,17 @@ extension AntiEntropy {
     let asked: RepairMessage.Question
     var actions: [Action] = []
     switch open.work {
-    case .compare: asked = .compare(source.tree(of: slot)?.digest(windows) ?? RangeDigest())
-    case .expand(let node): asked = .expand(node)
-    case .pull(let window, let series): asked = .pull(window: window, series: series)
+    case .compare:
+      guard let tree = exchanges[place].tree else {
+        return [.summarize(takeTicket(place, number), slot: slot, windows: windows)]
+      }
+      asked = .compare(tree.root)
+    case .expand(let node):
+      if node.level <= SlotTree.level, open.attempts == 1 {
+        actions.append(.expand(takeTicket(place, number), slot: slot, node: node, windows: windows))
+      }
+      asked = .expand(node)
+    case .pull(let window, let bucket, let request): asked = .pull(window: window, bucket: bucket, request)
     case .bucket(let window, let bucket, let isHere, let isThere):
       if open.attempts == 1 {
         if isHere {
@@ -107,9 +109,11 @@ extension AntiEntropy {
       }
       guard isThere, open.there == nil else { return actions }
       asked = .list(window: window, bucket: bucket)
-    case .give(let window, let series):
-      return [.readSeries(takeTicket(place, number), slot: slot, window: window, series: series)]
-    case .push: return []
+    case .give(let window, let bucket, let request):
+      return [.readSeries(takeTicket(place, number), slot: slot, window: window, bucket: bucket, request)]
+    case .push(let node):
+      guard let node else { return [] }
+      return [.expand(takeTicket(place, number), slot: slot, node: node, windows: exchanges[place].common)]
     }
     exchanges[place].open[number]?.deadline = now.addingReportingOverflow(settings.timeout).partialValue
     return actions + [.send(partner, question(place, number, asked, source))]
@@ -166,20 +170,29 @@ extension AntiEntropy {
     }
     exchanges[place].identity = message.identity
     if !isReady { exchanges[place].isPartnerReady = false }
-    let windows = message.windows.clamped(to: exchanges[place].windows)
+    exchanges[place].common = exchanges[place].common.clamped(to: message.windows)
     switch (open.work, reply) {
     case (.compare, .same): break
-    case (.compare, .nodes(let level, let children)):
-      compare(children, at: level, beneath: nil, within: windows, place, source)
-    case (.expand(let asked), .nodes(let level, let children)) where asked.level > 0:
-      compare(children, at: level, beneath: asked, within: windows, place, source)
+    case (.compare, .nodes(let level, let children)) where level >= SlotTree.level:
+      compare(children, at: level, beneath: nil, place)
+    case (.expand(let asked), .nodes(let level, let children)) where asked.level > level && level >= SlotTree.level:
+      compare(children, at: level, beneath: asked, place)
+    case (.expand(let asked), .nodes(level: 0, let children)) where asked.level == SlotTree.level:
+      exchanges[place].open[message.number]?.nodesThere = children
+      exchanges[place].open[message.number]?.deadline = nil
+      return compareChildren(place, message.number, now, source)
     case (.expand(let asked), .buckets(let children)) where asked.level == 0:
-      compare(children, of: asked.index, isWanted: windows.contains(asked.index), place, source)
+      exchanges[place].open[message.number]?.nodesThere = children
+      exchanges[place].open[message.number]?.deadline = nil
+      return compareChildren(place, message.number, now, source)
     case (.bucket, .series(let series)):
       exchanges[place].open[message.number]?.there = series
       exchanges[place].open[message.number]?.deadline = nil
       return compareSeries(place, message.number, now, source)
-    case (.pull, .payload(let payload)):
+    case (.pull(let window, let bucket, _), .payload(let payload, let rest)):
+      guard goOn(place, rest.map { .pull(window: window, bucket: bucket, $0) }) else {
+        return giveUp(message.exchange, "there is no end of what the other replica has")
+      }
       return take(payload, place, message.number, now, source)
     case (.give, .stored): break
     default:
@@ -187,6 +200,16 @@ extension AntiEntropy {
       return []
     }
     return finish(message.exchange, message.number, now, source)
+  }
+
+  /// What did not go into one message is to be brought by another one; false where there is no end of it.
+  ///
+  /// What is read twice, because no answer came, may be cut elsewhere the second time: both rests count.
+  private mutating func goOn(_ place: Int, _ work: Exchange.Work?) -> Bool {
+    guard let work else { return true }
+    exchanges[place].continuations += 1
+    exchanges[place].work.append(work)
+    return exchanges[place].continuations <= settings.continuationsMax
   }
 
   private mutating func take(
@@ -199,34 +222,72 @@ extension AntiEntropy {
     return [store] + (bug == .endsBeforeStored ? finish(exchange, number, now, source) : [])
   }
 
-  private mutating func compare(
-    _ there: [RepairMessage.Child], at level: UInt8, beneath node: TreeNode?, within windows: ClosedRange<Int64>,
-    _ place: Int, _ source: some RepairSource
-  ) {
-    guard let tree = source.tree(of: exchanges[place].slot) else { return }
-    let here = tree.nodes(at: level, beneath: node, within: windows)
-    if there.isEmpty {
-      if !here.digests.isEmpty { exchanges[place].work.append(.push(beneath: node)) }
-      return
+  /// What this side has came, and with it what is to be asked.
+  mutating func ledSummarized(
+    _ exchange: UInt64, _ number: UInt32, _ tree: SlotTree, _ now: UInt64, _ source: some RepairSource
+  ) -> [Action] {
+    guard let place = place(of: exchange), exchanges[place].tree == nil else { return [] }
+    exchanges[place].tree = tree
+    return ask(place, number, now, source)
+  }
+
+  /// What is beneath a block or a window of this side came.
+  mutating func ledExpanded(
+    _ exchange: UInt64, _ number: UInt32, _ children: [RepairMessage.Child], _ now: UInt64, _ source: some RepairSource
+  ) -> [Action] {
+    guard let place = place(of: exchange), let open = exchanges[place].open[number] else { return [] }
+    guard case .push(let node?) = open.work else {
+      exchanges[place].open[number]?.nodesHere = children
+      return compareChildren(place, number, now, source)
     }
-    let mine = Dictionary(uniqueKeysWithValues: here.digests.map { ($0.index, $0.digest) })
-    let theirs = Dictionary(there.map { ($0.index, $0.digest) }) { first, _ in first }
-    for index in Set(mine.keys).union(theirs.keys).sorted(by: >) where mine[index] != theirs[index] {
-      guard let child = TreeNode(level: level, index: index) else { continue }
-      exchanges[place].work.append(theirs[index] == nil ? .push(beneath: child) : .expand(child))
-    }
+    for child in children.reversed() { bring(child.index, of: node, isHere: true, isThere: false, place) }
+    return finish(exchange, number, now, source)
   }
 
   private mutating func compare(
-    _ there: [RepairMessage.Child], of window: Int64, isWanted: Bool, _ place: Int, _ source: some RepairSource
+    _ there: [RepairMessage.Child], at level: UInt8, beneath node: TreeNode?, _ place: Int
   ) {
-    guard isWanted, let tree = source.tree(of: exchanges[place].slot) else { return }
-    let mine = Dictionary(uniqueKeysWithValues: tree.buckets(of: window).map { (Int64($0.bucket), $0.digest) })
+    guard let tree = exchanges[place].tree else { return }
+    let here = tree.nodes(at: level, beneath: node, within: exchanges[place].common)
+    for index in Self.differing(here, there) {
+      guard let child = TreeNode(level: level, index: index) else { continue }
+      let isThere = there.contains { $0.index == index }
+      exchanges[place].work.append(isThere ? .expand(child) : .push(beneath: child))
+    }
+  }
+
+  /// Where both sides told what is beneath a block or a window.
+  private mutating func compareChildren(
+    _ place: Int, _ number: UInt32, _ now: UInt64, _ source: some RepairSource
+  ) -> [Action] {
+    guard let open = exchanges[place].open[number], let here = open.nodesHere, let there = open.nodesThere,
+      case .expand(let node) = open.work
+    else { return [] }
+    for index in Self.differing(here, there) {
+      bring(
+        index, of: node, isHere: here.contains { $0.index == index }, isThere: there.contains { $0.index == index },
+        place)
+    }
+    return finish(exchanges[place].number, number, now, source)
+  }
+
+  /// Those of which the two sides do not have the same, descending: the last one is worked on first.
+  private static func differing(_ here: [RepairMessage.Child], _ there: [RepairMessage.Child]) -> [Int64] {
+    let mine = Dictionary(here.map { ($0.index, $0.digest) }) { first, _ in first }
     let theirs = Dictionary(there.map { ($0.index, $0.digest) }) { first, _ in first }
-    for index in Set(mine.keys).union(theirs.keys).sorted(by: >) where mine[index] != theirs[index] {
-      guard let bucket = UInt8(exactly: index), Int(bucket) < MerkleTree.bucketCount else { continue }
+    return Set(mine.keys).union(theirs.keys).sorted(by: >).filter { mine[$0] != theirs[$0] }
+  }
+
+  /// A window of a block, or a bucket of a window, is to be compared further, or to be given.
+  private mutating func bring(_ index: Int64, of node: TreeNode, isHere: Bool, isThere: Bool, _ place: Int) {
+    if node.level == SlotTree.level {
+      guard exchanges[place].common.contains(index) else { return }
+      exchanges[place].work.append(isThere ? .expand(.window(index)) : .push(beneath: .window(index)))
+    } else if let bucket = UInt8(exactly: index), Int(bucket) < RepairMessage.bucketCount,
+      exchanges[place].common.contains(node.index)
+    {
       exchanges[place].work.append(
-        .bucket(window: window, bucket: bucket, isHere: mine[index] != nil, isThere: theirs[index] != nil))
+        .bucket(window: node.index, bucket: bucket, isHere: isHere, isThere: isThere))
     }
   }
 
@@ -243,7 +304,7 @@ extension AntiEntropy {
     _ place: Int, _ number: UInt32, _ now: UInt64, _ source: some RepairSource
   ) -> [Action] {
     guard let open = exchanges[place].open[number], let here = open.here, let there = open.there,
-      case .bucket(let window, _, _, _) = open.work
+      case .bucket(let window, let bucket, _, _) = open.work
     else { return [] }
     let mine = Dictionary(here.map { ($0.id, $0.digest) }) { first, _ in first }
     let theirs = Dictionary(there.map { ($0.id, $0.digest) }) { first, _ in first }
@@ -251,19 +312,27 @@ extension AntiEntropy {
     let gives = bug == .pushesNothing ? [] : mine.keys.filter { theirs[$0] != mine[$0] }.sorted()
     for start in stride(from: 0, to: gives.count, by: max(1, settings.seriesPerMessage)) {
       let end = min(gives.count, start + max(1, settings.seriesPerMessage))
-      exchanges[place].work.append(.give(window: window, series: Array(gives[start..<end])))
+      let request = SlotExport.Request(keys: Array(gives[start..<end]))
+      exchanges[place].work.append(.give(window: window, bucket: bucket, request))
     }
     for start in stride(from: 0, to: pulls.count, by: max(1, settings.seriesPerMessage)) {
       let end = min(pulls.count, start + max(1, settings.seriesPerMessage))
-      exchanges[place].work.append(.pull(window: window, series: Array(pulls[start..<end])))
+      let request = SlotExport.Request(keys: Array(pulls[start..<end]))
+      exchanges[place].work.append(.pull(window: window, bucket: bucket, request))
     }
     return finish(exchanges[place].number, number, now, source)
   }
 
   mutating func ledRead(
-    _ exchange: UInt64, _ number: UInt32, _ payload: [UInt8], _ now: UInt64, _ source: some RepairSource
+    _ exchange: UInt64, _ number: UInt32, _ payload: [UInt8], _ rest: SlotExport.Request?, _ now: UInt64,
+    _ source: some RepairSource
   ) -> [Action] {
-    guard let place = place(of: exchange), exchanges[place].open[number] != nil else { return [] }
+    guard let place = place(of: exchange), let open = exchanges[place].open[number],
+      case .give(let window, let bucket, _) = open.work
+    else { return [] }
+    guard goOn(place, rest.map { .give(window: window, bucket: bucket, $0) }) else {
+      return giveUp(exchange, "there is no end of what is to be given")
+    }
     return post(
       question(place, number, .push(payload: payload), source), payload.count, to: exchanges[place].partner, now)
   }

@@ -12,6 +12,28 @@ extension RepairMessage {
   }
 }
 
+extension RepairMessage {
+  /// Whether it is a question for rows, or brings some.
+  var movesRows: Bool {
+    switch body {
+    case .question(.pull), .question(.push): true
+    default: false
+    }
+  }
+
+  /// The answer to this question about all windows or about a node high up, from what there is.
+  func answer(from tree: SlotTree) -> Reply {
+    var asked: TreeNode?
+    switch body {
+    case .question(.compare(let digest)) where tree.root == digest: return .same
+    case .question(.expand(let node)): asked = node
+    default: break
+    }
+    let level = tree.children(of: asked, within: windows)
+    return .nodes(level: level.level, level.nodes)
+  }
+}
+
 extension AntiEntropy {
   /// A message came from a node.
   package mutating func received(
@@ -21,56 +43,47 @@ extension AntiEntropy {
     case .reply(let reply, let isReady):
       return heard(message, reply, isReady: isReady, from: node, now, source)
     case .question(let question):
-      guard let tree = source.tree(of: message.slot) else {
+      guard source.holds(message.slot) else {
         unheard += 1
         return []
       }
       guard message.epoch <= source.epoch(of: message.slot) else {
         return [.behind(node, slot: message.slot, epoch: message.epoch)]
       }
-      return answer(question, message, tree, to: node, source)
+      return answer(question, message, to: node, source)
     }
   }
 
   private mutating func answer(
-    _ question: RepairMessage.Question, _ message: RepairMessage, _ tree: MerkleTree, to node: NodeID,
-    _ source: some RepairSource
+    _ question: RepairMessage.Question, _ message: RepairMessage, to node: NodeID, _ source: some RepairSource
   ) -> [Action] {
-    let windows = message.windows
-    switch question {
-    case .compare(let digest):
-      let isSame = tree.digest(windows) == digest
-      let reply = isSame ? .same : nodes(tree, beneath: nil, message, source)
-      return [.send(node, message.reply(reply, source))]
-    case .expand(let at):
-      if at.level > 0 { return [.send(node, message.reply(nodes(tree, beneath: at, message, source), source))] }
-      let isKept = windows.contains(at.index) && at.index >= source.firstWindow
-      let buckets = isKept ? tree.buckets(of: at.index) : []
-      let children = buckets.map { RepairMessage.Child(index: Int64($0.bucket), digest: $0.digest) }
-      return [.send(node, message.reply(.buckets(children), source))]
-    case .list(let window, let bucket):
-      return serve(message, node) { .listSeries($0, slot: message.slot, window: window, bucket: bucket) }
-    case .pull(let window, let series):
-      return serve(message, node) { .readSeries($0, slot: message.slot, window: window, series: series) }
-    case .push(let payload):
-      return serve(message, node) { .store($0, slot: message.slot, payload: payload) }
-    }
-  }
-
-  private func nodes(
-    _ tree: MerkleTree, beneath node: TreeNode?, _ message: RepairMessage, _ source: some RepairSource
-  ) -> RepairMessage.Reply {
+    let slot = message.slot
     let first = min(max(message.windows.lowerBound, source.firstWindow), message.windows.upperBound)
-    let level = tree.children(of: node, within: first...message.windows.upperBound)
-    return .nodes(level: level.level, level.digests.map { RepairMessage.Child(index: $0.index, digest: $0.digest) })
+    let windows = first...message.windows.upperBound
+    switch question {
+    case .compare:
+      return serve(message, node) { .summarize($0, slot: slot, windows: windows) }
+    case .expand(let at) where at.level > SlotTree.level:
+      return serve(message, node) { .summarize($0, slot: slot, windows: windows) }
+    case .expand(let at):
+      return serve(message, node) { .expand($0, slot: slot, node: at, windows: windows) }
+    case .list(let window, let bucket):
+      return serve(message, node) { .listSeries($0, slot: slot, window: window, bucket: bucket) }
+    case .pull(let window, let bucket, let request):
+      return serve(message, node) { .readSeries($0, slot: slot, window: window, bucket: bucket, request) }
+    case .push(let payload):
+      return serve(message, node) { .store($0, slot: slot, payload: payload) }
+    }
   }
 
   private mutating func serve(_ message: RepairMessage, _ node: NodeID, _ action: (Ticket) -> Action) -> [Action] {
-    guard servedCount < settings.servedMax else {
+    let isFull =
+      message.movesRows ? servedCount >= settings.servedMax : servedDigestsCount >= settings.servedDigestsMax
+    guard !isFull else {
       unheard += 1
       return []
     }
-    servedCount += 1
+    if message.movesRows { servedCount += 1 } else { servedDigestsCount += 1 }
     let ticket = makeNumber()
     errands[ticket] = .served(message, to: node)
     return [action(ticket)]

@@ -21,12 +21,16 @@ package struct AntiEntropy: Sendable {
     package var attempts = 3
     /// Bytes of rows that go out in a second, asked for or not.
     package var bytesPerSecond: UInt64 = 8 << 20
-    /// Reads and stores for others under way at a time; what is asked beyond is not heard, and asked again.
+    /// Reads and stores for others under way at a time, and digests and lists; what is asked beyond is not heard, and
+    /// asked again.
     package var servedMax = 8
+    package var servedDigestsMax = 64
     /// Exchanges asked for out of turn that wait, at the most.
     package var urgentMax = 4096
     /// Series that are asked for or sent in one message.
     package var seriesPerMessage = 64
+    /// How often an exchange asks for what did not go into one message.
+    package var continuationsMax = 1 << 16
 
     package init() {}
   }
@@ -51,10 +55,16 @@ package struct AntiEntropy: Sendable {
 
   package enum Action: Equatable, Sendable {
     case send(NodeID, RepairMessage)
-    /// Tell the series of a bucket: `listed`.
+    /// Tell what the slot has within the windows, without what expired: `summarized`. It is made from then on, so that
+    /// it has all that was stored before.
+    case summarize(Ticket, slot: UInt16, windows: ClosedRange<Int64>)
+    /// Tell what is beneath a node, of what has not expired: the windows of a block within these, the buckets of a
+    /// window: `expanded`.
+    case expand(Ticket, slot: UInt16, node: TreeNode, windows: ClosedRange<Int64>)
+    /// Tell the series of a bucket: `listed`. Buckets are those of metrics, of logs and of spans, 64 each.
     case listSeries(Ticket, slot: UInt16, window: Int64, bucket: UInt8)
-    /// Read these series within the window: `read`.
-    case readSeries(Ticket, slot: UInt16, window: Int64, series: [Hash128])
+    /// Read these series of a bucket within the window: `read`, as much as goes into one message.
+    case readSeries(Ticket, slot: UInt16, window: Int64, bucket: UInt8, SlotExport.Request)
     /// Add these rows to what is there: `stored`, when they are on disk.
     case store(Ticket, slot: UInt16, payload: [UInt8])
     /// The slot is as whole as the other one was: for `ReplicaReadiness`.
@@ -88,9 +98,12 @@ package struct AntiEntropy: Sendable {
   private var next: Cursor?
   private var nextAt: UInt64 = 0
   private var urgent: [Urgent] = []
+  /// The same, to look them up.
+  private var waiting: Set<Urgent> = []
   var exchanges: [Exchange] = []
   var errands: [Ticket: Errand] = [:]
   var servedCount = 0
+  var servedDigestsCount = 0
   private var lastNumber: UInt64
   var throttle: ByteThrottle
   /// Rows that wait until the throttle lets them go; what is open bounds them.
@@ -109,10 +122,20 @@ package struct AntiEntropy: Sendable {
     throttle = ByteThrottle(bytesPerSecond: settings.bytesPerSecond)
   }
 
+  /// Exchanges that were led to their end and found that the two differ.
+  package var differentCount = 0
+
+  /// Exchanges asked for out of turn that have not begun, and all that are under way.
+  package var waitingCount: Int { urgent.count + exchanges.count }
+
+  /// How many exchanges this node leads at the moment.
+  package var exchangeCount: Int { exchanges.count }
+
   /// The slots of this node, and who else has them.
   package mutating func setDuties(_ partners: [UInt16: [NodeID]]) {
     duties = partners.flatMap { slot, nodes in Set(nodes).map { Cursor(slot: slot, partner: $0) } }.sorted()
     urgent.removeAll { !(partners[$0.slot]?.contains($0.partner) ?? false) }
+    waiting = Set(urgent)
   }
 
   /// Compares out of turn: a slot that is being filled, or one of which a read found that it lags.
@@ -120,7 +143,7 @@ package struct AntiEntropy: Sendable {
   /// What is asked for twice waits once; beyond `urgentMax` the rounds have to do.
   package mutating func urge(_ slot: UInt16, with partner: NodeID, windows: ClosedRange<Int64> = .min ... .max) {
     let asked = Urgent(slot: slot, partner: partner, windows: windows)
-    if urgent.count < settings.urgentMax, !urgent.contains(asked) { urgent.append(asked) }
+    if urgent.count < settings.urgentMax, waiting.insert(asked).inserted { urgent.append(asked) }
   }
 
   mutating func makeNumber() -> UInt64 {
@@ -147,7 +170,8 @@ package struct AntiEntropy: Sendable {
       nextAt = now.addingReportingOverflow(settings.pause).partialValue
       if let duty = takeDuty(source) {
         if let next { actions.append(.keep(next)) }
-        actions += lead(Urgent(slot: duty.slot, partner: duty.partner, windows: .min ... .max), now, source)
+        let asked = Urgent(slot: duty.slot, partner: duty.partner, windows: .min ... source.lastWindow)
+        actions += lead(asked, now, source)
       }
     }
     return actions
@@ -159,19 +183,32 @@ package struct AntiEntropy: Sendable {
 
   private mutating func takeUrgent(_ source: some RepairSource) -> Urgent? {
     let place = urgent.firstIndex { source.isAvailable($0.partner) && !isUnderWay($0.slot, $0.partner) }
-    return place.map { urgent.remove(at: $0) }
+    guard let place else { return nil }
+    let asked = urgent.remove(at: place)
+    waiting.remove(asked)
+    return asked
   }
 
   /// The next one whose partner is there; of those that are not, some are passed over at a time.
   private mutating func takeDuty(_ source: some RepairSource) -> Cursor? {
     for _ in 0..<min(duties.count, 64) {
-      let place = next.flatMap { next in duties.firstIndex { $0 >= next } } ?? 0
+      let place = next.map { position(of: $0) } ?? 0
       let duty = duties[place]
       if place + 1 == duties.count { rounds += 1 }
       next = duties[(place + 1) % duties.count]
       if source.isAvailable(duty.partner), !isUnderWay(duty.slot, duty.partner) { return duty }
     }
     return nil
+  }
+
+  /// Where the first duty that is not before the cursor stands; the first of all behind the last.
+  private func position(of cursor: Cursor) -> Int {
+    var (low, high) = (0, duties.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if duties[middle] < cursor { low = middle + 1 } else { high = middle }
+    }
+    return low == duties.count ? 0 : low
   }
 
   /// Sends rows as far as the throttle lets them go.
@@ -189,8 +226,35 @@ package struct AntiEntropy: Sendable {
 
   private mutating func errand(_ ticket: Ticket) -> Errand? {
     guard let errand = errands.removeValue(forKey: ticket) else { return nil }
-    if case .served = errand { servedCount -= 1 }
+    if case .served(let question, _) = errand {
+      if question.movesRows { servedCount -= 1 } else { servedDigestsCount -= 1 }
+    }
     return errand
+  }
+
+  /// What the slot has within the windows that were named.
+  package mutating func summarized(
+    _ ticket: Ticket, _ tree: SlotTree, now: UInt64, _ source: some RepairSource
+  ) -> [Action] {
+    switch errand(ticket) {
+    case .led(let exchange, let number): ledSummarized(exchange, number, tree, now, source)
+    case .served(let question, let node): [.send(node, question.reply(question.answer(from: tree), source))]
+    case nil: []
+    }
+  }
+
+  /// What is beneath the node that was named, ascending, without what is empty.
+  package mutating func expanded(
+    _ ticket: Ticket, _ children: [RepairMessage.Child], now: UInt64, _ source: some RepairSource
+  ) -> [Action] {
+    switch errand(ticket) {
+    case .led(let exchange, let number): return ledExpanded(exchange, number, children, now, source)
+    case .served(let question, let node):
+      guard case .question(.expand(let asked)) = question.body else { return [] }
+      let reply: RepairMessage.Reply = asked.level == 0 ? .buckets(children) : .nodes(level: 0, children)
+      return [.send(node, question.reply(reply, source))]
+    case nil: return []
+    }
   }
 
   /// The series of a bucket, each once.
@@ -205,14 +269,14 @@ package struct AntiEntropy: Sendable {
     }
   }
 
-  /// Rows of some series.
+  /// Rows of some series, and what did not go into one message.
   package mutating func read(
-    _ ticket: Ticket, _ payload: [UInt8], now: UInt64, _ source: some RepairSource
+    _ ticket: Ticket, _ payload: [UInt8], rest: SlotExport.Request? = nil, now: UInt64, _ source: some RepairSource
   ) -> [Action] {
     switch errand(ticket) {
-    case .led(let exchange, let number): ledRead(exchange, number, payload, now, source)
+    case .led(let exchange, let number): ledRead(exchange, number, payload, rest, now, source)
     case .served(let question, let node):
-      post(question.reply(.payload(payload), source), payload.count, to: node, now)
+      post(question.reply(.payload(payload, rest: rest), source), payload.count, to: node, now)
     case nil: []
     }
   }

@@ -9,8 +9,8 @@ struct Exchange: Sendable {
     case push(beneath: TreeNode?)
     /// A bucket that differs, or that one of the two does not have.
     case bucket(window: Int64, bucket: UInt8, isHere: Bool, isThere: Bool)
-    case pull(window: Int64, series: [Hash128])
-    case give(window: Int64, series: [Hash128])
+    case pull(window: Int64, bucket: UInt8, SlotExport.Request)
+    case give(window: Int64, bucket: UInt8, SlotExport.Request)
   }
 
   /// Work that was begun.
@@ -19,6 +19,9 @@ struct Exchange: Sendable {
     var attempts = 1
     /// When it is asked again; nil while this node itself is at it.
     var deadline: UInt64?
+    /// Of a block or a window: what is beneath it on either side.
+    var nodesHere: [RepairMessage.Child]?
+    var nodesThere: [RepairMessage.Child]?
     /// Of a bucket: the series on either side.
     var here: [RepairMessage.Series]?
     var there: [RepairMessage.Series]?
@@ -31,12 +34,18 @@ struct Exchange: Sendable {
   let partner: NodeID
   let windows: ClosedRange<Int64>
   let fill: UInt64
+  /// Those that have expired on neither side, as far as the other one told.
+  var common: ClosedRange<Int64>
+  /// What was here when the exchange began; what comes later makes no difference to what the other one has.
+  var tree: SlotTree?
   /// Last in, first out: it goes to the depth of the tree before it goes on, so that little waits.
   var work: [Work] = [.compare]
   var open: [UInt32: Open] = [:]
   var lastQuestion: UInt32 = 0
   /// The other one's, from its first answer on.
   var identity: NodeIdentity?
+  /// How often rows were more than one message takes.
+  var continuations = 0
   /// Whether it said so in all of its answers.
   var isPartnerReady = true
 

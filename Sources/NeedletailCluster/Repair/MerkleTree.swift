@@ -10,7 +10,7 @@ import NeedletailTelemetry
 /// has something; who keeps many slots makes a slot's tree only while the slot is compared.
 package struct MerkleTree: Equatable, Sendable {
   /// Buckets of a window: part of what nodes agree on.
-  package static let bucketCount = 64
+  package static let bucketCount = SlotMap.bucketCount
 
   private struct Bucket: Equatable, Sendable {
     var number: UInt8
@@ -44,7 +44,7 @@ package struct MerkleTree: Equatable, Sendable {
   package init() {}
 
   /// The bucket of a series, a trace or a stream. The upper half of the hash tells the slot.
-  package static func bucket(of id: Hash128) -> UInt8 { UInt8(truncatingIfNeeded: id.low) & UInt8(bucketCount - 1) }
+  package static func bucket(of id: Hash128) -> UInt8 { SlotMap.bucket(of: id) }
 
   /// Adds rows that were not there.
   ///
@@ -149,6 +149,27 @@ package struct MerkleTree: Equatable, Sendable {
     let place = position(of: window)
     guard place < windows.count, windows[place].number == window else { return [] }
     return windows[place].buckets.map { ($0.number, $0.digest) }
+  }
+
+  /// The same as an exchange begins with it, within some windows.
+  package func summary(_ range: ClosedRange<Int64>) -> SlotTree {
+    var tree = SlotTree()
+    for window in windows[places(in: range)] {
+      tree.add(window.digest, block: SlotTree.block(of: window.number))
+    }
+    return tree
+  }
+
+  /// What is beneath a block, within some windows, or beneath a window.
+  package func children(of node: TreeNode, within range: ClosedRange<Int64>) -> [RepairMessage.Child] {
+    if node.level == 0 {
+      guard range.contains(node.index) else { return [] }
+      return buckets(of: node.index).map { RepairMessage.Child(index: Int64($0.bucket), digest: $0.digest) }
+    }
+    guard range.overlaps(node.windows) else { return [] }
+    return windows[places(in: range.clamped(to: node.windows))].map {
+      RepairMessage.Child(index: $0.number, digest: $0.digest)
+    }
   }
 
   /// The windows that have something, ascending.

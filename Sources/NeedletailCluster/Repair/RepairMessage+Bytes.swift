@@ -8,8 +8,12 @@ extension RepairMessage {
   package static let seriesMax = 1 << 16
   /// Bytes of a payload, at the most.
   package static let payloadMax = 16 << 20
-  /// A level beneath one node has 32 nodes, beneath none as many as there are topmost ones; a window has 64 buckets.
-  static let childrenMax = 64
+  /// Of a whole message: a payload and what stands around it, what is left of it included.
+  package static let bytesMax = payloadMax + seriesMax * Hash128.byteCount + 1024
+  /// Buckets of a window: 64 of metrics, of logs and of spans, one behind the other.
+  package static let bucketCount = 3 * MerkleTree.bucketCount
+  /// A level beneath one node has 32 nodes, beneath none as many as there are topmost ones; a window has its buckets.
+  static let childrenMax = bucketCount
 
   private enum Tag: UInt8 {
     case compare = 1
@@ -59,11 +63,11 @@ extension RepairMessage {
       writeHead(.list, to: &writer)
       writer.append(window)
       writer.append(bucket)
-    case .pull(let window, let series):
+    case .pull(let window, let bucket, let request):
       writeHead(.pull, to: &writer)
       writer.append(window)
-      writer.appendVarint(UInt64(series.count))
-      for id in series { writer.append(id) }
+      writer.append(bucket)
+      Self.write(request, to: &writer)
     case .push(let payload):
       writeHead(.push, to: &writer)
       writer.appendPrefixed(bytes: payload)
@@ -99,10 +103,23 @@ extension RepairMessage {
         writer.append(one.id)
         one.digest.write(to: &writer)
       }
-    case .payload(let payload):
+    case .payload(let payload, let rest):
       head(.payload)
       writer.appendPrefixed(bytes: payload)
+      writer.append(UInt8(rest == nil ? 0 : 1))
+      if let rest { Self.write(rest, to: &writer) }
     }
+  }
+
+  private static func write(_ request: SlotExport.Request, to writer: inout ByteWriter) {
+    writer.append(UInt8(request.position == nil ? 0 : 1))
+    if let position = request.position {
+      writer.append(position.section)
+      writer.append(position.time)
+      writer.append(position.passed)
+    }
+    writer.appendVarint(UInt64(request.keys.count))
+    for key in request.keys { writer.append(key) }
   }
 
   package init(_ bytes: [UInt8]) throws(MalformedBytes) {
@@ -134,21 +151,35 @@ extension RepairMessage {
       return .question(.expand(node))
     case .list:
       let (window, bucket) = (try reader.read(Int64.self), try reader.read(UInt8.self))
-      guard Int(bucket) < MerkleTree.bucketCount else { throw .invalid("a bucket that there is not") }
+      guard Int(bucket) < bucketCount else { throw .invalid("a bucket that there is not") }
       return .question(.list(window: window, bucket: bucket))
     case .pull:
-      let window: Int64 = try reader.read()
-      let count = try reader.readCount(max: seriesMax, elementBytes: Hash128.byteCount)
-      var series: [Hash128] = []
-      series.reserveCapacity(count)
-      for _ in 0..<count { series.append(try reader.readHash()) }
-      return .question(.pull(window: window, series: series))
+      let (window, bucket) = (try reader.read(Int64.self), try reader.read(UInt8.self))
+      guard Int(bucket) < bucketCount else { throw .invalid("a bucket that there is not") }
+      return .question(.pull(window: window, bucket: bucket, try request(&reader)))
     case .push: return .question(.push(payload: try reader.readBytes(max: payloadMax)))
     case .same, .nodes, .buckets, .series, .payload, .stored:
-      let isReady: UInt8 = try reader.read()
-      guard isReady < 2 else { throw .invalid("neither true nor false") }
-      return .reply(try reply(tag, &reader), isReady: isReady == 1)
+      let isReady = try flag(&reader)
+      return .reply(try reply(tag, &reader), isReady: isReady)
     }
+  }
+
+  private static func flag(_ reader: inout ByteReader) throws(MalformedBytes) -> Bool {
+    let flag: UInt8 = try reader.read()
+    guard flag < 2 else { throw .invalid("neither true nor false") }
+    return flag == 1
+  }
+
+  private static func request(_ reader: inout ByteReader) throws(MalformedBytes) -> SlotExport.Request {
+    var request = SlotExport.Request(keys: [])
+    if try flag(&reader) {
+      let (section, time) = (try reader.read(UInt8.self), try reader.read(Int64.self))
+      request.position = SlotExport.Position(section: section, time: time, passed: try reader.read())
+    }
+    let count = try reader.readCount(max: seriesMax, elementBytes: Hash128.byteCount)
+    request.keys.reserveCapacity(count)
+    for _ in 0..<count { request.keys.append(try reader.readHash()) }
+    return request
   }
 
   private static func reply(_ tag: Tag, _ reader: inout ByteReader) throws(MalformedBytes) -> Reply {
@@ -166,7 +197,9 @@ extension RepairMessage {
         series.append(Series(id: try reader.readHash(), digest: try RangeDigest(from: &reader)))
       }
       return .series(series)
-    case .payload: return .payload(try reader.readBytes(max: payloadMax))
+    case .payload:
+      let payload = try reader.readBytes(max: payloadMax)
+      return .payload(payload, rest: try flag(&reader) ? try request(&reader) : nil)
     case .stored: return .stored
     default: return .same
     }

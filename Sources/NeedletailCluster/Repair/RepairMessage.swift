@@ -34,8 +34,8 @@ package struct RepairMessage: Equatable, Sendable {
     case expand(TreeNode)
     /// Which series do you have in the bucket?
     case list(window: Int64, bucket: UInt8)
-    /// What do you have of these series?
-    case pull(window: Int64, series: [Hash128])
+    /// What do you have of these series of the bucket?
+    case pull(window: Int64, bucket: UInt8, SlotExport.Request)
     /// Take this.
     case push(payload: [UInt8])
   }
@@ -48,8 +48,8 @@ package struct RepairMessage: Equatable, Sendable {
     /// The buckets of the window that was asked about, ascending.
     case buckets([Child])
     case series([Series])
-    /// Rows of series, in bytes of the engine's own.
-    case payload([UInt8])
+    /// Rows of series, in bytes of the engine's own, and what is left to ask for where they were too many.
+    case payload([UInt8], rest: SlotExport.Request?)
     /// What was pushed is on disk.
     case stored
   }

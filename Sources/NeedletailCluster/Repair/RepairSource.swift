@@ -3,8 +3,11 @@ package protocol RepairSource {
   var identity: NodeIdentity { get }
   /// The first window that has not expired.
   var firstWindow: Int64 { get }
-  /// What the node has of a slot, expired windows left out; nil where it is no replica of it.
-  func tree(of slot: UInt16) -> MerkleTree?
+  /// The last window that rounds compare: later ones are still being written to, and would differ each time for what is
+  /// on its way. What is asked for out of turn is compared whole.
+  var lastWindow: Int64 { get }
+  /// Whether the node is a replica of the slot.
+  func holds(_ slot: UInt16) -> Bool
   /// That of the newest assignment of the slot that the node knows, on disk: a new disk, or damage, of any of its
   /// replicas makes a new one.
   func epoch(of slot: UInt16) -> UInt64

@@ -14,6 +14,11 @@ package struct ReplicaReadiness: Equatable, Sendable {
     package var since: UInt64
     /// The windows of which the node may lack something, apart and ascending.
     package var lacks: [ClosedRange<Int64>]
+
+    package init(since: UInt64, lacks: [ClosedRange<Int64>]) {
+      self.since = since
+      self.lacks = lacks
+    }
   }
 
   package enum State: Equatable, Sendable {

@@ -120,7 +120,7 @@ struct APIResponder: Sendable {
     case .needletail(.cluster(let route)):
       return try await ClusterAPI(cluster: services.cluster).respond(to: route, request)
     case .ownMetrics:
-      return Response(.ok, ExpositionText.contentType, ExpositionText.write(services.metrics.collect()))
+      return Response(.ok, ExpositionText.contentType, ExpositionText.write(await services.metrics.collect()))
     case .healthy, .ready: return Self.notReady
     }
   }

@@ -11,11 +11,12 @@ import NeedletailTelemetry
 /// Receives data over HTTP, gRPC and from the server itself.
 struct IngestService: Sendable {
   private let receiver: Receiver
-  private let sink: StorageSink
+  private let sink: any BatchSink
   private let clock: any WallClock
 
-  init(storage: NodeStorage, bodyBytesMax: Int, clock: any WallClock) {
-    sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
+  /// What comes in goes to `sink`.
+  init(sink: any BatchSink, bodyBytesMax: Int, clock: any WallClock) {
+    self.sink = sink
     self.clock = clock
     receiver = Receiver(limits: Self.limits(bodyBytesMax: bodyBytesMax), sink: sink, clock: clock)
   }
@@ -164,7 +165,7 @@ struct IngestService: Sendable {
     let named = definitions.build(tenant: .default)
     let batchID = Hash128(high: UInt64(bitPattern: time), low: UInt64(batch.seriesCount))
     guard let built = batch.build(tenant: .default, batchID: batchID) else { return }
-    try await sink.append(series: built, definitions: named)
+    _ = try await sink.append(series: built, definitions: named)
   }
 
   /// What came in, as metrics.

@@ -8,12 +8,15 @@ struct NodeMetrics: Sendable {
   let queries: QueryService
   let ingest: IngestService
   let maintenance: MaintenanceCounters
+  /// Nil where the node belongs to none.
+  let cluster: ClusterNode?
   /// Nanoseconds since 1970.
   let startedNanoseconds: Int64
 
   /// All families as of now.
-  func collect() -> [MetricFamily] {
+  func collect() async -> [MetricFamily] {
     requestFamilies + queryFamilies + ingest.families + seriesFamilies + eventFamilies + storageFamilies
+      + (await cluster?.families() ?? [])
   }
 
   private var requestFamilies: [MetricFamily] {

@@ -21,13 +21,15 @@ enum PeerMethod: String, CaseIterable, Sendable {
   case read = "Read"
   /// What two replicas compare; the answer is empty.
   case repair = "Repair"
+  /// How the node's replicas are.
+  case report = "Report"
 
   private static let service = "/needletail.peer.v1.Peer/"
 
   /// Whether the method is about the cluster, and not about what this node has.
   var isOfCluster: Bool {
     switch self {
-    case .gossip, .topology, .write, .read, .repair: true
+    case .gossip, .topology, .write, .read, .repair, .report: true
     case .append, .select, .labelNames, .labelValues, .series, .metadata: false
     }
   }
@@ -37,10 +39,10 @@ enum PeerMethod: String, CaseIterable, Sendable {
     switch self {
     case .append: AppendMessage.bytesMax
     case .write: 2 * Frame.bytesMax + WriteMessage.overheadMax
-    case .repair: 16 << 20
+    case .repair: RepairEnvelope.bytesMax
     // A selection, and the sets of slots around it.
     case .read: 2 << 20
-    case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology: 1 << 20
+    case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology, .report: 1 << 20
     }
   }
 

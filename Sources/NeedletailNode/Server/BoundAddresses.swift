@@ -45,6 +45,9 @@ final class StartupProgress: Sendable {
     if state.withLock(\.isBound) { doorsBound.finish() }
   }
 
+  /// Where a port is bound; nil where it is not.
+  func address(of setting: Setting) -> ListenAddress? { state.withLock { $0.bound[setting] } }
+
   /// Waits, once, until every port is bound; false where the task was cancelled before that.
   func allBound() async -> Bool {
     for await _ in doors {}

@@ -18,6 +18,7 @@ package struct NeedletailServer: Service {
   /// Stopping as a whole takes at most five seconds.
   private static let drainTimeout = Duration.milliseconds(3500)
   private static let storageThreads = 2
+  private static let repairThreads = 3
   private static let stepCacheBytes = 32 << 20
 
   /// The settings that it runs with.
@@ -85,17 +86,25 @@ package struct NeedletailServer: Service {
     let executor = ThreadExecutor(threads: Self.storageThreads)
     let queryExecutor = ThreadExecutor(threads: configuration.queryConcurrency)
     let peerExecutor = configuration.peerListen.map { _ in ThreadExecutor(threads: configuration.queryConcurrency) }
+    let repairExecutor = configuration.nodeName.map { _ in ThreadExecutor(threads: Self.repairThreads) }
+    let (clusters, clusterOpened) = AsyncStream.makeStream(of: ClusterNode.self)
     let deadlines = QueryDeadlines(clock: clock)
     let storage = StorageService(
       configuration: configuration, executor: executor, clock: clock, random: random, fileSystem: fileSystem,
       logger: logger, counters: maintenance, stopTime: stopTime, mayOpen: progress.allBound,
       onOpen: { storage in
-        node.open(nodeServices(storage, executor, (queryExecutor, peerExecutor, deadlines), requests, maintenance))
+        let services = try nodeServices(
+          storage, Executors(storage: executor, queries: queryExecutor, peers: peerExecutor, repair: repairExecutor),
+          deadlines, requests, maintenance)
+        if let cluster = services.cluster { clusterOpened.yield(cluster) }
+        clusterOpened.finish()
+        node.open(services)
         progress.opened()
         logger.info("ready")
       },
       onClose: { node.close() })
     var services: [any Service] = [storage]
+    if configuration.nodeName != nil { services.append(ClusterService(clusters: clusters)) }
     // Not a service of the group: while it drains, queries still wait.
     let sweeping = Task { await deadlines.run() }
     if let interval = configuration.selfInterval {
@@ -110,6 +119,7 @@ package struct NeedletailServer: Service {
         await executor.shutDown()
         await queryExecutor.shutDown()
         await peerExecutor?.shutDown()
+        await repairExecutor?.shutDown()
       }
     }
     try await withGracefulShutdownHandler {
@@ -135,41 +145,78 @@ package struct NeedletailServer: Service {
     return silent
   }
 
+  /// The threads on which a node may wait for its disks.
+  private struct Executors {
+    var storage: ThreadExecutor
+    var queries: ThreadExecutor
+    var peers: ThreadExecutor?
+    var repair: ThreadExecutor?
+  }
+
   private func nodeServices(
-    _ storage: NodeStorage, _ executor: ThreadExecutor,
-    _ querying: (executor: ThreadExecutor, peers: ThreadExecutor?, deadlines: QueryDeadlines),
-    _ requests: RequestCounters, _ maintenance: MaintenanceCounters
-  ) -> NodeServices {
+    _ storage: NodeStorage, _ executors: Executors, _ deadlines: QueryDeadlines, _ requests: RequestCounters,
+    _ maintenance: MaintenanceCounters
+  ) throws -> NodeServices {
     let series = SeriesStore(engine: storage.series, losses: storage.losses)
     let events = EventStore(logs: storage.logs, spans: storage.spans, losses: storage.losses)
-    func gate() -> QueryGate {
-      QueryGate(runningMax: configuration.queryConcurrency, waitingMax: configuration.queryQueueMax)
-    }
-    let queries = QueryService(
-      series: series, events: events, traces: events, exemplars: series, gate: gate(), executor: querying.executor,
+    let own = queries(series, events, executors, deadlines, storage.losses)
+    let peerQueries = own.forPeers(gate(), executors.peers ?? executors.queries)
+    let cluster = try clusterNode(storage, series, events, peerQueries, executors)
+    let queries = cluster.map { own.over($0.reads) } ?? own
+    let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
+    let ingest = IngestService(
+      sink: cluster?.writing.sink ?? sink, bodyBytesMax: configuration.bodyBytesMax, clock: clock)
+    let metrics = NodeMetrics(
+      storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,
+      cluster: cluster, startedNanoseconds: clock.wallNanoseconds())
+    return NodeServices(
+      ingest: ingest, queries: queries, metrics: metrics,
+      settling: SettlingService(storage: storage, executor: executors.storage, clock: clock, counters: maintenance),
+      deletion: DeletionService(
+        storage: storage, executor: executors.storage, counters: maintenance, isInCluster: cluster != nil),
+      status: PrometheusStatus(
+        configuration: configuration, storage: storage, clock: clock,
+        startedMilliseconds: clock.wallNanoseconds() / 1_000_000),
+      peers: PeerService(sink: sink, queries: peerQueries, budget: ingest.budget, cluster: cluster),
+      cluster: cluster)
+  }
+
+  private func gate() -> QueryGate {
+    QueryGate(runningMax: configuration.queryConcurrency, waitingMax: configuration.queryQueueMax)
+  }
+
+  /// Questions about what this node itself holds.
+  private func queries(
+    _ series: SeriesStore, _ events: EventStore, _ executors: Executors, _ deadlines: QueryDeadlines,
+    _ losses: [String]
+  ) -> QueryService {
+    QueryService(
+      series: series, events: events, traces: events, exemplars: series, gate: gate(), executor: executors.queries,
       parallelism: min(System.coreCount, configuration.queryConcurrency),
-      cache: StepCache(bytesMax: Self.stepCacheBytes),
-      deadlines: querying.deadlines,
+      cache: StepCache(bytesMax: Self.stepCacheBytes), deadlines: deadlines,
       limits: QueryLimits(samples: configuration.querySamplesMax, timeout: configuration.queryTimeout.duration),
       features: QueryFeatures(
         delaysNameRemoval: configuration.queryDelayedNameRemoval,
         usesStartTimestamps: configuration.queryStartTimestamps),
-      clock: clock, counters: QueryCounters(), losses: storage.losses)
-    let ingest = IngestService(storage: storage, bodyBytesMax: configuration.bodyBytesMax, clock: clock)
-    let metrics = NodeMetrics(
-      storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,
-      startedNanoseconds: clock.wallNanoseconds())
-    let settling = SettlingService(storage: storage, executor: executor, clock: clock, counters: maintenance)
-    let deletion = DeletionService(storage: storage, executor: executor, counters: maintenance)
-    let status = PrometheusStatus(
-      configuration: configuration, storage: storage, clock: clock,
-      startedMilliseconds: clock.wallNanoseconds() / 1_000_000)
-    let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
-    return NodeServices(
-      ingest: ingest, queries: queries, metrics: metrics, settling: settling, deletion: deletion, status: status,
-      peers: PeerService(
-        sink: sink, queries: queries.forPeers(gate(), querying.peers ?? querying.executor), budget: ingest.budget),
-      cluster: nil)
+      clock: clock, counters: QueryCounters(), losses: losses)
+  }
+
+  /// Nil where the node is no member of a cluster.
+  private func clusterNode(
+    _ storage: NodeStorage, _ series: SeriesStore, _ events: EventStore, _ queries: QueryService,
+    _ executors: Executors
+  ) throws -> ClusterNode? {
+    guard let repairExecutor = executors.repair, let listened = progress.address(of: .peerListen) else { return nil }
+    // The host as it was written: certificates are of names.
+    let address =
+      configuration.peerAdvertise
+      ?? ListenAddress(host: configuration.peerListen?.host ?? listened.host, port: listened.port)
+    return try ClusterNode(
+      configuration,
+      ClusterNode.Surroundings(
+        storage: storage, series: series, events: events, queries: queries, address: address,
+        executor: executors.storage, repairExecutor: repairExecutor, fileSystem: fileSystem, clock: clock,
+        random: random, logger: logger))
   }
 
   private func listeners(

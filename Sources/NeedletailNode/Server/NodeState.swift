@@ -22,5 +22,5 @@ struct NodeServices: Sendable {
   let status: PrometheusStatus
   let peers: PeerService
   /// Nil where the node belongs to no cluster.
-  let cluster: (any ClusterControl)?
+  let cluster: ClusterNode?
 }

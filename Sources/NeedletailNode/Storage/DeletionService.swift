@@ -9,12 +9,17 @@ struct DeletionService: Sendable {
   let storage: NodeStorage
   let executor: ThreadExecutor
   let counters: MaintenanceCounters
+  let isInCluster: Bool
 
   /// Deletes what each `match[]` selects from `start` to `end`, and answers when that is durable.
   ///
   /// A selector is a deletion of its own: where a later one fails, those before are done.
   func delete(_ parameters: FormParameters, tenant: TenantID) async throws -> Response {
     do {
+      guard !isInCluster else {
+        throw QueryError(
+          .execution, "series cannot be deleted in a cluster yet: what one node deletes its replicas would bring back")
+      }
       let scope = try PrometheusAPI.scope(parameters, tenant)
       guard !scope.selectors.isEmpty else { throw QueryError(.badData, "no match[] parameter provided") }
       let series = storage.series

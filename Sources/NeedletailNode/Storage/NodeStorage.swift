@@ -3,6 +3,7 @@
 
 import Logging
 import NeedletailBlocks
+import NeedletailCluster
 import NeedletailEnvironment
 import NeedletailEvents
 import NeedletailSeries
@@ -23,6 +24,8 @@ final class NodeStorage: Sendable {
   let replay: ReplayReport
   /// What was acknowledged and is lost, in words: every answer says so.
   let losses: [String]
+  /// What the node has of its cluster on disk; nil where it belongs to none.
+  let cluster: (folder: ClusterFolder, topology: TopologyState)?
   /// What the operator should know about the folder: others may use it, or what is in it.
   let warnings: [String]
   private let clock: any WallClock
@@ -42,6 +45,10 @@ final class NodeStorage: Sendable {
       configuration.dataFolder, on: fileSystem, random: random, holder: "needletail serve",
       openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) })
     do {
+      cluster = try configuration.nodeName.map { _ in
+        let folder = try ClusterFolder(in: configuration.dataFolder, on: fileSystem, random: random)
+        return (folder, try folder.topology())
+      }
       warnings = try [folder.remark].compactMap { $0 } + Self.warnings(configuration.dataFolder, fileSystem)
       guard let slots = SlotMap(count: folder.slotCount) else {
         throw StartupError("the data folder \(configuration.dataFolder) has \(folder.slotCount) slots, which cannot be")
@@ -89,6 +96,9 @@ final class NodeStorage: Sendable {
     }
     return warnings
   }
+
+  /// Whether anything was stored here that is still there.
+  var hasData: Bool { !series.partRecords.isEmpty || replay.records > 0 }
 
   /// About how many bytes the heads take in memory.
   var headBytes: Int { series.statistics.headBytes + logs.headBytes + spans.headBytes }
@@ -142,7 +152,8 @@ extension ServerConfiguration.Retention {
     }
   }
 
-  fileprivate var nanoseconds: Int64? {
+  /// Nil for ever.
+  var nanoseconds: Int64? {
     switch self {
     case .forever: return nil
     case .span(let span):

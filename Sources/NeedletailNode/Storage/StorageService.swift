@@ -22,14 +22,17 @@ struct StorageService: Service {
   /// Waits until the storage may be opened; false where that will not be.
   let mayOpen: @Sendable () async -> Bool
   /// Called with the storage when it is open.
-  let onOpen: @Sendable (NodeStorage) -> Void
+  let onOpen: @Sendable (NodeStorage) throws -> Void
   /// Called just before the storage is closed.
   let onClose: @Sendable () -> Void
 
   func run() async throws {
     guard await cancelWhenGracefulShutdown(mayOpen) else { return }
     let storage = try await open()
-    onOpen(storage)
+    do { try onOpen(storage) } catch {
+      try? await executor.run { storage.close() }
+      throw error
+    }
     let merges = MergeLoop(clock: clock, logger: logger, counters: counters)
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await maintain(storage) }

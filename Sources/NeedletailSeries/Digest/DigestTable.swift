@@ -1,23 +1,8 @@
 import NeedletailBlocks
 import NeedletailTelemetry
 
-/// The digest of one slot within one window, and between which times its elements lie, in ms.
-struct DigestRow: Equatable, Sendable {
-  var digest = SeriesDigest()
-  var first = Int64.max
-  var last = Int64.min
-
-  @inline(__always) mutating func widen(_ first: Int64, _ last: Int64) {
-    self.first = min(self.first, first)
-    self.last = max(self.last, last)
-  }
-
-  /// Adds the digest of elements between these times.
-  mutating func add(_ digest: SeriesDigest, _ times: ClosedRange<Int64>) {
-    self.digest.add(digest)
-    widen(times.lowerBound, times.upperBound)
-  }
-}
+/// The digest of one slot within one window; times are in ms.
+typealias DigestRow = TimedDigest
 
 /// The digests of a part in the making, by window and slot.
 ///
@@ -122,20 +107,9 @@ struct DigestTable: Sendable {
       let rows = windows[window] ?? []
       let filled = rows.indices.filter { !rows[$0].digest.isEmpty }
       guard !filled.isEmpty else { return nil }
-      let start = window.range.startMilliseconds
-      var writer = ByteWriter(reserving: filled.count * 28)
-      var previous = 0
-      for slot in filled {
-        let row = rows[slot]
-        writer.appendVarint(UInt64(slot - previous))
-        writer.append(row.digest.low)
-        writer.append(row.digest.high)
-        writer.appendVarint(row.digest.count)
-        writer.appendVarint(UInt64(bitPattern: row.first &- start))
-        writer.appendVarint(UInt64(bitPattern: row.last &- row.first))
-        previous = slot
-      }
-      return (UInt64(clamping: window.hour), writer.bytes)
+      let bytes = DigestRow.encoded(
+        filled.map { (UInt16(truncatingIfNeeded: $0), rows[$0]) }, from: window.range.startMilliseconds)
+      return (UInt64(clamping: window.hour), bytes)
     }
   }
 }
@@ -164,10 +138,19 @@ extension SeriesPart {
     let bytes = try self.block(block, kind: kind)
     var result: Result<[(slot: UInt16, row: DigestRow)], MalformedBytes> = .failure(.truncated)
     bytes.withUnsafeBytes { bytes in
-      result = Result { () throws(MalformedBytes) in try DigestRow.decode(bytes, window.range) }
+      result = Result { () throws(MalformedBytes) in try DigestRow.decode(bytes, window.times) }
     }
     do throws(MalformedBytes) { return (window, try result.get()) } catch {
       throw damage("\(error)", kind: kind, block: block)
+    }
+  }
+
+  /// The windows of which it has digests: all that it has anything of.
+  var digestedWindows: [SeriesWindow] {
+    content.blocks(PartBlockKind.digests).indices.compactMap { block in
+      let hour = content.first(ofBlock: block, kind: PartBlockKind.digests)
+      guard hour < UInt64(SeriesWindow.perDay) else { return nil }
+      return SeriesWindow(day: record.summary.partition, hour: Int64(hour))
     }
   }
 
@@ -178,33 +161,5 @@ extension SeriesPart {
     let block = content.block(of: hour, kind: PartBlockKind.digests)
     guard block != .max, content.first(ofBlock: block, kind: PartBlockKind.digests) == hour else { return [] }
     return try digests(block).1
-  }
-}
-
-extension DigestRow {
-  /// Reads a block of digests of a window of these times.
-  static func decode(
-    _ bytes: UnsafeRawBufferPointer, _ range: TimeRange
-  ) throws(MalformedBytes) -> [(slot: UInt16, row: DigestRow)] {
-    var rows: [(slot: UInt16, row: DigestRow)] = []
-    var reader = ByteReader(bytes)
-    var slot: UInt64 = 0
-    while !reader.isAtEnd {
-      let step = try reader.readVarint()
-      guard rows.isEmpty || step > 0, step <= UInt64(UInt16.max), let next = UInt16(exactly: slot + step) else {
-        throw .invalid("slots of digests are out of order")
-      }
-      slot = UInt64(next)
-      let (low, high) = (try reader.read(UInt64.self), try reader.read(UInt64.self))
-      let count = try reader.readVarint()
-      let first = range.startMilliseconds &+ Int64(bitPattern: try reader.readVarint())
-      let last = first &+ Int64(bitPattern: try reader.readVarint())
-      guard range.contains(first), range.contains(last), first <= last else {
-        throw .invalid("times of a digest are out of bounds")
-      }
-      let digest = SeriesDigest(high: high, low: low, count: count)
-      rows.append((next, DigestRow(digest: digest, first: first, last: last)))
-    }
-    return rows
   }
 }

@@ -74,13 +74,17 @@ struct HeadDigests: @unchecked Sendable {
   private var pages: [SeriesWindow: UnsafeMutablePointer<HeadDigestRow>] = [:]
   private let owner = PageOwner()
   private var current: Current?
+  /// Windows of which something came and nothing is told. Each has something in the head, which bounds them.
+  private(set) var untold: Set<SeriesWindow> = []
 
   init(_ slots: SlotMap) {
     self.slots = slots
     windowsMax = max(2, Self.bytesMax / (slots.count * MemoryLayout<HeadDigestRow>.stride))
   }
 
-  var byteCount: Int { pages.count * slots.count * MemoryLayout<HeadDigestRow>.stride }
+  var byteCount: Int {
+    pages.count * slots.count * MemoryLayout<HeadDigestRow>.stride + untold.count * MemoryLayout<SeriesWindow>.stride * 2
+  }
 
   // MARK: - Adding
 
@@ -136,7 +140,10 @@ struct HeadDigests: @unchecked Sendable {
   }
 
   private mutating func addPage(_ window: SeriesWindow) -> UnsafeMutablePointer<HeadDigestRow>? {
-    guard pages.count < windowsMax else { return nil }
+    guard pages.count < windowsMax else {
+      untold.insert(window)
+      return nil
+    }
     let page = owner.addPage(byteCount: slots.count * MemoryLayout<HeadDigestRow>.stride)
       .bindMemory(to: HeadDigestRow.self, capacity: slots.count)
     page.initialize(repeating: HeadDigestRow(), count: slots.count)
@@ -148,6 +155,9 @@ struct HeadDigests: @unchecked Sendable {
 
   /// The windows of which something is told.
   var windows: [SeriesWindow] { pages.keys.sorted() }
+
+  /// Whether no further window is told of.
+  var isFull: Bool { pages.count >= windowsMax }
 
   /// What there is of each slot in a window, by slot; nil where it has to be read.
   func rows(_ window: SeriesWindow) -> [HeadDigestRow]? {

@@ -1,3 +1,4 @@
+import NeedletailBlocks
 import NeedletailTelemetry
 
 // What a digest is of: all samples, histograms and exemplars that the engine holds in the window and that no deletion
@@ -6,7 +7,37 @@ import NeedletailTelemetry
 // many parts or in one. Retention counts by whole days: of a day that has begun to leave it, nothing is told, since how
 // much of it is still there depends on how parts were merged.
 
+/// The state of an engine at one instant, as digests and exports read it.
+struct SlotSnapshot {
+  let heads: [SeriesHead]
+  let parts: [SeriesPart]
+  let deletions: [PartID: PartDeletions]
+  let unreadable: [(record: PartRecord, damage: SeriesDamage)]
+  /// The earliest time, in ms, that is kept.
+  let earliest: Int64
+
+  /// Whether something of the window may be told.
+  func isKept(_ window: SeriesWindow) -> Bool {
+    let (start, isBeforeAll) = window.day.multipliedReportingOverflow(by: SeriesEngine.dayMilliseconds)
+    return earliest == .min || (!isBeforeAll && start >= earliest)
+  }
+
+  /// Throws where something of the window cannot be read.
+  func check(_ window: SeriesWindow) throws(SeriesDigestError) {
+    for entry in unreadable where entry.record.summary.overlaps(window.range) { throw .damage(entry.damage) }
+  }
+}
+
 extension SeriesEngine {
+  var slotSnapshot: SlotSnapshot {
+    let earliest = options.retention.earliest(now: now)
+    return state.withLock { state in
+      SlotSnapshot(
+        heads: [state.head] + (state.frozen.map { [$0] } ?? []), parts: state.parts, deletions: state.deletions,
+        unreadable: state.unreadable, earliest: earliest)
+    }
+  }
+
   /// The digest of what the engine holds of a slot in a window; of nothing where the map has no such slot.
   ///
   /// Exact always. Where the window lies in one head or part, or in several that follow each other in time, and nothing
@@ -15,36 +46,42 @@ extension SeriesEngine {
   /// head has something of is looked at. What is appended meanwhile may be in it or not. Blocks.
   package func digest(slot: UInt16, window: SeriesWindow) throws(SeriesDigestError) -> SeriesDigest {
     guard Int(slot) < slots.count else { return SeriesDigest() }
-    return try digestReading(window, only: slot).run()[Int(slot)]
+    return try digests([window], only: slot, slotSnapshot)[0][Int(slot)]
   }
 
   /// The digests of all slots in a window, by slot; as `digest` has them.
   ///
   /// Reads what it must in one pass, one series after the other. Blocks.
   package func digests(window: SeriesWindow) throws(SeriesDigestError) -> [SeriesDigest] {
-    try digestReading(window, only: nil).run()
+    try digests([window], only: nil, slotSnapshot)[0]
   }
 
-  private func digestReading(
-    _ window: SeriesWindow, only slot: UInt16?
-  ) throws(SeriesDigestError) -> DigestReading {
-    let (heads, parts, deletions, unreadable) = state.withLock { state in
-      ([state.head] + (state.frozen.map { [$0] } ?? []), state.parts, state.deletions, state.unreadable)
-    }
+  /// The digests of some windows, which are ascending, by slot; what heads tell is looked up once for all of them.
+  func digests(
+    _ windows: [SeriesWindow], only slot: UInt16?, _ snapshot: SlotSnapshot
+  ) throws(SeriesDigestError) -> [[SeriesDigest]] {
+    guard let first = windows.first, let last = windows.last else { return [] }
+    let heads = snapshot.heads.map { HeadReading($0, slots, only: slot, first...last) }
+    var result: [[SeriesDigest]] = []
+    for window in windows { result.append(try digests(window, only: slot, snapshot, heads)) }
+    return result
+  }
+
+  private func digests(
+    _ window: SeriesWindow, only slot: UInt16?, _ snapshot: SlotSnapshot, _ heads: [HeadReading]
+  ) throws(SeriesDigestError) -> [SeriesDigest] {
+    guard snapshot.isKept(window) else { return [SeriesDigest](repeating: SeriesDigest(), count: slots.count) }
+    try snapshot.check(window)
     var reading = DigestReading(window, slots, only: slot)
-    let (start, isBeforeAll) = window.day.multipliedReportingOverflow(by: Self.dayMilliseconds)
-    let earliest = options.retention.earliest(now: now)
-    guard earliest == .min || (!isBeforeAll && start >= earliest) else { return reading }
-    let range = window.range
-    for entry in unreadable where entry.record.summary.overlaps(range) { throw .damage(entry.damage) }
     for head in heads { reading.add(head) }
+    let range = window.range
     do throws(SeriesDamage) {
-      for part in parts where part.overlaps(range) {
-        let own = deletions[part.record.id]
+      for part in snapshot.parts where part.overlaps(range) {
+        let own = snapshot.deletions[part.record.id]
         let index = PartIndex(part, cache: blocks, deletions: own)
         try reading.add(part, index, isTold: !(own?.touches(range) ?? false))
       }
     } catch { throw .damage(error) }
-    return reading
+    return try reading.run()
   }
 }

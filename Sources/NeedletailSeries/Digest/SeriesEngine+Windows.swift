@@ -24,7 +24,7 @@ extension SeriesEngine {
       found.formUnion(low...high)
       guard found.count <= countMax else { return nil }
     }
-    return found.sorted().map { SeriesWindow(number: $0) }
+    return found.sorted().compactMap { SeriesWindow(number: $0) }
   }
 }
 

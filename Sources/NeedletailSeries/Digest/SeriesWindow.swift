@@ -14,8 +14,20 @@ package struct SeriesWindow: Hashable, Comparable, Sendable {
     number = time % Self.milliseconds < 0 ? hour - 1 : hour
   }
 
-  /// The hour of this number, which is one that a time lies in.
-  init(number: Int64) { self.number = number }
+  /// The hour with this number; nil where no time lies in it.
+  package init?(number: Int64) {
+    guard (Self(of: .min).number...Self(of: .max).number).contains(number) else { return nil }
+    self.number = number
+  }
+
+  /// The hours, cut at both ends of time; nil where none is left.
+  static func range(_ numbers: ClosedRange<Int64>) -> ClosedRange<SeriesWindow>? {
+    let all = Self(of: .min).number...Self(of: .max).number
+    guard all.overlaps(numbers) else { return nil }
+    let cut = numbers.clamped(to: all)
+    guard let first = Self(number: cut.lowerBound), let last = Self(number: cut.upperBound) else { return nil }
+    return first...last
+  }
 
   /// An hour of a UTC day; nil where it begins or ends outside of what a time can be.
   init?(day: Int64, hour: Int64) {
@@ -38,6 +50,9 @@ package struct SeriesWindow: Hashable, Comparable, Sendable {
     }
     return TimeRange(startMilliseconds: start, endMilliseconds: isAfter ? .max : end) ?? .all
   }
+
+  /// The same.
+  var times: ClosedRange<Int64> { range.startMilliseconds...range.endMilliseconds }
 
   /// The UTC day that it is an hour of.
   var day: Int64 { SeriesEngine.day(of: range.endMilliseconds) }

@@ -24,12 +24,14 @@ extension SeriesEngine {
   }
 
   /// Appends a batch; what the journal has up to the position must be durable before it is acknowledged.
+  ///
+  /// With `isRepair` it is what another replica took already: all is kept that is within the retention.
   func appendInMemory(
-    _ batch: SeriesBatch, _ definitions: SeriesDefinitions?, to journal: Journal
+    _ batch: SeriesBatch, _ definitions: SeriesDefinitions?, to journal: Journal, isRepair: Bool = false
   ) throws(SeriesEngineError) -> (result: SeriesAppendOutcome, position: LogPosition) {
     let checked = try check(batch, definitions)
     do {
-      return try journal.append { transaction in try self.logAndApply(batch, checked, &transaction) }
+      return try journal.append { transaction in try self.logAndApply(batch, checked, &transaction, isRepair: isRepair) }
     } catch {
       throw translated(error)
     }
@@ -62,11 +64,13 @@ extension SeriesEngine {
   ///
   /// Throws before anything was applied, or not at all.
   func logAndApply(
-    _ batch: SeriesBatch, _ definitions: CheckedDefinitions, _ transaction: inout JournalTransaction
+    _ batch: SeriesBatch, _ definitions: CheckedDefinitions, _ transaction: inout JournalTransaction,
+    isRepair: Bool = false
   ) throws -> SeriesAppendOutcome {
     let (head, frozen, old, newest) = state.withLock { ($0.head, $0.frozen, $0.old, $0.newest[batch.tenant]) }
     let now = now
-    let bounds = options.acceptedTimes(at: now, newest: newest)
+    let earliest = options.retention.earliest(now: now)
+    let bounds = isRepair ? earliest ... .max : options.acceptedTimes(at: now, newest: newest)
     try checkRoom(batch, head, frozen, old)
     var refused = 0
     let outcome = try batch.withRows { rows in
@@ -86,7 +90,7 @@ extension SeriesEngine {
       }
       refused = plan.apply(to: head)
       var outcome = head.withStorage { $0.apply(rows, numbers: plan.numbers, bounds: bounds) }
-      outcome.tellApart(rows, bounds, earliestKept: options.retention.earliest(now: now))
+      outcome.tellApart(rows, bounds, earliestKept: earliest)
       noteNewest(rows, bounds, of: batch.tenant)
       // Noted once it is there to be seen: an answer of before is then known not to have it.
       if let times, times.overlaps(bounds) { changes.withLock { $0.note(times.clamped(to: bounds)) } }

@@ -187,7 +187,7 @@ extension SeriesEngine {
   }
 
   /// Drops parts from the catalog, and for queries; under `replacing`.
-  private func drop(_ ids: Set<PartID>) throws(CatalogError) {
+  func drop(_ ids: Set<PartID>) throws(CatalogError) {
     let replacement = UntoldReplacement(new: nil, old: ids, tombstones: [], isDrop: true)
     do throws(CatalogError) {
       try folder.commit(to: catalog, removing: ids.sorted())

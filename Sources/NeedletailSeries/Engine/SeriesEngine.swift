@@ -62,6 +62,7 @@ package final class SeriesEngine: JournalParticipant {
   let counters = Lock(SeriesStatistics())
   /// Which times changed since the start.
   let changes = Lock(ChangedTimes())
+  let digestCache: Lock<SlotDigestCache<UInt64>>
   private let journal = Lock<Journal?>(nil)
 
   /// Opens the parts that the catalog lists.
@@ -76,6 +77,7 @@ package final class SeriesEngine: JournalParticipant {
     self.clock = clock
     self.folder = folder
     self.catalog = catalog
+    digestCache = Lock(SlotDigestCache(slots))
     blocks = PartBlockCache(indexBytesMax: options.indexCacheBytes, sampleBytesMax: options.sampleCacheBytes)
     var state = State(options, slots)
     for record in try catalog.list(.series) {

@@ -8,10 +8,13 @@ final class SeriesPart: Sendable {
   let record: PartRecord
   let content: PartContent
   private let reader: PartReader
+  /// Shared with the copies that keep to a pace.
+  let met: MetDamage
 
   /// Opens a part that the catalog lists.
   init(_ record: PartRecord, in folder: PartsFolder) throws(SeriesDamage) {
     self.record = record
+    met = MetDamage()
     do throws(BlockError) {
       reader = try folder.open(record)
       let file = try reader.file(PartFileName.content)
@@ -30,7 +33,7 @@ final class SeriesPart: Sendable {
   }
 
   private init(_ part: SeriesPart, _ pace: PacedWork) {
-    (record, content) = (part.record, part.content)
+    (record, content, met) = (part.record, part.content, part.met)
     reader = part.reader.paced(by: pace)
   }
 
@@ -44,7 +47,7 @@ final class SeriesPart: Sendable {
       let file = try reader.file(PartFileName.index)
       for location in content.blocks(kind) { bytes += try file.read(location, kind: kind).bytes }
     } catch {
-      throw SeriesDamage(part: record.id, error)
+      throw noted(error)
     }
     return bytes
   }
@@ -56,7 +59,7 @@ final class SeriesPart: Sendable {
     do throws(BlockError) {
       return try reader.file(PartBlockKind.fileName(kind)).read(locations[number], kind: kind).bytes
     } catch {
-      throw SeriesDamage(part: record.id, error)
+      throw noted(error)
     }
   }
 
@@ -69,6 +72,12 @@ final class SeriesPart: Sendable {
     return bytes
   }
 
+  private func noted(_ error: BlockError) -> SeriesDamage {
+    let damage = SeriesDamage(part: record.id, error)
+    met.note(error)
+    return damage
+  }
+
   /// What to say of bytes that passed their checksum and yet contradict themselves.
   func damage(_ reason: String, kind: UInt8? = nil, block: Int = 0) -> SeriesDamage {
     var damage = SeriesDamage(part: record.id, .damaged(path: "\(record.id)", offset: 0, .content))
@@ -77,6 +86,7 @@ final class SeriesPart: Sendable {
       damage.offset = content.blocks(kind)[block].offset
     }
     damage.reason = reason
+    met.note("\(damage)")
     return damage
   }
 

@@ -48,6 +48,21 @@ package struct Frame: Sendable {
     bytes = Array(source)
   }
 
+  /// Reads frames that stand one behind the other: checks each as `init(validating:)` does.
+  package static func sequence(_ source: UnsafeRawBufferPointer) throws(MalformedBytes) -> [Frame] {
+    var frames: [Frame] = []
+    var offset = 0
+    while offset < source.count {
+      guard source.count - offset >= headerBytes else { throw .truncated }
+      let length = Int(UInt32(littleEndian: source.loadUnaligned(fromByteOffset: offset + 8, as: UInt32.self)))
+      guard length >= headerBytes, length <= source.count - offset else { throw .truncated }
+      frames.append(
+        try Frame(validating: UnsafeRawBufferPointer(rebasing: source[offset..<(offset + length)])))
+      offset += length
+    }
+    return frames
+  }
+
   static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt64 {
     let before = UnsafeRawBufferPointer(rebasing: bytes[..<checksumOffset])
     let after = UnsafeRawBufferPointer(rebasing: bytes[(checksumOffset + 8)...])

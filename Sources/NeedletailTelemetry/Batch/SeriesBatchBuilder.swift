@@ -94,6 +94,13 @@
     histogramRows.append(timestamp)
   }
 
+  /// Adds a native histogram sample, in its byte form, to the current series.
+  package mutating func append(timestamp: Int64, encodedHistogram bytes: [UInt8]) {
+    appendReference(to: &histogramRows, offset: histogramBytes.count, length: bytes.count)
+    histogramBytes.append(bytes)
+    histogramRows.append(timestamp)
+  }
+
   /// Adds an exemplar to the current series.
   package mutating func append(exemplar: Exemplar) {
     let offset = exemplarBytes.count

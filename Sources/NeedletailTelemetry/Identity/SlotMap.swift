@@ -4,6 +4,8 @@
 @usableFromInline package struct SlotMap: Equatable, Sendable {
   package static let defaultCount = 1024
   package static let countMax = 65_536
+  /// Shares of a slot's keys, by which replicas compare a window of it: part of what nodes agree on.
+  package static let bucketCount = 64
 
   @usableFromInline package let count: Int
 
@@ -21,6 +23,9 @@
   @inlinable package func slot(of hash: Hash128) -> UInt16 {
     UInt16(truncatingIfNeeded: hash.high.multipliedFullWidth(by: UInt64(truncatingIfNeeded: count)).high)
   }
+
+  /// The bucket of a series, a trace or a stream within its slot. The upper half of the hash tells the slot.
+  @inlinable package static func bucket(of hash: Hash128) -> UInt8 { UInt8(truncatingIfNeeded: hash.low & 63) }
 
   package func slot(of series: SeriesID) -> UInt16 { slot(of: series.hash) }
 

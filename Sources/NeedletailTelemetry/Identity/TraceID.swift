@@ -30,6 +30,11 @@
 
   package var isValid: Bool { high != 0 || low != 0 }
 
+  /// The hash by which the trace, of one tenant, is assigned to a slot and a bucket.
+  package func key(in tenant: TenantID) -> Hash128 {
+    withUnsafeBytes(of: (high.littleEndian, low.littleEndian)) { Hash128.of($0, seed: tenant.hashSeed) }
+  }
+
   @inlinable package static func < (left: TraceID, right: TraceID) -> Bool {
     left.high != right.high ? left.high < right.high : left.low < right.low
   }

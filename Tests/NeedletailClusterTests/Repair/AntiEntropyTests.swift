@@ -52,6 +52,26 @@ import Testing
     #expect(pair.unfinished == 1 && pair.compared.isEmpty && pair.messages.count == 3)
   }
 
+  @Test("What does not go into one message comes in several")
+  func pieces() {
+    for seed in 1...100 as ClosedRange<UInt64> {
+      var pair = pair(seed, items: 60, share: 1)
+      pair.rowsMax = 1 + Int(seed % 3)
+      let union = pair.sources[0].rows.union(pair.sources[1].rows)
+      let lost = seed % 2 == 0 ? Set((10..<30).filter { $0 % 7 == 0 }) : []
+      pair.isLost = { lost.contains($0) }
+      pair.exchange()
+      #expect(pair.compared.count + pair.unfinished == 1)
+      if pair.unfinished == 0 { #expect(pair.sources[0].rows == union && pair.sources[1].rows == union, "seed \(seed)") }
+    }
+    var settings = AntiEntropy.Settings()
+    settings.continuationsMax = 0
+    var pair = pair(4, items: 60, share: 1, settings: settings)
+    pair.rowsMax = 1
+    pair.exchange()
+    #expect(pair.compared.isEmpty && pair.unfinished == 1)
+  }
+
   @Test("Two equal replicas say two things, however much they have")
   func equal() {
     for count in [0, 1, 400] {
@@ -77,7 +97,7 @@ import Testing
     for (_, message) in pair.messages {
       switch message.body {
       case .reply(.series(let series), _): lists.append(series.count)
-      case .reply(.payload(let payload), _), .question(.push(let payload)): payloads.append(payload.count)
+      case .reply(.payload(let payload, _), _), .question(.push(let payload)): payloads.append(payload.count)
       default: break
       }
     }
@@ -116,7 +136,7 @@ import Testing
     pair.exchange()
     let bytes = pair.messages.reduce(into: [0, 0]) { sum, message in
       switch message.message.body {
-      case .question(.push(let payload)), .reply(.payload(let payload), _): sum[message.from] += payload.count
+      case .question(.push(let payload)), .reply(.payload(let payload, _), _): sum[message.from] += payload.count
       default: break
       }
     }
@@ -135,7 +155,9 @@ import Testing
     var repair = AntiEntropy(AntiEntropy.Settings(), cursor: nil, using: &generator)
     repair.urge(0, with: RepairPair.names[1])
     let source = pair.sources[0]
-    guard case .send(_, let question)? = repair.tick(now: 0, source).first else {
+    guard case .summarize(let ticket, _, _)? = repair.tick(now: 0, source).first,
+      case .send(_, let question)? = repair.summarized(ticket, source.tree.summary(.min ... .max), now: 0, source).first
+    else {
       Issue.record("nothing is asked")
       return
     }
@@ -147,18 +169,21 @@ import Testing
         identity: NodeIdentity(Hash128(high: 0, low: identity)), body: .reply(reply, isReady: true))
     }
     let child = RepairMessage.Child(index: 0, digest: RangeDigest(high: 1, low: 1, count: 1))
-    let nodes = RepairMessage.Reply.nodes(level: 0, [child])
+    let nodes = RepairMessage.Reply.nodes(level: 1, [child])
     let next = repair.received(reply(question.number, 2, nodes), from: RepairPair.names[1], now: 1, source)
-    guard case .send(_, let second)? = next.first else {
+    let sent = next.compactMap { action in
+      if case .send(_, let message) = action { message } else { nil as RepairMessage? }
+    }
+    guard let second = sent.first else {
       Issue.record("nothing more is asked")
       return
     }
     // One that knows a newer assignment ends it too.
     var ahead = repair
-    let newer = reply(second.number, 2, .buckets([]), epoch: 6)
+    let newer = reply(second.number, 2, .nodes(level: 0, []), epoch: 6)
     let behind = ahead.received(newer, from: RepairPair.names[1], now: 2, source)
     #expect(behind.first == .behind(RepairPair.names[1], slot: 0, epoch: 6) && behind.count == 2)
-    let last = repair.received(reply(second.number, 3, .buckets([])), from: RepairPair.names[1], now: 2, source)
+    let last = repair.received(reply(second.number, 3, .nodes(level: 0, [])), from: RepairPair.names[1], now: 2, source)
     guard case .unfinished? = last.first else {
       Issue.record("\(last)")
       return
@@ -176,7 +201,8 @@ import Testing
     struct Everything: RepairSource {
       var identity: NodeIdentity { NodeIdentity(Hash128(high: 0, low: 1)) }
       var firstWindow: Int64 { 0 }
-      func tree(of slot: UInt16) -> MerkleTree? { MerkleTree() }
+      var lastWindow: Int64 { .max }
+      func holds(_ slot: UInt16) -> Bool { true }
       func epoch(of slot: UInt16) -> UInt64 { 1 }
       func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { true }
       func fill(of slot: UInt16) -> UInt64 { 0 }
@@ -187,9 +213,12 @@ import Testing
       var repair = AntiEntropy(settings, cursor: cursor, using: &generator)
       repair.setDuties(partners)
       for step in 0..<6 as Range<UInt64> {
-        for action in repair.tick(now: step * 10, Everything()) {
-          switch action {
+        var actions = repair.tick(now: step * 10, Everything())
+        while !actions.isEmpty {
+          switch actions.removeFirst() {
           case .keep(let next): cursor = next
+          case .summarize(let ticket, _, _):
+            actions += repair.summarized(ticket, SlotTree(), now: step * 10, Everything())
           case .send(let node, let question):
             asked.append("\(question.slot)\(node)")
             let answer = RepairMessage(

@@ -27,6 +27,14 @@ import Testing
     (0..<generator.below(20)).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
   }
 
+  private func request(_ generator: inout SeededGenerator) -> SlotExport.Request {
+    var request = SlotExport.Request(keys: (0..<generator.below(5)).map { _ in hash(&generator) })
+    if generator.chance(0.5) {
+      request.position = SlotExport.Position(section: 2, time: Int64(generator.below(999)) - 500, passed: 7)
+    }
+    return request
+  }
+
   private func read(_ generator: inout SeededGenerator) -> ReadMessage {
     let (number, ask) = (generator.next(), generator.below(300))
     switch generator.below(3) {
@@ -64,8 +72,8 @@ import Testing
     case 1:
       guard let node = TreeNode(level: UInt8(generator.below(10)), index: window) else { return repair(&generator) }
       body = .question(.expand(node))
-    case 2: body = .question(.list(window: window, bucket: UInt8(generator.below(64))))
-    case 3: body = .question(.pull(window: window, series: (0..<generator.below(5)).map { _ in hash(&generator) }))
+    case 2: body = .question(.list(window: window, bucket: UInt8(generator.below(192))))
+    case 3: body = .question(.pull(window: window, bucket: 191, request(&generator)))
     case 4: body = .question(.push(payload: bytes(&generator)))
     case 5: body = .reply(.same, isReady: isReady)
     case 6: body = .reply(.nodes(level: UInt8(generator.below(10)), children), isReady: isReady)
@@ -75,7 +83,9 @@ import Testing
         RepairMessage.Series(id: hash(&generator), digest: digest(&generator))
       }
       body = .reply(.series(series), isReady: isReady)
-    case 9: body = .reply(.payload(bytes(&generator)), isReady: isReady)
+    case 9:
+      let rest = generator.chance(0.5) ? request(&generator) : nil
+      body = .reply(.payload(bytes(&generator), rest: rest), isReady: isReady)
     default: body = .reply(.stored, isReady: isReady)
     }
     return RepairMessage(

@@ -11,7 +11,8 @@ struct RepairPair {
     var rows: Set<ClusterItem> = []
     var isReady = true
 
-    func tree(of slot: UInt16) -> MerkleTree? { slot == 0 ? tree : nil }
+    var lastWindow: Int64 { .max }
+    func holds(_ slot: UInt16) -> Bool { slot == 0 }
     func epoch(of slot: UInt16) -> UInt64 { 5 }
     func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { isReady }
     func fill(of slot: UInt16) -> UInt64 { 7 }
@@ -37,6 +38,8 @@ struct RepairPair {
   private(set) var compared: [ReplicaReadiness.Comparison] = []
   private(set) var unfinished = 0
   var now: UInt64 = 0
+  /// Rows of one message, at the most.
+  var rowsMax = Int.max
   /// Which messages are lost, by their place.
   var isLost: (Int) -> Bool = { _ in false }
   private var queue: [(to: Int, bytes: [UInt8])] = []
@@ -78,17 +81,26 @@ struct RepairPair {
       case .send(_, let message):
         messages.append((side, message))
         if !isLost(messages.count) { queue.append((1 - side, message.bytes)) }
+      case .summarize(let ticket, _, let windows):
+        let tree = sources[side].tree.summary(windows)
+        perform(repairs[side].summarized(ticket, tree, now: now, sources[side]), side)
+      case .expand(let ticket, _, let node, let windows):
+        let children = sources[side].tree.children(of: node, within: windows)
+        perform(repairs[side].expanded(ticket, children, now: now, sources[side]), side)
       case .listSeries(let ticket, _, let window, let bucket):
         let rows = sources[side].rows.filter { $0.window == window && $0.bucket == bucket }
         let series = Dictionary(grouping: rows) { $0.series }.map {
           RepairMessage.Series(id: $0.key, digest: $0.value.digest)
         }
         perform(repairs[side].listed(ticket, series, now: now, sources[side]), side)
-      case .readSeries(let ticket, _, let window, let series):
-        let rows = sources[side].rows.filter { $0.window == window && series.contains($0.series) }
+      case .readSeries(let ticket, _, let window, _, let request):
+        let rows = sources[side].rows.filter { $0.window == window && request.keys.contains($0.series) }
+        let numbers = rows.map(\.number).sorted().filter { $0 >= request.position?.time ?? 0 }
         var writer = ByteWriter()
-        for number in rows.map(\.number).sorted() { writer.appendVarint(UInt64(number)) }
-        perform(repairs[side].read(ticket, writer.bytes, now: now, sources[side]), side)
+        for number in numbers.prefix(rowsMax) { writer.appendVarint(UInt64(number)) }
+        let next = numbers.dropFirst(rowsMax).first.map { SlotExport.Position(section: 0, time: Int64($0)) }
+        let rest = next.map { SlotExport.Request(keys: request.keys, position: $0) }
+        perform(repairs[side].read(ticket, writer.bytes, rest: rest, now: now, sources[side]), side)
       case .store(let ticket, _, let payload):
         payload.withUnsafeBytes { raw in
           var reader = ByteReader(raw)

@@ -12,7 +12,8 @@ struct RepairReplica {
     let unavailable: Set<NodeID>
     let epoch: UInt64
 
-    func tree(of slot: UInt16) -> MerkleTree? { trees[slot] }
+    var lastWindow: Int64 { .max }
+    func holds(_ slot: UInt16) -> Bool { trees[slot] != nil }
     func epoch(of slot: UInt16) -> UInt64 { epoch }
     func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { readiness.isReady(slot, windows) }
     func fill(of slot: UInt16) -> UInt64 { readiness.fill(of: slot) }
@@ -98,6 +99,14 @@ struct RepairReplica {
   }
 
   mutating func sync(_ items: some Sequence<ClusterItem>) { durable.formUnion(items) }
+
+  func summary(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> SlotTree {
+    trees[slot]?.summary(windows) ?? SlotTree()
+  }
+
+  func children(_ slot: UInt16, _ node: TreeNode, _ windows: ClosedRange<Int64>) -> [RepairMessage.Child] {
+    trees[slot]?.children(of: node, within: windows) ?? []
+  }
 
   func rows(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> [ClusterItem] {
     rows.filter { $0.slot == slot && windows.contains($0.window) }.sorted { $0.number < $1.number }

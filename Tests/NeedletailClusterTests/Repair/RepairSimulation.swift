@@ -27,6 +27,8 @@ struct RepairSimulation {
 
   /// What a disk is at.
   enum Work {
+    case summarize(UInt64, slot: UInt16, windows: ClosedRange<Int64>)
+    case expand(UInt64, slot: UInt16, node: TreeNode, windows: ClosedRange<Int64>)
     case list(UInt64, slot: UInt16, window: Int64, bucket: UInt8)
     case read(UInt64, slot: UInt16, window: Int64, series: [Hash128])
     case store(UInt64, [ClusterItem])
@@ -228,10 +230,14 @@ struct RepairSimulation {
         nodes[number].cursor = cursor
         continue
       case .unfinished: continue
+      case .summarize(let ticket, let slot, let windows):
+        work = .summarize(ticket, slot: slot, windows: windows)
+      case .expand(let ticket, let slot, let node, let windows):
+        work = .expand(ticket, slot: slot, node: node, windows: windows)
       case .listSeries(let ticket, let slot, let window, let bucket):
         work = .list(ticket, slot: slot, window: window, bucket: bucket)
-      case .readSeries(let ticket, let slot, let window, let series):
-        work = .read(ticket, slot: slot, window: window, series: series)
+      case .readSeries(let ticket, let slot, let window, _, let request):
+        work = .read(ticket, slot: slot, window: window, series: request.keys)
       case .store(let ticket, _, let payload):
         work = .store(ticket, SimulatedRead.items(payload, rows))
       }
@@ -259,6 +265,12 @@ struct RepairSimulation {
   private mutating func finish(_ work: Work, _ number: Int) {
     let view = nodes[number].view(unavailable(number))
     switch work {
+    case .summarize(let ticket, let slot, let windows):
+      perform(
+        nodes[number].repair.summarized(ticket, nodes[number].summary(slot, windows), now: now, view), number)
+    case .expand(let ticket, let slot, let node, let windows):
+      let children = nodes[number].children(slot, node, windows)
+      perform(nodes[number].repair.expanded(ticket, children, now: now, view), number)
     case .list(let ticket, let slot, let window, let bucket):
       let series = nodes[number].series(slot, window, bucket)
       perform(nodes[number].repair.listed(ticket, series, now: now, view), number)

@@ -10,6 +10,12 @@ extension ClusterShell {
       case .send(let node, let message):
         world.count("messages of repair")
         if let to = world.node(node) { world.send(message.bytes, from: number, to: to) }
+      case .summarize(let ticket, let slot, let windows):
+        let tree = trees[slot]?.summary(windows) ?? SlotTree()
+        perform(repair.summarized(ticket, tree, now: now, view), &world)
+      case .expand(let ticket, let slot, let node, let windows):
+        let children = trees[slot]?.children(of: node, within: windows) ?? []
+        perform(repair.expanded(ticket, children, now: now, view), &world)
       case .listSeries(let ticket, let slot, let window, let bucket):
         var series: [Hash128: RangeDigest] = [:]
         for row in rows[slot] ?? [] where row.window == window && row.bucket == bucket {
@@ -17,8 +23,8 @@ extension ClusterShell {
         }
         let list = series.sorted { $0.key < $1.key }.map { RepairMessage.Series(id: $0.key, digest: $0.value) }
         perform(repair.listed(ticket, list, now: now, view), &world)
-      case .readSeries(let ticket, let slot, let window, let series):
-        let found = (rows[slot] ?? []).filter { $0.window == window && series.contains($0.series) }.sorted()
+      case .readSeries(let ticket, let slot, let window, _, let request):
+        let found = (rows[slot] ?? []).filter { $0.window == window && request.keys.contains($0.series) }.sorted()
         perform(repair.read(ticket, SimulatedRow.encode(found), now: now, view), &world)
       case .store(let ticket, let slot, let payload):
         guard world.now >= fullUntil else {

@@ -344,7 +344,8 @@ struct ShellView: RepairSource {
   let present: Set<NodeID>
 
   var firstWindow: Int64 { .min }
-  func tree(of slot: UInt16) -> MerkleTree? { trees[slot] }
+  var lastWindow: Int64 { .max }
+  func holds(_ slot: UInt16) -> Bool { trees[slot] != nil }
   func epoch(of slot: UInt16) -> UInt64 { epoch }
   func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { readiness.isReady(slot, windows) }
   func fill(of slot: UInt16) -> UInt64 { readiness.fill(of: slot) }

@@ -13,8 +13,6 @@ struct ClusterFolder: Sendable {
   enum Kind: UInt32 {
     case identity = 1
     case topology = 2
-    case register = 3
-    case readiness = 4
   }
 
   let fileSystem: any FileSystem
@@ -43,6 +41,13 @@ struct ClusterFolder: Sendable {
     writer.append(bits)
     try file.write(writer.bytes)
     identity = NodeIdentity(bits)
+  }
+
+  /// What the node knows and promised of the topology; blocks. Throws `ClusterFileError` or `FileError`.
+  func topology() throws -> TopologyState {
+    guard let bytes = try file(.topology).read() else { return TopologyState() }
+    guard let state = try? TopologyState(decoding: bytes) else { throw ClusterFileError(path: path + "/topology") }
+    return state
   }
 
   /// A file of the folder.

@@ -1,5 +1,6 @@
 import Logging
 import NeedletailCluster
+import NeedletailEnvironment
 import NeedletailTelemetry
 
 extension ClusterMember {

@@ -1,0 +1,114 @@
+import Logging
+import NIOSSL
+import NeedletailBlocks
+import NeedletailCluster
+import NeedletailEnvironment
+
+extension ClusterNode {
+  /// What of the running server the cluster's part needs.
+  struct Surroundings: Sendable {
+    var storage: NodeStorage
+    var series: SeriesStore
+    var events: EventStore
+    /// Over what this node itself holds, with the gate and the threads of other nodes' questions.
+    var queries: QueryService
+    /// Where other nodes reach this one.
+    var address: ListenAddress
+    var executor: ThreadExecutor
+    /// Threads on which nothing else waits: repair reads for long.
+    var repairExecutor: ThreadExecutor
+    var fileSystem: any FileSystem
+    var clock: any WallClock
+    var random: any RandomSource
+    var logger: Logger
+  }
+
+  /// The parts of a node that is a member by its configuration; nil where it is none.
+  ///
+  /// Throws `StartupError`, `ConfigurationError` and `InvalidNodeRecord`.
+  init?(_ configuration: ServerConfiguration, _ surroundings: Surroundings) throws {
+    guard let name = configuration.nodeName, let disk = surroundings.storage.cluster else { return nil }
+    let (storage, clock, logger) = (surroundings.storage, surroundings.clock, surroundings.logger)
+    let record = try NodeRecord(
+      node: NodeID(name), identity: disk.folder.identity, address: PeerAddress(surroundings.address.description),
+      zone: configuration.zone, weight: configuration.weight, roles: configuration.roles,
+      isEmpty: disk.topology.topology == nil && !storage.hasData)
+    let view = ClusterView(own: record.node, identity: record.identity)
+    let (tls, token) = try Self.credentials(configuration, surroundings.fileSystem)
+    let channels = PeerChannels { PeerChannel($0, tls: tls, token: token) }
+    let member = ClusterMember(
+      record,
+      ClusterMember.Settings(
+        seeds: configuration.seeds.map { PeerAddress($0.description) }, replication: configuration.replication,
+        writeLevel: configuration.writeQuorum, slotCount: storage.folder.slotCount),
+      state: disk.topology, folder: disk.folder, view: view, channels: channels, executor: surroundings.executor,
+      clock: clock, random: surroundings.random, logger: logger)
+    let repair = RepairService(
+      cluster: view, contents: RepairContents([storage.series]),
+      dataFolder: configuration.dataFolder, fileSystem: surroundings.fileSystem,
+      retention: configuration.retention.nanoseconds,
+      hooks: Self.hooks(member, view, storage.journal, logger),
+      clock: clock, random: surroundings.random, executor: surroundings.repairExecutor, logger: logger)
+    let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
+    let writing = ReplicatedWriting(
+      view: view, storage: sink, dataFolder: configuration.dataFolder, fileSystem: surroundings.fileSystem,
+      clock: clock, random: surroundings.random, executor: surroundings.executor, logger: logger,
+      repair: { node, note in Self.urge(repair, view, node, note) })
+    let reads = ClusterReads(
+      view: view, replicas: repair, series: surroundings.series, events: surroundings.events,
+      executor: surroundings.queries.executor, clock: clock, random: surroundings.random,
+      standard: ReadOptions(consistency: configuration.readQuorum))
+    self.init(
+      view: view, member: member, writing: writing, repair: repair, reads: reads,
+      responder: ReadResponder(reads: reads, queries: surroundings.queries), channels: channels,
+      scrub: ScrubLoop(
+        folder: storage.folder, clock: clock, logger: logger, report: { await repair.report($0) }), clock: clock)
+  }
+
+  private static func hooks(
+    _ member: ClusterMember, _ view: ClusterView, _ journal: Journal, _ logger: Logger
+  ) -> RepairService.Hooks {
+    let tenures = TenureBook(of: view.own, identity: view.identity, in: view)
+    return RepairService.Hooks(
+      since: { slot, record, settled in tenures.since(slot, record: record, settled: settled) },
+      isFromTheStart: { slot in tenures.isFromTheStart(slot) },
+      lost: { reason in
+        logger.error("something stored here is lost; others bring it", metadata: ["reason": "\(reason)"])
+        member.post(.damaged)
+      },
+      heard: { epoch, node in member.post(.heard(epoch: epoch, node)) },
+      sync: { try journal.sync() })
+  }
+
+  /// A node misses what no hint will bring it: this node compares the slots with it where it holds them too.
+  private static func urge(_ repair: RepairService, _ view: ClusterView, _ node: NodeID, _ note: HintNote) {
+    guard let layout = view.layout else { return }
+    let slots = note.isAll ? layout.slots(of: node) : SlotSet(note.slots)
+    let partners = node == view.own ? Array(view.peers.keys.sorted()) : [node]
+    for partner in partners {
+      var shared = slots
+      for slot in slots where !layout.writers(of: slot).contains(partner) || !layout.writers(of: slot).contains(view.own) {
+        shared.remove(slot)
+      }
+      if !shared.isEmpty { repair.urge(shared, with: partner, windows: .min ... .max) }
+    }
+  }
+
+  /// How this node shows the others who it is.
+  private static func credentials(
+    _ configuration: ServerConfiguration, _ fileSystem: any FileSystem
+  ) throws -> (PeerTLS?, String?) {
+    let token = try configuration.tokenFile.map { path throws(ConfigurationError) in
+      try TokenCheck.tokens(file: path, fileSystem: fileSystem)
+    }
+    guard configuration.tlsCertificate != nil else { return (nil, token?.first) }
+    var tls = TLSConfiguration.makeClientConfiguration()
+    tls.minimumTLSVersion = .tlsv12
+    if let file = configuration.peerCA { tls.trustRoots = .file(file) }
+    do {
+      return (try PeerTLS(tls), token?.first)
+    } catch {
+      throw StartupError("peer-ca: no certificates can be read from \(configuration.peerCA ?? "the system"): \(error)")
+    }
+  }
+}

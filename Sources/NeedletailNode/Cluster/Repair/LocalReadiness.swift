@@ -1,0 +1,77 @@
+import NeedletailCluster
+import NeedletailEnvironment
+
+/// Which slots this node has all of, for those who cannot wait for `RepairService`, and what they ask of it.
+final class LocalReadiness: Sendable {
+  /// Two replicas that were found to differ.
+  struct Difference: Sendable {
+    var slots: SlotSet
+    var node: NodeID
+    var windows: ClosedRange<Int64>
+  }
+
+  private struct State {
+    var held: SlotSet = []
+    var lacks: [UInt16: [ClosedRange<Int64>]] = [:]
+    var differences: [Difference] = []
+  }
+
+  /// Differences that wait at a time; beyond that the rounds have to find them.
+  private static let differencesMax = 1024
+
+  private let state = Lock(State())
+
+  /// Those of the slots that the node does not hold, or of whose windows it may lack something.
+  func unready(of slots: SlotSet, windows: ClosedRange<Int64>) -> SlotSet {
+    state.withLock { state in
+      var unready = slots
+      unready.subtract(state.held)
+      for (slot, lacks) in state.lacks where slots.contains(slot) && lacks.contains(where: { $0.overlaps(windows) }) {
+        unready.insert(slot)
+      }
+      return unready
+    }
+  }
+
+  /// Slots that are held, and those of them that lack something.
+  var counts: (held: Int, unready: Int) { state.withLock { ($0.held.count, $0.lacks.count) } }
+
+  func hold(_ slots: SlotSet) {
+    state.withLock { state in
+      state.held = slots
+      state.lacks = state.lacks.filter { slots.contains($0.key) }
+    }
+  }
+
+  /// What the node may lack of a slot; nothing where it is ready.
+  func note(_ slot: UInt16, lacks: [ClosedRange<Int64>]) {
+    state.withLock { $0.lacks[slot] = lacks.isEmpty ? nil : lacks }
+  }
+
+  /// Returns whether it is the first one that waits.
+  func add(_ difference: Difference) -> Bool {
+    state.withLock { state in
+      guard state.differences.count < Self.differencesMax else { return false }
+      state.differences.append(difference)
+      return state.differences.count == 1
+    }
+  }
+
+  func takeDifferences() -> [Difference] {
+    state.withLock { state in
+      defer { state.differences = [] }
+      return state.differences
+    }
+  }
+}
+
+extension ReplicaReadiness {
+  /// What the node may lack of a slot.
+  func lacks(_ slot: UInt16) -> [ClosedRange<Int64>] {
+    switch state(of: slot) {
+    case .filling: [.min ... .max]
+    case .damaged(let windows): windows
+    case .ready, nil: []
+    }
+  }
+}

@@ -1,0 +1,410 @@
+// The repair of this node: performs what the state machines decide. They run in this actor; what blocks runs on the
+// storage's threads, and rows are stored by tasks of their own. Two lanes read: what is told from digests that are kept
+// does not wait behind a walk over rows, and never are there two walks at once.
+
+import Logging
+import NeedletailCluster
+import NeedletailEnvironment
+import NeedletailTelemetry
+
+/// Compares the slots of this node with their other replicas, brings both sides what they lack, and knows which slots
+/// are whole here.
+///
+/// It begins with the first layout that it hears of; until then the node is ready for nothing.
+actor RepairService: ClusterListener {
+  /// What others have to do or to know.
+  struct Hooks: Sendable {
+    /// With which epoch the node became a replica of a slot of the layout, where its record says that one, and all
+    /// records were brought to the epoch `settled`; nil where it is none.
+    var since: @Sendable (_ slot: UInt16, _ record: UInt64?, _ settled: UInt64) -> UInt64?
+    /// Whether nothing can have been acknowledged of the slot before this node held it, on the disk that it has: then
+    /// it needs no record to be ready.
+    var isFromTheStart: @Sendable (_ slot: UInt16) -> Bool
+    /// Something durable is lost here, or the disk is a new one: the cluster needs a new version of its layout, before
+    /// which nothing that is compared counts.
+    var lost: @Sendable (_ reason: String) async -> Void
+    /// Another node knows a newer layout than this one.
+    var heard: @Sendable (_ epoch: UInt64, NodeID) -> Void
+    /// Makes what was appended so far durable. Blocks.
+    var sync: @Sendable () throws -> Void
+  }
+
+  nonisolated let readinessCopy = LocalReadiness()
+  nonisolated let counters = RepairCounters()
+  nonisolated let cluster: ClusterView
+  let contents: RepairContents
+  let hooks: Hooks
+  let pace: RepairPace
+  let logger: Logger
+  let executor: ThreadExecutor
+  private let file: RepairStateFile
+  private let clock: any WallClock
+  private let windows: RepairWindows
+
+  var machine: AntiEntropy
+  var readiness: ReplicaReadiness
+  var held: SlotSet = []
+  /// What the disk has, or is about to have.
+  private(set) var state = RepairState()
+  private var isLoaded = false
+  private var isNew = false
+  /// That of the layout that counts here; it is on disk.
+  private(set) var epoch: UInt64 = 0
+  private var layout: ClusterLayout?
+  private var coming: ClusterLayout?
+  /// Slots of which something was lost under this epoch: what is compared counts from the next one on.
+  private var lostUnder: [UInt16: UInt64] = [:]
+  private var knownDamages: [RepairDamage] = []
+  /// What scrubs found; the engines tell of what they met themselves.
+  private var reported: [RepairDamage] = []
+  /// Damages that are noted on disk and whose parts are still there.
+  private var toLeaveOut: [RepairDamage] = []
+  private var isLooking = false
+
+  private var isDirty = false
+  private var writing: Task<Void, Never>?
+  private var lookAt: Int64 = .min
+  private var cursorKeptAt: Int64 = .min
+  private var isCursorDirty = false
+
+  var reading: [ReadingLane] = [ReadingLane(), ReadingLane()]
+  var sendingCount = 0
+  private var waiter: CheckedContinuation<Void, Never>?
+  private var isKicked = false
+
+  /// Nothing happens before the first layout comes (`heard`), and nothing by itself before `run`.
+  ///
+  /// `dataFolder` is where the file of what is whole lies; `retention` is in ns, nil for ever. The threads of the
+  /// executor are this service's: two of them may read for long.
+  init(
+    cluster: ClusterView, contents: RepairContents, dataFolder: String, fileSystem: any FileSystem,
+    retention: Int64?, hooks: Hooks, pace: RepairPace = RepairPace(), clock: any WallClock,
+    random: any RandomSource, executor: ThreadExecutor, logger: Logger
+  ) {
+    self.cluster = cluster
+    self.contents = contents
+    self.hooks = hooks
+    self.pace = pace
+    self.logger = logger
+    self.executor = executor
+    self.clock = clock
+    file = RepairStateFile(folder: dataFolder, fileSystem: fileSystem, identity: cluster.identity)
+    windows = RepairWindows(retention: retention, settleAfter: pace.settleAfter)
+    var generator = SeededGenerator(seed: random.next())
+    machine = AntiEntropy(pace.exchanges, cursor: nil, using: &generator)
+    readiness = ReplicaReadiness(cluster.own, records: [:])
+    seed = random.next()
+  }
+
+  /// Of the numbers of exchanges.
+  private let seed: UInt64
+
+  // MARK: - What it sees
+
+  var now: UInt64 { UInt64(clamping: clock.monotonicNanoseconds()) }
+
+  var view: RepairView {
+    let wall = clock.wallNanoseconds()
+    return RepairView(
+      identity: cluster.identity, firstWindow: windows.first(at: wall), lastWindow: windows.last(at: wall),
+      held: held, epoch: epoch, readiness: readiness, cluster: cluster)
+  }
+
+  /// What operators see.
+  func status() -> RepairStatus {
+    let counts = readinessCopy.counts
+    return RepairStatus(
+      slots: counts.held, unready: counts.unready, rounds: machine.rounds, exchanges: machine.exchangeCount,
+      waiting: machine.waitingCount, different: machine.differentCount,
+      unheard: machine.unheard, counts: counters.value)
+  }
+
+  // MARK: - The cluster
+
+  func heard(_ event: ClusterEvent) async {
+    switch event {
+    case .layout(let layout): await hear(layout)
+    case .present, .absent, .removed: kick()
+    }
+  }
+
+  /// A layout counts when it is on disk here: a node that forgot it would compare under one that named a disk that is
+  /// gone.
+  private func hear(_ layout: ClusterLayout) async {
+    await load()
+    guard layout.epoch >= max(state.epoch, epoch) else { return }
+    coming = layout
+    state.epoch = layout.epoch
+    await written()
+  }
+
+  private func load() async {
+    guard !isLoaded else { return }
+    isLoaded = true
+    let file = file
+    let loaded = (try? await executor.run { file.load() }) ?? (state: RepairState(), isNew: true)
+    (state, isNew) = loaded
+    var generator = SeededGenerator(seed: seed)
+    machine = AntiEntropy(pace.exchanges, cursor: state.cursor, using: &generator)
+    readiness = ReplicaReadiness(cluster.own, records: state.records)
+  }
+
+  private func adopt(_ layout: ClusterLayout) {
+    let own = layout.slots(of: cluster.own)
+    let isFirst = self.layout == nil
+    (self.layout, epoch, coming) = (layout, layout.epoch, nil)
+    lostUnder = lostUnder.filter { own.contains($0.key) && $0.value >= epoch }
+    if isFirst { found(own) }
+    for slot in state.records.keys.sorted() where !own.contains(slot) { perform(readiness.unassigned(slot)) }
+    held = own
+    readinessCopy.hold(own)
+    var duties: [UInt16: [NodeID]] = [:]
+    for slot in own {
+      assign(slot, layout)
+      duties[slot] = layout.writers(of: slot).filter { $0 != cluster.own }
+    }
+    machine.setDuties(duties)
+    state.settled = layout.epoch
+    markDirty()
+    let named = layout.assignment.slots(of: cluster.own).filter { readiness.state(of: $0) != .ready }
+    if isFirst, isNew, !named.isEmpty {
+      for slot in named { lostUnder[slot] = epoch }
+      // Not awaited: what follows from it is a layout, which waits for this one.
+      Task { [hooks, cluster] in await hooks.lost("\(cluster.own) has a new disk") }
+    }
+    urgeFills()
+    kick()
+  }
+
+  /// Slots of which there was nothing to lack before this node held them have records from the start.
+  private func found(_ own: SlotSet) {
+    for slot in own where state.records[slot] == nil && hooks.isFromTheStart(slot) {
+      guard let since = hooks.since(slot, nil, state.settled) else { continue }
+      state.records[slot] = ReplicaReadiness.Record(since: since, lacks: [])
+    }
+    readiness = ReplicaReadiness(cluster.own, records: state.records)
+  }
+
+  /// This node is one of a slot's replicas, or is to be one.
+  private func assign(_ slot: UInt16, _ layout: ClusterLayout) {
+    let owners = layout.readers(of: slot)
+    let quorum = layout.writeLevel.acknowledgements(of: owners.count)
+    let since = hooks.since(slot, state.records[slot]?.since, state.settled) ?? layout.epoch
+    // A newcomer has all owners as others, so that as many of them as a read asks are one fewer of these.
+    let isOwner = owners.contains(cluster.own)
+    perform(
+      readiness.assigned(
+        slot, replicas: owners + [cluster.own], writeQuorum: isOwner ? quorum : quorum + 1, since: since,
+        epoch: layout.epoch))
+    readinessCopy.note(slot, lacks: readiness.lacks(slot))
+  }
+
+  // MARK: - The disk
+
+  private func markDirty() {
+    isDirty = true
+    guard writing == nil else { return }
+    writing = Task { await writeAll() }
+  }
+
+  /// Waits until all that was to be kept so far is on disk, or could not be.
+  private func written() async {
+    markDirty()
+    await writing?.value
+  }
+
+  private func writeAll() async {
+    while isDirty {
+      isDirty = false
+      isCursorDirty = false
+      let (snapshot, layout, file, sync) = (state, coming, file, hooks.sync)
+      do {
+        // What makes a slot ready is on disk before the word of it is.
+        try await executor.run {
+          try sync()
+          try file.store(snapshot)
+        }
+      } catch {
+        counters.count { $0.recordsFailed += 1 }
+        logger.error("what repair knows could not be kept and will be tried again", metadata: ["reason": "\(error)"])
+        isDirty = true
+        break
+      }
+      if let layout, layout.epoch <= snapshot.epoch, layout.epoch >= epoch { adopt(layout) }
+    }
+    writing = nil
+  }
+
+  func keep(_ cursor: AntiEntropy.Cursor) {
+    state.cursor = cursor
+    isCursorDirty = true
+  }
+
+  func perform(_ actions: [ReplicaReadiness.Action]) {
+    for action in actions {
+      switch action {
+      case .store(let slot, let record):
+        state.records[slot] = record
+        readinessCopy.note(slot, lacks: readiness.lacks(slot))
+        markDirty()
+      case .ready(let slot, let grounds):
+        counters.count { $0.slotsBecameReady += 1 }
+        guard grounds == .everybody else { continue }
+        logger.warning(
+          "a slot is taken for whole with what all its replicas had: more of them had lost their disks than writes allow for",
+          metadata: ["slot": "\(slot)"])
+      }
+    }
+  }
+
+  // MARK: - Fills
+
+  /// Another replica was compared to the end.
+  func compared(_ comparison: ReplicaReadiness.Comparison) {
+    counters.count { $0.exchanges += 1 }
+    // Before the loss has its epoch, the other one may still take writes that name what is gone.
+    guard lostUnder[comparison.slot] == nil else { return }
+    let fill = readiness.fill(of: comparison.slot)
+    perform(readiness.compared(comparison))
+    if readiness.fill(of: comparison.slot) != fill { urgeFill(comparison.slot) }
+  }
+
+  private func urgeFills() {
+    for slot in readiness.unready { urgeFill(slot) }
+  }
+
+  private func urgeFill(_ slot: UInt16) {
+    guard lostUnder[slot] == nil, let awaited = readiness.awaited(slot) else { return }
+    for partner in awaited.partners { machine.urge(slot, with: partner, windows: awaited.windows) }
+  }
+
+  /// Compares all slots out of turn, with one node or with all others; returns how many exchanges were asked for.
+  func compareAll(with node: NodeID?) -> Int {
+    guard let layout else { return 0 }
+    var count = 0
+    for slot in held {
+      for partner in layout.writers(of: slot) where partner != cluster.own && (node == nil || partner == node) {
+        machine.urge(slot, with: partner)
+        count += 1
+      }
+    }
+    kick()
+    return count
+  }
+
+  // MARK: - Damage
+
+  /// Looks whether something stored cannot be read, and sees to it that others bring it.
+  func lookForDamage() async {
+    guard !isLooking, layout != nil else { return }
+    isLooking = true
+    defer { isLooking = false }
+    let contents = contents
+    let found = reported + ((try? await executor.run { contents.damages() }) ?? [])
+    let fresh = found.filter { !knownDamages.contains($0) }
+    knownDamages = found
+    if !fresh.isEmpty { await take(fresh) }
+    await leaveOut()
+  }
+
+  /// A scrub found that something stored is not what was written.
+  func report(_ damage: RepairDamage) async {
+    if !reported.contains(damage) { reported.append(damage) }
+    await lookForDamage()
+  }
+
+  private func take(_ fresh: [RepairDamage]) async {
+    for found in fresh {
+      let damage = found.damage
+      logger.error(
+        "something stored cannot be read; other replicas are asked for it", metadata: ["reason": "\(damage.reason)"])
+      for slot in damage.slots ?? Array(held) where held.contains(slot) {
+        lostUnder[slot] = epoch
+        perform(readiness.damaged(slot, damage.windows))
+      }
+    }
+    counters.count { $0.damages += fresh.count }
+    await written()
+    guard !isDirty else {
+      // It could not be noted: all of it again, at the next look.
+      knownDamages = []
+      return
+    }
+    toLeaveOut += fresh
+    await hooks.lost("something that \(cluster.own) stored cannot be read")
+  }
+
+  /// What is damaged goes out of the way, so that the rest of its windows can be compared; where nobody else has any
+  /// of it, it stays.
+  private func leaveOut() async {
+    guard !toLeaveOut.isEmpty, let layout, layout.assignment.replicaCount > 1 else { return }
+    let (contents, damages) = (contents, toLeaveOut)
+    do {
+      try await executor.run { try contents.leaveOut(damages) }
+      toLeaveOut.removeAll { damages.contains($0) }
+    } catch {
+      logger.error("what is damaged cannot be left out yet", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  // MARK: - Time
+
+  /// Works until its task is cancelled.
+  func run() async {
+    while !Task.isCancelled {
+      let pause = tick()
+      await wait(pause)
+    }
+  }
+
+  /// Does what is due; returns how long there is nothing to do, in ns.
+  private func tick() -> Int64 {
+    for difference in readinessCopy.takeDifferences() {
+      for slot in difference.slots where held.contains(slot) {
+        machine.urge(slot, with: difference.node, windows: difference.windows)
+      }
+    }
+    perform(machine.tick(now: now, view))
+    let time = clock.monotonicNanoseconds()
+    if time >= lookAt { look(time) }
+    let next = Int64(clamping: machine.wakeAt(now: now))
+    // Not for ever at one instant: what waits for a node that is away is looked at now and then.
+    return min(max(next &- time, 20_000_000), max(1_000_000, lookAt &- time))
+  }
+
+  private func look(_ time: Int64) {
+    lookAt = time &+ pace.lookAfter
+    perform(readiness.expired(before: view.firstWindow))
+    urgeFills()
+    if isCursorDirty, time >= cursorKeptAt {
+      cursorKeptAt = time &+ pace.keepCursorAfter
+      markDirty()
+    } else if isDirty {
+      markDirty()
+    }
+    Task { await lookForDamage() }
+  }
+
+  func kick() {
+    isKicked = true
+    waiter?.resume()
+    waiter = nil
+  }
+
+  private func wait(_ nanoseconds: Int64) async {
+    let timer = Task { [self] in
+      try? await Task.sleep(for: .nanoseconds(nanoseconds))
+      if !Task.isCancelled { kick() }
+    }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        if isKicked || Task.isCancelled { return continuation.resume() }
+        waiter = continuation
+      }
+    } onCancel: {
+      Task { await kick() }
+    }
+    isKicked = false
+    timer.cancel()
+  }
+}
