@@ -66,6 +66,38 @@ import Testing
     #expect(call > 30)
   }
 
+  @Test(
+    "What was appended before a sync that was asked for survives a power cut, whatever the durability",
+    arguments: CrashSurvival.allCases)
+  func syncThatIsAskedFor(_ survival: CrashSurvival) throws {
+    var (call, isDone) = (0, false)
+    while !isDone {
+      var history = History()
+      var kept: Set<UInt64> = []
+      let catalog = MemoryCatalog()
+      let disk = FaultyFileSystem(seed: UInt64(call))
+      disk.powerOff(atCall: call)
+      if let machine = try? Machine(disk, catalog, durability: .interval(seconds: 3_600)) {
+        for round in 0..<6 {
+          for _ in 0..<3 { _ = history.append(to: machine) }
+          // Written and not synced, or in a part, or in memory alone.
+          if round % 2 == 0 { machine.journal.commitPending() }
+          if round == 3 { _ = try? machine.journal.flush() }
+          _ = history.append(to: machine)
+          let sent = history.sent
+          do { try machine.journal.sync() } catch { break }
+          kept = sent
+          isDone = round == 5
+        }
+      }
+      history.acknowledged = kept
+      let reopened = try Machine(disk.crash(survival), catalog)
+      #expect(history.judge(reopened) == nil, "call \(call), \(survival)")
+      call += 1
+    }
+    #expect(call > 10)
+  }
+
   @Test("A failing write, sync or folder sync at any place never turns into a false acknowledgement", arguments: 1...2)
   func failingCalls(seed: Int) throws {
     for operation in [FileError.Operation.sync, .write, .syncDirectory, .open] {

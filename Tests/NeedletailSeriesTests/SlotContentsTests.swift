@@ -193,7 +193,8 @@ struct SlotContentsTests {
   }
 
   @Test(
-    "two engines with different shares of what came have the same once each gave the other what differs", arguments: 1...16)
+    "two engines with different shares of what came have the same once each gave the other what differs",
+    arguments: 1...16)
   func repair(seed: Int) async throws {
     let comment: Comment = "seed \(seed)"
     var generator = TelemetryGenerator(seed: UInt64(seed) &+ 11_000_000)
@@ -216,7 +217,8 @@ struct SlotContentsTests {
     try Self.expectSame(one, try other.crash(.syncedOnly), comment)
   }
 
-  @Test("what is told is what a look at each window tells, whatever happened since it was asked last", arguments: 1...10)
+  @Test(
+    "what is told is what a look at each window tells, whatever happened since it was asked last", arguments: 1...10)
   func kept(seed: Int) async throws {
     var generator = TelemetryGenerator(seed: UInt64(seed) &+ 12_000_000)
     var machine = try Self.machine(seed)
@@ -310,7 +312,8 @@ struct SlotContentsTests {
     #expect(try other.engine.digests(of: .min ... .max).isEmpty)
     try await other.store(export.payload, of: slot)
     #expect(try other.engine.windowDigests(of: slot).map(\.window) == [window])
-    #expect(try other.engine.windowDigests(of: slot).first?.digest == machine.engine.windowDigests(of: slot).first?.digest)
+    #expect(
+      try other.engine.windowDigests(of: slot).first?.digest == machine.engine.windowDigests(of: slot).first?.digest)
   }
 
   @Test("an out-of-order window keeps no repair out; the retention does")

@@ -42,20 +42,4 @@ struct SlotFilterTests {
     #expect(machine.engine.filter(0..<UInt16(map.count)) == nil)
     #expect(try labels(machine.engine.select(tenant: .default, [], .all, slots: machine.engine.filter([]))).isEmpty)
   }
-
-  @Test("the hours of which there may be something are told, of heads and parts, within the range and the limit")
-  func windows() async throws {
-    let machine = try SeriesMachine(FaultyFileSystem(seed: 1))
-    #expect(machine.engine.windows(within: .min ... .max, countMax: 10)?.isEmpty == true)
-    let hour = SeriesWindow(of: machine.nowMilliseconds).number
-    for (number, back) in [30, 3, 0].enumerated() as EnumeratedSequence<[Int64]> {
-      let batch = try DefinedBatch(series, time: (hour - back) * SeriesWindow.milliseconds)
-      _ = try await machine.append(batch.batch, batch.definitions)
-      if number == 0 { _ = try machine.journal.flush() }
-    }
-    let all = (hour - 3)...hour
-    #expect(machine.engine.windows(within: .min ... .max, countMax: 100)?.map(\.number) == [hour - 30] + Array(all))
-    #expect(machine.engine.windows(within: (hour - 1)...(.max), countMax: 100)?.map(\.number) == [hour - 1, hour])
-    #expect(machine.engine.windows(within: .min ... .max, countMax: 4) == nil)
-  }
 }

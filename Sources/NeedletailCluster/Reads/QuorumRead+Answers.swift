@@ -1,3 +1,5 @@
+import NeedletailTelemetry
+
 extension QuorumRead {
   /// What is wanted of each node, gathered so that each gets one message.
   struct Wants {

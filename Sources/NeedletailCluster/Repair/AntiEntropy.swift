@@ -170,7 +170,7 @@ package struct AntiEntropy: Sendable {
       nextAt = now.addingReportingOverflow(settings.pause).partialValue
       if let duty = takeDuty(source) {
         if let next { actions.append(.keep(next)) }
-        let asked = Urgent(slot: duty.slot, partner: duty.partner, windows: .min ... source.lastWindow)
+        let asked = Urgent(slot: duty.slot, partner: duty.partner, windows: .min...source.lastWindow)
         actions += lead(asked, now, source)
       }
     }

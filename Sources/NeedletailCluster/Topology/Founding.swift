@@ -126,7 +126,7 @@ package struct Founding: Sendable {
     let own = Answer(record: record, seeds: seedsDigest, epoch: 0, time: now)
     let found = [own] + seeds.filter { $0 != record.address }.compactMap { answers[$0] }
     if seeds.isEmpty, now - (start ?? now) < options.aloneAfter { return .failure(.listening) }
-    if let other = found.first(where: { $0.seeds != seedsDigest }), bug != .foundsWithOtherLists {
+    if let other = found.first(where: { $0.seeds != seedsDigest }) {
       return .failure(.otherSeeds(other.record.node))
     }
     if let other = found.first(where: { !$0.record.roles.contains(.storage) }) {
@@ -135,7 +135,10 @@ package struct Founding: Sendable {
     // Several addresses may lead to one node.
     let voters = Set(found.map { TopologyVoter($0.record.node, $0.record.identity) }).sorted()
     for (one, next) in zip(voters, voters.dropFirst()) where one.node == next.node { return .failure(.alike(one.node)) }
-    guard Set(voters.map(\.identity)).count == voters.count else { return .failure(.alike(record.node)) }
+    var identities: Set<NodeIdentity> = []
+    if let copy = voters.first(where: { !identities.insert($0.identity).inserted }) {
+      return .failure(.alike(copy.node))
+    }
     if voters.count > 1, let full = found.first(where: { !$0.record.isEmpty }) {
       return .failure(.notEmpty(full.record.node))
     }

@@ -30,7 +30,8 @@ package enum FoundingObstacle: Hashable, Sendable, CustomStringConvertible {
       "\(node) is a seed and does not store anything: name only nodes with the role storage as seeds"
     case .notEmpty(let node):
       "\(node) holds data already: found the cluster with empty data folders, or with that node alone, and add the others"
-    case .alike(let node): "two seeds are called \(node), or have the data folder of it: give each its own"
+    case .alike(let node):
+      "another seed is called \(node) too, or has a copy of its data folder: give each a name and a folder of its own"
     case .listening: "waiting whether another node is heard of"
     }
   }

@@ -12,7 +12,7 @@ enum PlantedTopologyBug: CaseIterable, Sendable {
   case equalBallots
   /// A number of an attempt is used again after a restart.
   case reusesBallots
-  /// Half of an even number counts as a majority.
+  /// Half of an even number is enough, whoever is among them.
   case halfIsEnough
   /// A node accepts whatever comes, also below what it promised.
   case acceptsBelowPromise
@@ -24,12 +24,10 @@ enum PlantedTopologyBug: CaseIterable, Sendable {
   case learnsForeign
   /// What was accepted for one epoch is kept for the next.
   case keepsVotes
-  /// A node that hears of a newer epoch does not ask for it.
+  /// A node neither asks for what it hears of nor compares what it knows.
   case asksNobody
   /// A cluster is founded by those seeds that have answered.
   case foundsWithoutAll
   /// A cluster is founded whatever others know.
   case foundsBesideOthers
-  /// Seeds found a cluster together although their lists differ.
-  case foundsWithOtherLists
 }

@@ -7,7 +7,7 @@
 /// asks whom it says, and hands in the answers.
 package struct RingChange: Sendable {
   package enum Action: Hashable, Sendable {
-    /// Ask this node, which may be the own one, which of its slots it has all of: `TopologyRegister.progressQuestion`.
+    /// Ask this node, which may be the own one, which of its slots it has all of: `question`.
     case ask(NodeID)
     /// The new owners have all: propose this topology. Told again until there is another one.
     case propose(Topology)
@@ -67,10 +67,26 @@ package struct RingChange: Sendable {
   /// filled with as any new replica.
   package func due(of node: NodeID) -> SlotSet { due.first { $0.node == node }?.slots ?? [] }
 
+  /// Asks a node how far it is; who it is that asks is `voter`.
+  package func question(from voter: TopologyVoter) -> TopologyMessage { message(.progressAsked, voter) }
+
+  /// The answer of a node that has all of these of its slots.
+  package func answer(ready slots: SlotSet, from voter: TopologyVoter) -> TopologyMessage {
+    message(.progress(slots), voter)
+  }
+
+  /// With the epoch that this is about, whatever the node knows by now.
+  private func message(_ body: TopologyMessage.Body, _ voter: TopologyVoter) -> TopologyMessage {
+    TopologyMessage(
+      sender: .init(voter: voter, cluster: topology.clusterID, epoch: topology.epoch), body: body)
+  }
+
   /// When `tick` has to be called again at the latest.
   package var nextTick: Int64 { askAt ?? .min }
 
-  /// A node says of which of these slots it has all, as `ReplicaReadiness` has it; what it said before counts no more. Only the disk that the topology names counts, under this epoch: a loss since makes another one.
+  /// A node says of which of these slots it has all, as `ReplicaReadiness` has it; what it said before counts no more.
+  ///
+  /// Only the disk that the topology names counts, under this epoch: a loss since makes another one.
   package mutating func progressed(_ voter: TopologyVoter, epoch: UInt64, ready slots: SlotSet) {
     guard epoch == topology.epoch, topology.member(voter.node)?.identity == voter.identity else { return }
     ready[voter.node] = slots

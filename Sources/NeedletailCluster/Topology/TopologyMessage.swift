@@ -52,7 +52,7 @@ package struct TopologyMessage: Hashable, Sendable {
     case agreement
     /// `Founding.receive`.
     case founding
-    /// To be answered with `TopologyRegister.progress`.
+    /// To be answered with `RingChange.answer` where the node knows the change of that epoch.
     case progressQuestion
     /// `RingChange.receive`.
     case progress

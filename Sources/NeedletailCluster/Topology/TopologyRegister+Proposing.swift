@@ -1,7 +1,7 @@
 import NeedletailTelemetry
 
 // Proposing: an attempt asks all voters to heed its number, takes up what any of them accepted before, or else its own,
-// and asks them to accept that. It is decided when more than half of them have.
+// and asks them to accept that. It is decided when enough of them have.
 
 extension TopologyRegister {
   /// A proposal that is under way.
@@ -25,7 +25,7 @@ extension TopologyRegister {
     var phase = Phase.pausing
     var ballot: Ballot
     /// Who decides on `value`.
-    var voters: [TopologyVoter]
+    var electorate: TopologyElectorate
     var value: Topology
     /// Who heeds the number, and who accepted.
     var answered: Set<TopologyVoter> = []
@@ -51,7 +51,7 @@ extension TopologyRegister {
     guard topology.epoch == epoch + 1, topology.clusterID == self.topology?.clusterID ?? topology.clusterID else {
       throw .outdated(known: epoch)
     }
-    guard self.topology != nil || !voters.isEmpty && topology.voters == voters else { throw .notFounders }
+    guard self.topology != nil || topology.electorate.voters == electorate.voters else { throw .notFounders }
     begin(topology, deadline: deadline, isRecovery: false, now, &random)
     return finish()
   }
@@ -62,7 +62,8 @@ extension TopologyRegister {
   ) {
     proposing = Proposing(
       decision: Decision(epoch: topology.epoch, basis: basis), own: topology, deadline: deadline,
-      isRecovery: isRecovery, ballot: Ballot(round: 0, voter: voter), voters: voters, value: topology, until: now)
+      isRecovery: isRecovery, ballot: Ballot(round: 0, voter: voter), electorate: electorate, value: topology,
+      until: now)
     attempt(now, &random)
   }
 
@@ -88,11 +89,10 @@ extension TopologyRegister {
     guard round <= Ballot.roundMax else { return }
     counters.count(.attempted)
     attempt.round = round
-    attempt.ballot = Ballot(
-      round: round,
-      voter: bug == .equalBallots ? TopologyVoter(NodeID("n"), NodeIdentity(Hash128(high: 0, low: 0))) : voter)
+    let noOne = TopologyVoter(NodeID("n"), NodeIdentity(Hash128(high: 0, low: 0)))
+    attempt.ballot = Ballot(round: round, voter: bug == .equalBallots ? noOne : voter)
     attempt.phase = .preparing
-    attempt.voters = voters
+    attempt.electorate = electorate
     attempt.value = attempt.own
     attempt.answered = []
     attempt.best = nil
@@ -116,7 +116,7 @@ extension TopologyRegister {
       proposing.phase == .preparing
       ? .prepare(proposing.decision, proposing.ballot)
       : .accept(proposing.decision, .init(ballot: proposing.ballot, topology: proposing.value))
-    for other in proposing.voters where other.node != voter.node && !proposing.answered.contains(other) {
+    for other in proposing.electorate.voters where other.node != voter.node && !proposing.answered.contains(other) {
       send(body, to: other.node)
     }
   }
@@ -124,14 +124,12 @@ extension TopologyRegister {
   /// Goes on where enough have answered.
   private mutating func settle(_ now: Int64, _ random: inout some RandomNumberGenerator) {
     guard let attempt = proposing else { return }
-    let count = attempt.voters.count { attempt.answered.contains($0) }
     switch attempt.phase {
     case .pausing: return
     case .preparing:
-      guard isPrepared(attempt, count) else { return }
+      guard isPrepared(attempt) else { return }
       takeUp(attempt.best)
-      guard let attempt = proposing, isMajority(attempt.voters.count { attempt.answered.contains($0) }, attempt.voters)
-      else {
+      guard let attempt = proposing, bug == .asksRingAlone || isEnough(attempt) else {
         pause(now, &random)
         return
       }
@@ -145,28 +143,27 @@ extension TopologyRegister {
       ask()
       settle(now, &random)
     case .accepting:
-      guard isMajority(count, attempt.voters) else { return }
+      guard isEnough(attempt) else { return }
       counters.count(.chosen)
-      let before = attempt.voters
       learn(attempt.value, now, &random)
-      for other in Set(before.map(\.node) + voters.map(\.node)).subtracting([voter.node]).sorted() { tell(other) }
+      let others = attempt.electorate.voters + electorate.voters
+      for other in Set(others.map(\.node)).subtracting([voter.node]).sorted() { tell(other) }
     }
   }
 
   /// Whether enough heed the number. All founders have to: two lists of them that differ by replaced disks alone have
   /// one in common with any majority of the other.
-  private func isPrepared(_ attempt: Proposing, _ count: Int) -> Bool {
-    if topology == nil, bug != .foundsWithoutAll { return count == attempt.voters.count }
-    if bug == .asksRingAlone, let ring = topology?.ring {
-      let promised = ring.count { attempt.answered.contains(TopologyVoter($0.node, $0.identity)) }
-      return 2 * promised > ring.count
+  private func isPrepared(_ attempt: Proposing) -> Bool {
+    if topology == nil {
+      return attempt.electorate.voters.allSatisfy(attempt.answered.contains)
     }
-    return isMajority(count, attempt.voters)
+    if bug == .asksRingAlone, let ring = topology?.ring {
+      return TopologyElectorate(ring.map { TopologyVoter($0.node, $0.identity) }).decides(attempt.answered)
+    }
+    return isEnough(attempt)
   }
 
-  private func isMajority(_ count: Int, _ voters: [TopologyVoter]) -> Bool {
-    bug == .halfIsEnough ? 2 * count >= voters.count : 2 * count > voters.count
-  }
+  private func isEnough(_ attempt: Proposing) -> Bool { attempt.electorate.decides(attempt.answered, bug: bug) }
 
   /// What may be decided already has to be proposed again.
   private mutating func takeUp(_ best: TopologyState.Proposal?) {
@@ -174,7 +171,7 @@ extension TopologyRegister {
     if best.topology != proposing?.own { counters.count(.adopted) }
     proposing?.value = best.topology
     // Those who would found the cluster may have had other disks then.
-    if topology == nil { proposing?.voters = best.topology.voters }
+    if topology == nil { proposing?.electorate = best.topology.electorate }
   }
 
   private mutating func pause(_ now: Int64, _ random: inout some RandomNumberGenerator) {
@@ -233,8 +230,9 @@ extension TopologyRegister {
   /// The voter that answers; nil where it is none.
   private func known(_ other: TopologyVoter) -> TopologyVoter? {
     guard let attempt = proposing else { return nil }
-    if attempt.voters.contains(other) { return other }
-    return bug == .newDiskVotes ? attempt.voters.first { $0.node == other.node } : nil
+    let voters = attempt.electorate.voters
+    if voters.contains(other) { return other }
+    return bug == .newDiskVotes ? voters.first { $0.node == other.node } : nil
   }
 
   mutating func takeRefusal(

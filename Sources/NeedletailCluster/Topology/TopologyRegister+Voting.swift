@@ -8,7 +8,8 @@ extension TopologyRegister {
 
   /// Whether this node decides on the next topology, with this disk.
   var isVoter: Bool {
-    voters.contains(voter) || bug == .newDiskVotes && voters.contains { $0.node == voter.node }
+    let voters = electorate.voters
+    return voters.contains(voter) || bug == .newDiskVotes && voters.contains { $0.node == voter.node }
   }
 
   mutating func answerPrepare(

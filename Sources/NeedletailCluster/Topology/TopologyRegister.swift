@@ -20,8 +20,8 @@ package struct TopologyRegister: Sendable {
   package internal(set) var state: TopologyState
   package internal(set) var counters = TopologyCounters()
   let options: TopologyOptions
-  /// Who decides on the next topology, sorted; nobody where no topology and no founders are known.
-  var voters: [TopologyVoter]
+  /// Who decides on the next topology; nobody where no topology and no founders are known.
+  var electorate: TopologyElectorate
   /// Of the topology that is known, or of the founders.
   var basis: Hash128
   var peers: [NodeID] = []
@@ -41,7 +41,7 @@ package struct TopologyRegister: Sendable {
     voter = TopologyVoter(node, identity)
     self.state = state
     self.options = options
-    voters = state.topology?.voters ?? []
+    electorate = state.topology?.electorate ?? TopologyElectorate([])
     basis = state.topology?.digest ?? TopologyVoter.digest([])
   }
 
@@ -67,14 +67,6 @@ package struct TopologyRegister: Sendable {
     TopologyMessage.Sender(voter: voter, cluster: topology?.clusterID, epoch: epoch)
   }
 
-  /// Asks a new owner how far it is.
-  package var progressQuestion: TopologyMessage { TopologyMessage(sender: sender, body: .progressAsked) }
-
-  /// The answer: of which of the slots that `RingChange.due` names for this node it has all.
-  package func progress(ready slots: SlotSet) -> TopologyMessage {
-    TopologyMessage(sender: sender, body: .progress(slots))
-  }
-
   // MARK: Events
 
   /// Does what is due at `now`.
@@ -85,8 +77,8 @@ package struct TopologyRegister: Sendable {
     }
     if let helloAt, now >= helloAt {
       self.helloAt = now + options.helloInterval / 2 + jittered(options.helloInterval, &random)
-      let others = (peers.isEmpty ? voters.map(\.node) : peers).filter { $0 != voter.node }
-      if let other = others.randomElement(using: &random) { send(.hello, to: other) }
+      let others = (peers.isEmpty ? electorate.voters.map(\.node) : peers).filter { $0 != voter.node }
+      if bug != .asksNobody, let other = others.randomElement(using: &random) { send(.hello, to: other) }
     }
     if let fetchAt, now >= fetchAt { fetch(now, &random) }
     continueProposing(now, &random)
@@ -131,10 +123,10 @@ package struct TopologyRegister: Sendable {
 
   /// Who founds the cluster, as `Founding` says: on that they vote as long as none is known.
   package mutating func setFounders(_ founders: [TopologyVoter]) -> [TopologyAction] {
-    let founders = founders.sorted()
-    guard topology == nil, founders != voters else { return [] }
-    voters = founders
-    basis = TopologyVoter.digest(founders)
+    let founders = TopologyElectorate(founders)
+    guard topology == nil, founders != electorate else { return [] }
+    electorate = founders
+    basis = TopologyVoter.digest(founders.voters)
     // What was proposed to others than these is to be proposed anew.
     if let proposing, !proposing.isRecovery { actions.append(.proposalEnded(.timedOut)) }
     proposing = nil
@@ -195,7 +187,7 @@ package struct TopologyRegister: Sendable {
       next.accepted = state.accepted
     }
     state = next
-    voters = topology.voters
+    electorate = topology.electorate
     basis = topology.digest
     recoverAt = nil
     sources.removeAll { $0.epoch <= topology.epoch }

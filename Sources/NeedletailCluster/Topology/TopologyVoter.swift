@@ -34,7 +34,10 @@ package struct TopologyVoter: Hashable, Comparable, Sendable {
 }
 
 extension Topology {
-  /// Who decides on the next topology: all that hold slots and all that are about to, sorted. More than half of them
-  /// have to agree.
-  package var voters: [TopologyVoter] { members.map { TopologyVoter($0.node, $0.identity) } }
+  /// Who decides on the next topology: all that hold slots and all that are about to.
+  package var electorate: TopologyElectorate {
+    let oldest = ring.min { ($0.joined, $0.node) < ($1.joined, $1.node) }
+    return TopologyElectorate(
+      members.map { TopologyVoter($0.node, $0.identity) }, chair: oldest.map { TopologyVoter($0.node, $0.identity) })
+  }
 }

@@ -22,7 +22,7 @@ package enum WriteContent: Sendable {
   }
 
   /// A batch of these rows, which ascend; nil for none.
-  package func selecting(_ rows: some RandomAccessCollection<UInt32>) -> WriteContent? {
+  package func selecting(_ rows: ArraySlice<UInt32>) -> WriteContent? {
     switch self {
     case .series(let batch): batch.selecting(rows).map { .series($0) }
     case .events(let batch): batch.selecting(rows).map { .events($0) }

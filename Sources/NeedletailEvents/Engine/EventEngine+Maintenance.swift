@@ -38,7 +38,7 @@ extension EventEngine {
     }
   }
 
-  private func release(_ ids: some Sequence<PartID>) { state.withLock { $0.claimed.subtract(ids) } }
+  func release(_ ids: some Sequence<PartID>) { state.withLock { $0.claimed.subtract(ids) } }
 
   private func replace(_ old: [EventPart], _ pace: PacedWork?) throws(EventEngineError) {
     let new: EventPart
@@ -124,7 +124,7 @@ extension EventEngine {
     }
   }
 
-  private func drop(_ expired: Set<PartID>) throws(EventEngineError) {
+  func drop(_ expired: Set<PartID>) throws(EventEngineError) {
     do throws(CatalogError) {
       try folder.commit(to: catalog, removing: Array(expired))
     } catch {

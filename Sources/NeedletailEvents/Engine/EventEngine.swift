@@ -47,6 +47,7 @@ package final class EventEngine: Sendable {
   let slots: SlotMap
   let streams = StreamTable()
   let state = Lock(State())
+  let digestCache: Lock<SlotDigestCache<DigestStamp>>
   let catalog: any PartCatalog
   let folder: PartsFolder
 
@@ -63,6 +64,7 @@ package final class EventEngine: Sendable {
     self.options = options
     self.clock = clock
     self.slots = slots
+    digestCache = Lock(SlotDigestCache(slots))
     self.catalog = catalog
     self.folder = folder
     let records: [PartRecord]
@@ -81,6 +83,8 @@ package final class EventEngine: Sendable {
       state.unreadable = unreadable
     }
   }
+
+  var eventSlots: EventSlots { EventSlots(map: slots, isSpans: isSpans) }
 
   var partKind: PartKind { isSpans ? .spans : .logs }
 
@@ -102,10 +106,13 @@ package final class EventEngine: Sendable {
 
   /// Stores a batch; what the journal has up to the position must be durable before it is acknowledged. No position:
   /// nothing was kept.
+  ///
+  /// With `isRepair` it is what another replica took already: all is kept that is within the retention.
   func appendInMemory(
-    _ batch: EventBatch, to journal: Journal
+    _ batch: EventBatch, to journal: Journal, isRepair: Bool = false
   ) throws(EventEngineError) -> (result: EventAppendOutcome, position: LogPosition?) {
-    let bounds = acceptedTimes()
+    let accepted = acceptedTimes()
+    let bounds = isRepair ? accepted.lowerBound ... .max : accepted
     let prepared: PreparedBatch
     do throws(MalformedBytes) {
       prepared = try PreparedBatch(batch, bounds: bounds, streams: streams)
@@ -142,7 +149,7 @@ package final class EventEngine: Sendable {
   }
 
   /// The times that are accepted now.
-  private func acceptedTimes() -> ClosedRange<Int64> {
+  func acceptedTimes() -> ClosedRange<Int64> {
     let now = clock.wallNanoseconds()
     let (newest, overflow) = now.addingReportingOverflow(max(0, options.futureNanosecondsMax))
     let oldest = options.retentionNanoseconds.map { now.subtractingReportingOverflow(max(0, $0)) }
@@ -168,9 +175,9 @@ package final class EventEngine: Sendable {
   /// Puts the rows into the head, but for those that it or the frozen head has.
   func apply(_ prepared: PreparedBatch, to state: inout State) -> EventAppendOutcome {
     let frozen = state.frozen
-    let taken = state.head.append(prepared.batch, rows: prepared.rows, streams: prepared.streams) { content in
-      frozen?.contains(content) ?? false
-    }
+    let taken = state.head.append(
+      prepared.batch, rows: prepared.rows, streams: prepared.streams, slots: eventSlots
+    ) { frozen?.contains($0) ?? false }
     return EventAppendOutcome(
       accepted: taken, duplicates: prepared.rows.count - taken, tooOld: prepared.tooOld, tooNew: prepared.tooNew)
   }

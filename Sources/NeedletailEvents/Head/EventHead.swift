@@ -16,6 +16,8 @@ struct EventHead {
   private(set) var batches = BatchList()
   private(set) var rowCount = 0
   private(set) var streamIdentities: Set<Hash128> = []
+  /// Of the rows here.
+  private(set) var digests = EventDigestTable()
   private var frameBytes = 0
   private var contents: Set<Hash128> = []
   private var traces: [TraceID: UInt32] = [:]
@@ -24,6 +26,7 @@ struct EventHead {
   /// About what the head takes in memory, in bytes: the frames, and about 40 a row for each of its indexes.
   var byteCount: Int {
     frameBytes + rowCount * 44 + links.count * 12 + traces.count * 40 + streamIdentities.count * 1024
+      + digests.pairCount * 64
   }
 
   var isEmpty: Bool { batches.isEmpty }
@@ -34,7 +37,8 @@ struct EventHead {
   ///
   /// Returns how many it took.
   mutating func append(
-    _ batch: EventBatch, rows candidates: [UInt32], streams: [StreamEntry], isKnown: (Hash128) -> Bool
+    _ batch: EventBatch, rows candidates: [UInt32], streams: [StreamEntry], slots: EventSlots,
+    isKnown: (Hash128) -> Bool
   ) -> Int {
     var taken: [UInt32] = []
     taken.reserveCapacity(candidates.count)
@@ -49,7 +53,10 @@ struct EventHead {
         taken.append(row)
         let trace = rows.traceID(Int(row))
         if trace.isValid { link(trace, row) }
-        streamIdentities.insert(streams[rows.streamIndex(Int(row))].identity)
+        let stream = streams[rows.streamIndex(Int(row))]
+        streamIdentities.insert(stream.identity)
+        digests.add(
+          .event(stream, EventKey(time: time, content: content.low)), slot: slots.slot(trace, stream), time: time)
       }
     }
     guard !taken.isEmpty else { return 0 }

@@ -39,6 +39,11 @@ final class BlockColumns {
 
   func stream(of row: Int) -> StreamEntry { part.streams[Int(streamOf[row])] }
 
+  /// None where the traces are not loaded, or are not stored.
+  func trace(of row: Int) -> TraceID {
+    traces.isEmpty ? .none : TraceID(high: traces[row * 2], low: traces[row * 2 + 1])
+  }
+
   func key(of row: Int) -> EventKey { EventKey(time: times[row], content: keys[row]) }
 
   /// Reads those of the groups that are not there yet.
@@ -54,12 +59,12 @@ final class BlockColumns {
     for group in groups where !loaded.contains(group) {
       let location = entry.locations[group.position]
       if location.length > 0 {
-        let block = try part.data.read(location, kind: group.rawValue)
+        let block = try part.read(location, kind: group.rawValue)
         var failed = false
-        block.bytes.withUnsafeBytes { bytes in
+        block.withUnsafeBytes { bytes in
           do throws(MalformedBytes) { try decode(group, bytes) } catch { failed = true }
         }
-        if failed { throw .damaged(path: part.data.path, offset: location.offset, .content) }
+        if failed { throw part.noted(.damaged(path: part.data.path, offset: location.offset, .content)) }
       } else if group == .core || group == .keys {
         throw .damaged(path: part.data.path, offset: 0, .content)
       }

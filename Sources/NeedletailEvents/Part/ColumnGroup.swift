@@ -30,11 +30,14 @@ enum PartBlockKind {
   static let streams: UInt8 = 33
   static let traceIndex: UInt8 = 34
   static let slotIndex: UInt8 = 35
+  static let digests: UInt8 = 37
   static let directory: UInt8 = 36
 }
 
 enum PartFormat {
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
+  /// Those that are read; 1 has no digests.
+  static let versions: ClosedRange<UInt32> = 1...2
   static let magic: UInt32 = 0x5456_454E  // "NEVT"
   static let dataFile = "data"
   static let directoryFile = "directory"

@@ -10,10 +10,13 @@ final class EventPart: Sendable {
   /// The streams by their number in the part.
   let streams: [StreamEntry]
   let data: BlockReader
+  /// Shared with the copies that keep to a pace.
+  let met: MetDamage
 
   /// Opens a part; streams that `table` knows already are shared.
   init(_ reader: PartReader, table: StreamTable) throws(BlockError) {
     record = reader.record
+    met = MetDamage()
     data = try reader.file(PartFormat.dataFile)
     let root = try reader.file(PartFormat.directoryFile)
     guard let length = UInt32(exactly: root.size) else { throw .damaged(path: root.path, offset: 0, .length) }
@@ -39,7 +42,7 @@ final class EventPart: Sendable {
   }
 
   private init(_ part: EventPart, _ pace: PacedWork) {
-    (record, directory, streams) = (part.record, part.directory, part.streams)
+    (record, directory, streams, met) = (part.record, part.directory, part.streams, part.met)
     data = part.data.paced(by: pace)
   }
 
@@ -64,11 +67,22 @@ final class EventPart: Sendable {
     return directory.levels.enumerated().filter { block.levels >> UInt64($0.offset) & 1 == 1 }.map(\.element)
   }
 
+  /// Reads a block.
+  func read(_ location: BlockLocation, kind: UInt8) throws(BlockError) -> [UInt8] {
+    do throws(BlockError) { return try data.read(location, kind: kind).bytes } catch { throw noted(error) }
+  }
+
+  /// The same error, remembered.
+  func noted(_ error: BlockError) -> BlockError {
+    met.note(error)
+    return error
+  }
+
   func tokens(of block: BlockEntry) throws(BlockError) -> TokenFilter? {
     guard block.tokens.length > 0 else { return nil }
-    let bytes = try data.read(block.tokens, kind: PartBlockKind.tokens).bytes
+    let bytes = try read(block.tokens, kind: PartBlockKind.tokens)
     guard let filter = TokenFilter(bytes) else {
-      throw .damaged(path: data.path, offset: block.tokens.offset, .content)
+      throw noted(.damaged(path: data.path, offset: block.tokens.offset, .content))
     }
     return filter
   }
@@ -94,10 +108,10 @@ final class EventPart: Sendable {
   }
 
   private func keyedBlocks(_ key: UInt64, at location: BlockLocation, kind: UInt8) throws(BlockError) -> [Int] {
-    let bytes = try data.read(location, kind: kind).bytes
+    let bytes = try read(location, kind: kind)
     let count = directory.blocks.count
     guard let blocks = bytes.withUnsafeBytes({ try? KeyedBlocks.blocks(of: key, in: $0, blockCount: count) }) else {
-      throw .damaged(path: data.path, offset: location.offset, .content)
+      throw noted(.damaged(path: data.path, offset: location.offset, .content))
     }
     return blocks
   }

@@ -7,7 +7,7 @@ package enum EventPartCheck {
   /// Reads its directory and streams.
   package static func damage(_ record: PartRecord, in folder: PartsFolder) -> StorageDamage? {
     do throws(BlockError) {
-      guard record.summary.format == PartFormat.version else {
+      guard PartFormat.versions.contains(record.summary.format) else {
         throw .damaged(path: folder.path(of: record.id), offset: 0, .version)
       }
       _ = try EventPart(try folder.open(record), table: StreamTable())

@@ -19,7 +19,7 @@ struct EventPartWriter {
   }
 
   private let isSpans: Bool
-  private let slots: SlotMap
+  private let slots: EventSlots
   private let data: BlockWriter
   private var directory: PartDirectory
   private var columns = BlockColumnsWriter()
@@ -30,6 +30,7 @@ struct EventPartWriter {
   private var attributeNameCount = 0
   private var traces: [KeyedBlocks.Pair] = []
   private var slotPairs: Set<KeyedBlocks.Pair> = []
+  private var digests = EventDigestTable()
 
   /// Sorts the references, which are all of one day, drops those that name the same record, and writes the rows as a
   /// part, at a pace where one is given; leaves nothing behind where the source or a file throws.
@@ -100,7 +101,7 @@ struct EventPartWriter {
 
   private init(isSpans: Bool, slots: SlotMap, data: BlockWriter) {
     self.isSpans = isSpans
-    self.slots = slots
+    self.slots = EventSlots(map: slots, isSpans: isSpans)
     self.data = data
     directory = PartDirectory(isSpans: isSpans, slotCount: slots.count)
   }
@@ -124,8 +125,8 @@ struct EventPartWriter {
       let pair = KeyedBlocks.Pair(key: row.traceID.indexKey, block: block)
       if traces.last != pair { traces.append(pair) }
     }
-    let slot = slots.slot(
-      isSpan: isSpans, trace: row.traceID, stream: stream.identity, tenantSeed: stream.tenant.hashSeed)
+    let slot = slots.slot(row.traceID, stream)
+    digests.add(.event(stream, row.key), slot: slot, time: row.time)
     slotPairs.insert(KeyedBlocks.Pair(key: UInt64(slot), block: block))
   }
 
@@ -169,6 +170,15 @@ struct EventPartWriter {
     }
   }
 
+  private mutating func writeDigests() throws(BlockError) {
+    for window in digests.windows {
+      guard let times = EventWindow.times(window) else { continue }
+      let bytes = TimedDigest.encoded(digests.rows(window), from: times.lowerBound)
+      let location = try data.append(bytes, kind: PartBlockKind.digests)
+      directory.digests.append(PartDirectory.WindowPlace(window: window, location: location))
+    }
+  }
+
   private mutating func writeIndexes() throws(BlockError) {
     traces = Array(Set(traces)).sorted()
     var start = 0
@@ -181,6 +191,7 @@ struct EventPartWriter {
     }
     let pairs = slotPairs.sorted()
     directory.slots = try data.append(KeyedBlocks.encode(pairs[...]), kind: PartBlockKind.slotIndex)
+    try writeDigests()
     directory.attributeNames = attributeNames.sorted { $0.key < $1.key }.map { tenant, keys in
       let names = Set(keys.map { LabelName.of(String(decoding: $0, as: UTF8.self)) })
       return PartDirectory.TenantNames(tenant: tenant, names: names.sorted())

@@ -32,6 +32,15 @@ struct PartDirectory: Equatable {
     var names: [String]
   }
 
+  /// Digests of a window.
+  struct WindowPlace: Equatable {
+    /// Hours since 1970.
+    var window: Int64
+    var location: BlockLocation
+  }
+
+  /// The format that it was read from, or is written in.
+  var version = PartFormat.version
   var isSpans: Bool
   var slotCount: Int
   var streamPages: [BlockLocation] = []
@@ -40,11 +49,13 @@ struct PartDirectory: Equatable {
   var blocks: [BlockEntry] = []
   var tracePages: [TracePage] = []
   var slots = BlockLocation(offset: 0, length: 0)
+  /// Ascending; none in format 1.
+  var digests: [WindowPlace] = []
 
   func encoded() -> [UInt8] {
     var writer = ByteWriter()
     writer.append(PartFormat.magic)
-    writer.append(PartFormat.version)
+    writer.append(version)
     writer.append(UInt8(isSpans ? 1 : 0))
     writer.appendVarint(UInt64(slotCount))
     writer.appendVarint(UInt64(streamPages.count))
@@ -72,6 +83,12 @@ struct PartDirectory: Equatable {
       Self.encode(page.location, to: &writer)
     }
     Self.encode(slots, to: &writer)
+    guard version > 1 else { return writer.bytes }
+    writer.appendVarint(UInt64(digests.count))
+    for place in digests {
+      writer.append(place.window)
+      Self.encode(place.location, to: &writer)
+    }
     return writer.bytes
   }
 
@@ -93,7 +110,8 @@ struct PartDirectory: Equatable {
   init(decoding bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
     guard try reader.read(UInt32.self) == PartFormat.magic else { throw .invalid("no directory of events") }
-    guard try reader.read(UInt32.self) == PartFormat.version else { throw .invalid("unknown version of the directory") }
+    version = try reader.read(UInt32.self)
+    guard PartFormat.versions.contains(version) else { throw .invalid("unknown version of the directory") }
     isSpans = try reader.read(UInt8.self) == 1
     slotCount = Int(truncatingIfNeeded: try reader.readVarint())
     guard SlotMap(count: slotCount) != nil else { throw .invalid("an impossible number of slots") }
@@ -109,6 +127,13 @@ struct PartDirectory: Equatable {
       tracePages.append(TracePage(firstKey: key, location: try Self.location(&reader)))
     }
     slots = try Self.location(&reader)
+    if version > 1 {
+      for _ in 0..<(try Self.count(&reader)) {
+        let window = try reader.read(Int64.self)
+        guard digests.last.map({ $0.window < window }) ?? true else { throw .invalid("windows are out of order") }
+        digests.append(WindowPlace(window: window, location: try Self.location(&reader)))
+      }
+    }
     guard reader.isAtEnd, levels.count <= PartFormat.levelsMax else { throw .invalid("a directory that goes on") }
   }
 

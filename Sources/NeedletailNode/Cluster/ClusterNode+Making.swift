@@ -44,7 +44,7 @@ extension ClusterNode {
       state: disk.topology, folder: disk.folder, view: view, channels: channels, executor: surroundings.executor,
       clock: clock, random: surroundings.random, logger: logger)
     let repair = RepairService(
-      cluster: view, contents: RepairContents([storage.series]),
+      cluster: view, contents: RepairContents([storage.series, storage.logs, storage.spans]),
       dataFolder: configuration.dataFolder, fileSystem: surroundings.fileSystem,
       retention: configuration.retention.nanoseconds,
       hooks: Self.hooks(member, view, storage.journal, logger),

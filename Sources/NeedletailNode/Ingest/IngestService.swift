@@ -148,14 +148,15 @@ struct IngestService: Sendable {
 
   /// Stores values of the server's own as one sample each, at a time in milliseconds.
   ///
-  /// Throws `SinkError`.
-  func store(_ families: [MetricFamily], at time: Int64, job: String) async throws {
+  /// `instance` tells nodes of a cluster apart. Throws `SinkError`.
+  func store(_ families: [MetricFamily], at time: Int64, job: String, instance: String? = nil) async throws {
+    let target = [Label("job", job)] + (instance.map { [Label("instance", $0)] } ?? [])
     var batch = SeriesBatchBuilder()
     var definitions = SeriesDefinitionsBuilder()
     for family in families {
       definitions.append(metric: family.name, MetricMetadata(kind: family.kind, help: family.help))
       for point in family.points {
-        let labels = LabelSet(point.labels + [Label(LabelSet.nameLabel, family.name), Label("job", job)])
+        let labels = LabelSet(point.labels + [Label(LabelSet.nameLabel, family.name)] + target)
         let id = SeriesID(labels, tenant: .default)
         definitions.append(id, labels: labels)
         batch.beginSeries(id)

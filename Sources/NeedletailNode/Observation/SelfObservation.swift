@@ -16,7 +16,9 @@ struct SelfObservation: Service {
       guard let services = node.services else { continue }
       let time = clock.wallNanoseconds() / 1_000_000
       do {
-        try await services.ingest.store(await services.metrics.collect(), at: time, job: "needletail")
+        try await services.ingest.store(
+          await services.metrics.collect(), at: time, job: "needletail",
+          instance: services.cluster?.view.own.rawValue)
       } catch {
         logger.warning("the server's own metrics could not be stored", metadata: ["reason": "\(error)"])
       }

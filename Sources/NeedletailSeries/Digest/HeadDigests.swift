@@ -83,7 +83,8 @@ struct HeadDigests: @unchecked Sendable {
   }
 
   var byteCount: Int {
-    pages.count * slots.count * MemoryLayout<HeadDigestRow>.stride + untold.count * MemoryLayout<SeriesWindow>.stride * 2
+    pages.count * slots.count * MemoryLayout<HeadDigestRow>.stride + untold.count * MemoryLayout<SeriesWindow>.stride
+      * 2
   }
 
   // MARK: - Adding

@@ -25,7 +25,9 @@ struct HeadReading {
 
     subscript(window: SeriesWindow) -> [DigestRow]? { places[window].map { pages[$0] } }
 
-    mutating func add(_ digest: SeriesDigest, _ times: ClosedRange<Int64>, to window: SeriesWindow, _ slots: SlotMap, _ slot: UInt16) {
+    mutating func add(
+      _ digest: SeriesDigest, _ times: ClosedRange<Int64>, to window: SeriesWindow, _ slots: SlotMap, _ slot: UInt16
+    ) {
       if current?.window != window {
         let place = places[window] ?? pages.count
         if place == pages.count {

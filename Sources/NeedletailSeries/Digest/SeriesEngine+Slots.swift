@@ -19,9 +19,15 @@ extension SeriesEngine: SlotContents {
   package func windowDigests(
     of slot: UInt16
   ) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)] {
-    guard Int(slot) < slots.count else { return [] }
+    try windowDigests(of: slot, within: .min ... .max)
+  }
+
+  package func windowDigests(
+    of slot: UInt16, within windows: ClosedRange<Int64>
+  ) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)] {
+    guard Int(slot) < slots.count, let range = SeriesWindow.range(windows) else { return [] }
     do throws(SeriesDigestError) {
-      let all = try digestedWindows(in: SeriesWindow(of: .min)...SeriesWindow(of: .max))
+      let all = try digestedWindows(in: range)
       // More windows than are kept: of the older ones this slot alone is looked at.
       let older = all.dropLast(digestCache.withLock { $0.windowsMax })
       let snapshot = slotSnapshot

@@ -31,7 +31,8 @@ extension SeriesEngine {
   ) throws(SeriesEngineError) -> (result: SeriesAppendOutcome, position: LogPosition) {
     let checked = try check(batch, definitions)
     do {
-      return try journal.append { transaction in try self.logAndApply(batch, checked, &transaction, isRepair: isRepair) }
+      return try journal.append { transaction in try self.logAndApply(batch, checked, &transaction, isRepair: isRepair)
+      }
     } catch {
       throw translated(error)
     }

@@ -18,24 +18,22 @@ extension EventBatch {
   /// A batch of these rows, which ascend and are below `rowCount`, with the streams that they name, under the same id.
   ///
   /// Nil for no rows. O(rows of both).
-  package func selecting(_ selected: some RandomAccessCollection<UInt32>) -> EventBatch? {
+  package func selecting(_ selected: ArraySlice<UInt32>) -> EventBatch? {
     guard !selected.isEmpty else { return nil }
     let built = frame.bytes.withUnsafeBytes { bytes in
       var builder = FrameBuilder()
       gatherStreams(selected, bytes, into: &builder)
       for kind in [ColumnKind.times, ColumnKind.secondTimes, ColumnKind.spanIDs, ColumnKind.parentSpanIDs] {
-        builder.add(kind, column: words(kind, 1, selected, bytes))
+        builder.add(kind, column: frame.column(kind, in: bytes).gathered(UInt64.self, selected))
       }
       for kind in [ColumnKind.contentIDs, ColumnKind.traceIDs] {
-        builder.add(kind, column: words(kind, 2, selected, bytes))
+        builder.add(kind, column: frame.column(kind, in: bytes).gathered(UInt64.self, selected, wordsOfRow: 2))
       }
       for kind in [ColumnKind.kinds, ColumnKind.statuses] {
-        let column = frame.column(kind, in: bytes)
-        builder.add(kind, selected.map { column[Int($0)] })
+        builder.add(kind, frame.column(kind, in: bytes).gathered(UInt8.self, selected))
       }
-      let flags = frame.column(ColumnKind.flags, in: bytes)
       builder.add(
-        ColumnKind.flags, column: selected.map { flags.loadUnaligned(fromByteOffset: Int($0) * 4, as: UInt32.self) })
+        ColumnKind.flags, column: frame.column(ColumnKind.flags, in: bytes).gathered(UInt32.self, selected))
       for kind in [
         ColumnKind.nameEnds, ColumnKind.textEnds, ColumnKind.bodyEnds, ColumnKind.attributeEnds, ColumnKind.nestedEnds,
         ColumnKind.stateEnds,
@@ -54,23 +52,9 @@ extension EventBatch {
     }
   }
 
-  private func words(
-    _ kind: UInt8, _ width: Int, _ selected: some RandomAccessCollection<UInt32>, _ bytes: UnsafeRawBufferPointer
-  ) -> [UInt64] {
-    let column = frame.column(kind, in: bytes)
-    var words: [UInt64] = []
-    words.reserveCapacity(selected.count * width)
-    for row in selected {
-      for word in 0..<width {
-        words.append(column.loadUnaligned(fromByteOffset: (Int(row) * width + word) * 8, as: UInt64.self))
-      }
-    }
-    return words
-  }
-
   /// Only the streams that the rows name, in the order in which they do: who gets no row of a stream is told nothing of it.
   private func gatherStreams(
-    _ selected: some RandomAccessCollection<UInt32>, _ bytes: UnsafeRawBufferPointer, into builder: inout FrameBuilder
+    _ selected: ArraySlice<UInt32>, _ bytes: UnsafeRawBufferPointer, into builder: inout FrameBuilder
   ) {
     let rows = EventRows(frame, bytes)
     let encoded = rows.encodedStreams
@@ -93,7 +77,7 @@ extension EventBatch {
   }
 
   private func gatherTexts(
-    _ kind: UInt8, _ selected: some RandomAccessCollection<UInt32>, _ bytes: UnsafeRawBufferPointer,
+    _ kind: UInt8, _ selected: ArraySlice<UInt32>, _ bytes: UnsafeRawBufferPointer,
     into builder: inout FrameBuilder
   ) {
     let column = frame.column(kind, in: bytes)

@@ -16,7 +16,7 @@ extension SeriesBatch {
   /// A batch of these rows, which ascend and are below `seriesCount`, under the same id.
   ///
   /// Nil for no rows. O(rows of both).
-  package func selecting(_ selected: some RandomAccessCollection<UInt32>) -> SeriesBatch? {
+  package func selecting(_ selected: ArraySlice<UInt32>) -> SeriesBatch? {
     guard !selected.isEmpty else { return nil }
     let gathered = withRows { GatheredSeries($0, selected) }
     return gathered.frame(tenant: tenant, batchID: frame.batchID).flatMap { try? SeriesBatch(validating: $0) }
@@ -45,6 +45,29 @@ extension SeriesBatch {
   }
 }
 
+extension UnsafeRawBufferPointer {
+  /// The numbers of some rows of a column, as they lie there.
+  ///
+  /// Rows are below those of the column, which is checked once for all. O(rows).
+  func gathered<Word: FixedWidthInteger>(
+    _ type: Word.Type, _ selected: ArraySlice<UInt32>, wordsOfRow width: Int = 1
+  ) -> [Word] {
+    let rowBytes = width * MemoryLayout<Word>.size
+    precondition((selected.max().map { Int($0) + 1 } ?? 0) * rowBytes <= count, "a row that the column does not have")
+    return [Word](unsafeUninitializedCapacity: selected.count * width) { buffer, count in
+      selected.withUnsafeBufferPointer { selected in
+        for (index, row) in selected.enumerated() {
+          for word in 0..<width {
+            let offset = Int(row) * rowBytes + word * MemoryLayout<Word>.size
+            buffer.initializeElement(at: index * width + word, to: loadUnaligned(fromByteOffset: offset, as: Word.self))
+          }
+        }
+      }
+      count = selected.count * width
+    }
+  }
+}
+
 /// The columns of some rows of a batch.
 private struct GatheredSeries {
   private var ids: [UInt64] = []
@@ -58,38 +81,35 @@ private struct GatheredSeries {
   private var exemplarBytes = ByteWriter()
   private let rowCount: Int
 
-  init(_ rows: SeriesRows, _ selected: some RandomAccessCollection<UInt32>) {
+  init(_ rows: SeriesRows, _ selected: ArraySlice<UInt32>) {
     rowCount = selected.count
-    ids.reserveCapacity(2 * rowCount)
-    for row in selected {
-      ids.append(rows.ids.loadUnaligned(fromByteOffset: Int(row) * 16, as: UInt64.self))
-      ids.append(rows.ids.loadUnaligned(fromByteOffset: Int(row) * 16 + 8, as: UInt64.self))
-    }
+    ids = rows.ids.gathered(UInt64.self, selected, wordsOfRow: 2)
     if !rows.values.isEmpty { gatherSamples(rows, selected) }
-    if !rows.starts.isEmpty {
-      starts = selected.map { rows.starts.loadUnaligned(fromByteOffset: Int($0) * 8, as: Int64.self) }
-    }
+    if !rows.starts.isEmpty { starts = rows.starts.gathered(Int64.self, selected) }
     if rows.histogramCount + rows.exemplarCount > 0 { gatherAttachments(rows, selected) }
   }
 
-  private mutating func gatherSamples(_ rows: SeriesRows, _ selected: some RandomAccessCollection<UInt32>) {
+  private mutating func gatherSamples(_ rows: SeriesRows, _ selected: ArraySlice<UInt32>) {
+    if rows.hasOneTimestamp { timestamps = [rows.timestamps.loadUnaligned(as: Int64.self)] }
+    if rows.ends.isEmpty {
+      values = rows.values.gathered(UInt64.self, selected)
+      if !rows.hasOneTimestamp { timestamps = rows.timestamps.gathered(Int64.self, selected) }
+      return
+    }
     values.reserveCapacity(rowCount)
-    if !rows.hasOneTimestamp { timestamps.reserveCapacity(rowCount) }
     for row in selected {
       for sample in rows.samples(of: Int(row)) {
         values.append(rows.values.loadUnaligned(fromByteOffset: sample * 8, as: UInt64.self))
         if rows.hasOneTimestamp { continue }
         timestamps.append(rows.timestamps.loadUnaligned(fromByteOffset: sample * 8, as: Int64.self))
       }
-      if !rows.ends.isEmpty { ends.append(UInt32(truncatingIfNeeded: values.count).littleEndian) }
+      ends.append(UInt32(truncatingIfNeeded: values.count).littleEndian)
     }
-    if rows.hasOneTimestamp, !values.isEmpty {
-      timestamps = [rows.timestamps.loadUnaligned(as: Int64.self)]
-    }
+    if values.isEmpty { timestamps = [] }
   }
 
   /// Histograms and exemplars name their row: each gets the number that its row has here.
-  private mutating func gatherAttachments(_ rows: SeriesRows, _ selected: some RandomAccessCollection<UInt32>) {
+  private mutating func gatherAttachments(_ rows: SeriesRows, _ selected: ArraySlice<UInt32>) {
     var place = [UInt32](repeating: .max, count: rows.seriesCount)
     for (index, row) in selected.enumerated() { place[Int(row)] = UInt32(truncatingIfNeeded: index) }
     func add(

@@ -29,13 +29,7 @@
 
   package func slot(of series: SeriesID) -> UInt16 { slot(of: series.hash) }
 
-  package func slot(of trace: TraceID, tenant: TenantID) -> UInt16 { slot(of: trace, tenantSeed: tenant.hashSeed) }
-
-  private func slot(of trace: TraceID, tenantSeed: UInt64) -> UInt16 {
-    withUnsafeBytes(of: (trace.high.littleEndian, trace.low.littleEndian)) {
-      slot(of: Hash128.of($0, seed: tenantSeed))
-    }
-  }
+  package func slot(of trace: TraceID, tenant: TenantID) -> UInt16 { slot(of: trace.key(in: tenant)) }
 
   /// The slot of an event: of a span that of its trace, of a log record that of its stream.
   ///
@@ -43,6 +37,6 @@
   package func slot(
     isSpan: Bool, trace: TraceID, stream: @autoclosure () -> Hash128, tenantSeed: @autoclosure () -> UInt64
   ) -> UInt16 {
-    isSpan ? slot(of: trace, tenantSeed: tenantSeed()) : slot(of: stream())
+    slot(of: isSpan ? trace.key(tenantSeed: tenantSeed()) : stream())
   }
 }

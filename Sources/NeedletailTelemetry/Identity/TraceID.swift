@@ -31,8 +31,11 @@
   package var isValid: Bool { high != 0 || low != 0 }
 
   /// The hash by which the trace, of one tenant, is assigned to a slot and a bucket.
-  package func key(in tenant: TenantID) -> Hash128 {
-    withUnsafeBytes(of: (high.littleEndian, low.littleEndian)) { Hash128.of($0, seed: tenant.hashSeed) }
+  package func key(in tenant: TenantID) -> Hash128 { key(tenantSeed: tenant.hashSeed) }
+
+  /// The same, of the tenant with this `hashSeed`.
+  func key(tenantSeed: UInt64) -> Hash128 {
+    withUnsafeBytes(of: (high.littleEndian, low.littleEndian)) { Hash128.of($0, seed: tenantSeed) }
   }
 
   @inlinable package static func < (left: TraceID, right: TraceID) -> Bool {

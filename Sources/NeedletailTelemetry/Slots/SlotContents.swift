@@ -1,13 +1,15 @@
 // What repair and quorum reads ask of an engine, the same of metrics, logs and spans. A *window* is an hour since 1970
 // (UTC), negative before. A *key* is what a slot is made of: a series, a stream, a trace; rows of one key are always in
-// one slot. A *bucket* is one of 64 shares of a slot's keys. `Sources/NeedletailCluster/Repair` has who asks, docs/cluster.md why.
+// one slot. A *bucket* is one of 64 shares of a slot's keys. `Sources/NeedletailCluster/Repair` has who asks,
+// docs/cluster.md why.
 
 /// What an engine tells of a slot, what it hands out of it, and how it takes what another replica handed out.
 ///
-/// Digests are of what queries would find, so that two replicas agree exactly where they hold the same, be it in memory or
-/// on disk, in whatever order it came and however often. What is expired counts by whole days. Whoever is asked blocks
-/// for as long as reading takes: these belong on threads that may wait for a disk. What is appended meanwhile may be in
-/// an answer or not.
+/// Digests are of what queries would find, so that two replicas agree exactly where they hold the same, be it in
+/// memory or on disk, in whatever order it came and however often; of samples that queries hide behind a histogram too.
+/// What is expired counts by whole days. Whoever is asked blocks for as long as reading takes: these belong on threads
+/// that may wait for a disk. What is appended meanwhile may be in an answer or not. All but `store` and `leaveOut`
+/// throw `.damage` where something of the windows cannot be read, and `.cancelled`.
 package protocol SlotContents: Sendable {
   /// How many slots there are.
   var slotCount: Int { get }
@@ -22,10 +24,14 @@ package protocol SlotContents: Sendable {
   /// The digest of a slot in each window that has anything of it, by window: the upper level of its tree.
   func windowDigests(of slot: UInt16) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)]
 
-  /// The digests of the buckets of a slot that have anything in a window, ascending: the lower level of its tree. Their sum is
-  /// that of the slot in the window.
+  /// The same of some windows alone: nothing is read for others, such as the one that is being written to.
+  func windowDigests(
+    of slot: UInt16, within windows: ClosedRange<Int64>
+  ) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)]
+
+  /// The digests of the buckets of a slot that have anything in a window, ascending: the lower level of its tree.
   ///
-  /// Reads the rows of the slot in the window.
+  /// Their sum is that of the slot in the window. Reads the rows of the slot in the window.
   func bucketDigests(of slot: UInt16, window: Int64) throws(SlotContentsError) -> [(bucket: UInt8, digest: RangeDigest)]
 
   /// The keys of a bucket and what there is of each in a window, by key.
@@ -35,19 +41,20 @@ package protocol SlotContents: Sendable {
     of slot: UInt16, window: Int64, bucket: UInt8
   ) throws(SlotContentsError) -> [(key: Hash128, digest: RangeDigest)]
 
-  /// All that the digests count of some keys of a slot in a window, for `store` of another replica; from where an earlier call
-  /// left off.
+  /// All that the digests count of some keys of a slot in a window, for `store` of another replica; from where an
+  /// earlier call left off.
   ///
-  /// At most `bytesMax` bytes, or one row where that is larger: `rest` tells what is still to be asked for. Keys of which there
-  /// is nothing are passed over.
+  /// About `bytesMax` bytes at the most, or one row where that is larger: `rest` tells what is still to be asked for. Keys
+  /// of which there is nothing are passed over. Between calls rows may come and be missed, which a later comparison
+  /// finds.
   func export(
     of slot: UInt16, window: Int64, _ request: SlotExport.Request, bytesMax: Int
   ) throws(SlotContentsError) -> SlotExport
 
   /// Adds what another replica exported of a slot to what is here; what is here already changes nothing.
   ///
-  /// Returns when it is durable. What is expired here is left out; rows of other slots are refused, and all that came with
-  /// them. Throws `.malformed`, `.overloaded` or `.unavailable`.
+  /// Returns when it is durable. What is expired here is left out; rows of other slots are refused, and all that came
+  /// with them. Throws `.malformed`, `.overloaded` or `.unavailable`.
   func store(_ payload: [UInt8], of slot: UInt16) async throws(SlotContentsError)
 
   /// Where something stored could not be read, at the start or later: it may lack anything there.
@@ -55,11 +62,11 @@ package protocol SlotContents: Sendable {
   /// What was met once is told until the part is gone.
   func damagedWindows() -> [SlotDamage]
 
-  /// Drops the parts in which these damages were met, with all that can still be read of them: other replicas have it, and digests
-  /// then tell that it lacks here.
+  /// Drops the parts in which these damages were met, with all that can still be read of them: other replicas have it,
+  /// and digests then tell that it lacks here.
   ///
-  /// Only after it was noted durably that this replica may lack something of these windows. Durable when it returns. Throws
-  /// `.overloaded` where a part is being merged, and `.unavailable`.
+  /// Only after it was noted durably that this replica may lack something of these windows. Durable when it returns.
+  /// Throws `.overloaded` where a part is being merged, and `.unavailable`.
   func leaveOut(_ damages: [SlotDamage]) throws(SlotContentsError)
 }
 
@@ -160,6 +167,12 @@ package enum SlotContentsError: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension SlotContents {
+  package func windowDigests(
+    of slot: UInt16, within windows: ClosedRange<Int64>
+  ) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)] {
+    try windowDigests(of: slot).filter { windows.contains($0.window) }
+  }
+
   /// The digest of each slot over some windows together, by slot: what a quorum read compares.
   package func sums(over windows: ClosedRange<Int64>) throws(SlotContentsError) -> [RangeDigest] {
     var sums = [RangeDigest](repeating: RangeDigest(), count: slotCount)

@@ -15,8 +15,34 @@ extension FuzzTarget {
       precondition(again == message, "a message changed")
       handOver(message)
       return 0
-    }
+    },
+    FuzzTarget(name: "read-message") { data, count in
+      let bytes = Array(fuzzBytes(data, count))
+      guard let message = try? ReadMessage(bytes, node: NodeID("reader")) else { return 0 }
+      switch message {
+      case .request, .response:
+        precondition((try? ReadMessage(message.bytes, node: NodeID("reader"))) == message, "a message changed")
+      case .failure: _ = message.bytes
+      }
+      if case .response(let response) = message { handOver(response.answer) }
+      return 0
+    },
   ]
+}
+
+/// A read under way gets the answer, whatever it says, and goes on.
+private func handOver(_ answer: QuorumRead.Answer) {
+  let nodes = ["a", "b", "c"].map { NodeID($0) }
+  let group = SlotGroup(slots: [0, 1, 2], replicas: nodes, ready: nodes)
+  var random = SeededGenerator(seed: 1)
+  var read = QuorumRead(
+    QuorumRead.Plan(
+      groups: [group], windows: answer.windows, readQuorum: 2, partial: .allow, peers: [:], deadline: 10, hedgeAfter: 1)
+  )
+  var actions = read.begin(now: 0, using: &random)
+  for case .ask(let ask) in actions { actions += read.answered(ask.id, answer, now: 0) }
+  actions += read.tick(now: 5) + read.tick(now: 10)
+  for case .complete(let outcome) in actions { precondition(outcome.coverage.asked == [0, 1, 2]) }
 }
 
 /// A node that was just started gets the message, twice, and goes on.

@@ -70,6 +70,7 @@ final class ReadNode: Sendable {
   let behaviour = Lock(Behaviour.well)
   /// How often it was asked for data and for digests alone.
   let asked = Lock<(data: Int, digests: Int)>((0, 0))
+  let status: PrometheusStatus
   private let folder: TemporaryFolder
   private let storage: NodeStorage
   private let sink: StorageSink
@@ -83,6 +84,8 @@ final class ReadNode: Sendable {
       flags: ["data": folder.path + "/data"], environment: [:], file: nil)
     storage = try NodeStorage(
       configuration, fileSystem: PosixFileSystem(), clock: clock, random: SystemRandomSource())
+    status = PrometheusStatus(
+      configuration: configuration, storage: storage, clock: clock, startedMilliseconds: 0)
     sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
     view = ClusterView(own: name, identity: NodeIdentity(Hash128(high: 1, low: 1)))
     let series = SeriesStore(engine: storage.series, losses: [])

@@ -52,7 +52,8 @@ struct RepairNodes: Sendable {
 
   /// Runs nodes with these contents, each with a folder of its own on `disks`, and hands them to `body`.
   static func run<Result: Sendable>(
-    _ contents: [RepairContents], disks: [any FileSystem], founding: Set<Int> = [], identities: [NodeIdentity] = identities,
+    _ contents: [RepairContents], disks: [any FileSystem], folders: [String]? = nil, founding: Set<Int> = [],
+    identities: [NodeIdentity] = identities,
     pace: RepairPace = pace, sync: @escaping @Sendable (Int) throws -> Void = { _ in },
     _ body: @escaping @Sendable (RepairNodes) async throws -> Result
   ) async throws -> Result {
@@ -63,7 +64,8 @@ struct RepairNodes: Sendable {
         for number in contents.indices {
           let (view, losses) = (ClusterView(own: NodeID("n\(number)"), identity: identities[number]), LossCount())
           let service = RepairService(
-            cluster: view, contents: contents[number], dataFolder: "/data", fileSystem: disks[number], retention: nil,
+            cluster: view, contents: contents[number], dataFolder: folders?[number] ?? "/data",
+            fileSystem: disks[number], retention: nil,
             hooks: RepairService.Hooks(
               since: { _, record, _ in record ?? 1 }, isFromTheStart: { _ in founding.contains(number) },
               lost: { _ in losses.add() }, heard: { _, _ in }, sync: { try sync(number) }),
@@ -139,8 +141,8 @@ struct RepairNodes: Sendable {
     }
   }
 
-  func isReady(_ number: Int) -> Bool {
-    let all = SlotSet((0..<UInt16(MemoryContents.slots)))
+  func isReady(_ number: Int, slots: Int = MemoryContents.slots) -> Bool {
+    let all = SlotSet((0..<UInt16(slots)))
     return nodes[number].service.unready(of: all, windows: .min ... .max).isEmpty
   }
 

@@ -112,6 +112,27 @@ import Testing
       })
   }
 
+  @Test("A fill that is cut off goes on after a restart")
+  func cutOff() async throws {
+    var (all, nodes) = Self.contents(seed: 11, rows: 400, share: 1)
+    nodes[1] = (0..<3).map { _ in MemoryContents() }
+    let (contents, filled, rows) = (nodes.map { RepairContents($0) }, nodes, all)
+    all = []
+    let disks = Self.disks()
+    try await RepairNodes.run(contents, disks: disks, founding: [0, 2]) { cluster in
+      await cluster.hear(epoch: 1)
+      await cluster.hear(epoch: 2)
+      #expect(await RepairNodes.eventually { filled[1][2].rows.count * 3 > rows[2].count })
+    }
+    try await RepairNodes.run(contents, disks: disks.map { $0.crash(.torn) }) { cluster in
+      await cluster.hear(epoch: 2)
+      #expect(cluster.isReady(0) && cluster.isReady(2))
+      #expect(await RepairNodes.eventually { cluster.isReady(1) })
+      #expect(Self.isEqual(filled, rows))
+      #expect(cluster.nodes.allSatisfy { $0.losses.value == 0 })
+    }
+  }
+
   @Test("A node that starts anew is as ready as its disk says; with another disk's file it lacks everything")
   func restart() async throws {
     let (all, nodes) = Self.contents(seed: 5, rows: 60, share: 1)

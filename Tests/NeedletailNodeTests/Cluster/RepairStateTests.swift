@@ -16,7 +16,9 @@ import Testing
     if seed % 3 > 0 { state.cursor = AntiEntropy.Cursor(slot: UInt16(seed % 1000), partner: NodeID("node-\(seed)")) }
     for slot in 0..<UInt16(seed % 40) {
       let first = Int64.random(in: -5...500, using: &generator)
-      let lacks: [[ClosedRange<Int64>]] = [[], [.min ... .max], [first...first], [first...first, (first + 9)...(first + 20)]]
+      let lacks: [[ClosedRange<Int64>]] = [
+        [], [.min ... .max], [first...first], [first...first, (first + 9)...(first + 20)],
+      ]
       state.records[slot &* 7] = ReplicaReadiness.Record(
         since: generator.next(), lacks: lacks[Int.random(in: 0..<4, using: &generator)])
     }
@@ -49,7 +51,8 @@ import Testing
     return disk
   }
 
-  @Test("After a power cut at any call there is the old state or the new one, and what was said to be kept is",
+  @Test(
+    "After a power cut at any call there is the old state or the new one, and what was said to be kept is",
     arguments: CrashSurvival.allCases)
   func crash(_ survival: CrashSurvival) throws {
     let states = [Self.state(31), Self.state(32)]

@@ -14,6 +14,15 @@ import Testing
 
 @testable import NeedletailNode
 
+/// A value that closures share.
+final class Shared<Value: Sendable>: Sendable {
+  private let value: Lock<Value>
+
+  init(_ value: Value) { self.value = Lock(value) }
+
+  func withLock<Result: Sendable>(_ body: (inout Value) -> Result) -> Result { value.withLock { body(&$0) } }
+}
+
 /// A node with a storage in a folder of its own, and with replicated writes that others reach over loopback.
 actor WriteNode {
   static let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -31,7 +40,7 @@ actor WriteNode {
   nonisolated let id: NodeID
   nonisolated let folder: TemporaryFolder
   /// What was told as in need of repair.
-  nonisolated let repairs = Lock<[NodeID: HintNote]>([:])
+  nonisolated let repairs = Shared<[NodeID: HintNote]>([:])
   private(set) var running: Running?
 
   init(_ id: NodeID) throws {

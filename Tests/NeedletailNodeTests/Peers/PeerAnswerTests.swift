@@ -64,7 +64,8 @@ struct PeerAnswerTests {
   @Test(
     "a question that another node refuses fails for the same reason here",
     arguments: [
-      (1, .canceled), (3, .badData), (4, .timeout), (8, .execution), (13, .internal), (14, .unavailable), (99, .internal),
+      (1, .canceled), (3, .badData), (4, .timeout), (8, .execution), (13, .internal),
+      (14, .unavailable), (99, .internal),
     ] as [(Int, QueryError.Kind)])
   func kinds(code: Int, kind: QueryError.Kind) {
     let refusal = PeerError.refused(code: code, message: "because", retryAfterSeconds: nil)

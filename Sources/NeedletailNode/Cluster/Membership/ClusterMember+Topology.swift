@@ -129,7 +129,7 @@ extension ClusterMember {
   }
 
   func askProgress(of node: NodeID) {
-    let question = register.progressQuestion
+    guard let question = change?.question(from: register.voter) else { return }
     guard node != view.own else {
       if let answer = answer(question) { post(.progress(answer)) }
       return
@@ -147,10 +147,10 @@ extension ClusterMember {
       }
       return nil
     case .progressQuestion:
-      guard let replicas, let change else { return register.progress(ready: []) }
+      guard let replicas, let change else { return nil }
       var ready = change.due(of: view.own)
       ready.subtract(replicas.unready(of: ready, windows: .min ... .max))
-      return register.progress(ready: ready)
+      return change.answer(ready: ready, from: register.voter)
     case .agreement, .progress: return nil
     }
   }

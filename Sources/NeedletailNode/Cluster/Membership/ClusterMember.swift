@@ -130,7 +130,10 @@ actor ClusterMember {
     case .progress(let message): change?.receive(message)
     case .heard(let epoch, let node):
       try await perform(register.heard(epoch, from: node, now: now, using: &generator))
-    case .damaged: lossesBefore = lossesBefore ?? register.topology?.member(view.own)?.losses ?? 0
+    case .damaged:
+      // With another disk than the one that is named all of it is lost, and the new name says so.
+      guard let own = register.topology?.member(view.own), own.identity == view.identity else { return }
+      lossesBefore = lossesBefore ?? own.losses
     case .change(let topology, let waiter): try await propose(topology, for: waiter, now)
     }
   }

@@ -2,6 +2,7 @@ import NeedletailCluster
 import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailSeries
+import NeedletailTelemetry
 
 /// What all reads over the cluster share: who is there, what this node itself has, how long others take.
 final class ClusterReads: Sendable {
@@ -9,7 +10,8 @@ final class ClusterReads: Sendable {
   let replicas: any LocalReplicas
   let series: SeriesStore
   let events: EventStore
-  let digests: any SlotDigests
+  /// What the series of this node come to, slot by slot.
+  let contents: any SlotContents
   /// Where reading what this node has may block.
   let executor: ThreadExecutor
   let clock: any WallClock
@@ -27,7 +29,7 @@ final class ClusterReads: Sendable {
   init(
     view: ClusterView, replicas: any LocalReplicas, series: SeriesStore, events: EventStore, executor: ThreadExecutor,
     clock: any WallClock, random: any RandomSource, standard: ReadOptions = ReadOptions(),
-    digests: (any SlotDigests)? = nil, alarm: ReadAlarm? = nil
+    contents: (any SlotContents)? = nil, alarm: ReadAlarm? = nil
   ) {
     self.view = view
     self.replicas = replicas
@@ -37,7 +39,7 @@ final class ClusterReads: Sendable {
     self.clock = clock
     self.random = random
     self.standard = standard
-    self.digests = digests ?? EngineDigests(engine: series.engine)
+    self.contents = contents ?? series.engine
     self.alarm = alarm ?? .sleeping(by: clock)
   }
 

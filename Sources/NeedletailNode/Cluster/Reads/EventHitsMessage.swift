@@ -48,7 +48,9 @@ enum EventHitsMessage {
       try Frame(validating: try reader.read(count: reader.remaining))
     }
     let batch = try EventBatch(validating: frame)
-    guard frame.kind == Record.frameKind, batch.tenant == tenant else { throw .invalid("events of another kind or tenant") }
+    guard frame.kind == Record.frameKind, batch.tenant == tenant else {
+      throw .invalid("events of another kind or tenant")
+    }
     let result: Result<[EventHit<Record>], MalformedBytes> = batch.withRows { rows in
       do throws(MalformedBytes) { return .success(try hits(rows, tenant)) } catch { return .failure(error) }
     }

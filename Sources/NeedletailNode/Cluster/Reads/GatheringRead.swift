@@ -120,8 +120,7 @@ struct GatheringRead: Sendable {
       return .answered(ask.node, notReady: answer.response.answer.notReady, value)
     } catch {
       try Task.checkCancellation()
-      let failure = error.queryError(of: ask.node)
-      if failure.kind == .badData || failure.kind == .execution { throw failure }
+      guard error.isOfNode else { throw error.queryError(of: ask.node) }
       return .failed(ask.node, "\(error)")
     }
   }

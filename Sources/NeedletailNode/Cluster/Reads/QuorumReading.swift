@@ -139,8 +139,7 @@ struct QuorumReading: Sendable {
     } catch {
       try Task.checkCancellation()
       // A question that is wrong is so for all nodes.
-      let failure = error.queryError(of: ask.node)
-      if failure.kind == .badData || failure.kind == .execution { throw failure }
+      guard error.isOfNode else { throw error.queryError(of: ask.node) }
       return .failed(ask.id, "\(error)")
     }
   }
@@ -155,7 +154,7 @@ extension ClusterReads {
     let slots = ask.slots
     let notReady = replicas.unready(of: slots, windows: windows)
     return QuorumRead.Answer(
-      windows: windows, digests: try digests.digests(of: slots, windows: windows), notReady: notReady,
+      windows: windows, digests: try digests(of: slots, windows: windows), notReady: notReady,
       series: ask.series)
   }
 

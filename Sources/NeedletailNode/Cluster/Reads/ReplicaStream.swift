@@ -14,6 +14,15 @@ final class ReplicaStream: Sendable {
   deinit { stream.cancel() }
 }
 
+extension PeerError {
+  /// Whether the same question may do better at another node.
+  var isOfNode: Bool {
+    guard case .refused(let code, _, _) = self else { return true }
+    let status = GRPCStatus.Code(rawValue: code)
+    return status != .invalidArgument && status != .resourceExhausted
+  }
+}
+
 extension ClusterReads {
   /// Room for digests and sets of slots in a first message.
   private static let messageOverhead = 4 << 20
@@ -45,7 +54,7 @@ extension ClusterReads {
       // Who is not waited for any more did nothing wrong.
       if !Task.isCancelled {
         counters.count(\.failedAsks)
-        times.failed(ask.node, at: now)
+        if error.isOfNode { times.failed(ask.node, at: now) }
       }
       throw error
     }

@@ -19,7 +19,7 @@ struct RepairContents: Sendable {
   func summary(of slot: UInt16, _ windows: ClosedRange<Int64>) throws(SlotContentsError) -> SlotTree {
     var blocks: [Int64: RangeDigest] = [:]
     for signal in signals {
-      for (window, digest) in try signal.windowDigests(of: slot) where windows.contains(window) {
+      for (window, digest) in try signal.windowDigests(of: slot, within: windows) {
         blocks[SlotTree.block(of: window), default: RangeDigest()].add(digest)
       }
     }
@@ -37,9 +37,9 @@ struct RepairContents: Sendable {
     }
     var found: [Int64: RangeDigest] = [:]
     let block = SlotTree.windows(ofBlock: node.index)
+    guard block.overlaps(windows) else { return [] }
     for signal in signals {
-      for (window, digest) in try signal.windowDigests(of: slot)
-      where block.contains(window) && windows.contains(window) {
+      for (window, digest) in try signal.windowDigests(of: slot, within: block.clamped(to: windows)) {
         found[window, default: RangeDigest()].add(digest)
       }
     }
@@ -117,4 +117,9 @@ struct RepairContents: Sendable {
 struct RepairDamage: Equatable, Sendable {
   var signal: Int
   var damage: SlotDamage
+}
+
+extension RepairContents {
+  /// All that a node stores.
+  init(_ storage: NodeStorage) { self.init([storage.series]) }
 }

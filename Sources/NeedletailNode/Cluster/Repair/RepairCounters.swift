@@ -78,7 +78,8 @@ extension RepairStatus {
       counter("stores_failed_total", "Messages with rows that could not be kept.", counts.storesFailed),
       counter("damages_total", "Finds of something stored that cannot be read.", counts.damages),
       counter("slots_became_ready_total", "Slots that became whole.", counts.slotsBecameReady),
-      counter("records_failed_total", "Times that the record of what is whole could not be written.", counts.recordsFailed),
+      counter(
+        "records_failed_total", "Times that the record of what is whole could not be written.", counts.recordsFailed),
     ]
   }
 }

@@ -48,8 +48,8 @@ struct HintLogs: Sendable {
   }
 
   /// Opens a node's log, or begins it; nil where that fails, which is told.
-  func open(_ node: NodeID, on executor: ThreadExecutor) async -> HintLog? {
-    (try? await executor.run { open(node)?.log }) ?? nil
+  func open(_ node: NodeID, on executor: ThreadExecutor) async -> Found? {
+    (try? await executor.run { open(node) }) ?? nil
   }
 
   /// Blocks.

@@ -12,6 +12,8 @@ struct HintShelf {
     case release(UInt64)
     /// The node was compared in all that this note said.
     case repaired(HintNote)
+    /// The node is gone for good: nothing is to be known of it any more.
+    case removed
   }
 
   var queue: HintQueue

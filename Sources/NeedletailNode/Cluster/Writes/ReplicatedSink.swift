@@ -59,7 +59,7 @@ struct ReplicatedSink: BatchSink {
   ) async throws(SinkError) -> SinkOutcome {
     let layout = try layout
     let (outcome, kept) = try storage.expected(content)
-    let sent = kept.map { content.selecting($0) } ?? .some(content)
+    let sent = kept.map { content.selecting($0[...]) } ?? .some(content)
     guard let sent, let parts = ReplicaParts(sent, slots: layout.assignment.slots, over: layout.groups)
     else { throw .refused(reason: "the batch has no rows, or rows of slots that the cluster does not have") }
     if let definitions, definitions.tenant != sent.frame.tenant {

@@ -11,23 +11,26 @@ extension WriteCoordinator {
 
   /// Opens what earlier runs left, and begins to deliver it; what they noted is told again.
   func open() async {
-    for found in await hintLogs.openAll(on: executor) {
-      let (now, wall) = (now, clock.wallNanoseconds())
-      let stored = found.hints.map { hint in
-        let age = max(0, wall.subtractingReportingOverflow(hint.time).partialValue)
-        return HintQueue.Stored(
-          sequence: hint.sequence, bytes: hint.bytes, time: now.subtractingReportingOverflow(age).partialValue,
-          slots: hint.slots)
-      }
-      let queue = HintQueue(
-        for: found.node, limits: settings.hints, stored: stored, isUp: view.isPresent(found.node))
-      shelves[found.node] = HintShelf(queue, log: found.log)
-      if !found.log.note.isEmpty { tell(found.node, found.log.note) }
-      if view.isPresent(found.node), let actions = shelves[found.node]?.queue.nodeUp(now: now) {
-        perform(actions, of: found.node)
-      }
-      wake(at: shelves[found.node]?.queue.nextTick)
+    for found in await hintLogs.openAll(on: executor) where shelves[found.node]?.log == nil { take(found) }
+  }
+
+  /// Puts what a log holds on a node's shelf, where nothing else of it is on its way.
+  private func take(_ found: HintLogs.Found) {
+    let (node, now, wall) = (found.node, now, clock.wallNanoseconds())
+    let stored = found.hints.map { hint in
+      let age = max(0, wall.subtractingReportingOverflow(hint.time).partialValue)
+      return HintQueue.Stored(
+        sequence: hint.sequence, bytes: hint.bytes, time: now.subtractingReportingOverflow(age).partialValue,
+        slots: hint.slots)
     }
+    if shelves[node] == nil || !stored.isEmpty {
+      let queue = HintQueue(for: node, limits: settings.hints, stored: stored, isUp: view.isPresent(node))
+      if shelves[node] == nil { shelves[node] = HintShelf(queue) } else { shelves[node]?.queue = queue }
+    }
+    shelves[node]?.log = found.log
+    if !found.log.note.isEmpty { tell(node, found.log.note) }
+    if view.isPresent(node), let actions = shelves[node]?.queue.nodeUp(now: now) { perform(actions, of: node) }
+    wake(at: shelves[node]?.queue.nextTick)
   }
 
   /// What a node misses without a hint of it, as far as it is noted on disk.
@@ -85,16 +88,18 @@ extension WriteCoordinator {
       case .repaired(let note):
         guard let log, log.note == note else { continue }
         try? await executor.run { try log.clearNote() }
+      case .removed:
+        shelves[node]?.unnoted = HintNote()
+        try? await executor.run { try log?.clearNote() }
       }
     }
     shelves[node]?.worker = nil
   }
 
   private func log(of node: NodeID) async -> HintLog? {
-    if let log = shelves[node]?.log { return log }
-    let log = await hintLogs.open(node, on: executor)
-    shelves[node]?.log = log
-    return log
+    // Nothing is in the queue yet: without a log every hint failed, and nobody but this node's worker opens one.
+    if shelves[node]?.log == nil, let found = await hintLogs.open(node, on: executor) { take(found) }
+    return shelves[node]?.log
   }
 
   private func writeNote(of node: NodeID, in log: HintLog?) async {

@@ -204,7 +204,10 @@ actor WriteCoordinator: ClusterListener {
       perform(writes.nodeDown(node))
     case .removed(let node) where node != view.own:
       perform(writes.nodeRemoved(node))
-      if let actions = shelves[node]?.queue.nodeRemoved() { perform(actions, of: node) }
+      if let actions = shelves[node]?.queue.nodeRemoved() {
+        perform(actions, of: node)
+        addJob(.removed, of: node)
+      }
     case .present, .absent, .removed: break
     }
     wakeForAll()

@@ -1,0 +1,108 @@
+import NeedletailEnvironment
+import NeedletailTelemetry
+import Testing
+
+@testable import NeedletailCluster
+
+@Suite("Driving a change of members") struct RingChangeTests {
+  private func founded(_ names: [String], zones: [String?] = []) throws -> Topology {
+    var members: [TopologyMember] = []
+    for (number, name) in names.enumerated() {
+      members.append(
+        try TopologyMember(
+          node: NodeID(name), identity: identity(UInt64(number)), zone: number < zones.count ? zones[number] : nil))
+    }
+    return try .founding(
+      clusterID: Hash128(high: 0, low: 1), slotCount: 64, replicaCount: 3, writeQuorum: 2, members: members)
+  }
+
+  private func identity(_ number: UInt64) -> NodeIdentity { NodeIdentity(Hash128(high: 0, low: number)) }
+
+  @Test("A plan has every replica that moves, each once", arguments: 0..<100 as Range<UInt64>)
+  func plans(seed: UInt64) throws {
+    var generator = TopologyGenerator(seed: seed)
+    let topology = try generator.topology()
+    guard let plan = ChangePlan(topology) else {
+      #expect(topology.next == nil)
+      return
+    }
+    let (old, new) = (topology.assignment, try #require(topology.nextAssignment))
+    for member in topology.members {
+      let gained = Set(new.slots(of: member.node)).subtracting(old.slots(of: member.node))
+      let lost = Set(old.slots(of: member.node)).subtracting(new.slots(of: member.node))
+      #expect(plan.incoming.first { $0.node == member.node }.map { Set($0.slots) } ?? [] == gained, "seed \(seed)")
+      #expect(plan.flows.filter { $0.to == member.node }.reduce(0) { $0 + $1.slots } == gained.count, "seed \(seed)")
+      #expect(plan.flows.filter { $0.from == member.node }.reduce(0) { $0 + $1.slots } == lost.count, "seed \(seed)")
+    }
+    #expect(plan.copies == plan.flows.filter { $0.to != nil }.reduce(0) { $0 + $1.slots })
+    #expect(ChangePlan(topology) == plan)
+  }
+
+  @Test("A plan warns where replicas lack nodes or zones")
+  func warnings() throws {
+    let three = try founded(["a", "b", "c"], zones: ["x", "y", "y"])
+    #expect(try ChangePlan(three.draining(NodeID("c")))?.warnings == [.fewerNodesThanReplicas(nodes: 2, replicas: 3)])
+    let four = try founded(["a", "b", "c", "d"], zones: ["x", "y", "z", "z"])
+    let drained = try #require(try ChangePlan(four.draining(NodeID("a"))))
+    #expect(drained.warnings == [.fewerZonesThanReplicas(zones: 2, replicas: 3)])
+    for warning in drained.warnings { #expect(!warning.description.isEmpty) }
+    #expect(ChangePlan(four) == nil)
+  }
+
+  @Test("A change is committed when every new owner has all, under this epoch and on its own disk")
+  func commits() throws {
+    let founded = try founded(["a", "b", "c", "d"])
+    let topology = try founded.draining(NodeID("b"))
+    var change = try #require(RingChange(topology))
+    let present = topology.members.map(\.node)
+    let asked = Set(change.plan.incoming.map(\.node))
+    #expect(Set(change.tick(now: 0, own: NodeID("a"), present: present)) == Set(asked.map { .ask($0) }))
+    #expect(change.tick(now: 1, own: NodeID("a"), present: present).isEmpty && change.nextTick > 1)
+    for member in topology.ring {
+      let voter = TopologyVoter(member.node, member.identity)
+      change.progressed(voter, epoch: 1, ready: change.due(of: member.node))
+      change.progressed(TopologyVoter(member.node, identity(99)), epoch: 2, ready: change.due(of: member.node))
+    }
+    #expect(Set(change.left.map(\.node)) == asked)
+    for member in topology.ring {
+      let voter = TopologyVoter(member.node, member.identity)
+      change.receive(change.answer(ready: change.due(of: member.node), from: voter))
+    }
+    #expect(change.left.isEmpty)
+    var second = change
+    let committed = RingChange.Action.propose(try topology.committed())
+    #expect(change.tick(now: 3_000_000_000, own: NodeID("a"), present: present) == [committed])
+    // The second drives too, later, or at once where the first is away.
+    #expect(second.tick(now: 4_000_000_000, own: NodeID("c"), present: present).isEmpty)
+    var first = second
+    #expect(second.tick(now: 60_000_000_000, own: NodeID("c"), present: present) == [committed])
+    #expect(first.tick(now: 60_000_000_000, own: NodeID("c"), present: [NodeID("d")]) == [committed])
+  }
+
+  @Test("Where a slot is left with fewer replicas, those that stay have to have all of it too")
+  func shrinking() throws {
+    let three = try founded(["a", "b", "c"])
+    let change = try #require(RingChange(try three.removing(NodeID("c"))))
+    #expect(change.plan.copies == 0)
+    #expect(change.left.map(\.node.rawValue) == ["a", "b"] && change.left.allSatisfy { $0.slots.count == 64 })
+  }
+
+  @Test("With those that a node is filled from it has, of N owners, all that W of them have", arguments: 1...7)
+  func filling(count: Int) throws {
+    for quorum in 1...count {
+      let topology = try Topology.founding(
+        clusterID: Hash128(high: 0, low: 1), slotCount: 1, replicaCount: count, writeQuorum: quorum,
+        members: [try TopologyMember(node: NodeID("a"), identity: identity(1))])
+      let owners = (0..<count).map { NodeID("n\($0)") }
+      // (who, how many of the others it needs), for a node that was no owner, one that was and has lost all, one that lost nothing.
+      for (node, hasLost, needed) in [
+        (NodeID("x"), true, count - quorum + 1), (owners[0], true, count - quorum + 1),
+        (owners[0], false, count - quorum),
+      ] {
+        let (replicas, told) = topology.filling(node, from: owners, hasLostNothing: !hasLost)
+        #expect(replicas.filter { $0 != node }.count + 2 - told == needed, "N=\(count) W=\(quorum)")
+      }
+      #expect(topology.readers(of: count) + topology.acknowledgements(of: count) == count + 1)
+    }
+  }
+}
