@@ -123,6 +123,9 @@ let testRooms: [Target] = [
     name: "NeedletailQueryGenerator", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailQueryGenerator", swiftSettings: settings),
   .target(
+    name: "NeedletailProcesses", dependencies: [httpClient, nio],
+    path: "Tests/NeedletailProcesses", swiftSettings: settings),
+  .target(
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailSimulation", swiftSettings: settings),
   .target(
@@ -206,11 +209,11 @@ let testRooms: [Target] = [
   tests(
     "EndToEndTests",
     [
-      "NeedletailTestSupport", "NeedletailQueryGenerator", "NeedletailEnvironment", "NeedletailTelemetry",
-      "NeedletailOTLP",
-      "NeedletailWire", "OTLPOracle", "CSnappy", httpClient, nio,
+      "NeedletailProcesses", "NeedletailTestSupport", "NeedletailQueryGenerator", "NeedletailEnvironment",
+      "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "OTLPOracle", "CSnappy",
     ],
     data: ["Fixtures"]),
+  tests("ClusterTests", ["NeedletailProcesses", "NeedletailEnvironment", nio, nioPosix]),
   tests("TidyTests", []),
 ]
 

@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 import Testing
 
 @Suite("Bad input to a real server", .serialized, .enabled(if: OutsideProgram.isExpected("curl", "gzip", "sh")))

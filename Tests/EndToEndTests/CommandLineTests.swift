@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 import Testing
 
 @Suite("The command line against a real server", .serialized, .enabled(if: OutsideProgram.isExpected("openssl")))

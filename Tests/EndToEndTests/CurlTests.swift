@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 import Testing
 
 @Suite("curl", .serialized, .enabled(if: OutsideProgram.isExpected("curl", "gzip", "sh")))

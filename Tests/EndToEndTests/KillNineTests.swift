@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 import Synchronization
 import Testing
 
@@ -110,7 +111,7 @@ struct KillNineTests {
   }
 
   private func checkLogs(_ server: ServerUnderTest, _ ledger: Ledger) async throws {
-    let query = ServerUnderTest.percentEncoded("{service_name=\"kill\"}")
+    let query = ServerClient.percentEncoded("{service_name=\"kill\"}")
     let (status, body) = try await server.get("/loki/api/v1/query_range?query=\(query)&limit=50000&since=1h")
     try #require(status == 200, "\(String(decoding: body.prefix(300), as: UTF8.self))")
     let answer = try JSONSerialization.jsonObject(with: body) as? [String: Any]

@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 import Testing
 
 @Suite("The OpenTelemetry SDK for Python", .serialized, .enabled(if: OutsideProgram.isOpenTelemetryPythonExpected))
@@ -44,7 +45,7 @@ struct OpenTelemetryPythonTests {
     let search = try await server.get("/tempo/api/search?tags=service.name%3Dpython-\(transport)&limit=5")
     #expect(String(decoding: search.body, as: UTF8.self).contains("\"rootTraceName\":\"checkout\""))
 
-    let logQuery = ServerUnderTest.percentEncoded("{service_name=\"python-\(transport)\"} |= \"declined\"")
+    let logQuery = ServerClient.percentEncoded("{service_name=\"python-\(transport)\"} |= \"declined\"")
     let logs = try await server.get("/loki/api/v1/query_range?query=\(logQuery)&limit=10")
     #expect(logs.status == 200)
     #expect(String(decoding: logs.body, as: UTF8.self).contains("payment failed: card declined"))

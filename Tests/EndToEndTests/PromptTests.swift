@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 import Testing
 
 @Suite("The prompt for queries, on a real terminal", .serialized)

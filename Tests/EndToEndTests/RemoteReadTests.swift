@@ -1,5 +1,6 @@
 import Foundation
 import NeedletailOTLP
+import NeedletailProcesses
 import NeedletailTelemetry
 import NeedletailTestSupport
 import Testing
@@ -36,8 +37,7 @@ struct RemoteReadTests {
   private func ask(
     _ server: ServerUnderTest, _ port: Int, _ path: String, _ parameters: [String: String]
   ) async throws -> NSDictionary {
-    let data = try await ServerUnderTest.prometheus(
-      port: port, path, parameters, get: { try await server.get($0, port: $1) })
+    let data = try await server.client.prometheus(path, parameters, port: port)
     return try #require(data as? NSDictionary)
   }
 
@@ -241,7 +241,7 @@ struct RemoteReadTests {
       #"label_replace(\#(long), "a", "$1", "b", "\\d+\n\t\u00e9")"#, "1 + 2 * -3 ^ 4 % 5", "a and b or c unless d",
     ]
     for query in queries {
-      let path = "/api/v1/format_query?query=\(ServerUnderTest.percentEncoded(query))"
+      let path = "/api/v1/format_query?query=\(ServerClient.percentEncoded(query))"
       let theirs = try await server.get(path, port: peer.port)
       #expect(theirs.status == 200, "\(query)")
       func text(_ body: Data) throws -> String? {

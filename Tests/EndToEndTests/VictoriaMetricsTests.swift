@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 import Testing
 
 /// VictoriaMetrics decides what MetricsQL means, as far as the installed one (Debian's) knows it. Series are sampled every
@@ -133,7 +134,6 @@ struct VictoriaMetricsTests {
         "-search.disableCache",
       ])
     defer { peer.end(SIGKILL) }
-    let ready = { (path: String, port: Int) in try await server.get(path, port: port) }
     try await eventually(seconds: 60, "VictoriaMetrics is ready: \(peer.output)") {
       (try? await server.get("/health", port: port))?.status == 200
     }
@@ -158,7 +158,7 @@ struct VictoriaMetricsTests {
       let path = isRange ? "/api/v1/query_range" : "/api/v1/query"
       let data: Any
       do {
-        data = try await ServerUnderTest.prometheus(port: port, path, parameters, get: ready)
+        data = try await server.client.prometheus(path, parameters, port: port)
       } catch {
         throw TestFailure("\(query): \(error)")
       }

@@ -1,5 +1,6 @@
 import CSnappy
 import Foundation
+import NeedletailProcesses
 import OTLPOracle
 
 /// A real Prometheus and a real server under test that hold the same data.

@@ -1,3 +1,5 @@
+import NeedletailProcesses
+
 /// Asks the server under test and Prometheus the same.
 struct DifferentialQuestions: Sendable {
   /// How an expression is evaluated: always at half a second past.
@@ -62,7 +64,7 @@ struct DifferentialQuestions: Sendable {
     case .range(_, let step): parameters = "start=\(times[0])&end=\(times[times.count - 1])&step=\(step)"
     }
     let path = evaluation.isInstant ? "/api/v1/query" : "/api/v1/query_range"
-    let form = "\(parameters)&query=\(ServerUnderTest.percentEncoded(expression))"
+    let form = "\(parameters)&query=\(ServerClient.percentEncoded(expression))"
     let (_, body) = try await client.post(
       path, Array(form.utf8), type: "application/x-www-form-urlencoded", port: port)
     return try QueryAnswer(body)

@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 import NeedletailQueryGenerator
 import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 
 /// An answer of Prometheus' query API, in a form that can be compared.
 enum QueryAnswer: Sendable {

@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 
 /// A real `needletail serve` process on free ports with a data folder of its own.
 final class ServerUnderTest {
@@ -51,40 +52,6 @@ final class ServerUnderTest {
 
   /// The `data` of a Prometheus API answer.
   func prometheus(_ path: String, _ parameters: [String: String]) async throws -> Any {
-    try await Self.prometheus(port: port, path, parameters, get: { try await self.get($0, port: $1) })
-  }
-
-  /// The same from any server with that API.
-  static func prometheus(
-    port: Int, _ path: String, _ parameters: [String: String],
-    get: (String, Int) async throws -> (status: Int, body: Data)
-  ) async throws -> Any {
-    let query = parameters.map { "\($0.key)=\(percentEncoded($0.value))" }.joined(separator: "&")
-    let (status, body) = try await get("\(path)?\(query)", port)
-    guard status == 200, let answer = try JSONSerialization.jsonObject(with: body) as? [String: Any],
-      answer["status"] as? String == "success", let data = answer["data"]
-    else { throw TestFailure("\(path) answered \(status): \(String(decoding: body.prefix(500), as: UTF8.self))") }
-    return data
-  }
-
-  static func percentEncoded(_ text: String) -> String {
-    text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? text
-  }
-}
-
-struct TestFailure: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) { self.description = description }
-}
-
-/// Polls until `condition` holds; throws what it was waiting for when the time is up.
-func eventually(
-  seconds: Int, _ what: @autoclosure () -> String, _ condition: () async throws -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + .seconds(seconds)
-  while try await !condition() {
-    guard ContinuousClock.now < deadline else { throw TestFailure("after \(seconds) s still not so: \(what())") }
-    try await Task.sleep(for: .milliseconds(50))
+    try await client.prometheus(path, parameters)
   }
 }

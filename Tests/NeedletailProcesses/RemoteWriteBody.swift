@@ -1,9 +1,11 @@
 /// Series as Prometheus' remote write carries them: protobuf within Snappy's block format, with nothing compressed.
-struct RemoteWriteBody {
-  private(set) var message: [UInt8] = []
+package struct RemoteWriteBody {
+  private var message: [UInt8] = []
+
+  package init() {}
 
   /// Adds a series; times are in milliseconds.
-  mutating func add(_ labels: [String: String], _ samples: [(time: Int64, value: Double)]) {
+  package mutating func add(_ labels: [String: String], _ samples: [(time: Int64, value: Double)]) {
     var series: [UInt8] = []
     for (name, value) in labels.sorted(by: { $0.key < $1.key }) {
       Self.field(1, Self.text(1, name) + Self.text(2, value), to: &series)
@@ -21,7 +23,7 @@ struct RemoteWriteBody {
   }
 
   /// The body of the request.
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     var result: [UInt8] = []
     Self.varint(UInt64(message.count), to: &result)
     var rest = message[...]

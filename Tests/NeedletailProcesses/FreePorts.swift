@@ -2,16 +2,16 @@ import Foundation
 import Synchronization
 
 /// Ports on the loopback address that nobody listened on a moment ago.
-enum FreePorts {
+package enum FreePorts {
   /// What was given out already: a port is nobody's until the program that it is for binds it.
   private static let given = Mutex<Set<Int>>([])
 
   /// So many ports, of which none was given before, below the range from which the operating system gives ports to clients:
   /// none of them is lost to an outgoing connection before the program under test binds it.
-  static func take(_ count: Int) throws -> [Int] { try (0..<count).map { _ in try base(span: 1) } }
+  package static func take(_ count: Int) throws -> [Int] { try (0..<count).map { _ in try base(span: 1) } }
 
   /// A first port with its next `span` ones, all as those of `take`.
-  static func base(span: Int) throws -> Int {
+  package static func base(span: Int) throws -> Int {
     for _ in 0..<1000 {
       let ports = Int.random(in: 15_000..<30_000)..<30_000 + span
       let wanted = ports.prefix(span)
