@@ -118,8 +118,3 @@ struct RepairDamage: Equatable, Sendable {
   var signal: Int
   var damage: SlotDamage
 }
-
-extension RepairContents {
-  /// All that a node stores.
-  init(_ storage: NodeStorage) { self.init([storage.series]) }
-}
