@@ -94,11 +94,14 @@ package final class EventEngine: Sendable {
   /// Stores a batch; returns when it is durable.
   ///
   /// The same batch again changes nothing. Throws `.journal(.overloaded)` also while flushes fail to empty the head: it
-  /// and the frozen head together take at most four times `headBytesMax`.
-  package func append(_ batch: EventBatch) async throws(EventEngineError) -> EventAppendOutcome {
+  /// and the frozen head together take at most four times `headBytesMax`. With `asReplica` what is taken was decided
+  /// elsewhere, by another clock: all is kept that is within the retention.
+  package func append(
+    _ batch: EventBatch, asReplica: Bool = false
+  ) async throws(EventEngineError) -> EventAppendOutcome {
     guard batch.isSpans == isSpans else { throw .wrongKind }
     guard let journal = state.withLock({ $0.journal }) else { throw .notAttached }
-    let (outcome, position) = try appendInMemory(batch, to: journal)
+    let (outcome, position) = try appendInMemory(batch, to: journal, isRepair: asReplica)
     guard let position else { return outcome }
     do throws(JournalError) { try await journal.awaitDurable(position) } catch { throw .journal(error) }
     return outcome

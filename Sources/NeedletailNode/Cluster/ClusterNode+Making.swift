@@ -32,8 +32,10 @@ extension ClusterNode {
     let record = try NodeRecord(
       node: NodeID(name), identity: disk.folder.identity, address: PeerAddress(surroundings.address.description),
       zone: configuration.zone, weight: configuration.weight, roles: configuration.roles,
-      isEmpty: disk.topology.topology == nil && !storage.hasData)
+      isEmpty: disk.topology.topology == nil && !(try storage.hasData))
     let view = ClusterView(own: record.node, identity: record.identity)
+    // Others may write to it before it has read what it kept for them.
+    if let topology = disk.topology.topology { view.take(ClusterLayout(topology)) }
     let (tls, token) = try Self.credentials(configuration, surroundings.fileSystem)
     let channels = PeerChannels { PeerChannel($0, tls: tls, token: token) }
     let member = ClusterMember(

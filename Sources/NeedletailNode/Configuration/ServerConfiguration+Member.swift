@@ -29,7 +29,9 @@ extension ServerConfiguration {
       return Self.assign(
         Self.count(text).flatMap { UInt32(exactly: $0) }, to: &weight, "write a whole number from 1 to \(UInt32.max)")
     case .replication:
-      return Self.assign(Self.count(text, max: 16), to: &replication, "write a number from 1 to 16")
+      return Self.assign(
+        Self.count(text, max: Topology.replicaCountMax), to: &replication,
+        "write a number from 1 to \(Topology.replicaCountMax)")
     case .writeQuorum:
       return Self.assign(WriteLevel(rawValue: text), to: &writeQuorum, "write one, quorum or all")
     case .readQuorum:
@@ -155,6 +157,11 @@ extension ServerConfiguration {
       problems.append(
         "out-of-order-window is set (\(origin(of: .outOfOrderWindow))), with which replicas of a cluster would come to "
           + "hold different samples; set it to off")
+    }
+    if durability != .fsync {
+      problems.append(
+        "durability = \(text(of: .durability)) (\(origin(of: .durability))) lets a replica forget what it acknowledged "
+          + "when the power fails, which the others take it to have; set it to fsync in a cluster")
     }
     if retentionBytes != nil {
       problems.append(

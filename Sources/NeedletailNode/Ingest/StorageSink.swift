@@ -20,9 +20,17 @@ struct StorageSink: BatchSink {
 
   @discardableResult
   func append(series batch: SeriesBatch, definitions: SeriesDefinitions?) async throws(SinkError) -> SinkOutcome {
+    try await append(series: batch, definitions: definitions, asReplica: false)
+  }
+
+  /// As a replica the node keeps all that is within the retention: what is taken was decided where it came in.
+  @discardableResult
+  func append(
+    series batch: SeriesBatch, definitions: SeriesDefinitions?, asReplica: Bool
+  ) async throws(SinkError) -> SinkOutcome {
     let outcome: SeriesAppendOutcome
     do throws(SeriesEngineError) {
-      outcome = try await series.append(batch, definitions: definitions)
+      outcome = try await series.append(batch, definitions: definitions, asReplica: asReplica)
     } catch {
       throw Self.sinkError(error)
     }
@@ -74,9 +82,14 @@ struct StorageSink: BatchSink {
   }
 
   func append(events batch: EventBatch) async throws(SinkError) -> SinkOutcome {
+    try await append(events: batch, asReplica: false)
+  }
+
+  /// As `append(series:definitions:asReplica:)`.
+  func append(events batch: EventBatch, asReplica: Bool) async throws(SinkError) -> SinkOutcome {
     let outcome: EventAppendOutcome
     do throws(EventEngineError) {
-      outcome = try await (batch.isSpans ? spans : logs).append(batch)
+      outcome = try await (batch.isSpans ? spans : logs).append(batch, asReplica: asReplica)
     } catch {
       throw Self.sinkError(error)
     }

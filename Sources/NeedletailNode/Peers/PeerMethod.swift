@@ -34,6 +34,9 @@ enum PeerMethod: String, CaseIterable, Sendable {
     }
   }
 
+  /// Whether it is about who is there and who holds what.
+  var isOfMembers: Bool { self == .gossip || self == .topology || self == .report }
+
   /// The largest question, in bytes.
   var questionBytesMax: Int {
     switch self {

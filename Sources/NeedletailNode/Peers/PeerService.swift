@@ -13,6 +13,8 @@ struct PeerService: Sendable {
   let queries: QueryService
   /// The memory for bodies, which batches of clients take too.
   let budget: IngestBudget
+  /// That of messages about who is there: however much clients send, members hear of each other.
+  private let members = IngestBudget(bytesMax: 32 << 20)
   /// Nil where the node belongs to no cluster.
   var cluster: (any ClusterPeer)?
 
@@ -20,7 +22,7 @@ struct PeerService: Sendable {
   func answer(_ method: PeerMethod, _ request: Request, _ context: ConnectionContext) async throws -> PeerAnswer {
     let message = try GRPCMessage(
       body: try await request.collectedBody(
-        bytesMax: method.questionBytesMax + GRPCMessage.prefixBytes, budget: budget,
+        bytesMax: method.questionBytesMax + GRPCMessage.prefixBytes, budget: method.isOfMembers ? members : budget,
         pace: BodyPace(clock: queries.clock)))
     guard !message.isCompressed else { throw GRPCStatus(.unimplemented, "messages between nodes are not compressed") }
     do {

@@ -98,7 +98,12 @@ final class NodeStorage: Sendable {
   }
 
   /// Whether anything was stored here that is still there.
-  var hasData: Bool { !series.partRecords.isEmpty || replay.records > 0 }
+  var hasData: Bool {
+    get throws {
+      let isLogEmpty = replay.records == 0 && replay.damages.isEmpty
+      return try !isLogEmpty || !folder.catalog.content().parts.isEmpty
+    }
+  }
 
   /// About how many bytes the heads take in memory.
   var headBytes: Int { series.statistics.headBytes + logs.headBytes + spans.headBytes }

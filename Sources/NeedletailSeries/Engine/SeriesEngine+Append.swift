@@ -12,13 +12,14 @@ extension SeriesEngine {
   /// has.
   ///
   /// Samples outside the retention or the out-of-order window, or too far in the future, are counted and not kept; the
-  /// others are. Throws
+  /// others are. With `asReplica` what is taken was decided elsewhere, by another clock: all is kept that is within the
+  /// retention. Throws
   /// `.unknownSeries`, `.malformed`, `.overloaded` (nothing was logged) or `.unavailable`.
   package func append(
-    _ batch: SeriesBatch, definitions: SeriesDefinitions?
+    _ batch: SeriesBatch, definitions: SeriesDefinitions?, asReplica: Bool = false
   ) async throws(SeriesEngineError) -> SeriesAppendOutcome {
     guard let journal = currentJournal else { throw .unavailable(reason: "the engine was not started") }
-    let (outcome, position) = try appendInMemory(batch, definitions, to: journal)
+    let (outcome, position) = try appendInMemory(batch, definitions, to: journal, isRepair: asReplica)
     do throws(JournalError) { try await journal.awaitDurable(position) } catch { throw SeriesEngineError(error) }
     return outcome
   }

@@ -54,9 +54,11 @@ extension ClusterMember {
   private func next(of topology: Topology, _ change: ClusterChange) throws(TopologyError) -> Topology {
     switch change {
     case .add(let name):
-      guard let member = membership.member(NodeID(name)) ?? (name == view.own.rawValue ? membership.own : nil) else {
+      guard let member = members.first(where: { $0.node.rawValue == name }) else {
         throw .unknownNode(NodeID(name))
       }
+      guard member.status.isPresent, member.tenure > 0 else { throw .notThere(member.node) }
+      guard member.record.roles.contains(.storage) else { throw .notStorage(member.node) }
       return try topology.adding(TopologyMember(member.record))
     case .drain(let name): return try topology.draining(NodeID(name))
     case .remove(let name): return try topology.removing(NodeID(name))

@@ -7,6 +7,8 @@ extension ClusterMember {
   /// How long a question to another node may take.
   private static let questionTimeout = Duration.seconds(2)
   private static let answerBytesMax = 64 << 10
+  /// From one attempt to keep something on a disk that does not take it to the next.
+  private static let storePause = Duration.seconds(1)
   /// From one proposal of this node's own to the next, in ns.
   private static let proposalPause: Int64 = 2_000_000_000
 
@@ -19,7 +21,7 @@ extension ClusterMember {
       case .send(let message, let node):
         guard let address = membership.member(node)?.record.address else { continue }
         channels.send(.topology, message.encoded, to: address, within: Self.questionTimeout)
-      case .learned(let topology): await take(topology)
+      case .learned(let topology): try await take(topology)
       case .proposalEnded(let outcome):
         proposer?.resume(returning: outcome)
         proposer = nil
@@ -31,17 +33,28 @@ extension ClusterMember {
     }
   }
 
-  /// What the node promises it must know after a restart: where it cannot be kept, it can take part no longer.
+  /// What the node promises it must know after a restart: as long as it cannot be kept, it says nothing more.
   private func store(_ state: TopologyState) async throws {
     let (file, bytes) = (folder.file(.topology), state.encoded)
-    do {
-      try await executor.run { try file.write(bytes) }
-    } catch {
-      throw StartupError("the topology of the cluster cannot be kept: \(error)")
+    var isTold = false
+    while true {
+      do {
+        return try await executor.run { try file.write(bytes) }
+      } catch {
+        try Task.checkCancellation()
+        if !isTold {
+          logger.error(
+            "the topology of the cluster cannot be kept; this node is silent until it can",
+            metadata: ["reason": "\(error)"])
+        }
+        isTold = true
+        try await Task.sleep(for: Self.storePause)
+      }
     }
   }
 
-  func take(_ topology: Topology) async {
+  func take(_ topology: Topology) async throws {
+    let gone = view.layout?.topology?.ring.map(\.node).filter { topology.member($0) == nil } ?? []
     founding.learned(topology)
     change = RingChange(topology)
     if let before = lossesBefore, let losses = topology.member(view.own)?.losses, losses > before { lossesBefore = nil }
@@ -55,6 +68,11 @@ extension ClusterMember {
         "next": "\(topology.next.map { $0.map(\.node.rawValue).joined(separator: ",") } ?? "")",
       ])
     await tell(.layout(layout))
+    // Whoever was dead and gave way to others is gone for good, and its name is free.
+    for node in gone where membership.member(node)?.status == .dead {
+      let now = clock.monotonicNanoseconds()
+      if let actions = try? membership.remove(node, now: now, random: &generator) { try await perform(actions) }
+    }
   }
 
   // MARK: - Proposing
@@ -105,10 +123,16 @@ extension ClusterMember {
         try await perform(register.setFounders(members.map { TopologyVoter($0.node, $0.identity) }))
         guard leads else { continue }
         let id = Hash128(high: generator.next(), low: generator.next())
-        let topology = try? Topology.founding(
-          clusterID: id, slotCount: settings.slotCount, replicaCount: settings.replication,
-          writeQuorum: settings.writeLevel.acknowledgements(of: settings.replication), members: members)
-        if let topology { try await proposeOwn(topology, now) }
+        let founded: Topology
+        do throws(TopologyError) {
+          founded = try Topology.founding(
+            clusterID: id, slotCount: settings.slotCount, replicaCount: settings.replication,
+            writeQuorum: settings.writeLevel.acknowledgements(of: settings.replication), members: members)
+        } catch {
+          logger.error("a cluster cannot be founded", metadata: ["reason": "\(error)"])
+          continue
+        }
+        try await proposeOwn(founded, now)
       }
     }
   }

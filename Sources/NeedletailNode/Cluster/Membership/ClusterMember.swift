@@ -89,7 +89,7 @@ actor ClusterMember {
 
   /// Hands an event over; it is handled after those before it.
   nonisolated func post(_ event: Event) {
-    guard case .dropped = continuation.yield(event) else { return }
+    if case .enqueued = continuation.yield(event) { return }
     droppedCount.withLock { $0 += 1 }
     if case .change(_, let waiter) = event { waiter.resume(returning: nil) }
   }
@@ -100,16 +100,27 @@ actor ClusterMember {
   func run(telling listeners: [any ClusterListener], replicas: any LocalReplicas) async throws {
     self.listeners = listeners
     self.replicas = replicas
-    if let topology = register.topology { await take(topology) }
+    if let topology = register.topology { try await take(topology) }
     post(.tick)
-    defer {
-      timer.set(nil)
-      proposer?.resume(returning: nil)
-      proposer = nil
-    }
+    var failure: (any Error)?
+    do {
+      for await event in events {
+        try await handle(event)
+        timer.set(nextTick)
+      }
+    } catch { failure = error }
+    await end()
+    if let failure { throw failure }
+  }
+
+  /// Nobody waits for an answer that will not come.
+  private func end() async {
+    timer.set(nil)
+    proposer?.resume(returning: nil)
+    proposer = nil
+    continuation.finish()
     for await event in events {
-      try await handle(event)
-      timer.set(nextTick)
+      if case .change(_, let waiter) = event { waiter.resume(returning: nil) }
     }
   }
 
@@ -154,7 +165,7 @@ actor ClusterMember {
 
   // MARK: - Members
 
-  private func perform(_ actions: [MembershipAction]) async throws {
+  func perform(_ actions: [MembershipAction]) async throws {
     for action in actions {
       switch action {
       case .send(let message, let address): channels.send(.gossip, message.encoded(), to: address)

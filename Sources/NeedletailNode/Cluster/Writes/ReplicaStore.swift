@@ -25,8 +25,8 @@ struct ReplicaStore: Sendable {
       switch content {
       case .series(let batch):
         for one in definitions.dropLast() { try await storage.append(definitions: one) }
-        _ = try await storage.append(series: batch, definitions: definitions.last)
-      case .events(let batch): _ = try await storage.append(events: batch)
+        _ = try await storage.append(series: batch, definitions: definitions.last, asReplica: true)
+      case .events(let batch): _ = try await storage.append(events: batch, asReplica: true)
       }
     } catch .outOfRetention where isHint {
       return

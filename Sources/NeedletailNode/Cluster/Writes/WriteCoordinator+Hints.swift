@@ -48,10 +48,19 @@ extension WriteCoordinator {
       case .deliver(let sequence, let attempt): deliver(sequence, to: node, attempt: attempt)
       case .release(let last): addJob(.release(last), of: node)
       case .gaveUp(let slots, let count):
-        logger.warning("hints are given up", metadata: ["node": "\(node)", "hints": "\(count)"])
+        tellGivenUp(count, of: node)
         tell(node, HintNote(slots.slots))
       }
     }
+  }
+
+  /// At most a line a minute for a node: it may be each hint from now on.
+  private func tellGivenUp(_ count: Int, of node: NodeID) {
+    let told = givenUp[node]
+    givenUp[node] = (told?.at ?? .min, (told?.count ?? 0) + count)
+    guard let due = givenUp[node], due.at == .min || now &- due.at >= 60_000_000_000 else { return }
+    logger.warning("hints are given up", metadata: ["node": "\(node)", "hints": "\(due.count)"])
+    givenUp[node] = (now, 0)
   }
 
   // MARK: - The log

@@ -42,6 +42,8 @@ actor WriteCoordinator: ClusterListener {
   private(set) var isClosed = false
   /// Writes that joined one of the same content, and own rows that this node's disk did not take.
   var joined = 0
+  /// When it was told last of each node that hints are given up, and how many were since.
+  var givenUp: [NodeID: (at: Int64, count: Int)] = [:]
   var ownMissed = 0
 
   init(
@@ -177,6 +179,7 @@ actor WriteCoordinator: ClusterListener {
     } catch {
       throw ReplicaCall.Failure(refusal: error)
     }
+    guard payload.epoch >= view.layout?.epoch ?? 0 else { throw ReplicaCall.Failure(.notReplica) }
   }
 
   private func acknowledged(_ write: WriteID, by node: NodeID) {

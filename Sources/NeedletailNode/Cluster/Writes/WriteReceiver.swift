@@ -10,6 +10,9 @@ final class WriteReceiver: Sendable {
     var slots: SlotSet = []
   }
 
+  /// After how many ms to come again to a node that does not know yet what it holds.
+  private static let startMilliseconds: UInt32 = 1_000
+
   private let view: ClusterView
   private let store: ReplicaStore
   /// The slots of the last layout, which are not worked out anew for each write.
@@ -37,6 +40,8 @@ final class WriteReceiver: Sendable {
     do throws(WriteRefusal) {
       let frames = try check(append)
       try await store.store(frames, isHint: append.attempt == 0)
+      // A newer assignment that came meanwhile may have been compared before the rows were there.
+      guard append.attempt == 0 || append.epoch >= view.layout?.epoch ?? 0 else { throw .notReplica }
       count(.stored)
       return WriteMessage.acknowledge(append.write, attempt: append.attempt).encoded
     } catch {
@@ -55,7 +60,7 @@ final class WriteReceiver: Sendable {
   /// Every row is held against the slots that the message names: one hash or less for each, and a sender that routes by
   /// another map would otherwise scatter rows where nobody looks for them. O(bytes).
   private func check(_ append: WriteAppend) throws(WriteRefusal) -> [Frame] {
-    guard let layout = view.layout else { throw .notReplica }
+    guard let layout = view.layout else { throw .overloaded(retryAfterMilliseconds: Self.startMilliseconds) }
     // A hint is of whatever version it was made under; it is for this node, by the name that it had.
     guard append.attempt == 0 || append.epoch >= layout.epoch else { throw .notReplica }
     let own = slots(in: layout)
