@@ -117,8 +117,10 @@ struct ClusterScenarioTests {
         return true
       }
       try await scenario.harness.start(name)
-      try await eventually(seconds: 60, "\(name) is filled") {
+      var unready: Int?
+      try await eventually(seconds: 300, "\(name) is filled, \(unready.map(String.init) ?? "unknown") slots are not") {
         let status = try? await scenario.harness.status(name)
+        unready = status?.member(name)?.unready
         return status?.member(name).map { $0.status == "alive" && $0.slots > 0 && $0.unready == 0 } ?? false
       }
     }
