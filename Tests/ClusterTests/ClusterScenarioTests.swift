@@ -154,7 +154,7 @@ struct ClusterScenarioTests {
     }
   }
 
-  @Test("take two more in and let one go while they work")
+  @Test("take two more in and let one go while they work", .enabled(if: Scenario.isLong))
   func members() async throws {
     try await Scenario.play("members") { scenario in
       let (harness, run) = (scenario.harness, scenario.run)

@@ -174,7 +174,7 @@ struct ConfigurationTests {
       try load(flags: [
         "node": "n\"1\"", "role": "query, collector", "peer-listen": "0.0.0.0:7071", "insecure": "true",
         "peer-advertise": "[fd00::1]:7071", "seeds": "a.example:1, [fd00::2]:2,a.example:1", "zone": "west-1",
-        "weight": "4000", "replication": "16", "write-quorum": "all", "read-quorum": "one",
+        "weight": "4000", "replication": "15", "write-quorum": "all", "read-quorum": "one",
         "tls-certificate": "c.pem", "tls-key": "k.pem", "peer-ca": "ca.pem",
       ]))
   }

@@ -87,7 +87,7 @@ struct MemberConfigurationTests {
       ("seeds", (1...65).map { "a:\($0)" }.joined(separator: ","), "write 64 addresses at most"),
       ("weight", "0", "write a whole number from 1"), ("weight", "4294967296", "write a whole number from 1"),
       ("weight", "1.5", "write a whole number from 1"),
-      ("replication", "0", "write a number from 1 to 16"), ("replication", "17", "write a number from 1 to 16"),
+      ("replication", "0", "write a number from 1 to 15"), ("replication", "16", "write a number from 1 to 15"),
       ("write-quorum", "most", "write one, quorum or all"), ("write-quorum", "2", "write one, quorum or all"),
       ("read-quorum", "QUORUM", "write one, quorum or all"), ("read-quorum", "", "write one, quorum or all"),
     ]

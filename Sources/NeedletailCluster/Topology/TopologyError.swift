@@ -30,7 +30,8 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
       "no node called \(node) holds slots: `needletail cluster nodes` lists those that do"
     case .alreadyMember(let node):
       "\(node) holds slots already; where its disk was replaced, it is taken back with the new one under the same name"
-    case .notThere(let node): "\(node) is not there: start it, and add it once `needletail cluster nodes` shows it as alive"
+    case .notThere(let node):
+      "\(node) is not there: start it, and add it once `needletail cluster nodes` shows it as alive"
     case .notStorage(let node): "\(node) does not have the role storage: start it with that role first"
     case .identityInUse(let identity, let node):
       "the data folder with the identity \(identity) belongs to \(node): start each node with a data folder of its own"

@@ -8,6 +8,12 @@ struct Scenario: Sendable {
   /// `NEEDLETAIL_CLUSTER_ROUNDS`: how many times over each scenario lasts. One fits into `make test`.
   static let rounds = max(1, ProcessInfo.processInfo.environment["NEEDLETAIL_CLUSTER_ROUNDS"].flatMap(Int.init) ?? 1)
 
+  /// What has to have been acknowledged of each signal for a scenario to say anything.
+  private static let enough = 30
+  private static let signals: [Entry.Signal] = [.sample, .line, .span]
+  /// `NEEDLETAIL_CLUSTER_LONG`: whether scenarios are played that take many minutes in a debug build.
+  static let isLong = ProcessInfo.processInfo.environment["NEEDLETAIL_CLUSTER_LONG"] != nil
+
   let name: String
   let harness: ClusterHarness
   let run: ClusterRun
@@ -29,6 +35,9 @@ struct Scenario: Sendable {
       try await run.progress(300, seconds: 60, "before anything happens")
       try await body(scenario)
       try await run.progress(300, seconds: 60, "after all of it")
+      try await eventually(seconds: 60, "enough of each signal got through to prove something") {
+        Self.signals.allSatisfy { run.ledger.acknowledged($0).count >= Self.enough }
+      }
       let watched = await run.finish()
       let problems = try await scenario.check(watched)
       guard problems.isEmpty else { throw TestFailure(problems.joined(separator: "\n")) }
@@ -47,9 +56,6 @@ struct Scenario: Sendable {
     let books = run.ledger.books
     problems += books.refusals.prefix(3).map { "refused for good: \($0)" }
     if watched.whole < 3 { problems.append("hardly a query was answered meanwhile: \(watched)") }
-    for signal in [Entry.Signal.sample, .line, .span] where run.ledger.acknowledged(signal).count < 30 {
-      problems.append("too little got through to prove anything: \(signal)")
-    }
     try await harness.settle(seconds: 60)
     problems += try await agreement()
     for name in await harness.names { problems += try await replicas(of: name) }
