@@ -32,7 +32,15 @@ struct GatheringRead: Sendable {
     remote: @escaping @Sendable (ReadMessage.Response, ReplicaStream) throws(PeerError) -> Value
   ) async throws -> (answers: [Answer<Value>], coverage: SlotCoverage) {
     reads.counters.count(\.reads)
-    let layout = try reads.layout()
+    return try await reads.byCurrentLayout(question) { layout, isLast in
+      try await run(layout, isLast, own: own, remote: remote)
+    }
+  }
+
+  private func run<Value: Sendable>(
+    _ layout: ClusterLayout, _ isLast: Bool, own: @escaping @Sendable () async throws -> Value,
+    remote: @escaping @Sendable (ReadMessage.Response, ReplicaStream) throws(PeerError) -> Value
+  ) async throws -> (answers: [Answer<Value>], coverage: SlotCoverage) {
     let groups = reads.groups(layout, windows: windows)
     let nodes = order(groups)
     var read = CoveringRead(
@@ -48,7 +56,7 @@ struct GatheringRead: Sendable {
         for node in read.next() {
           let ask = QuorumRead.Ask(id: asked, node: node, series: slots)
           asked += 1
-          tasks.addTask { try await event(ask, of: number, own, remote) }
+          tasks.addTask { try await event(ask, of: number, by: layout.epoch, own, remote) }
         }
         guard read.isAwaiting, let event = try await tasks.next() else { break }
         try Task.checkCancellation()
@@ -66,6 +74,8 @@ struct GatheringRead: Sendable {
       return answers
     }
     let coverage = read.coverage
+    // It may be whole by a newer layout.
+    if coverage.isPartial, !isLast, question.newestEpoch > layout.epoch { throw OutdatedLayout() }
     question.note(coverage)
     if coverage.isPartial {
       reads.counters.count(\.partial)
@@ -100,7 +110,7 @@ struct GatheringRead: Sendable {
   }
 
   private func event<Value: Sendable>(
-    _ ask: QuorumRead.Ask, of number: UInt64, _ own: () async throws -> Value,
+    _ ask: QuorumRead.Ask, of number: UInt64, by epoch: UInt64, _ own: () async throws -> Value,
     _ remote: (ReadMessage.Response, ReplicaStream) throws(PeerError) -> Value
   ) async throws -> Event<Value> {
     guard ask.node != reads.view.own else {
@@ -115,7 +125,7 @@ struct GatheringRead: Sendable {
     }
     do throws(PeerError) {
       let answer = try await reads.ask(
-        ask, of: number, windows: windows, subject, within: question.timeout, messageBytesMax: messageBytesMax)
+        ask, of: number, by: epoch, for: question, windows: windows, subject, messageBytesMax: messageBytesMax)
       let value = try remote(answer.response, answer.rest)
       return .answered(ask.node, notReady: answer.response.answer.notReady, value)
     } catch {

@@ -16,6 +16,8 @@ struct ReadResponder: Sendable {
       throw MalformedBytes.invalid("not a question")
     }
     guard request.ask.reduced.isEmpty else { throw MalformedBytes.invalid("reductions are not made here") }
+    // Before it takes a place at the gate: it may wait for a layout.
+    if let refusal = try await reads.refusal(of: request) { return .message(refusal.bytes) }
     let timeout = Duration.nanoseconds(Int64(clamping: request.timeLeft))
     let answer = try await queries.run(for: context, timeout: timeout) { _ in
       let subject: ReadSubject
@@ -49,7 +51,8 @@ struct ReadResponder: Sendable {
 
   private static func first(_ request: ReadMessage.Request, _ answer: QuorumRead.Answer, _ data: [UInt8]) -> [UInt8] {
     ReadMessage.response(
-      ReadMessage.Response(read: request.read, ask: request.ask.id, answer: answer, data: data)
+      ReadMessage.Response(
+        read: request.read, ask: request.ask.id, epoch: request.epoch, answer: answer, data: data)
     ).bytes
   }
 
