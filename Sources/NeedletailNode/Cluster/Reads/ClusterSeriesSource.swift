@@ -51,7 +51,9 @@ struct ClusterSeriesSource: SeriesSource, ExemplarSource {
     let cursors = try uses.map { use -> any NeedletailQueryEngine.SeriesCursor in
       if use.node == reads.view.own {
         let filter = reads.series.engine.filter(use.slots)
-        return ReplicaCursor(try reads.series.select(selection, slots: filter), of: use.node, reads)
+        let cursor = try reads.series.select(selection, slots: filter)
+        try checkReady(use, result.notReady[use.ask] ?? [], selection.range.windows)
+        return ReplicaCursor(cursor, of: use.node, reads)
       }
       guard let stream = result.streams[use.ask] else {
         throw QueryError(.internal, "node \(use.node) is part of an answer and told nothing")
@@ -64,6 +66,15 @@ struct ClusterSeriesSource: SeriesSource, ExemplarSource {
       return ReplicaCursor(cursor, of: use.node, reads)
     }
     return cursors.count == 1 ? cursors[0] : UnionCursor(cursors)
+  }
+
+  /// What was found damaged since this node had its vote may have been left out before the cursor was opened.
+  private func checkReady(_ use: QuorumRead.Use, _ known: SlotSet, _ windows: ClosedRange<Int64>) throws(QueryError) {
+    let unready = reads.replicas.unready(of: use.slots, windows: windows)
+    guard unready.isSubset(of: known) else {
+      reads.counters.count(\.broken)
+      throw QueryError(.unavailable, "node \(use.node) just found something of its own damaged; try again")
+    }
   }
 
   // MARK: - Lists

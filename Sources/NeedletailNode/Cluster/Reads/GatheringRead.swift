@@ -114,10 +114,12 @@ struct GatheringRead: Sendable {
     _ remote: (ReadMessage.Response, ReplicaStream) throws(PeerError) -> Value
   ) async throws -> Event<Value> {
     guard ask.node != reads.view.own else {
-      // Who was ready before has all that is read after it.
-      let notReady = reads.replicas.unready(of: ask.series, windows: windows)
+      // Who was ready before has all that is read after it, unless it was left out as damaged meanwhile.
+      var notReady = reads.replicas.unready(of: ask.series, windows: windows)
       do {
-        return .answered(ask.node, notReady: notReady, try await own())
+        let value = try await own()
+        notReady.formUnion(reads.replicas.unready(of: ask.series, windows: windows))
+        return .answered(ask.node, notReady: notReady, value)
       } catch let error as QueryError {
         guard error.kind == .unavailable else { throw error }
         return .failed(ask.node, error.message)

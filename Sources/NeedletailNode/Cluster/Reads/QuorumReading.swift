@@ -11,6 +11,8 @@ struct QuorumReading: Sendable {
     var streams: [Int: ReplicaStream]
     /// What each ask was for.
     var asked: [Int: SlotSet]
+    /// The slots on which those that answered had no vote.
+    var notReady: [Int: SlotSet]
   }
 
   private enum Event: Sendable {
@@ -47,6 +49,7 @@ struct QuorumReading: Sendable {
         switch event {
         case .answered(let ask, let answer, let stream):
           shell.streams[ask] = stream
+          shell.notReady[ask] = answer.notReady
           actions = read.answered(ask, answer, now: reads.now)
         case .failed(let ask, let reason): actions = read.failed(ask, reason, now: reads.now)
         case .tick(let time):
@@ -78,6 +81,7 @@ struct QuorumReading: Sendable {
     let isLast: Bool
     var streams: [Int: ReplicaStream] = [:]
     var asked: [Int: SlotSet] = [:]
+    var notReady: [Int: SlotSet] = [:]
     /// Times for which a task waits.
     var wakes: Set<UInt64> = []
 
@@ -100,7 +104,8 @@ struct QuorumReading: Sendable {
           if !outcome.united.isEmpty { reads.counters.count(\.unions) }
           reading.question.note(outcome.coverage)
           let used = Set(outcome.uses.map(\.ask))
-          return Result(outcome: outcome, streams: streams.filter { used.contains($0.key) }, asked: asked)
+          return Result(
+            outcome: outcome, streams: streams.filter { used.contains($0.key) }, asked: asked, notReady: notReady)
         case .fail(.partial(let coverage)):
           try checkLayout(coverage)
           reads.counters.count(\.partial)
@@ -157,12 +162,13 @@ extension ClusterReads {
   ///
   /// Blocks. Throws `QueryError`, and `CancellationError`.
   func own(_ ask: QuorumRead.Ask, windows: ClosedRange<Int64>) throws -> QuorumRead.Answer {
-    // Who was ready before has all that the digest and the data after it have to have.
+    // Who was ready before, and still is, has all that the digest has to have: what is damaged is noted before it is
+    // left out, so that a digest without it is never one of a node that is ready after it was made.
     let slots = ask.slots
-    let notReady = replicas.unready(of: slots, windows: windows)
-    return QuorumRead.Answer(
-      windows: windows, digests: try digests(of: slots, windows: windows), notReady: notReady,
-      series: ask.series)
+    var notReady = replicas.unready(of: slots, windows: windows)
+    let digests = try digests(of: slots, windows: windows)
+    notReady.formUnion(replicas.unready(of: slots, windows: windows))
+    return QuorumRead.Answer(windows: windows, digests: digests, notReady: notReady, series: ask.series)
   }
 
   /// Has two replicas that differ compared out of turn, where this node is one of them.

@@ -37,12 +37,16 @@ struct ReadResponder: Sendable {
   ) async throws -> Messages {
     if case .series(let selection) = subject { return try series(request, selection, reads) }
     let slots = request.ask.slots
-    // Before all else: who was ready before has all that is read after it.
-    let notReady = reads.replicas.unready(of: slots, windows: request.windows)
-    let answer = QuorumRead.Answer(
-      windows: request.windows, digests: [:], notReady: notReady, series: request.ask.series)
-    if let rows = try events(subject, reads.events) { return (first(request, answer, []), rows) }
+    // Who was ready before all else has all that is read after it, unless it was left out as damaged meanwhile.
+    var answer = QuorumRead.Answer(
+      windows: request.windows, digests: [:], notReady: reads.replicas.unready(of: slots, windows: request.windows),
+      series: request.ask.series)
+    if let rows = try events(subject, reads.events) {
+      answer.notReady.formUnion(reads.replicas.unready(of: slots, windows: request.windows))
+      return (first(request, answer, []), rows)
+    }
     let list = try await list(subject, reads.series, reads.events)
+    answer.notReady.formUnion(reads.replicas.unready(of: slots, windows: request.windows))
     guard list.count <= ReadMessage.dataMax else {
       throw QueryError(.execution, "the list has more than \(ReadMessage.dataMax) bytes; ask for less of it")
     }
@@ -63,11 +67,12 @@ struct ReadResponder: Sendable {
     guard selection.range.isWithin(request.windows) else {
       throw QueryError(.badData, "samples are asked for outside of the hours that are compared")
     }
-    let answer = try reads.own(request.ask, windows: request.windows)
-    let message = first(request, answer, [])
-    guard !request.ask.series.isEmpty else { return (message, nil) }
+    var answer = try reads.own(request.ask, windows: request.windows)
+    guard !request.ask.series.isEmpty else { return (first(request, answer, []), nil) }
     let cursor = try reads.series.select(selection, slots: reads.series.engine.filter(request.ask.series))
-    return (message, SelectionAnswer(cursor, losses: [], isWhole: true))
+    // What was left out as damaged before the cursor was opened is not in it.
+    answer.notReady.formUnion(reads.replicas.unready(of: request.ask.slots, windows: request.windows))
+    return (first(request, answer, []), SelectionAnswer(cursor, losses: [], isWhole: true))
   }
 
   /// Events of this node; nil where a list is wanted.
