@@ -154,18 +154,33 @@ struct ClusterSeriesSource: SeriesSource, ExemplarSource {
 enum ExemplarUnion {
   typealias Element = (labels: LabelSet, exemplar: Exemplar)
 
+  /// An exemplar, compared bit by bit: a NaN is none of itself, and zeros of either sign are one.
+  private struct Key: Hashable {
+    var time: Int64
+    var value: UInt64
+    var labels: LabelSet
+
+    init(_ exemplar: Exemplar) {
+      (time, value, labels) = (exemplar.timestampMilliseconds, exemplar.value.bitPattern, exemplar.labels)
+    }
+
+    var exemplar: Exemplar {
+      Exemplar(timestampMilliseconds: time, value: Double(bitPattern: value), labels: labels)
+    }
+  }
+
   /// By series and time, at most `limit`.
   static func of(_ lists: [[Element]], limit: Int) -> [Element] {
-    var found: [LabelSet: Set<Exemplar>] = [:]
-    for element in lists.joined() { found[element.labels, default: []].insert(element.exemplar) }
+    var found: [LabelSet: Set<Key>] = [:]
+    for element in lists.joined() { found[element.labels, default: []].insert(Key(element.exemplar)) }
     var union: [Element] = []
     for labels in found.keys.sorted(by: SeriesOrder.precedes) {
       let exemplars = (found[labels] ?? []).sorted { left, right in
-        (left.timestampMilliseconds, left.value.bitPattern) != (right.timestampMilliseconds, right.value.bitPattern)
-          ? (left.timestampMilliseconds, left.value.bitPattern) < (right.timestampMilliseconds, right.value.bitPattern)
+        (left.time, left.value) != (right.time, right.value)
+          ? (left.time, left.value) < (right.time, right.value)
           : left.labels.canonicalBytes.lexicographicallyPrecedes(right.labels.canonicalBytes)
       }
-      for exemplar in exemplars.prefix(max(0, limit - union.count)) { union.append((labels, exemplar)) }
+      for exemplar in exemplars.prefix(max(0, limit - union.count)) { union.append((labels, exemplar.exemplar)) }
     }
     return union
   }
