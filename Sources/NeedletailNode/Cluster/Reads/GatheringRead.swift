@@ -13,7 +13,7 @@ struct GatheringRead: Sendable {
   private enum Event<Value: Sendable>: Sendable {
     case answered(NodeID, notReady: SlotSet, Value)
     case failed(NodeID, String)
-    case hedge
+    case hedge(Int)
     case deadline
   }
 
@@ -50,10 +50,16 @@ struct GatheringRead: Sendable {
     let answers = try await withThrowingTaskGroup(of: Event<Value>.self) { tasks in
       defer { tasks.cancelAll() }
       var answers: [Answer<Value>] = []
-      addAlarms(nodes, to: &tasks)
-      var asked = 0
+      addDeadline(to: &tasks)
+      var (asked, armed) = (0, 0)
       while !read.isWhole {
-        for node in read.next() {
+        let next = read.next()
+        // Whoever is asked later may be late, too: only the last of the alarms counts.
+        if !next.isEmpty {
+          armed += 1
+          addHedge(nodes, armed, to: &tasks)
+        }
+        for node in next {
           let ask = QuorumRead.Ask(id: asked, node: node, series: slots)
           asked += 1
           tasks.addTask { try await event(ask, of: number, by: layout.epoch, own, remote) }
@@ -65,7 +71,8 @@ struct GatheringRead: Sendable {
           read.answered(node, notReady: notReady)
           answers.append(Answer(node: node, value: value))
         case .failed(let node, let reason): read.failed(node, reason)
-        case .hedge:
+        case .hedge(let number):
+          guard number == armed else { continue }
           reads.counters.count(\.hedges)
           read.hedge()
         case .deadline: return answers
@@ -93,16 +100,21 @@ struct GatheringRead: Sendable {
     }.map(\.key)
   }
 
-  private func addAlarms<Value: Sendable>(
-    _ nodes: [NodeID], to tasks: inout ThrowingTaskGroup<Event<Value>, any Error>
+  /// After this those that were asked and have not answered are late.
+  private func addHedge<Value: Sendable>(
+    _ nodes: [NodeID], _ number: Int, to tasks: inout ThrowingTaskGroup<Event<Value>, any Error>
   ) {
-    let (alarm, now) = (reads.alarm, reads.now)
-    let late = now.addingClamped(reads.times.lateAfter(nodes))
-    let end = now.addingClamped(UInt64(clamping: question.timeout.nanosecondsClamped) / 2)
+    let alarm = reads.alarm
+    let late = reads.now.addingClamped(reads.times.lateAfter(nodes))
     tasks.addTask {
       await alarm.wait(late)
-      return .hedge
+      return .hedge(number)
     }
+  }
+
+  private func addDeadline<Value: Sendable>(to tasks: inout ThrowingTaskGroup<Event<Value>, any Error>) {
+    let alarm = reads.alarm
+    let end = reads.now.addingClamped(UInt64(clamping: question.timeout.nanosecondsClamped) / 2)
     tasks.addTask {
       await alarm.wait(end)
       return .deadline
