@@ -41,10 +41,11 @@ struct ClusterSeriesSource: SeriesSource, ExemplarSource {
   ) throws -> any NeedletailQueryEngine.SeriesCursor {
     let uses = result.outcome.uses
     var selection = selection
+    // What lies before a range may be in hours that were not compared: of it replicas may know different things.
+    selection.hints.takesHistogramBefore = false
     if uses.count > 1 {
-      // A series is told from others by all of its labels, and what lies before a range is no part of a union.
+      // A series is told from others by all of its labels.
       selection.hints.labels = nil
-      selection.hints.takesHistogramBefore = false
       selection.hints.standIns = nil
     }
     let map = try reads.layout().assignment.slots
