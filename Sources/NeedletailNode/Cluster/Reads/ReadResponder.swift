@@ -27,6 +27,9 @@ struct ReadResponder: Sendable {
       return try await Self.answer(request, subject, reads)
     }
     guard let rest = answer.rest else { return .message(answer.first) }
+    // A reader takes the rows once others have answered, too. Two that wait for each other's places would do so until
+    // they give up. One message at a time is made of each stream, on the same threads, and when the last was taken.
+    context.held.giveBack()
     return .messages(rest, first: answer.first, queries.executor)
   }
 
