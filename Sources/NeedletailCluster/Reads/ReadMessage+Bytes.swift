@@ -3,7 +3,7 @@
 import NeedletailTelemetry
 
 extension ReadMessage {
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
   /// Bytes of a query, at the most.
   package static let selectionMax = 1 << 20
   /// Bytes of the data of one answer, at the most.
@@ -30,10 +30,11 @@ extension ReadMessage {
     case .response(let response):
       writer.append(Tag.response.rawValue)
       Self.write(response, to: &writer)
-    case .failure(let read, let ask, let reason):
+    case .failure(let read, let ask, let epoch, let reason):
       writer.append(Tag.failure.rawValue)
       writer.append(read)
       writer.appendVarint(UInt64(ask))
+      writer.append(epoch)
       writer.appendPrefixed(String(decoding: Array(reason.utf8.prefix(Self.reasonMax / 4)), as: UTF8.self))
     }
     return writer.bytes
@@ -42,6 +43,8 @@ extension ReadMessage {
   private static func write(_ request: Request, to writer: inout ByteWriter) {
     writer.append(request.read)
     writer.appendVarint(UInt64(request.ask.id))
+    writer.append(request.epoch)
+    writer.appendPrefixed(request.reader.rawValue)
     writer.appendVarint(UInt64(request.ask.reduced.count))
     for group in request.ask.reduced { group.write(to: &writer) }
     request.ask.series.write(to: &writer)
@@ -55,6 +58,7 @@ extension ReadMessage {
     let answer = response.answer
     writer.append(response.read)
     writer.appendVarint(UInt64(response.ask))
+    writer.append(response.epoch)
     writer.append(answer.windows)
     SlotSet(answer.digests.keys).write(to: &writer)
     for (_, digest) in answer.digests.sorted(by: { $0.key < $1.key }) { digest.write(to: &writer) }
@@ -79,7 +83,8 @@ extension ReadMessage {
     case .response: message = .response(try response(&reader))
     case .failure:
       let (read, ask) = (try reader.read(UInt64.self), try reader.readNumber())
-      message = .failure(read: read, ask: ask, reason: try reader.readText(max: reasonMax))
+      let epoch = try reader.read(UInt64.self)
+      message = .failure(read: read, ask: ask, epoch: epoch, reason: try reader.readText(max: reasonMax))
     case nil: throw .invalid("an unknown read message")
     }
     try reader.expectEnd()
@@ -89,6 +94,8 @@ extension ReadMessage {
   private static func request(_ reader: inout ByteReader, _ node: NodeID) throws(MalformedBytes) -> Request {
     let read: UInt64 = try reader.read()
     var ask = QuorumRead.Ask(id: try reader.readNumber(), node: node)
+    let epoch = try reader.read(UInt64.self)
+    let name = NodeID(try NodeRecord.text(&reader, max: NodeRecord.nameBytesMax))
     var slots: SlotSet = []
     for _ in 0..<(try reader.readCount(max: groupsMax)) {
       let group = try SlotSet(from: &reader)
@@ -100,11 +107,13 @@ extension ReadMessage {
     ask.digests = try SlotSet(from: &reader)
     let (windows, timeLeft) = (try reader.readWindows(), try reader.readVarint())
     return Request(
-      read: read, ask: ask, windows: windows, timeLeft: timeLeft, selection: try reader.readBytes(max: selectionMax))
+      read: read, ask: ask, epoch: epoch, reader: name, windows: windows, timeLeft: timeLeft,
+      selection: try reader.readBytes(max: selectionMax))
   }
 
   private static func response(_ reader: inout ByteReader) throws(MalformedBytes) -> Response {
     let (read, ask) = (try reader.read(UInt64.self), try reader.readNumber())
+    let epoch = try reader.read(UInt64.self)
     var answer = QuorumRead.Answer(windows: try reader.readWindows(), digests: [:])
     let slots = try SlotSet(from: &reader)
     guard slots.count <= reader.remaining / RangeDigest.byteCount else { throw .truncated }
@@ -112,6 +121,7 @@ extension ReadMessage {
     answer.notReady = try SlotSet(from: &reader)
     for _ in 0..<(try reader.readCount(max: groupsMax)) { answer.reduced.append(try reader.readNumber()) }
     answer.series = try SlotSet(from: &reader)
-    return Response(read: read, ask: ask, answer: answer, data: try reader.readBytes(max: dataMax))
+    return Response(
+      read: read, ask: ask, epoch: epoch, answer: answer, data: try reader.readBytes(max: dataMax))
   }
 }

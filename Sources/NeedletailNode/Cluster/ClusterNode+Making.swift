@@ -59,7 +59,8 @@ extension ClusterNode {
     let reads = ClusterReads(
       view: view, replicas: repair, series: surroundings.series, events: surroundings.events,
       executor: surroundings.queries.executor, clock: clock, random: surroundings.random,
-      standard: ReadOptions(consistency: configuration.readQuorum))
+      standard: ReadOptions(consistency: configuration.readQuorum),
+      heard: { epoch, node in member.post(.heard(epoch: epoch, node)) })
     self.init(
       view: view, member: member, writing: writing, repair: repair, reads: reads,
       responder: ReadResponder(reads: reads, queries: surroundings.queries), channels: channels,

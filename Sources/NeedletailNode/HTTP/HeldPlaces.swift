@@ -8,6 +8,8 @@ final class HeldPlaces: Sendable {
   private struct State {
     var places: [QueryPlace] = []
     var writingMax = Duration.zero
+    /// Whether places were given back before the answer was written.
+    var isGivenBack = false
   }
 
   private let state = Lock(State())
@@ -19,10 +21,19 @@ final class HeldPlaces: Sendable {
     }
   }
 
-  fileprivate func take() -> (places: [QueryPlace], writingMax: Duration) {
+  /// Gives the places back at once; how long the answer may be read stays bounded.
+  func giveBack() {
+    let places = state.withLock { state in
+      defer { (state.places, state.isGivenBack) = ([], true) }
+      return state.places
+    }
+    for place in places { place.leave() }
+  }
+
+  fileprivate func take() -> (places: [QueryPlace], writingMax: Duration, isGivenBack: Bool) {
     state.withLock { state in
       defer { state.places = [] }
-      return (state.places, state.writingMax)
+      return (state.places, state.writingMax, state.isGivenBack)
     }
   }
 }
@@ -63,8 +74,8 @@ extension ConnectionContext {
   /// The connection of a client that does not read it in time is closed: as many slow clients as there are places
   /// would stop everyone's queries for good.
   func holdingPlaces(_ response: Response) -> Response {
-    let (places, limit) = held.take()
-    guard !places.isEmpty else { return response }
+    let (places, limit, isGivenBack) = held.take()
+    guard !places.isEmpty || isGivenBack else { return response }
     if let length = response.body.contentLength, length <= Self.unheldMax || goesAtOnce(length) {
       for place in places { place.leave() }
       return response

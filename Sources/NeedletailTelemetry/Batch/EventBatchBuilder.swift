@@ -181,6 +181,20 @@ extension EventBatchBuilder {
   /// Adds a whole log record of the stream at `stream`.
   package mutating func append(_ record: LogRecord, stream: UInt32) {
     row.stream = stream
+    write(record)
+    endRow()
+  }
+
+  /// What a record comes to without its stream: the same for records of the same bytes, and for no others.
+  ///
+  /// For a builder that has no stream. Adds nothing.
+  package mutating func identity(of record: LogRecord) -> Hash128 {
+    write(record)
+    defer { discardRow() }
+    return contentIdentity()
+  }
+
+  private mutating func write(_ record: LogRecord) {
     row.time = record.timeNanoseconds
     row.secondTime = record.observedTimeNanoseconds
     row.traceID = record.traceID
@@ -191,12 +205,23 @@ extension EventBatchBuilder {
     text.append(record.severityText.utf8)
     if record.body != .empty { record.body.encode(to: &body) }
     if !record.attributes.isEmpty { Attribute.encode(record.attributes, to: &attributes) }
-    endRow()
   }
 
   /// Adds a whole span of the stream at `stream`.
   package mutating func append(_ span: SpanRecord, stream: UInt32) {
     row.stream = stream
+    write(span)
+    endRow()
+  }
+
+  /// What a span comes to without its stream, as that of a log record.
+  package mutating func identity(of span: SpanRecord) -> Hash128 {
+    write(span)
+    defer { discardRow() }
+    return contentIdentity()
+  }
+
+  private mutating func write(_ span: SpanRecord) {
     row.time = span.startNanoseconds
     row.secondTime = span.endNanoseconds
     row.traceID = span.traceID
@@ -212,6 +237,5 @@ extension EventBatchBuilder {
     if !span.events.isEmpty || !span.links.isEmpty {
       SpanRecord.encodeNested(events: span.events, links: span.links, to: &nested)
     }
-    endRow()
   }
 }

@@ -47,16 +47,20 @@ import Testing
       }
       return .request(
         ReadMessage.Request(
-          read: number, ask: asked, windows: windows(&generator), timeLeft: generator.next(),
-          selection: bytes(&generator)))
+          read: number, ask: asked, epoch: generator.next(), reader: NodeID("node-\(generator.below(20))"),
+          windows: windows(&generator), timeLeft: generator.next(), selection: bytes(&generator)))
     case 1:
       var answer = QuorumRead.Answer(windows: windows(&generator), digests: [:])
       for slot in slots(&generator) { answer.digests[slot] = digest(&generator) }
       answer.notReady = slots(&generator)
       answer.series = slots(&generator)
       answer.reduced = (0..<generator.below(5)).map { _ in generator.below(200) }
-      return .response(ReadMessage.Response(read: number, ask: ask, answer: answer, data: bytes(&generator)))
-    default: return .failure(read: number, ask: ask, reason: "too many series: \(generator.below(9))")
+      return .response(
+        ReadMessage.Response(
+          read: number, ask: ask, epoch: generator.next(), answer: answer, data: bytes(&generator)))
+    default:
+      return .failure(
+        read: number, ask: ask, epoch: generator.next(), reason: "too many series: \(generator.below(9))")
     }
   }
 
@@ -102,7 +106,7 @@ import Testing
       let (one, other) = (read(&generator), repair(&generator))
       #expect(try ReadMessage(one.bytes, node: NodeID("n")) == one, "seed \(seed)")
       #expect(try RepairMessage(other.bytes) == other, "seed \(seed)")
-      #expect(one.bytes.prefix(2) == [3, 1] && other.bytes.prefix(2) == [4, 1])
+      #expect(one.bytes.prefix(2) == [3, 2] && other.bytes.prefix(2) == [4, 1])
       let (first, second) = (one.bytes, other.bytes)
       let parts = first.indices.map { Array(first[..<$0]) } + [first + [0]]
       #expect(parts.allSatisfy { (try? ReadMessage($0, node: NodeID("n"))) == nil }, "seed \(seed)")
@@ -138,9 +142,11 @@ import Testing
     let identity: [UInt8] = [7, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]
     #expect(message.bytes == head + numbers + identity + [8, 0, 0, 0, 0, 0, 0, 0, 9])
     let ask = QuorumRead.Ask(id: 1, node: NodeID("n"), reduced: [[0, 1, 2], [7]], series: [], digests: [1023])
-    let request = ReadMessage.Request(read: 2, ask: ask, windows: 3...4, timeLeft: 5, selection: [6])
-    let first: [UInt8] = [3, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 2, 1, 0, 2, 1, 7, 0, 0, 1, 0xff, 7, 0]
+    let request = ReadMessage.Request(
+      read: 2, ask: ask, epoch: 9, reader: NodeID("r"), windows: 3...4, timeLeft: 5, selection: [6])
+    let start: [UInt8] = [3, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0, 1, 0x72]
+    let slots: [UInt8] = [2, 1, 0, 2, 1, 7, 0, 0, 1, 0xff, 7, 0]
     let last: [UInt8] = [3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 5, 1, 6]
-    #expect(ReadMessage.request(request).bytes == first + last)
+    #expect(ReadMessage.request(request).bytes == start + slots + last)
   }
 }

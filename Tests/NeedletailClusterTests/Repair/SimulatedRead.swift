@@ -60,7 +60,8 @@ extension RepairSimulation {
       case .ask(let ask):
         guard let node = ids.firstIndex(of: ask.node) else { continue }
         let request = ReadMessage.Request(
-          read: UInt64(number), ask: ask, windows: reads[number].windows, timeLeft: 600, selection: [1, 2, 3])
+          read: UInt64(number), ask: ask, epoch: 1, reader: NodeID("reader"), windows: reads[number].windows,
+          timeLeft: 600, selection: [1, 2, 3])
         send(from: nil, to: node, .asked(node, ReadMessage.request(request).bytes))
       case .repair(let repair):
         guard let node = ids.firstIndex(of: repair.node), nodes[node].isUp else { continue }
@@ -93,7 +94,8 @@ extension RepairSimulation {
       if !nodes[node].readiness.isReady(slot, request.windows) { answer.notReady.insert(slot) }
     }
     let response = ReadMessage.Response(
-      read: request.read, ask: request.ask.id, answer: answer, data: Array(request.ask.slots.map { UInt8($0) }))
+      read: request.read, ask: request.ask.id, epoch: request.epoch, answer: answer,
+      data: Array(request.ask.slots.map { UInt8($0) }))
     at(1 + generator.below(40), .answered(node, response, epoch: nodes[node].epoch, disk: nodes[node].disk))
   }
 

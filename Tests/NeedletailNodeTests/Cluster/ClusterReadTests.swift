@@ -129,7 +129,7 @@ struct ClusterReadTests {
     try await ReadCluster.run { cluster in
       try await cluster.appendSome()
       let other = ReadMessage.Response(
-        read: 1, ask: 0, answer: QuorumRead.Answer(windows: 0...0, digests: [:]), data: [])
+        read: 1, ask: 0, epoch: 1, answer: QuorumRead.Answer(windows: 0...0, digests: [:]), data: [])
       let answers: [[[UInt8]]] = [
         [], [[1, 2, 3]], [[UInt8](repeating: 3, count: 40)], [ReadMessage.response(other).bytes],
       ]

@@ -37,7 +37,7 @@ extension ClusterShell {
         }
         guard let to = world.node(ask.node) else { continue }
         let request = ReadMessage.Request(
-          read: read, ask: ask, windows: Self.allWindows, timeLeft: 4_000_000_000, selection: [])
+          read: read, ask: ask, epoch: epoch, reader: id, windows: Self.allWindows, timeLeft: 4_000_000_000, selection: [])
         world.send(ReadMessage.request(request).bytes, from: number, to: to)
       case .repair(let pair):
         world.count("read repairs")
@@ -94,11 +94,11 @@ extension ClusterShell {
     case .request(let request):
       let (answer, rows) = answer(request.ask)
       let response = ReadMessage.Response(
-        read: request.read, ask: request.ask.id, answer: answer, data: SimulatedRow.encode(rows))
+        read: request.read, ask: request.ask.id, epoch: epoch, answer: answer, data: SimulatedRow.encode(rows))
       world.send(ReadMessage.response(response).bytes, from: number, to: sender)
     case .response(let response):
       took(response.read, response.ask, response.answer, SimulatedRow.decode(response.data), &world)
-    case .failure(let read, let ask, let reason):
+    case .failure(let read, let ask, _, let reason):
       let actions = reads[read]?.machine.failed(ask, reason, now: UInt64(world.now)) ?? []
       perform(actions, of: read, &world)
     }

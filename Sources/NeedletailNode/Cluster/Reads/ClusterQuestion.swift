@@ -9,6 +9,7 @@ final class ClusterQuestion: Sendable {
   /// How long all of it may take.
   let timeout: Duration
   private let state = Lock<SlotCoverage?>(nil)
+  private let newest = Lock<UInt64>(0)
 
   init(_ options: ReadOptions = ReadOptions(), timeout: Duration) {
     self.options = options
@@ -17,6 +18,11 @@ final class ClusterQuestion: Sendable {
 
   /// How whole all reads so far were together; nil where there was none.
   var coverage: SlotCoverage? { state.withLock { $0 } }
+
+  /// The newest layout that a node which was asked said it knows; zero where none said so.
+  var newestEpoch: UInt64 { newest.withLock { $0 } }
+
+  func note(epoch: UInt64) { newest.withLock { $0 = max($0, epoch) } }
 
   func note(_ coverage: SlotCoverage) {
     state.withLock { state in

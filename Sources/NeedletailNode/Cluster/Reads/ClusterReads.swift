@@ -19,6 +19,8 @@ final class ClusterReads: Sendable {
   /// What holds where a question says nothing.
   let standard: ReadOptions
   let alarm: ReadAlarm
+  /// Is told that a node knows the layout of a newer epoch than this one does.
+  let heard: @Sendable (UInt64, NodeID) -> Void
   let times = PeerTimes()
   let groups = ReadGroups()
   let counters = ReadCounters()
@@ -29,7 +31,8 @@ final class ClusterReads: Sendable {
   init(
     view: ClusterView, replicas: any LocalReplicas, series: SeriesStore, events: EventStore, executor: ThreadExecutor,
     clock: any WallClock, random: any RandomSource, standard: ReadOptions = ReadOptions(),
-    contents: (any SlotContents)? = nil, alarm: ReadAlarm? = nil
+    contents: (any SlotContents)? = nil, alarm: ReadAlarm? = nil,
+    heard: @escaping @Sendable (UInt64, NodeID) -> Void = { _, _ in }
   ) {
     self.view = view
     self.replicas = replicas
@@ -41,6 +44,7 @@ final class ClusterReads: Sendable {
     self.standard = standard
     self.contents = contents ?? series.engine
     self.alarm = alarm ?? .sleeping(by: clock)
+    self.heard = heard
   }
 
   /// Monotonic, in ns.

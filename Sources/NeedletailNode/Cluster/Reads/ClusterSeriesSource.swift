@@ -41,17 +41,20 @@ struct ClusterSeriesSource: SeriesSource, ExemplarSource {
   ) throws -> any NeedletailQueryEngine.SeriesCursor {
     let uses = result.outcome.uses
     var selection = selection
+    // What lies before a range may be in hours that were not compared: of it replicas may know different things.
+    selection.hints.takesHistogramBefore = false
     if uses.count > 1 {
-      // A series is told from others by all of its labels, and what lies before a range is no part of a union.
+      // A series is told from others by all of its labels.
       selection.hints.labels = nil
-      selection.hints.takesHistogramBefore = false
       selection.hints.standIns = nil
     }
     let map = try reads.layout().assignment.slots
     let cursors = try uses.map { use -> any NeedletailQueryEngine.SeriesCursor in
       if use.node == reads.view.own {
         let filter = reads.series.engine.filter(use.slots)
-        return ReplicaCursor(try reads.series.select(selection, slots: filter), of: use.node, reads)
+        let cursor = try reads.series.select(selection, slots: filter)
+        try checkReady(use, result.notReady[use.ask] ?? [], selection.range.windows)
+        return ReplicaCursor(cursor, of: use.node, reads)
       }
       guard let stream = result.streams[use.ask] else {
         throw QueryError(.internal, "node \(use.node) is part of an answer and told nothing")
@@ -64,6 +67,15 @@ struct ClusterSeriesSource: SeriesSource, ExemplarSource {
       return ReplicaCursor(cursor, of: use.node, reads)
     }
     return cursors.count == 1 ? cursors[0] : UnionCursor(cursors)
+  }
+
+  /// What was found damaged since this node had its vote may have been left out before the cursor was opened.
+  private func checkReady(_ use: QuorumRead.Use, _ known: SlotSet, _ windows: ClosedRange<Int64>) throws(QueryError) {
+    let unready = reads.replicas.unready(of: use.slots, windows: windows)
+    guard unready.isSubset(of: known) else {
+      reads.counters.count(\.broken)
+      throw QueryError(.unavailable, "node \(use.node) just found something of its own damaged; try again")
+    }
   }
 
   // MARK: - Lists
@@ -143,18 +155,33 @@ struct ClusterSeriesSource: SeriesSource, ExemplarSource {
 enum ExemplarUnion {
   typealias Element = (labels: LabelSet, exemplar: Exemplar)
 
+  /// An exemplar, compared bit by bit: a NaN is none of itself, and zeros of either sign are one.
+  private struct Key: Hashable {
+    var time: Int64
+    var value: UInt64
+    var labels: LabelSet
+
+    init(_ exemplar: Exemplar) {
+      (time, value, labels) = (exemplar.timestampMilliseconds, exemplar.value.bitPattern, exemplar.labels)
+    }
+
+    var exemplar: Exemplar {
+      Exemplar(timestampMilliseconds: time, value: Double(bitPattern: value), labels: labels)
+    }
+  }
+
   /// By series and time, at most `limit`.
   static func of(_ lists: [[Element]], limit: Int) -> [Element] {
-    var found: [LabelSet: Set<Exemplar>] = [:]
-    for element in lists.joined() { found[element.labels, default: []].insert(element.exemplar) }
+    var found: [LabelSet: Set<Key>] = [:]
+    for element in lists.joined() { found[element.labels, default: []].insert(Key(element.exemplar)) }
     var union: [Element] = []
     for labels in found.keys.sorted(by: SeriesOrder.precedes) {
       let exemplars = (found[labels] ?? []).sorted { left, right in
-        (left.timestampMilliseconds, left.value.bitPattern) != (right.timestampMilliseconds, right.value.bitPattern)
-          ? (left.timestampMilliseconds, left.value.bitPattern) < (right.timestampMilliseconds, right.value.bitPattern)
+        (left.time, left.value) != (right.time, right.value)
+          ? (left.time, left.value) < (right.time, right.value)
           : left.labels.canonicalBytes.lexicographicallyPrecedes(right.labels.canonicalBytes)
       }
-      for exemplar in exemplars.prefix(max(0, limit - union.count)) { union.append((labels, exemplar)) }
+      for exemplar in exemplars.prefix(max(0, limit - union.count)) { union.append((labels, exemplar.exemplar)) }
     }
     return union
   }

@@ -4,23 +4,27 @@ import NeedletailQueryEngine
 import NeedletailTelemetry
 
 /// A log record or a span, as it travels between nodes.
-protocol SharedEvent: EventFields, Hashable, Sendable {
+protocol SharedEvent: EventFields, Sendable {
   static var frameKind: Frame.Kind { get }
   /// The record of a row of a batch of this kind.
   static func read(_ rows: EventRows, _ row: Int) throws(MalformedBytes) -> Self
   func append(to builder: inout EventBatchBuilder, stream: UInt32)
+  /// What all of the record comes to, bit by bit; by a builder without streams, which stays as it is.
+  func identity(_ builder: inout EventBatchBuilder) -> Hash128
 }
 
 extension LogRecord: SharedEvent {
   static var frameKind: Frame.Kind { .logs }
   static func read(_ rows: EventRows, _ row: Int) throws(MalformedBytes) -> LogRecord { try rows.log(row) }
   func append(to builder: inout EventBatchBuilder, stream: UInt32) { builder.append(self, stream: stream) }
+  func identity(_ builder: inout EventBatchBuilder) -> Hash128 { builder.identity(of: self) }
 }
 
 extension SpanRecord: SharedEvent {
   static var frameKind: Frame.Kind { .spans }
   static func read(_ rows: EventRows, _ row: Int) throws(MalformedBytes) -> SpanRecord { try rows.span(row) }
   func append(to builder: inout EventBatchBuilder, stream: UInt32) { builder.append(self, stream: stream) }
+  func identity(_ builder: inout EventBatchBuilder) -> Hash128 { builder.identity(of: self) }
 }
 
 /// Events of one source, page by page, in the order of time that was asked for.
@@ -124,9 +128,10 @@ final class RemoteHits<Record: SharedEvent>: EventHits {
 
 /// What several sources have together: the same event once.
 final class UnionHits<Record: SharedEvent>: EventHits {
+  /// Bytes are compared and not values: a NaN is none of itself, and zeros of either sign are one.
   private struct Key: Hashable {
     var stream: Hash128
-    var record: Record
+    var record: Hash128
   }
 
   private struct Input {
@@ -142,6 +147,7 @@ final class UnionHits<Record: SharedEvent>: EventHits {
   /// The instant of the last event, and all that there were of it.
   private var time: Int64?
   private var known: Set<Key> = []
+  private var identities = EventBatchBuilder(kind: Record.frameKind, tenant: .default)
 
   init(_ sources: [any EventHits<Record>], _ order: EventOrder) {
     inputs = sources.map { Input(hits: $0) }
@@ -157,7 +163,8 @@ final class UnionHits<Record: SharedEvent>: EventHits {
       if inputs.count > 1 {
         if time != hit.record.eventTime { known.removeAll(keepingCapacity: true) }
         time = hit.record.eventTime
-        guard known.insert(Key(stream: hit.stream.identity, record: hit.record)).inserted else { continue }
+        let key = Key(stream: hit.stream.identity, record: hit.record.identity(&identities))
+        guard known.insert(key).inserted else { continue }
       }
       result.append(hit)
       bytes += hit.byteCount

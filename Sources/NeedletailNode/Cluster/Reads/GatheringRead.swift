@@ -13,7 +13,7 @@ struct GatheringRead: Sendable {
   private enum Event<Value: Sendable>: Sendable {
     case answered(NodeID, notReady: SlotSet, Value)
     case failed(NodeID, String)
-    case hedge
+    case hedge(Int)
     case deadline
   }
 
@@ -32,7 +32,15 @@ struct GatheringRead: Sendable {
     remote: @escaping @Sendable (ReadMessage.Response, ReplicaStream) throws(PeerError) -> Value
   ) async throws -> (answers: [Answer<Value>], coverage: SlotCoverage) {
     reads.counters.count(\.reads)
-    let layout = try reads.layout()
+    return try await reads.byCurrentLayout(question) { layout, isLast in
+      try await run(layout, isLast, own: own, remote: remote)
+    }
+  }
+
+  private func run<Value: Sendable>(
+    _ layout: ClusterLayout, _ isLast: Bool, own: @escaping @Sendable () async throws -> Value,
+    remote: @escaping @Sendable (ReadMessage.Response, ReplicaStream) throws(PeerError) -> Value
+  ) async throws -> (answers: [Answer<Value>], coverage: SlotCoverage) {
     let groups = reads.groups(layout, windows: windows)
     let nodes = order(groups)
     var read = CoveringRead(
@@ -42,13 +50,19 @@ struct GatheringRead: Sendable {
     let answers = try await withThrowingTaskGroup(of: Event<Value>.self) { tasks in
       defer { tasks.cancelAll() }
       var answers: [Answer<Value>] = []
-      addAlarms(nodes, to: &tasks)
-      var asked = 0
+      addDeadline(to: &tasks)
+      var (asked, armed) = (0, 0)
       while !read.isWhole {
-        for node in read.next() {
+        let next = read.next()
+        // Whoever is asked later may be late, too: only the last of the alarms counts.
+        if !next.isEmpty {
+          armed += 1
+          addHedge(nodes, armed, to: &tasks)
+        }
+        for node in next {
           let ask = QuorumRead.Ask(id: asked, node: node, series: slots)
           asked += 1
-          tasks.addTask { try await event(ask, of: number, own, remote) }
+          tasks.addTask { try await event(ask, of: number, by: layout.epoch, own, remote) }
         }
         guard read.isAwaiting, let event = try await tasks.next() else { break }
         try Task.checkCancellation()
@@ -57,7 +71,8 @@ struct GatheringRead: Sendable {
           read.answered(node, notReady: notReady)
           answers.append(Answer(node: node, value: value))
         case .failed(let node, let reason): read.failed(node, reason)
-        case .hedge:
+        case .hedge(let number):
+          guard number == armed else { continue }
           reads.counters.count(\.hedges)
           read.hedge()
         case .deadline: return answers
@@ -66,6 +81,8 @@ struct GatheringRead: Sendable {
       return answers
     }
     let coverage = read.coverage
+    // It may be whole by a newer layout.
+    if coverage.isPartial, !isLast, question.newestEpoch > layout.epoch { throw OutdatedLayout() }
     question.note(coverage)
     if coverage.isPartial {
       reads.counters.count(\.partial)
@@ -83,16 +100,21 @@ struct GatheringRead: Sendable {
     }.map(\.key)
   }
 
-  private func addAlarms<Value: Sendable>(
-    _ nodes: [NodeID], to tasks: inout ThrowingTaskGroup<Event<Value>, any Error>
+  /// After this those that were asked and have not answered are late.
+  private func addHedge<Value: Sendable>(
+    _ nodes: [NodeID], _ number: Int, to tasks: inout ThrowingTaskGroup<Event<Value>, any Error>
   ) {
-    let (alarm, now) = (reads.alarm, reads.now)
-    let late = now.addingClamped(reads.times.lateAfter(nodes))
-    let end = now.addingClamped(UInt64(clamping: question.timeout.nanosecondsClamped) / 2)
+    let alarm = reads.alarm
+    let late = reads.now.addingClamped(reads.times.lateAfter(nodes))
     tasks.addTask {
       await alarm.wait(late)
-      return .hedge
+      return .hedge(number)
     }
+  }
+
+  private func addDeadline<Value: Sendable>(to tasks: inout ThrowingTaskGroup<Event<Value>, any Error>) {
+    let alarm = reads.alarm
+    let end = reads.now.addingClamped(UInt64(clamping: question.timeout.nanosecondsClamped) / 2)
     tasks.addTask {
       await alarm.wait(end)
       return .deadline
@@ -100,14 +122,16 @@ struct GatheringRead: Sendable {
   }
 
   private func event<Value: Sendable>(
-    _ ask: QuorumRead.Ask, of number: UInt64, _ own: () async throws -> Value,
+    _ ask: QuorumRead.Ask, of number: UInt64, by epoch: UInt64, _ own: () async throws -> Value,
     _ remote: (ReadMessage.Response, ReplicaStream) throws(PeerError) -> Value
   ) async throws -> Event<Value> {
     guard ask.node != reads.view.own else {
-      // Who was ready before has all that is read after it.
-      let notReady = reads.replicas.unready(of: ask.series, windows: windows)
+      // Who was ready before has all that is read after it, unless it was left out as damaged meanwhile.
+      var notReady = reads.replicas.unready(of: ask.series, windows: windows)
       do {
-        return .answered(ask.node, notReady: notReady, try await own())
+        let value = try await own()
+        notReady.formUnion(reads.replicas.unready(of: ask.series, windows: windows))
+        return .answered(ask.node, notReady: notReady, value)
       } catch let error as QueryError {
         guard error.kind == .unavailable else { throw error }
         return .failed(ask.node, error.message)
@@ -115,7 +139,7 @@ struct GatheringRead: Sendable {
     }
     do throws(PeerError) {
       let answer = try await reads.ask(
-        ask, of: number, windows: windows, subject, within: question.timeout, messageBytesMax: messageBytesMax)
+        ask, of: number, by: epoch, for: question, windows: windows, subject, messageBytesMax: messageBytesMax)
       let value = try remote(answer.response, answer.rest)
       return .answered(ask.node, notReady: answer.response.answer.notReady, value)
     } catch {

@@ -11,6 +11,8 @@ struct QuorumReading: Sendable {
     var streams: [Int: ReplicaStream]
     /// What each ask was for.
     var asked: [Int: SlotSet]
+    /// The slots on which those that answered had no vote.
+    var notReady: [Int: SlotSet]
   }
 
   private enum Event: Sendable {
@@ -27,14 +29,17 @@ struct QuorumReading: Sendable {
   /// Throws `QueryError` where too few ready replicas answered and a partial answer is not wanted.
   func run() async throws -> Result {
     reads.counters.count(\.reads)
-    let layout = try reads.layout()
+    return try await reads.byCurrentLayout(question) { layout, isLast in try await run(layout, isLast) }
+  }
+
+  private func run(_ layout: ClusterLayout, _ isLast: Bool) async throws -> Result {
     let groups = reads.groups(layout, windows: windows)
     let number = reads.random.next()
     var generator = SeededGenerator(seed: number)
     var read = QuorumRead(plan(layout, groups))
     return try await withThrowingTaskGroup(of: Event.self) { tasks in
       defer { tasks.cancelAll() }
-      var shell = Shell(reading: self, groups: groups, number: number)
+      var shell = Shell(reading: self, groups: groups, number: number, epoch: layout.epoch, isLast: isLast)
       var actions = read.begin(now: reads.now, using: &generator)
       while true {
         if let result = try shell.perform(actions, in: &tasks) { return result }
@@ -44,6 +49,7 @@ struct QuorumReading: Sendable {
         switch event {
         case .answered(let ask, let answer, let stream):
           shell.streams[ask] = stream
+          shell.notReady[ask] = answer.notReady
           actions = read.answered(ask, answer, now: reads.now)
         case .failed(let ask, let reason): actions = read.failed(ask, reason, now: reads.now)
         case .tick(let time):
@@ -70,43 +76,49 @@ struct QuorumReading: Sendable {
     let reading: QuorumReading
     let groups: [SlotGroup]
     let number: UInt64
+    let epoch: UInt64
+    /// Whether there is no other attempt by a newer layout.
+    let isLast: Bool
     var streams: [Int: ReplicaStream] = [:]
     var asked: [Int: SlotSet] = [:]
+    var notReady: [Int: SlotSet] = [:]
     /// Times for which a task waits.
     var wakes: Set<UInt64> = []
 
     private var reads: ClusterReads { reading.reads }
 
-    init(reading: QuorumReading, groups: [SlotGroup], number: UInt64) {
-      self.reading = reading
-      self.groups = groups
-      self.number = number
-    }
-
     /// Nil as long as the read has not ended.
     mutating func perform(
       _ actions: [QuorumRead.Action], in tasks: inout ThrowingTaskGroup<Event, any Error>
-    ) throws(QueryError) -> Result? {
+    ) throws -> Result? {
       for action in actions {
         switch action {
         case .ask(let ask):
           asked[ask.id] = ask.series
-          let (reading, number) = (reading, number)
-          tasks.addTask { try await reading.ask(ask, of: number) }
+          let (reading, number, epoch) = (reading, number, epoch)
+          tasks.addTask { try await reading.ask(ask, of: number, by: epoch) }
         case .repair(let pair): reads.urge(pair)
         case .complete(let outcome):
+          try checkLayout(outcome.coverage)
           if outcome.coverage.isPartial { reads.counters.count(\.partial) }
           if !outcome.united.isEmpty { reads.counters.count(\.unions) }
           reading.question.note(outcome.coverage)
           let used = Set(outcome.uses.map(\.ask))
-          return Result(outcome: outcome, streams: streams.filter { used.contains($0.key) }, asked: asked)
+          return Result(
+            outcome: outcome, streams: streams.filter { used.contains($0.key) }, asked: asked, notReady: notReady)
         case .fail(.partial(let coverage)):
+          try checkLayout(coverage)
           reads.counters.count(\.partial)
           reading.question.note(coverage)
           throw ClusterReads.error(coverage, groups)
         }
       }
       return nil
+    }
+
+    /// A partial answer is none yet where it may be whole by a newer layout.
+    private func checkLayout(_ coverage: SlotCoverage) throws(OutdatedLayout) {
+      if coverage.isPartial, !isLast, reading.question.newestEpoch > epoch { throw OutdatedLayout() }
     }
 
     /// Sees to it that the read is told when this time has come.
@@ -121,7 +133,7 @@ struct QuorumReading: Sendable {
     }
   }
 
-  private func ask(_ ask: QuorumRead.Ask, of number: UInt64) async throws -> Event {
+  private func ask(_ ask: QuorumRead.Ask, of number: UInt64, by epoch: UInt64) async throws -> Event {
     guard ask.node != reads.view.own else {
       do {
         return .answered(ask.id, try reads.own(ask, windows: windows), nil)
@@ -132,8 +144,8 @@ struct QuorumReading: Sendable {
     }
     do throws(PeerError) {
       let answer = try await reads.ask(
-        ask, of: number, windows: windows, subject, within: question.timeout, messageBytesMax: ClusterReads.rowsBytesMax
-      )
+        ask, of: number, by: epoch, for: question, windows: windows, subject,
+        messageBytesMax: ClusterReads.rowsBytesMax)
       let hasRows = !ask.series.isEmpty
       return .answered(ask.id, answer.response.answer, hasRows ? answer.rest : nil)
     } catch {
@@ -150,12 +162,13 @@ extension ClusterReads {
   ///
   /// Blocks. Throws `QueryError`, and `CancellationError`.
   func own(_ ask: QuorumRead.Ask, windows: ClosedRange<Int64>) throws -> QuorumRead.Answer {
-    // Who was ready before has all that the digest and the data after it have to have.
+    // Who was ready before, and still is, has all that the digest has to have: what is damaged is noted before it is
+    // left out, so that a digest without it is never one of a node that is ready after it was made.
     let slots = ask.slots
-    let notReady = replicas.unready(of: slots, windows: windows)
-    return QuorumRead.Answer(
-      windows: windows, digests: try digests(of: slots, windows: windows), notReady: notReady,
-      series: ask.series)
+    var notReady = replicas.unready(of: slots, windows: windows)
+    let digests = try digests(of: slots, windows: windows)
+    notReady.formUnion(replicas.unready(of: slots, windows: windows))
+    return QuorumRead.Answer(windows: windows, digests: digests, notReady: notReady, series: ask.series)
   }
 
   /// Has two replicas that differ compared out of turn, where this node is one of them.

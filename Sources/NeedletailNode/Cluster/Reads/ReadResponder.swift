@@ -16,6 +16,8 @@ struct ReadResponder: Sendable {
       throw MalformedBytes.invalid("not a question")
     }
     guard request.ask.reduced.isEmpty else { throw MalformedBytes.invalid("reductions are not made here") }
+    // Before it takes a place at the gate: it may wait for a layout.
+    if let refusal = try await reads.refusal(of: request) { return .message(refusal.bytes) }
     let timeout = Duration.nanoseconds(Int64(clamping: request.timeLeft))
     let answer = try await queries.run(for: context, timeout: timeout) { _ in
       let subject: ReadSubject
@@ -25,6 +27,9 @@ struct ReadResponder: Sendable {
       return try await Self.answer(request, subject, reads)
     }
     guard let rest = answer.rest else { return .message(answer.first) }
+    // A reader takes the rows once others have answered, too. Two that wait for each other's places would do so until
+    // they give up. One message at a time is made of each stream, on the same threads, and when the last was taken.
+    context.held.giveBack()
     return .messages(rest, first: answer.first, queries.executor)
   }
 
@@ -35,12 +40,16 @@ struct ReadResponder: Sendable {
   ) async throws -> Messages {
     if case .series(let selection) = subject { return try series(request, selection, reads) }
     let slots = request.ask.slots
-    // Before all else: who was ready before has all that is read after it.
-    let notReady = reads.replicas.unready(of: slots, windows: request.windows)
-    let answer = QuorumRead.Answer(
-      windows: request.windows, digests: [:], notReady: notReady, series: request.ask.series)
-    if let rows = try events(subject, reads.events) { return (first(request, answer, []), rows) }
+    // Who was ready before all else has all that is read after it, unless it was left out as damaged meanwhile.
+    var answer = QuorumRead.Answer(
+      windows: request.windows, digests: [:], notReady: reads.replicas.unready(of: slots, windows: request.windows),
+      series: request.ask.series)
+    if let rows = try events(subject, reads.events) {
+      answer.notReady.formUnion(reads.replicas.unready(of: slots, windows: request.windows))
+      return (first(request, answer, []), rows)
+    }
     let list = try await list(subject, reads.series, reads.events)
+    answer.notReady.formUnion(reads.replicas.unready(of: slots, windows: request.windows))
     guard list.count <= ReadMessage.dataMax else {
       throw QueryError(.execution, "the list has more than \(ReadMessage.dataMax) bytes; ask for less of it")
     }
@@ -49,7 +58,8 @@ struct ReadResponder: Sendable {
 
   private static func first(_ request: ReadMessage.Request, _ answer: QuorumRead.Answer, _ data: [UInt8]) -> [UInt8] {
     ReadMessage.response(
-      ReadMessage.Response(read: request.read, ask: request.ask.id, answer: answer, data: data)
+      ReadMessage.Response(
+        read: request.read, ask: request.ask.id, epoch: request.epoch, answer: answer, data: data)
     ).bytes
   }
 
@@ -60,11 +70,12 @@ struct ReadResponder: Sendable {
     guard selection.range.isWithin(request.windows) else {
       throw QueryError(.badData, "samples are asked for outside of the hours that are compared")
     }
-    let answer = try reads.own(request.ask, windows: request.windows)
-    let message = first(request, answer, [])
-    guard !request.ask.series.isEmpty else { return (message, nil) }
+    var answer = try reads.own(request.ask, windows: request.windows)
+    guard !request.ask.series.isEmpty else { return (first(request, answer, []), nil) }
     let cursor = try reads.series.select(selection, slots: reads.series.engine.filter(request.ask.series))
-    return (message, SelectionAnswer(cursor, losses: [], isWhole: true))
+    // What was left out as damaged before the cursor was opened is not in it.
+    answer.notReady.formUnion(reads.replicas.unready(of: request.ask.slots, windows: request.windows))
+    return (first(request, answer, []), SelectionAnswer(cursor, losses: [], isWhole: true))
   }
 
   /// Events of this node; nil where a list is wanted.

@@ -33,50 +33,56 @@ extension ClusterReads {
 
   /// Asks another node; its answer is what its first message says, and the rest as it is wanted.
   func ask(
-    _ ask: QuorumRead.Ask, of read: UInt64, windows: ClosedRange<Int64>, _ subject: [UInt8], within timeout: Duration,
-    messageBytesMax: Int
+    _ ask: QuorumRead.Ask, of read: UInt64, by epoch: UInt64, for question: ClusterQuestion,
+    windows: ClosedRange<Int64>, _ subject: [UInt8], messageBytesMax: Int
   ) async throws(PeerError) -> (response: ReadMessage.Response, rest: ReplicaStream) {
-    let began = now
+    let (began, timeout) = (now, question.timeout)
+    var isOtherLayout = false
     counters.count(\.asks)
     do throws(PeerError) {
       guard let channel = view.channel(to: ask.node) else { throw .unreachable("no way to it is known") }
       let request = ReadMessage.Request(
-        read: read, ask: ask, windows: windows, timeLeft: UInt64(clamping: timeout.nanosecondsClamped),
-        selection: subject)
+        read: read, ask: ask, epoch: epoch, reader: view.own, windows: windows,
+        timeLeft: UInt64(clamping: timeout.nanosecondsClamped), selection: subject)
       let stream = try await channel.open(
         .read, ReadMessage.request(request).bytes, within: timeout, messageBytesMax: messageBytesMax)
       let rest = ReplicaStream(ask.node, stream)
       guard let first = try await stream.next() else { throw .malformed("no message") }
-      let response = try Self.response(first, ask, of: read)
+      let response: ReadMessage.Response
+      switch try Self.message(first, ask, of: read) {
+      case .response(let answer) where answer.epoch == epoch: response = answer
+      case .failure(_, _, let known, let reason):
+        isOtherLayout = known != epoch
+        question.note(epoch: known)
+        if known > epoch { heard(known, ask.node) }
+        throw .refused(code: GRPCStatus.Code.unavailable.rawValue, message: reason, retryAfterSeconds: nil)
+      case .request, .response: throw .malformed("it answers another question")
+      }
       times.answered(ask.node, after: now - began)
       return (response, rest)
     } catch {
       // Who is not waited for any more did nothing wrong.
       if !Task.isCancelled {
         counters.count(\.failedAsks)
-        if error.isOfNode { times.failed(ask.node, at: now) }
+        if error.isOfNode, !isOtherLayout { times.failed(ask.node, at: now) }
       }
       throw error
     }
   }
 
-  private static func response(
+  private static func message(
     _ bytes: [UInt8], _ ask: QuorumRead.Ask, of read: UInt64
-  ) throws(PeerError) -> ReadMessage.Response {
+  ) throws(PeerError) -> ReadMessage {
     let message: ReadMessage
     do throws(MalformedBytes) { message = try ReadMessage(bytes, node: ask.node) } catch {
       throw .malformed("\(error)")
     }
-    switch message {
-    case .response(let response):
+    if case .response(let response) = message {
       guard response.read == read, response.ask == ask.id else { throw .malformed("it answers another question") }
       guard response.answer.series.isSubset(of: ask.series) else {
         throw .malformed("it answers for slots that nobody asked for")
       }
-      return response
-    case .failure(_, _, let reason):
-      throw .refused(code: GRPCStatus.Code.unavailable.rawValue, message: reason, retryAfterSeconds: nil)
-    case .request: throw .malformed("a question")
     }
+    return message
   }
 }
