@@ -157,12 +157,14 @@ actor RepairService: ClusterListener {
     if isFirst { found(own) }
     for slot in state.records.keys.sorted() where !own.contains(slot) { perform(readiness.unassigned(slot)) }
     held = own
-    readinessCopy.hold(own)
     var duties: [UInt16: [NodeID]] = [:]
+    var lacks: [UInt16: [ClosedRange<Int64>]] = [:]
     for slot in own {
       assign(slot, layout)
+      lacks[slot] = readiness.lacks(slot)
       duties[slot] = layout.writers(of: slot).filter { $0 != cluster.own }
     }
+    readinessCopy.adopt(own, lacks: lacks, epoch: epoch)
     machine.setDuties(duties)
     state.settled = layout.epoch
     markDirty()
@@ -196,7 +198,6 @@ actor RepairService: ClusterListener {
       readiness.assigned(
         slot, replicas: owners + [cluster.own], writeQuorum: isOwner ? quorum : quorum + 1, since: since,
         epoch: layout.epoch))
-    readinessCopy.note(slot, lacks: readiness.lacks(slot))
   }
 
   // MARK: - The disk
