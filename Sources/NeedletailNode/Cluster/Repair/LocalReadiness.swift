@@ -35,6 +35,13 @@ final class LocalReadiness: Sendable {
     }
   }
 
+  /// Whether the node holds the slot and lacks nothing of these windows.
+  func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool {
+    state.withLock { state in
+      state.held.contains(slot) && !(state.lacks[slot]?.contains { $0.overlaps(windows) } ?? false)
+    }
+  }
+
   /// Slots that are held, and those of them that lack something.
   var counts: (held: Int, unready: Int) { state.withLock { ($0.held.count, $0.lacks.count) } }
 

@@ -46,6 +46,8 @@ actor RepairService: ClusterListener {
   var held: SlotSet = []
   /// What the disk has, or is about to have.
   private(set) var state = RepairState()
+  /// The records that the disk has.
+  private var storedRecords: [UInt16: ReplicaReadiness.Record] = [:]
   private var isLoaded = false
   private var isNew = false
   /// That of the layout that counts here; it is on disk.
@@ -107,7 +109,7 @@ actor RepairService: ClusterListener {
     let wall = clock.wallNanoseconds()
     return RepairView(
       identity: cluster.identity, firstWindow: windows.first(at: wall), lastWindow: windows.last(at: wall),
-      held: held, epoch: epoch, readiness: readiness, cluster: cluster)
+      held: held, epoch: epoch, readiness: readiness, told: readinessCopy, cluster: cluster)
   }
 
   /// What operators see.
@@ -144,6 +146,7 @@ actor RepairService: ClusterListener {
     let file = file
     let loaded = (try? await executor.run { file.load() }) ?? (state: RepairState(), isNew: true)
     (state, isNew) = loaded
+    storedRecords = state.records
     var generator = SeededGenerator(seed: seed)
     machine = AntiEntropy(pace.exchanges, cursor: state.cursor, using: &generator)
     readiness = ReplicaReadiness(cluster.own, records: state.records)
@@ -161,7 +164,7 @@ actor RepairService: ClusterListener {
     var lacks: [UInt16: [ClosedRange<Int64>]] = [:]
     for slot in own {
       assign(slot, layout)
-      lacks[slot] = readiness.lacks(slot)
+      lacks[slot] = toldLacks(of: slot)
       duties[slot] = layout.writers(of: slot).filter { $0 != cluster.own }
     }
     readinessCopy.adopt(own, lacks: lacks, epoch: epoch)
@@ -231,9 +234,24 @@ actor RepairService: ClusterListener {
         isDirty = true
         break
       }
+      stored(snapshot.records)
       if let layout, layout.epoch <= snapshot.epoch, layout.epoch >= epoch { adopt(layout) }
     }
     writing = nil
+  }
+
+  /// These records are on disk now, and so is all that came before them: others may hear what is whole by them.
+  private func stored(_ records: [UInt16: ReplicaReadiness.Record]) {
+    let before = storedRecords
+    storedRecords = records
+    for slot in held where before[slot] != records[slot] { readinessCopy.note(slot, lacks: toldLacks(of: slot)) }
+  }
+
+  /// What others hear that the node may lack of a slot: that it lacks more at once, that it lacks less when the record
+  /// which says so is on disk.
+  private func toldLacks(of slot: UInt16) -> [ClosedRange<Int64>] {
+    guard let stored = storedRecords[slot], stored.since == state.records[slot]?.since else { return [.min ... .max] }
+    return readiness.lacks(slot) + stored.lacks
   }
 
   func keep(_ cursor: AntiEntropy.Cursor) {
@@ -246,7 +264,7 @@ actor RepairService: ClusterListener {
       switch action {
       case .store(let slot, let record):
         state.records[slot] = record
-        readinessCopy.note(slot, lacks: readiness.lacks(slot))
+        readinessCopy.note(slot, lacks: toldLacks(of: slot))
         markDirty()
       case .ready(let slot, let grounds):
         counters.count { $0.slotsBecameReady += 1 }
