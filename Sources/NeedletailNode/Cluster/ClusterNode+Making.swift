@@ -45,6 +45,7 @@ extension ClusterNode {
       clock: clock, random: surroundings.random, logger: logger)
     let repair = RepairService(
       cluster: view, contents: RepairContents([storage.series, storage.logs, storage.spans]),
+      logLosses: storage.logLosses,
       dataFolder: configuration.dataFolder, fileSystem: surroundings.fileSystem,
       retention: configuration.retention.nanoseconds,
       hooks: Self.hooks(member, view, storage.journal, logger),

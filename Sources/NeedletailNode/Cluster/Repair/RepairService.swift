@@ -40,6 +40,8 @@ actor RepairService: ClusterListener {
   private let file: RepairStateFile
   private let clock: any WallClock
   private let windows: RepairWindows
+  /// What the log had lost when it was read at the start, in words.
+  private let logLosses: [String]
 
   var machine: AntiEntropy
   var readiness: ReplicaReadiness
@@ -76,15 +78,17 @@ actor RepairService: ClusterListener {
 
   /// Nothing happens before the first layout comes (`heard`), and nothing by itself before `run`.
   ///
-  /// `dataFolder` is where the file of what is whole lies; `retention` is in ns, nil for ever. The threads of the
-  /// executor are this service's: two of them may read for long.
+  /// `dataFolder` is where the file of what is whole lies; `retention` is in ns, nil for ever. `logLosses` is what the
+  /// log lost, now or before, each in words that stay the same. The threads of the executor are this service's: two of
+  /// them may read for long.
   init(
-    cluster: ClusterView, contents: RepairContents, dataFolder: String, fileSystem: any FileSystem,
+    cluster: ClusterView, contents: RepairContents, logLosses: [String] = [], dataFolder: String, fileSystem: any FileSystem,
     retention: Int64?, hooks: Hooks, pace: RepairPace = RepairPace(), clock: any WallClock,
     random: any RandomSource, executor: ThreadExecutor, logger: Logger
   ) {
     self.cluster = cluster
     self.contents = contents
+    self.logLosses = logLosses
     self.hooks = hooks
     self.pace = pace
     self.logger = logger
@@ -162,8 +166,9 @@ actor RepairService: ClusterListener {
     held = own
     var duties: [UInt16: [NodeID]] = [:]
     var lacks: [UInt16: [ClosedRange<Int64>]] = [:]
+    for slot in own { assign(slot, layout) }
+    let hasLost = isFirst && takeLogLosses()
     for slot in own {
-      assign(slot, layout)
       lacks[slot] = toldLacks(of: slot)
       duties[slot] = layout.writers(of: slot).filter { $0 != cluster.own }
     }
@@ -174,8 +179,9 @@ actor RepairService: ClusterListener {
     let named = layout.assignment.slots(of: cluster.own).filter { readiness.state(of: $0) != .ready }
     if isFirst, isNew, !named.isEmpty {
       for slot in named { lostUnder[slot] = epoch }
-      // Not awaited: what follows from it is a layout, which waits for this one.
-      Task { [hooks, cluster] in await hooks.lost("\(cluster.own) has a new disk") }
+      tellLost("\(cluster.own) has a new disk")
+    } else if hasLost {
+      tellLost("the log of \(cluster.own) has lost something")
     }
     urgeFills()
     kick()
@@ -188,6 +194,22 @@ actor RepairService: ClusterListener {
       state.records[slot] = ReplicaReadiness.Record(since: since, lacks: [])
     }
     readiness = ReplicaReadiness(cluster.own, records: state.records)
+  }
+
+  /// What the log lost since a record was last made may be of any slot and window; returns whether there is such.
+  private func takeLogLosses() -> Bool {
+    guard state.noteLosses(logLosses) else { return false }
+    for slot in held {
+      lostUnder[slot] = epoch
+      perform(readiness.damaged(slot, .min ... .max))
+    }
+    counters.count { $0.damages += 1 }
+    return !held.isEmpty
+  }
+
+  /// Not awaited, since what follows from it is a layout, which waits for this one.
+  private func tellLost(_ reason: String) {
+    Task { [hooks] in await hooks.lost(reason) }
   }
 
   /// This node is one of a slot's replicas, or is to be one.
