@@ -21,8 +21,8 @@ actor RepairService: ClusterListener {
     /// it needs no record to be ready.
     var isFromTheStart: @Sendable (_ slot: UInt16) -> Bool
     /// Something durable is lost here, or the disk is a new one: the cluster needs a new version of its layout, before
-    /// which nothing that is compared counts.
-    var lost: @Sendable (_ reason: String) async -> Void
+    /// which nothing that is compared counts. Told again until there is one.
+    var lost: @Sendable () async -> Void
     /// Another node knows a newer layout than this one.
     var heard: @Sendable (_ epoch: UInt64, NodeID) -> Void
     /// Makes what was appended so far durable. Blocks.
@@ -50,14 +50,14 @@ actor RepairService: ClusterListener {
   private(set) var state = RepairState()
   /// The records that the disk has.
   private var storedRecords: [UInt16: ReplicaReadiness.Record] = [:]
+  /// What is owed as the disk has it; that was told.
+  private var storedOwed: OwedLoss?
   private var isLoaded = false
   private var isNew = false
   /// That of the layout that counts here; it is on disk.
   private(set) var epoch: UInt64 = 0
   private var layout: ClusterLayout?
   private var coming: ClusterLayout?
-  /// Slots of which something was lost under this epoch: what is compared counts from the next one on.
-  private var lostUnder: [UInt16: UInt64] = [:]
   private var knownDamages: [RepairDamage] = []
   /// What scrubs found; the engines tell of what they met themselves.
   private var reported: [RepairDamage] = []
@@ -150,7 +150,7 @@ actor RepairService: ClusterListener {
     let file = file
     let loaded = (try? await executor.run { file.load() }) ?? (state: RepairState(), isNew: true)
     (state, isNew) = loaded
-    storedRecords = state.records
+    (storedRecords, storedOwed) = (state.records, state.owed)
     var generator = SeededGenerator(seed: seed)
     machine = AntiEntropy(pace.exchanges, cursor: state.cursor, using: &generator)
     readiness = ReplicaReadiness(cluster.own, records: state.records)
@@ -160,14 +160,14 @@ actor RepairService: ClusterListener {
     let own = layout.slots(of: cluster.own)
     let isFirst = self.layout == nil
     (self.layout, epoch, coming) = (layout, layout.epoch, nil)
-    lostUnder = lostUnder.filter { own.contains($0.key) && $0.value >= epoch }
+    if own.isEmpty || isKnown(state.owed, in: layout) { state.owed = nil }
     if isFirst { found(own) }
     for slot in state.records.keys.sorted() where !own.contains(slot) { perform(readiness.unassigned(slot)) }
     held = own
     var duties: [UInt16: [NodeID]] = [:]
     var lacks: [UInt16: [ClosedRange<Int64>]] = [:]
     for slot in own { assign(slot, layout) }
-    let hasLost = isFirst && takeLogLosses()
+    if isFirst { takeLogLosses() }
     for slot in own {
       lacks[slot] = toldLacks(of: slot)
       duties[slot] = layout.writers(of: slot).filter { $0 != cluster.own }
@@ -178,10 +178,12 @@ actor RepairService: ClusterListener {
     markDirty()
     let named = layout.assignment.slots(of: cluster.own).filter { readiness.state(of: $0) != .ready }
     if isFirst, isNew, !named.isEmpty {
-      for slot in named { lostUnder[slot] = epoch }
-      tellLost("\(cluster.own) has a new disk")
-    } else if hasLost {
-      tellLost("the log of \(cluster.own) has lost something")
+      logger.error("the disk is a new one; others bring what it has to hold")
+      owe()
+    } else if let member = layout.topology?.member(cluster.own), member.identity != cluster.identity, state.owed == nil {
+      owe()
+    } else if isFirst, let owed = state.owed, owed == storedOwed {
+      tellLost()
     }
     urgeFills()
     kick()
@@ -196,20 +198,39 @@ actor RepairService: ClusterListener {
     readiness = ReplicaReadiness(cluster.own, records: state.records)
   }
 
-  /// What the log lost since a record was last made may be of any slot and window; returns whether there is such.
-  private func takeLogLosses() -> Bool {
-    guard state.noteLosses(logLosses) else { return false }
-    for slot in held {
-      lostUnder[slot] = epoch
-      perform(readiness.damaged(slot, .min ... .max))
-    }
+  /// What the log lost since a record was last made may be of any slot and window.
+  private func takeLogLosses() {
+    guard state.noteLosses(logLosses), !held.isEmpty else { return }
+    logger.error("the log has lost something; other replicas are asked for it")
+    owe()
+    for slot in held { perform(readiness.damaged(slot, .min ... .max)) }
     counters.count { $0.damages += 1 }
-    return !held.isEmpty
   }
 
-  /// Not awaited, since what follows from it is a layout, which waits for this one.
-  private func tellLost(_ reason: String) {
-    Task { [hooks] in await hooks.lost(reason) }
+  private func isKnown(_ owed: OwedLoss?, in layout: ClusterLayout) -> Bool {
+    owed?.isKnown(in: layout, own: cluster.own, identity: cluster.identity) ?? false
+  }
+
+  /// Something is lost: what is compared counts from a layout on that is made after it is noted on disk.
+  private func owe() {
+    let known = cluster.layout ?? layout
+    var (epoch, losses) = (epoch, UInt32(0))
+    if let known, let topology = known.topology {
+      epoch = max(epoch, known.epoch)
+      losses = topology.member(cluster.own)?.losses ?? 0
+    }
+    if let owed = state.owed {
+      // One that was told may be on its way into a topology, without this one.
+      let isTold = owed == storedOwed
+      (epoch, losses) = (max(epoch, owed.epoch), max(losses, isTold ? min(owed.losses, .max - 1) + 1 : owed.losses))
+    }
+    state.owed = OwedLoss(epoch: epoch, losses: min(losses, .max - 1))
+    markDirty()
+  }
+
+  /// Not awaited, since what follows from it is a layout, which may wait for this one.
+  private func tellLost() {
+    Task { [hooks] in await hooks.lost() }
   }
 
   /// This node is one of a slot's replicas, or is to be one.
@@ -256,17 +277,20 @@ actor RepairService: ClusterListener {
         isDirty = true
         break
       }
-      stored(snapshot.records)
+      stored(snapshot)
       if let layout, layout.epoch <= snapshot.epoch, layout.epoch >= epoch { adopt(layout) }
     }
     writing = nil
   }
 
-  /// These records are on disk now, and so is all that came before them: others may hear what is whole by them.
-  private func stored(_ records: [UInt16: ReplicaReadiness.Record]) {
+  /// This is on disk now, and so is all that came before them: others may hear what is whole by them.
+  private func stored(_ snapshot: RepairState) {
     let before = storedRecords
-    storedRecords = records
-    for slot in held where before[slot] != records[slot] { readinessCopy.note(slot, lacks: toldLacks(of: slot)) }
+    storedRecords = snapshot.records
+    for slot in held where before[slot] != storedRecords[slot] { readinessCopy.note(slot, lacks: toldLacks(of: slot)) }
+    guard storedOwed != snapshot.owed else { return }
+    storedOwed = snapshot.owed
+    if snapshot.owed != nil { tellLost() }
   }
 
   /// What others hear that the node may lack of a slot: that it lacks more at once, that it lacks less when the record
@@ -304,7 +328,7 @@ actor RepairService: ClusterListener {
   func compared(_ comparison: ReplicaReadiness.Comparison) {
     counters.count { $0.exchanges += 1 }
     // Before the loss has its epoch, the other one may still take writes that name what is gone.
-    guard lostUnder[comparison.slot] == nil else { return }
+    guard state.owed == nil else { return }
     let fill = readiness.fill(of: comparison.slot)
     perform(readiness.compared(comparison))
     if readiness.fill(of: comparison.slot) != fill { urgeFill(comparison.slot) }
@@ -315,7 +339,7 @@ actor RepairService: ClusterListener {
   }
 
   private func urgeFill(_ slot: UInt16) {
-    guard lostUnder[slot] == nil, let awaited = readiness.awaited(slot) else { return }
+    guard state.owed == nil, let awaited = readiness.awaited(slot) else { return }
     for partner in awaited.partners { machine.urge(slot, with: partner, windows: awaited.windows) }
   }
 
@@ -355,12 +379,12 @@ actor RepairService: ClusterListener {
   }
 
   private func take(_ fresh: [RepairDamage]) async {
+    owe()
     for found in fresh {
       let damage = found.damage
       logger.error(
         "something stored cannot be read; other replicas are asked for it", metadata: ["reason": "\(damage.reason)"])
       for slot in damage.slots ?? Array(held) where held.contains(slot) {
-        lostUnder[slot] = epoch
         perform(readiness.damaged(slot, damage.windows))
       }
     }
@@ -372,7 +396,6 @@ actor RepairService: ClusterListener {
       return
     }
     toLeaveOut += fresh
-    await hooks.lost("something that \(cluster.own) stored cannot be read")
   }
 
   /// What is damaged goes out of the way, so that the rest of its windows can be compared; where nobody else has any
@@ -416,6 +439,8 @@ actor RepairService: ClusterListener {
   private func look(_ time: Int64) {
     lookAt = time &+ pace.lookAfter
     perform(readiness.expired(before: view.firstWindow))
+    // The word of it may have got lost with a crash, or with a topology that came to nothing.
+    if let owed = state.owed, owed == storedOwed, let known = cluster.layout, !isKnown(owed, in: known) { tellLost() }
     urgeFills()
     if isCursorDirty, time >= cursorKeptAt {
       cursorKeptAt = time &+ pace.keepCursorAfter

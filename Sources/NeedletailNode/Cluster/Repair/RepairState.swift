@@ -15,6 +15,7 @@ struct RepairState: Equatable, Sendable {
   var records: [UInt16: ReplicaReadiness.Record] = [:]
   /// Checksums of what the log is known to have lost, ascending: the records lack what that was, or lacked it.
   var notedLosses: [UInt64] = []
+  var owed: OwedLoss?
 
   private static let title: [UInt8] = Array("needletail repair ".utf8)
   /// Of the version before this one, which knew nothing of losses of the log.
@@ -47,6 +48,11 @@ struct RepairState: Equatable, Sendable {
     }
     writer.appendVarint(UInt64(notedLosses.count))
     for loss in notedLosses { writer.append(loss) }
+    writer.append(UInt8(owed == nil ? 0 : 1))
+    if let owed {
+      writer.append(owed.epoch)
+      writer.append(owed.losses)
+    }
     writer.append(Checksum.of(writer.bytes))
     return writer.bytes
   }
@@ -106,6 +112,9 @@ struct RepairState: Equatable, Sendable {
       return state
     }
     for _ in 0..<(try reader.readCount(elementBytes: 8)) { state.notedLosses.append(try reader.read()) }
+    if try reader.read(UInt8.self) == 1 {
+      state.owed = OwedLoss(epoch: try reader.read(), losses: try reader.read())
+    }
     try reader.expectEnd()
     return state
   }
