@@ -159,7 +159,9 @@ actor RepairService: ClusterListener {
   private func adopt(_ layout: ClusterLayout) {
     let own = layout.slots(of: cluster.own)
     let isFirst = self.layout == nil
-    (self.layout, epoch, coming) = (layout, layout.epoch, nil)
+    (self.layout, epoch) = (layout, layout.epoch)
+    // A newer one may have come while this one was written.
+    if let coming, coming.epoch <= epoch { self.coming = nil }
     if own.isEmpty || isKnown(state.owed, in: layout) { state.owed = nil }
     if isFirst { found(own) }
     for slot in state.records.keys.sorted() where !own.contains(slot) { perform(readiness.unassigned(slot)) }
