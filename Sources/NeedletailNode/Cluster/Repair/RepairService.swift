@@ -330,7 +330,7 @@ actor RepairService: ClusterListener {
   func compared(_ comparison: ReplicaReadiness.Comparison) {
     counters.count { $0.exchanges += 1 }
     // Before the loss has its epoch, the other one may still take writes that name what is gone.
-    guard state.owed == nil else { return }
+    guard state.owed == nil, !isToLeaveOut(comparison.slot) else { return }
     let fill = readiness.fill(of: comparison.slot)
     perform(readiness.compared(comparison))
     if readiness.fill(of: comparison.slot) != fill { urgeFill(comparison.slot) }
@@ -341,7 +341,7 @@ actor RepairService: ClusterListener {
   }
 
   private func urgeFill(_ slot: UInt16) {
-    guard state.owed == nil, let awaited = readiness.awaited(slot) else { return }
+    guard state.owed == nil, !isToLeaveOut(slot), let awaited = readiness.awaited(slot) else { return }
     for partner in awaited.partners { machine.urge(slot, with: partner, windows: awaited.windows) }
   }
 
@@ -380,24 +380,35 @@ actor RepairService: ClusterListener {
     await lookForDamage()
   }
 
+  private func lack(_ damages: [RepairDamage]) {
+    for damage in damages.map(\.damage) {
+      for slot in damage.slots ?? Array(held) where held.contains(slot) {
+        perform(readiness.damaged(slot, damage.windows))
+      }
+    }
+  }
+
   private func take(_ fresh: [RepairDamage]) async {
     owe()
     for found in fresh {
       let damage = found.damage
       logger.error(
         "something stored cannot be read; other replicas are asked for it", metadata: ["reason": "\(damage.reason)"])
-      for slot in damage.slots ?? Array(held) where held.contains(slot) {
-        perform(readiness.damaged(slot, damage.windows))
-      }
     }
+    lack(fresh)
+    toLeaveOut += fresh
     counters.count { $0.damages += fresh.count }
     await written()
-    guard !isDirty else {
-      // It could not be noted: all of it again, at the next look.
-      knownDamages = []
-      return
-    }
-    toLeaveOut += fresh
+    guard isDirty else { return }
+    // It could not be noted: all of it again, at the next look.
+    knownDamages = []
+    toLeaveOut.removeAll { fresh.contains($0) }
+  }
+
+  /// Whether a damaged part of the slot is still there: with it goes what of it can still be read, and what was compared
+  /// before had that.
+  private func isToLeaveOut(_ slot: UInt16) -> Bool {
+    toLeaveOut.contains { $0.damage.slots?.contains(slot) ?? true }
   }
 
   /// What is damaged goes out of the way, so that the rest of its windows can be compared; where nobody else has any
@@ -408,6 +419,10 @@ actor RepairService: ClusterListener {
     do {
       try await executor.run { try contents.leaveOut(damages) }
       toLeaveOut.removeAll { damages.contains($0) }
+      // What began before it was out of the way does not count.
+      lack(damages)
+      urgeFills()
+      kick()
     } catch {
       logger.error("what is damaged cannot be left out yet", metadata: ["reason": "\(error)"])
     }
