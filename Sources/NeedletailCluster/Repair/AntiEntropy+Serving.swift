@@ -1,14 +1,16 @@
 import NeedletailTelemetry
 
 extension RepairMessage {
-  /// The answer to this question.
-  func reply(_ reply: Reply, _ source: some RepairSource) -> RepairMessage {
+  /// The answer to this question; `wasReady` is whether the replica was ready before it began to read what it tells.
+  ///
+  /// One that became ready while it read may have read before it had everything.
+  func reply(_ reply: Reply, wasReady: Bool, _ source: some RepairSource) -> RepairMessage {
     // What expired here is left out: the other one must not bring it back.
     let first = min(max(windows.lowerBound, source.firstWindow), windows.upperBound)
     return RepairMessage(
       exchange: exchange, number: number, slot: slot, epoch: source.epoch(of: slot),
       windows: first...windows.upperBound, identity: source.identity,
-      body: .reply(reply, isReady: source.isReady(slot, windows)))
+      body: .reply(reply, isReady: wasReady && source.isReady(slot, windows)))
   }
 }
 
@@ -62,21 +64,23 @@ extension AntiEntropy {
     let windows = first...message.windows.upperBound
     switch question {
     case .compare:
-      return serve(message, node) { .summarize($0, slot: slot, windows: windows) }
+      return serve(message, node, source) { .summarize($0, slot: slot, windows: windows) }
     case .expand(let at) where at.level > SlotTree.level:
-      return serve(message, node) { .summarize($0, slot: slot, windows: windows) }
+      return serve(message, node, source) { .summarize($0, slot: slot, windows: windows) }
     case .expand(let at):
-      return serve(message, node) { .expand($0, slot: slot, node: at, windows: windows) }
+      return serve(message, node, source) { .expand($0, slot: slot, node: at, windows: windows) }
     case .list(let window, let bucket):
-      return serve(message, node) { .listSeries($0, slot: slot, window: window, bucket: bucket) }
+      return serve(message, node, source) { .listSeries($0, slot: slot, window: window, bucket: bucket) }
     case .pull(let window, let bucket, let request):
-      return serve(message, node) { .readSeries($0, slot: slot, window: window, bucket: bucket, request) }
+      return serve(message, node, source) { .readSeries($0, slot: slot, window: window, bucket: bucket, request) }
     case .push(let payload):
-      return serve(message, node) { .store($0, slot: slot, payload: payload) }
+      return serve(message, node, source) { .store($0, slot: slot, payload: payload) }
     }
   }
 
-  private mutating func serve(_ message: RepairMessage, _ node: NodeID, _ action: (Ticket) -> Action) -> [Action] {
+  private mutating func serve(
+    _ message: RepairMessage, _ node: NodeID, _ source: some RepairSource, _ action: (Ticket) -> Action
+  ) -> [Action] {
     let isFull =
       message.movesRows ? servedCount >= settings.servedMax : servedDigestsCount >= settings.servedDigestsMax
     guard !isFull else {
@@ -85,7 +89,7 @@ extension AntiEntropy {
     }
     if message.movesRows { servedCount += 1 } else { servedDigestsCount += 1 }
     let ticket = makeNumber()
-    errands[ticket] = .served(message, to: node)
+    errands[ticket] = .served(message, to: node, wasReady: source.isReady(message.slot, message.windows))
     return [action(ticket)]
   }
 }

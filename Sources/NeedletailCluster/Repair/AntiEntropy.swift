@@ -88,8 +88,8 @@ package struct AntiEntropy: Sendable {
   enum Errand: Sendable {
     /// Of an exchange that is led, for one of its questions.
     case led(exchange: UInt64, number: UInt32)
-    /// For another node's question.
-    case served(RepairMessage, to: NodeID)
+    /// For another node's question; with whether this one was ready before it began.
+    case served(RepairMessage, to: NodeID, wasReady: Bool)
   }
 
   let settings: Settings
@@ -226,7 +226,7 @@ package struct AntiEntropy: Sendable {
 
   private mutating func errand(_ ticket: Ticket) -> Errand? {
     guard let errand = errands.removeValue(forKey: ticket) else { return nil }
-    if case .served(let question, _) = errand {
+    if case .served(let question, _, _) = errand {
       if question.movesRows { servedCount -= 1 } else { servedDigestsCount -= 1 }
     }
     return errand
@@ -238,7 +238,8 @@ package struct AntiEntropy: Sendable {
   ) -> [Action] {
     switch errand(ticket) {
     case .led(let exchange, let number): ledSummarized(exchange, number, tree, now, source)
-    case .served(let question, let node): [.send(node, question.reply(question.answer(from: tree), source))]
+    case .served(let question, let node, let wasReady):
+      [.send(node, question.reply(question.answer(from: tree), wasReady: wasReady, source))]
     case nil: []
     }
   }
@@ -249,10 +250,10 @@ package struct AntiEntropy: Sendable {
   ) -> [Action] {
     switch errand(ticket) {
     case .led(let exchange, let number): return ledExpanded(exchange, number, children, now, source)
-    case .served(let question, let node):
+    case .served(let question, let node, let wasReady):
       guard case .question(.expand(let asked)) = question.body else { return [] }
       let reply: RepairMessage.Reply = asked.level == 0 ? .buckets(children) : .nodes(level: 0, children)
-      return [.send(node, question.reply(reply, source))]
+      return [.send(node, question.reply(reply, wasReady: wasReady, source))]
     case nil: return []
     }
   }
@@ -263,8 +264,8 @@ package struct AntiEntropy: Sendable {
   ) -> [Action] {
     switch errand(ticket) {
     case .led(let exchange, let number): ledListed(exchange, number, series, now, source)
-    case .served(let question, let node):
-      [.send(node, question.reply(.series(series), source))]
+    case .served(let question, let node, let wasReady):
+      [.send(node, question.reply(.series(series), wasReady: wasReady, source))]
     case nil: []
     }
   }
@@ -275,8 +276,8 @@ package struct AntiEntropy: Sendable {
   ) -> [Action] {
     switch errand(ticket) {
     case .led(let exchange, let number): ledRead(exchange, number, payload, rest, now, source)
-    case .served(let question, let node):
-      post(question.reply(.payload(payload, rest: rest), source), payload.count, to: node, now)
+    case .served(let question, let node, let wasReady):
+      post(question.reply(.payload(payload, rest: rest), wasReady: wasReady, source), payload.count, to: node, now)
     case nil: []
     }
   }
@@ -285,7 +286,8 @@ package struct AntiEntropy: Sendable {
   package mutating func stored(_ ticket: Ticket, now: UInt64, _ source: some RepairSource) -> [Action] {
     switch errand(ticket) {
     case .led(let exchange, let number): finish(exchange, number, now, source)
-    case .served(let question, let node): [.send(node, question.reply(.stored, source))]
+    case .served(let question, let node, let wasReady):
+      [.send(node, question.reply(.stored, wasReady: wasReady, source))]
     case nil: []
     }
   }

@@ -47,9 +47,10 @@ extension ClusterNode {
       clock: clock, random: surroundings.random, logger: logger)
     let repair = RepairService(
       cluster: view, contents: RepairContents([storage.series, storage.logs, storage.spans]),
+      logLosses: storage.logLosses,
       dataFolder: configuration.dataFolder, fileSystem: surroundings.fileSystem,
       retention: configuration.retention.nanoseconds,
-      hooks: Self.hooks(member, view, storage.journal, logger),
+      hooks: Self.hooks(member, view, storage.journal),
       clock: clock, random: surroundings.random, executor: surroundings.repairExecutor, logger: logger)
     let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
     let writing = ReplicatedWriting(
@@ -69,16 +70,13 @@ extension ClusterNode {
   }
 
   private static func hooks(
-    _ member: ClusterMember, _ view: ClusterView, _ journal: Journal, _ logger: Logger
+    _ member: ClusterMember, _ view: ClusterView, _ journal: Journal
   ) -> RepairService.Hooks {
     let tenures = TenureBook(of: view.own, identity: view.identity, in: view)
     return RepairService.Hooks(
       since: { slot, record, settled in tenures.since(slot, record: record, settled: settled) },
       isFromTheStart: { slot in tenures.isFromTheStart(slot) },
-      lost: { reason in
-        logger.error("something stored here is lost; others bring it", metadata: ["reason": "\(reason)"])
-        member.post(.damaged)
-      },
+      lost: { member.post(.damaged) },
       heard: { epoch, node in member.post(.heard(epoch: epoch, node)) },
       sync: { try journal.sync() })
   }

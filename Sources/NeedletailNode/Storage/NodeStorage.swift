@@ -24,6 +24,8 @@ final class NodeStorage: Sendable {
   let replay: ReplayReport
   /// What was acknowledged and is lost, in words: every answer says so.
   let losses: [String]
+  /// Each loss of the log that the catalog knows of, in words that stay the same.
+  let logLosses: [String]
   /// What the node has of its cluster on disk; nil where it belongs to none.
   let cluster: (folder: ClusterFolder, topology: TopologyState)?
   /// What the operator should know about the folder: others may use it, or what is in it.
@@ -75,6 +77,7 @@ final class NodeStorage: Sendable {
         participants: [series, logs, spans], clock: clock,
         options: JournalOptions(durability: configuration.durability))
       losses = try folder.knownLosses()
+      logLosses = try catalog.damages().map(\.loss)
     } catch {
       folder.close()
       throw error

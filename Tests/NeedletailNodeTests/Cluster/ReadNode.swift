@@ -50,6 +50,7 @@ final class ReadNode: Sendable {
   }
 
   final class Replicas: LocalReplicas {
+    let adoptedEpoch: UInt64 = 1
     let unready = Lock<SlotSet>([])
     let urged = Lock<[(slots: SlotSet, node: NodeID)]>([])
 

@@ -68,7 +68,7 @@ struct RepairNodes: Sendable {
             fileSystem: disks[number], retention: nil,
             hooks: RepairService.Hooks(
               since: { _, record, _ in record ?? 1 }, isFromTheStart: { _ in founding.contains(number) },
-              lost: { _ in losses.add() }, heard: { _, _ in }, sync: { try sync(number) }),
+              lost: { losses.add() }, heard: { _, _ in }, sync: { try sync(number) }),
             pace: pace, clock: SystemClock(), random: SeededRandomSource(seed: UInt64(number + 1)), executor: executor,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
           let address = try await listen(service, &group)

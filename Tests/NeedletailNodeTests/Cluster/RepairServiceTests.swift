@@ -93,7 +93,7 @@ import Testing
     try await RepairNodes.run(contents, disks: disks, founding: [0, 1]) { cluster in
       await cluster.hear(epoch: 1)
       #expect(cluster.isReady(0) && cluster.isReady(1) && !cluster.isReady(2))
-      #expect(await RepairNodes.eventually { cluster.nodes[2].losses.value == 1 })
+      #expect(await RepairNodes.eventually { cluster.nodes[2].losses.value >= 1 })
       // Rounds bring it the rows; they are no proof yet.
       #expect(await RepairNodes.eventually { Self.isEqual(filled, rows) })
       #expect(!cluster.isReady(2))
@@ -154,7 +154,7 @@ import Testing
       await cluster.hear(epoch: 3)
       #expect(cluster.isReady(0) && !cluster.isReady(1) && cluster.isReady(2))
       #expect(cluster.nodes.map { $0.losses.value }[0] == 0)
-      #expect(await RepairNodes.eventually { cluster.nodes[1].losses.value == 1 })
+      #expect(await RepairNodes.eventually { cluster.nodes[1].losses.value >= 1 })
       await cluster.hear(epoch: 4)
       #expect(await RepairNodes.eventually { cluster.isReady(1) })
     }
@@ -169,7 +169,7 @@ import Testing
       await cluster.hear(epoch: 1)
       nodes[0][1].damage(window)
       let slots = SlotSet((0..<UInt16(MemoryContents.slots)))
-      #expect(await RepairNodes.eventually { cluster.nodes[0].losses.value == 1 })
+      #expect(await RepairNodes.eventually { cluster.nodes[0].losses.value >= 1 })
       let service = cluster.nodes[0].service
       #expect(service.unready(of: slots, windows: window...window) == slots)
       #expect(service.unready(of: slots, windows: (window + 1) ... .max).isEmpty)

@@ -14,6 +14,8 @@ import Testing
     var state = RepairState()
     (state.epoch, state.settled) = (generator.next() >> 32, generator.next() >> 33)
     if seed % 3 > 0 { state.cursor = AntiEntropy.Cursor(slot: UInt16(seed % 1000), partner: NodeID("node-\(seed)")) }
+    _ = state.noteLosses((0..<seed % 4).map { "record \($0 &* seed) is lost" })
+    if seed % 2 > 0 { state.owed = OwedLoss(epoch: generator.next(), losses: UInt32(seed)) }
     for slot in 0..<UInt16(seed % 40) {
       let first = Int64.random(in: -5...500, using: &generator)
       let lacks: [[ClosedRange<Int64>]] = [

@@ -172,6 +172,10 @@ extension ClusterMember {
       return nil
     case .progressQuestion:
       guard let replicas, let change else { return nil }
+      // Of slots that this change gives the node, its replicas know nothing before they have the change on disk.
+      guard replicas.adoptedEpoch == change.topology.epoch else {
+        return change.answer(ready: [], from: register.voter)
+      }
       var ready = change.due(of: view.own)
       ready.subtract(replicas.unready(of: ready, windows: .min ... .max))
       return change.answer(ready: ready, from: register.voter)

@@ -11,6 +11,8 @@ final class LocalReadiness: Sendable {
   }
 
   private struct State {
+    /// That of the layout by which these slots are held; 0 for none.
+    var epoch: UInt64 = 0
     var held: SlotSet = []
     var lacks: [UInt16: [ClosedRange<Int64>]] = [:]
     var differences: [Difference] = []
@@ -33,13 +35,26 @@ final class LocalReadiness: Sendable {
     }
   }
 
+  /// Whether the node holds the slot and lacks nothing of these windows.
+  func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool {
+    state.withLock { state in
+      state.held.contains(slot) && !(state.lacks[slot]?.contains { $0.overlaps(windows) } ?? false)
+    }
+  }
+
   /// Slots that are held, and those of them that lack something.
   var counts: (held: Int, unready: Int) { state.withLock { ($0.held.count, $0.lacks.count) } }
 
-  func hold(_ slots: SlotSet) {
+  /// That of the layout whose slots these are; 0 before the first one.
+  var epoch: UInt64 { state.withLock { $0.epoch } }
+
+  /// The slots of a layout, and what the node may lack of each: all at once, so that no slot that was just given to
+  /// the node looks as if it were whole.
+  func adopt(_ slots: SlotSet, lacks: [UInt16: [ClosedRange<Int64>]], epoch: UInt64) {
     state.withLock { state in
+      state.epoch = epoch
       state.held = slots
-      state.lacks = state.lacks.filter { slots.contains($0.key) }
+      state.lacks = lacks.filter { slots.contains($0.key) && !$0.value.isEmpty }
     }
   }
 

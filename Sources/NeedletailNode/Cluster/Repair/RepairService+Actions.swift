@@ -158,6 +158,8 @@ extension RepairMessage {
 }
 
 extension RepairService: LocalReplicas {
+  nonisolated var adoptedEpoch: UInt64 { readinessCopy.epoch }
+
   nonisolated func unready(of slots: SlotSet, windows: ClosedRange<Int64>) -> SlotSet {
     readinessCopy.unready(of: slots, windows: windows)
   }

@@ -21,8 +21,8 @@ actor RepairService: ClusterListener {
     /// it needs no record to be ready.
     var isFromTheStart: @Sendable (_ slot: UInt16) -> Bool
     /// Something durable is lost here, or the disk is a new one: the cluster needs a new version of its layout, before
-    /// which nothing that is compared counts.
-    var lost: @Sendable (_ reason: String) async -> Void
+    /// which nothing that is compared counts. Told again until there is one.
+    var lost: @Sendable () async -> Void
     /// Another node knows a newer layout than this one.
     var heard: @Sendable (_ epoch: UInt64, NodeID) -> Void
     /// Makes what was appended so far durable. Blocks.
@@ -40,20 +40,24 @@ actor RepairService: ClusterListener {
   private let file: RepairStateFile
   private let clock: any WallClock
   private let windows: RepairWindows
+  /// What the log had lost when it was read at the start, in words.
+  private let logLosses: [String]
 
   var machine: AntiEntropy
   var readiness: ReplicaReadiness
   var held: SlotSet = []
   /// What the disk has, or is about to have.
   private(set) var state = RepairState()
+  /// The records that the disk has.
+  private var storedRecords: [UInt16: ReplicaReadiness.Record] = [:]
+  /// What is owed as the disk has it; that was told.
+  private var storedOwed: OwedLoss?
   private var isLoaded = false
   private var isNew = false
   /// That of the layout that counts here; it is on disk.
   private(set) var epoch: UInt64 = 0
   private var layout: ClusterLayout?
   private var coming: ClusterLayout?
-  /// Slots of which something was lost under this epoch: what is compared counts from the next one on.
-  private var lostUnder: [UInt16: UInt64] = [:]
   private var knownDamages: [RepairDamage] = []
   /// What scrubs found; the engines tell of what they met themselves.
   private var reported: [RepairDamage] = []
@@ -74,15 +78,17 @@ actor RepairService: ClusterListener {
 
   /// Nothing happens before the first layout comes (`heard`), and nothing by itself before `run`.
   ///
-  /// `dataFolder` is where the file of what is whole lies; `retention` is in ns, nil for ever. The threads of the
-  /// executor are this service's: two of them may read for long.
+  /// `dataFolder` is where the file of what is whole lies; `retention` is in ns, nil for ever. `logLosses` is what the
+  /// log lost, now or before, each in words that stay the same. The threads of the executor are this service's: two of
+  /// them may read for long.
   init(
-    cluster: ClusterView, contents: RepairContents, dataFolder: String, fileSystem: any FileSystem,
+    cluster: ClusterView, contents: RepairContents, logLosses: [String] = [], dataFolder: String, fileSystem: any FileSystem,
     retention: Int64?, hooks: Hooks, pace: RepairPace = RepairPace(), clock: any WallClock,
     random: any RandomSource, executor: ThreadExecutor, logger: Logger
   ) {
     self.cluster = cluster
     self.contents = contents
+    self.logLosses = logLosses
     self.hooks = hooks
     self.pace = pace
     self.logger = logger
@@ -107,7 +113,7 @@ actor RepairService: ClusterListener {
     let wall = clock.wallNanoseconds()
     return RepairView(
       identity: cluster.identity, firstWindow: windows.first(at: wall), lastWindow: windows.last(at: wall),
-      held: held, epoch: epoch, readiness: readiness, cluster: cluster)
+      held: held, epoch: epoch, readiness: readiness, told: readinessCopy, cluster: cluster)
   }
 
   /// What operators see.
@@ -144,6 +150,7 @@ actor RepairService: ClusterListener {
     let file = file
     let loaded = (try? await executor.run { file.load() }) ?? (state: RepairState(), isNew: true)
     (state, isNew) = loaded
+    (storedRecords, storedOwed) = (state.records, state.owed)
     var generator = SeededGenerator(seed: seed)
     machine = AntiEntropy(pace.exchanges, cursor: state.cursor, using: &generator)
     readiness = ReplicaReadiness(cluster.own, records: state.records)
@@ -152,25 +159,33 @@ actor RepairService: ClusterListener {
   private func adopt(_ layout: ClusterLayout) {
     let own = layout.slots(of: cluster.own)
     let isFirst = self.layout == nil
-    (self.layout, epoch, coming) = (layout, layout.epoch, nil)
-    lostUnder = lostUnder.filter { own.contains($0.key) && $0.value >= epoch }
+    (self.layout, epoch) = (layout, layout.epoch)
+    // A newer one may have come while this one was written.
+    if let coming, coming.epoch <= epoch { self.coming = nil }
+    if own.isEmpty || isKnown(state.owed, in: layout) { state.owed = nil }
     if isFirst { found(own) }
     for slot in state.records.keys.sorted() where !own.contains(slot) { perform(readiness.unassigned(slot)) }
     held = own
-    readinessCopy.hold(own)
     var duties: [UInt16: [NodeID]] = [:]
+    var lacks: [UInt16: [ClosedRange<Int64>]] = [:]
+    for slot in own { assign(slot, layout) }
+    if isFirst { takeLogLosses() }
     for slot in own {
-      assign(slot, layout)
+      lacks[slot] = toldLacks(of: slot)
       duties[slot] = layout.writers(of: slot).filter { $0 != cluster.own }
     }
+    readinessCopy.adopt(own, lacks: lacks, epoch: epoch)
     machine.setDuties(duties)
     state.settled = layout.epoch
     markDirty()
     let named = layout.assignment.slots(of: cluster.own).filter { readiness.state(of: $0) != .ready }
     if isFirst, isNew, !named.isEmpty {
-      for slot in named { lostUnder[slot] = epoch }
-      // Not awaited: what follows from it is a layout, which waits for this one.
-      Task { [hooks, cluster] in await hooks.lost("\(cluster.own) has a new disk") }
+      logger.error("the disk is a new one; others bring what it has to hold")
+      owe()
+    } else if let member = layout.topology?.member(cluster.own), member.identity != cluster.identity, state.owed == nil {
+      owe()
+    } else if isFirst, let owed = state.owed, owed == storedOwed {
+      tellLost()
     }
     urgeFills()
     kick()
@@ -185,6 +200,41 @@ actor RepairService: ClusterListener {
     readiness = ReplicaReadiness(cluster.own, records: state.records)
   }
 
+  /// What the log lost since a record was last made may be of any slot and window.
+  private func takeLogLosses() {
+    guard state.noteLosses(logLosses), !held.isEmpty else { return }
+    logger.error("the log has lost something; other replicas are asked for it")
+    owe()
+    for slot in held { perform(readiness.damaged(slot, .min ... .max)) }
+    counters.count { $0.damages += 1 }
+  }
+
+  private func isKnown(_ owed: OwedLoss?, in layout: ClusterLayout) -> Bool {
+    owed?.isKnown(in: layout, own: cluster.own, identity: cluster.identity) ?? false
+  }
+
+  /// Something is lost: what is compared counts from a layout on that is made after it is noted on disk.
+  private func owe() {
+    let known = cluster.layout ?? layout
+    var (epoch, losses) = (epoch, UInt32(0))
+    if let known, let topology = known.topology {
+      epoch = max(epoch, known.epoch)
+      losses = topology.member(cluster.own)?.losses ?? 0
+    }
+    if let owed = state.owed {
+      // One that was told may be on its way into a topology, without this one.
+      let isTold = owed == storedOwed
+      (epoch, losses) = (max(epoch, owed.epoch), max(losses, isTold ? min(owed.losses, .max - 1) + 1 : owed.losses))
+    }
+    state.owed = OwedLoss(epoch: epoch, losses: min(losses, .max - 1))
+    markDirty()
+  }
+
+  /// Not awaited, since what follows from it is a layout, which may wait for this one.
+  private func tellLost() {
+    Task { [hooks] in await hooks.lost() }
+  }
+
   /// This node is one of a slot's replicas, or is to be one.
   private func assign(_ slot: UInt16, _ layout: ClusterLayout) {
     let owners = layout.readers(of: slot)
@@ -196,7 +246,6 @@ actor RepairService: ClusterListener {
       readiness.assigned(
         slot, replicas: owners + [cluster.own], writeQuorum: isOwner ? quorum : quorum + 1, since: since,
         epoch: layout.epoch))
-    readinessCopy.note(slot, lacks: readiness.lacks(slot))
   }
 
   // MARK: - The disk
@@ -230,9 +279,27 @@ actor RepairService: ClusterListener {
         isDirty = true
         break
       }
+      stored(snapshot)
       if let layout, layout.epoch <= snapshot.epoch, layout.epoch >= epoch { adopt(layout) }
     }
     writing = nil
+  }
+
+  /// This is on disk now, and so is all that came before them: others may hear what is whole by them.
+  private func stored(_ snapshot: RepairState) {
+    let before = storedRecords
+    storedRecords = snapshot.records
+    for slot in held where before[slot] != storedRecords[slot] { readinessCopy.note(slot, lacks: toldLacks(of: slot)) }
+    guard storedOwed != snapshot.owed else { return }
+    storedOwed = snapshot.owed
+    if snapshot.owed != nil { tellLost() }
+  }
+
+  /// What others hear that the node may lack of a slot: that it lacks more at once, that it lacks less when the record
+  /// which says so is on disk.
+  private func toldLacks(of slot: UInt16) -> [ClosedRange<Int64>] {
+    guard let stored = storedRecords[slot], stored.since == state.records[slot]?.since else { return [.min ... .max] }
+    return readiness.lacks(slot) + stored.lacks
   }
 
   func keep(_ cursor: AntiEntropy.Cursor) {
@@ -245,7 +312,7 @@ actor RepairService: ClusterListener {
       switch action {
       case .store(let slot, let record):
         state.records[slot] = record
-        readinessCopy.note(slot, lacks: readiness.lacks(slot))
+        readinessCopy.note(slot, lacks: toldLacks(of: slot))
         markDirty()
       case .ready(let slot, let grounds):
         counters.count { $0.slotsBecameReady += 1 }
@@ -263,7 +330,7 @@ actor RepairService: ClusterListener {
   func compared(_ comparison: ReplicaReadiness.Comparison) {
     counters.count { $0.exchanges += 1 }
     // Before the loss has its epoch, the other one may still take writes that name what is gone.
-    guard lostUnder[comparison.slot] == nil else { return }
+    guard state.owed == nil, !isToLeaveOut(comparison.slot) else { return }
     let fill = readiness.fill(of: comparison.slot)
     perform(readiness.compared(comparison))
     if readiness.fill(of: comparison.slot) != fill { urgeFill(comparison.slot) }
@@ -274,7 +341,7 @@ actor RepairService: ClusterListener {
   }
 
   private func urgeFill(_ slot: UInt16) {
-    guard lostUnder[slot] == nil, let awaited = readiness.awaited(slot) else { return }
+    guard state.owed == nil, !isToLeaveOut(slot), let awaited = readiness.awaited(slot) else { return }
     for partner in awaited.partners { machine.urge(slot, with: partner, windows: awaited.windows) }
   }
 
@@ -313,25 +380,35 @@ actor RepairService: ClusterListener {
     await lookForDamage()
   }
 
+  private func lack(_ damages: [RepairDamage]) {
+    for damage in damages.map(\.damage) {
+      for slot in damage.slots ?? Array(held) where held.contains(slot) {
+        perform(readiness.damaged(slot, damage.windows))
+      }
+    }
+  }
+
   private func take(_ fresh: [RepairDamage]) async {
+    owe()
     for found in fresh {
       let damage = found.damage
       logger.error(
         "something stored cannot be read; other replicas are asked for it", metadata: ["reason": "\(damage.reason)"])
-      for slot in damage.slots ?? Array(held) where held.contains(slot) {
-        lostUnder[slot] = epoch
-        perform(readiness.damaged(slot, damage.windows))
-      }
     }
+    lack(fresh)
+    toLeaveOut += fresh
     counters.count { $0.damages += fresh.count }
     await written()
-    guard !isDirty else {
-      // It could not be noted: all of it again, at the next look.
-      knownDamages = []
-      return
-    }
-    toLeaveOut += fresh
-    await hooks.lost("something that \(cluster.own) stored cannot be read")
+    guard isDirty else { return }
+    // It could not be noted: all of it again, at the next look.
+    knownDamages = []
+    toLeaveOut.removeAll { fresh.contains($0) }
+  }
+
+  /// Whether a damaged part of the slot is still there: with it goes what of it can still be read, and what was compared
+  /// before had that.
+  private func isToLeaveOut(_ slot: UInt16) -> Bool {
+    toLeaveOut.contains { $0.damage.slots?.contains(slot) ?? true }
   }
 
   /// What is damaged goes out of the way, so that the rest of its windows can be compared; where nobody else has any
@@ -342,6 +419,10 @@ actor RepairService: ClusterListener {
     do {
       try await executor.run { try contents.leaveOut(damages) }
       toLeaveOut.removeAll { damages.contains($0) }
+      // What began before it was out of the way does not count.
+      lack(damages)
+      urgeFills()
+      kick()
     } catch {
       logger.error("what is damaged cannot be left out yet", metadata: ["reason": "\(error)"])
     }
@@ -375,6 +456,8 @@ actor RepairService: ClusterListener {
   private func look(_ time: Int64) {
     lookAt = time &+ pace.lookAfter
     perform(readiness.expired(before: view.firstWindow))
+    // The word of it may have got lost with a crash, or with a topology that came to nothing.
+    if let owed = state.owed, owed == storedOwed, let known = cluster.layout, !isKnown(owed, in: known) { tellLost() }
     urgeFills()
     if isCursorDirty, time >= cursorKeptAt {
       cursorKeptAt = time &+ pace.keepCursorAfter

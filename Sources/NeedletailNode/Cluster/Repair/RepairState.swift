@@ -13,14 +13,21 @@ struct RepairState: Equatable, Sendable {
   var settled: UInt64 = 0
   var cursor: AntiEntropy.Cursor?
   var records: [UInt16: ReplicaReadiness.Record] = [:]
+  /// Checksums of what the log is known to have lost, ascending: the records lack what that was, or lacked it.
+  var notedLosses: [UInt64] = []
+  var owed: OwedLoss?
 
-  private static let title: [UInt8] = Array("needletail repair 1\n".utf8)
+  private static let title: [UInt8] = Array("needletail repair ".utf8)
+  /// Of the version before this one, which knew nothing of losses of the log.
+  private static let oldEnd: [UInt8] = Array("1\n".utf8)
+  private static let end: [UInt8] = Array("2\n".utf8)
   private static let nameBytesMax = 1024
 
   /// The file's bytes, for the disk of this identity.
   func encoded(_ identity: NodeIdentity) -> [UInt8] {
     var writer = ByteWriter(reserving: 64 + records.count * 16)
     writer.append(Self.title)
+    writer.append(Self.end)
     writer.append(identity.bits)
     writer.append(epoch)
     writer.append(settled)
@@ -38,6 +45,13 @@ struct RepairState: Equatable, Sendable {
         writer.append(range.lowerBound)
         writer.append(range.upperBound)
       }
+    }
+    writer.appendVarint(UInt64(notedLosses.count))
+    for loss in notedLosses { writer.append(loss) }
+    writer.append(UInt8(owed == nil ? 0 : 1))
+    if let owed {
+      writer.append(owed.epoch)
+      writer.append(owed.losses)
     }
     writer.append(Checksum.of(writer.bytes))
     return writer.bytes
@@ -59,10 +73,19 @@ struct RepairState: Equatable, Sendable {
   /// That of a new disk.
   init() {}
 
+  /// Takes note of all that the log has lost so far, in words; returns whether there was anything new among it.
+  mutating func noteLosses(_ losses: [String]) -> Bool {
+    let sums = Set(losses.map { Checksum.of(Array($0.utf8)) })
+    defer { notedLosses = sums.sorted() }
+    return !sums.isSubset(of: notedLosses)
+  }
+
   private static func read(
     _ reader: inout ByteReader, _ identity: NodeIdentity
   ) throws(MalformedBytes) -> RepairState {
     for byte in title where try reader.read(UInt8.self) != byte { throw .invalid("not a file of repair") }
+    let version = [try reader.read(UInt8.self), try reader.read(UInt8.self)]
+    guard version == end || version == oldEnd else { throw .invalid("a file of repair of another version") }
     guard NodeIdentity(try reader.readHash()) == identity else { throw .invalid("of another disk") }
     var state = RepairState()
     state.epoch = try reader.read()
@@ -83,6 +106,14 @@ struct RepairState: Equatable, Sendable {
         record.lacks.append(first...last)
       }
       state.records[slot] = record
+    }
+    if version == oldEnd {
+      try reader.expectEnd()
+      return state
+    }
+    for _ in 0..<(try reader.readCount(elementBytes: 8)) { state.notedLosses.append(try reader.read()) }
+    if try reader.read(UInt8.self) == 1 {
+      state.owed = OwedLoss(epoch: try reader.read(), losses: try reader.read())
     }
     try reader.expectEnd()
     return state

@@ -9,11 +9,15 @@ struct RepairView: RepairSource {
   /// That of the newest layout that is on disk here.
   let epoch: UInt64
   let readiness: ReplicaReadiness
+  /// What of it is on disk.
+  let told: LocalReadiness
   let cluster: ClusterView
 
   func holds(_ slot: UInt16) -> Bool { held.contains(slot) }
   func epoch(of slot: UInt16) -> UInt64 { epoch }
-  func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { readiness.isReady(slot, windows) }
+  func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool {
+    readiness.isReady(slot, windows) && told.isReady(slot, windows)
+  }
   func fill(of slot: UInt16) -> UInt64 { readiness.fill(of: slot) }
   func isAvailable(_ node: NodeID) -> Bool { cluster.isPresent(node) && cluster.channel(to: node) != nil }
 }
