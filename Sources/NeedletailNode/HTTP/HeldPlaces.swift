@@ -32,7 +32,7 @@ final class HeldPlaces: Sendable {
 
   fileprivate func take() -> (places: [QueryPlace], writingMax: Duration, isGivenBack: Bool) {
     state.withLock { state in
-      defer { state.places = [] }
+      defer { (state.places, state.isGivenBack) = ([], false) }
       return (state.places, state.writingMax, state.isGivenBack)
     }
   }

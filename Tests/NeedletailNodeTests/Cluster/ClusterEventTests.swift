@@ -58,6 +58,30 @@ struct ClusterEventTests {
     return ClusterEventSource(reads: reads, question: ClusterQuestion(options, timeout: .seconds(60)))
   }
 
+  @Test("events are told apart bit by bit: one with a NaN is told once, and zeros of either sign are two")
+  func bits() async throws {
+    try await ReadCluster.run { cluster in
+      // Each is on two of three.
+      let values = [Double.nan, 0, -0.0]
+      try await Self.append(cluster, .logs, 9) { number, builder, stream in
+        let attribute = Attribute("x", .double(values[number % 3]))
+        builder.append(
+          LogRecord(timeNanoseconds: Self.start + Int64(number / 3), attributes: [attribute]), stream: stream)
+        if number % 3 == 0 {
+          builder.append(
+            LogRecord(timeNanoseconds: Self.start, body: .string("\(number)"), attributes: [attribute]), stream: stream)
+        }
+      }
+      let range = try #require(EventTimeRange(startNanoseconds: Self.start, endNanoseconds: Self.start + 1_000))
+      let selection = EventSelection(tenant: .default, matchers: [], range: range)
+      let single = try await Self.all(cluster.single.reads.events.selectLogs(selection))
+      for reader in 0..<3 {
+        let found = try await Self.all(Self.source(cluster, reader).selectLogs(selection))
+        #expect(single.timestamps.count == 12 && found.timestamps == single.timestamps)
+      }
+    }
+  }
+
   @Test("log records are those of one engine, each once, in order and within the limit, whatever a replica lacks")
   func logs() async throws {
     try await ReadCluster.run { cluster in

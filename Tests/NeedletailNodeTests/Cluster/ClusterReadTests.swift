@@ -76,6 +76,33 @@ struct ClusterReadTests {
     for text in texts { #expect(error.message.contains(text), "\(error.message)") }
   }
 
+  @Test("a node that knows another layout answers nothing, and the reader begins once more by the newer one")
+  func layouts() async throws {
+    let heard = Lock<[String]>([])
+    try await ReadCluster.run(heard: { own, epoch, node in heard.withLock { $0.append("\(own) \(epoch) \(node)") } }) {
+      cluster in
+      try await cluster.appendSome()
+      let newer = ClusterLayout(epoch: 2, assignment: cluster.layout.assignment, writeLevel: .quorum)
+      for node in [1, 2] { cluster.nodes[node].view.take(newer) }
+      await Self.expectUnavailable("it knows a newer layout", "node-1", "node-2") {
+        _ = try await ReadCluster.answer("m", cluster.nodes[0].source().source)
+      }
+      #expect(heard.withLock { Set($0) } == ["node-0 2 node-1", "node-0 2 node-2"])
+      // It learns of it while it waits; others learn of it from the reader.
+      await Self.expectUnavailable("it knows an older layout") {
+        let all = cluster.nodes[1].source(ReadOptions(consistency: .all)).source
+        _ = try await ReadCluster.answer("m", all)
+      }
+      #expect(heard.withLock { $0.contains("node-0 2 node-1") })
+      heard.withLock { $0 = [] }
+      let source = cluster.nodes[0].source().source
+      async let answer = ReadCluster.answer("m", source)
+      while heard.withLock({ $0.isEmpty }) { await Task.yield() }
+      cluster.nodes[0].view.take(newer)
+      #expect(try await answer.text == ReadCluster.answer("m", cluster.single.reads.series).text)
+    }
+  }
+
   @Test("all replicas can be asked to agree")
   func consistencyAll() async throws {
     try await ReadCluster.run { cluster in
@@ -97,6 +124,24 @@ struct ClusterReadTests {
       cluster.cut(1)
       await Self.expectUnavailable("node-1") {
         _ = try await ReadCluster.answer("m", cluster.nodes[2].source().source)
+      }
+    }
+  }
+
+  @Test("what is found damaged after a replica had its vote, and before its data was opened, is not left out in silence")
+  func damagedBetween() async throws {
+    try await ReadCluster.run { cluster in
+      try await cluster.appendSome()
+      // Whoever reads asks itself for the groups, before and after its digest, and once its data is open.
+      cluster.nodes[0].replicas.damagedAfter.withLock { $0 = 4 }
+      await Self.expectUnavailable("node node-0 just found something of its own damaged") {
+        _ = try await ReadCluster.answer("m", cluster.nodes[0].source().source)
+      }
+      cluster.nodes[0].replicas.damagedAfter.withLock { $0 = .max }
+      // Others are asked before and after their digests: one without what was damaged is no vote.
+      for node in [1, 2] { cluster.nodes[node].replicas.damagedAfter.withLock { $0 = 2 } }
+      await Self.expectUnavailable("1024 of 1024 slots", "node-1", "node-2") {
+        _ = try await ReadCluster.answer("m", cluster.nodes[0].source().source)
       }
     }
   }

@@ -34,12 +34,15 @@ final class ReadCluster: Sendable {
   /// Runs `body` with so many nodes, each with replicas of some or all slots, and ends them.
   static func run(
     nodes count: Int = 3, alarm: ReadAlarm? = nil, clock: ManualClock = ManualClock(),
+    heard: @escaping @Sendable (_ own: NodeID, UInt64, NodeID) -> Void = { _, _, _ in },
     _ body: @escaping @Sendable (ReadCluster) async throws -> Void
   ) async throws {
     let names = (0..<count).map { NodeID("node-\($0)") }
     let assignment = SlotAssignment(HashRing(names.map { RingMember($0) }), replicaCount: 3)
     let layout = ClusterLayout(epoch: 1, assignment: assignment, writeLevel: .quorum)
-    let nodes = try names.map { try ReadNode($0, clock: clock, alarm: alarm) }
+    let nodes = try names.map { name in
+      try ReadNode(name, clock: clock, alarm: alarm) { epoch, node in heard(name, epoch, node) }
+    }
     let single = try ReadNode(NodeID("single"), clock: clock, alarm: alarm)
     let result = await Result {
       try await withThrowingTaskGroup(of: Void.self) { group in

@@ -52,10 +52,16 @@ final class ReadNode: Sendable {
   final class Replicas: LocalReplicas {
     let adoptedEpoch: UInt64 = 1
     let unready = Lock<SlotSet>([])
+    /// How often it is still asked before it finds all of its slots damaged.
+    let damagedAfter = Lock(Int.max)
     let urged = Lock<[(slots: SlotSet, node: NodeID)]>([])
 
     func unready(of slots: SlotSet, windows: ClosedRange<Int64>) -> SlotSet {
-      unready.withLock { unready in SlotSet(slots.filter { unready.contains($0) }) }
+      let isDamaged = damagedAfter.withLock { left in
+        if left > 0 { left -= 1 }
+        return left == 0
+      }
+      return isDamaged ? slots : unready.withLock { unready in SlotSet(slots.filter { unready.contains($0) }) }
     }
 
     func urge(_ slots: SlotSet, with node: NodeID, windows: ClosedRange<Int64>) {
@@ -78,7 +84,10 @@ final class ReadNode: Sendable {
   private let executor = ThreadExecutor(threads: 2)
   private let batches = Lock<UInt64>(0)
 
-  init(_ name: NodeID, clock: ManualClock, alarm: ReadAlarm?) throws {
+  init(
+    _ name: NodeID, clock: ManualClock, alarm: ReadAlarm?,
+    heard: @escaping @Sendable (UInt64, NodeID) -> Void = { _, _ in }
+  ) throws {
     self.name = name
     folder = try TemporaryFolder()
     let configuration = try ServerConfiguration.load(
@@ -93,7 +102,7 @@ final class ReadNode: Sendable {
     let events = EventStore(logs: storage.logs, spans: storage.spans, losses: [])
     reads = ClusterReads(
       view: view, replicas: replicas, series: series, events: events, executor: executor, clock: clock,
-      random: SeededRandomSource(seed: 7), alarm: alarm)
+      random: SeededRandomSource(seed: 7), alarm: alarm, heard: heard)
     queries = QueryService(
       series: series, events: events, traces: events, exemplars: series,
       gate: QueryGate(runningMax: 4, waitingMax: 64), executor: executor, parallelism: 1,
