@@ -128,7 +128,8 @@ struct ClusterReadTests {
     }
   }
 
-  @Test("what is found damaged after a replica had its vote, and before its data was opened, is not left out in silence")
+  @Test(
+    "what is found damaged after a replica had its vote, and before its data was opened, is not left out in silence")
   func damagedBetween() async throws {
     try await ReadCluster.run { cluster in
       try await cluster.appendSome()

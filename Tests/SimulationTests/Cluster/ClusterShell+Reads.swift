@@ -37,7 +37,8 @@ extension ClusterShell {
         }
         guard let to = world.node(ask.node) else { continue }
         let request = ReadMessage.Request(
-          read: read, ask: ask, epoch: epoch, reader: id, windows: Self.allWindows, timeLeft: 4_000_000_000, selection: [])
+          read: read, ask: ask, epoch: epoch, reader: id, windows: Self.allWindows, timeLeft: 4_000_000_000,
+          selection: [])
         world.send(ReadMessage.request(request).bytes, from: number, to: to)
       case .repair(let pair):
         world.count("read repairs")

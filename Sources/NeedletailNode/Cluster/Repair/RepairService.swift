@@ -82,7 +82,8 @@ actor RepairService: ClusterListener {
   /// log lost, now or before, each in words that stay the same. The threads of the executor are this service's: two of
   /// them may read for long.
   init(
-    cluster: ClusterView, contents: RepairContents, logLosses: [String] = [], dataFolder: String, fileSystem: any FileSystem,
+    cluster: ClusterView, contents: RepairContents, logLosses: [String] = [], dataFolder: String,
+    fileSystem: any FileSystem,
     retention: Int64?, hooks: Hooks, pace: RepairPace = RepairPace(), clock: any WallClock,
     random: any RandomSource, executor: ThreadExecutor, logger: Logger
   ) {
@@ -182,7 +183,8 @@ actor RepairService: ClusterListener {
     if isFirst, isNew, !named.isEmpty {
       logger.error("the disk is a new one; others bring what it has to hold")
       owe()
-    } else if let member = layout.topology?.member(cluster.own), member.identity != cluster.identity, state.owed == nil {
+    } else if let member = layout.topology?.member(cluster.own), member.identity != cluster.identity, state.owed == nil
+    {
       owe()
     } else if isFirst, let owed = state.owed, owed == storedOwed {
       tellLost()
