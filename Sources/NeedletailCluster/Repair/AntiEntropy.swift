@@ -25,7 +25,8 @@ package struct AntiEntropy: Sendable {
     /// asked again.
     package var servedMax = 8
     package var servedDigestsMax = 64
-    /// Exchanges asked for out of turn that wait, at the most.
+    /// Exchanges asked for out of turn that wait, at the most; those of fills are not counted, of which there is one for
+    /// a slot and a partner.
     package var urgentMax = 4096
     /// Series that are asked for or sent in one message.
     package var seriesPerMessage = 64
@@ -78,7 +79,7 @@ package struct AntiEntropy: Sendable {
     case unfinished(slot: UInt16, partner: NodeID, reason: String)
   }
 
-  struct Urgent: Hashable {
+  struct Urgent {
     var slot: UInt16
     var partner: NodeID
     var windows: ClosedRange<Int64>
@@ -97,9 +98,11 @@ package struct AntiEntropy: Sendable {
   private var duties: [Cursor] = []
   private var next: Cursor?
   private var nextAt: UInt64 = 0
-  private var urgent: [Urgent] = []
-  /// The same, to look them up.
-  private var waiting: Set<Urgent> = []
+  /// What waits out of turn: one comparison of a slot with a partner, over all windows that were named.
+  private var waiting: [Cursor: ClosedRange<Int64>] = [:]
+  /// The order in which it goes; fills go ahead of the others.
+  private var fills: [Cursor] = []
+  private var urgent: [Cursor] = []
   var exchanges: [Exchange] = []
   var errands: [Ticket: Errand] = [:]
   var servedCount = 0
@@ -126,7 +129,7 @@ package struct AntiEntropy: Sendable {
   package var differentCount = 0
 
   /// Exchanges asked for out of turn that have not begun, and all that are under way.
-  package var waitingCount: Int { urgent.count + exchanges.count }
+  package var waitingCount: Int { waiting.count + exchanges.count }
 
   /// How many exchanges this node leads at the moment.
   package var exchangeCount: Int { exchanges.count }
@@ -134,16 +137,31 @@ package struct AntiEntropy: Sendable {
   /// The slots of this node, and who else has them.
   package mutating func setDuties(_ partners: [UInt16: [NodeID]]) {
     duties = partners.flatMap { slot, nodes in Set(nodes).map { Cursor(slot: slot, partner: $0) } }.sorted()
-    urgent.removeAll { !(partners[$0.slot]?.contains($0.partner) ?? false) }
-    waiting = Set(urgent)
+    let isGone = { (asked: Cursor) in !(partners[asked.slot]?.contains(asked.partner) ?? false) }
+    fills.removeAll(where: isGone)
+    urgent.removeAll(where: isGone)
+    waiting = waiting.filter { !isGone($0.key) }
   }
 
   /// Compares out of turn: a slot that is being filled, or one of which a read found that it lags.
   ///
-  /// What is asked for twice waits once; beyond `urgentMax` the rounds have to do.
-  package mutating func urge(_ slot: UInt16, with partner: NodeID, windows: ClosedRange<Int64> = .min ... .max) {
-    let asked = Urgent(slot: slot, partner: partner, windows: windows)
-    if urgent.count < settings.urgentMax, waiting.insert(asked).inserted { urgent.append(asked) }
+  /// What is asked for twice waits once, over the windows of both. Fills go first and are never dropped: their slots and
+  /// partners bound them; of the others the rounds have to do beyond `urgentMax`. Returns whether it waits anew.
+  @discardableResult
+  package mutating func urge(
+    _ slot: UInt16, with partner: NodeID, windows: ClosedRange<Int64> = .min ... .max, isFill: Bool = false
+  ) -> Bool {
+    let asked = Cursor(slot: slot, partner: partner)
+    if let before = waiting[asked] {
+      waiting[asked] =
+        min(before.lowerBound, windows.lowerBound)...max(before.upperBound, windows.upperBound)
+      if isFill, let place = urgent.firstIndex(of: asked) { fills.append(urgent.remove(at: place)) }
+      return false
+    }
+    guard isFill || urgent.count < settings.urgentMax else { return false }
+    waiting[asked] = windows
+    if isFill { fills.append(asked) } else { urgent.append(asked) }
+    return true
   }
 
   mutating func makeNumber() -> UInt64 {
@@ -154,7 +172,7 @@ package struct AntiEntropy: Sendable {
   /// When `tick` has to be called next.
   package func wakeAt(now: UInt64) -> UInt64 {
     var times = exchanges.flatMap { $0.open.values.compactMap(\.deadline) }
-    if exchanges.count < settings.exchangesMax, !duties.isEmpty { times.append(urgent.isEmpty ? nextAt : now) }
+    if exchanges.count < settings.exchangesMax, !duties.isEmpty { times.append(waiting.isEmpty ? nextAt : now) }
     if !outbox.isEmpty { times.append(throttle.readyAt) }
     return times.min() ?? .max
   }
@@ -182,11 +200,20 @@ package struct AntiEntropy: Sendable {
   }
 
   private mutating func takeUrgent(_ source: some RepairSource) -> Urgent? {
-    let place = urgent.firstIndex { source.isAvailable($0.partner) && !isUnderWay($0.slot, $0.partner) }
-    guard let place else { return nil }
-    let asked = urgent.remove(at: place)
-    waiting.remove(asked)
-    return asked
+    let isFree = { [exchanges] (asked: Cursor) in
+      source.isAvailable(asked.partner)
+        && !exchanges.contains { $0.slot == asked.slot && $0.partner == asked.partner }
+    }
+    let asked: Cursor
+    if let place = fills.firstIndex(where: isFree) {
+      asked = fills.remove(at: place)
+    } else if let place = urgent.firstIndex(where: isFree) {
+      asked = urgent.remove(at: place)
+    } else {
+      return nil
+    }
+    guard let windows = waiting.removeValue(forKey: asked) else { return nil }
+    return Urgent(slot: asked.slot, partner: asked.partner, windows: windows)
   }
 
   /// The next one whose partner is there; of those that are not, some are passed over at a time.

@@ -92,7 +92,7 @@ extension ClusterNode {
         let holders = layout.writers(of: slot)
         if !holders.contains(partner) || !holders.contains(view.own) { shared.remove(slot) }
       }
-      if !shared.isEmpty { repair.urge(shared, with: partner, windows: .min ... .max) }
+      if !shared.isEmpty { repair.compare(shared, with: partner) }
     }
   }
 

@@ -193,7 +193,9 @@ struct RepairSimulation {
   private mutating func wake(_ number: Int) {
     for slot in nodes[number].readiness.unready {
       guard let awaited = nodes[number].readiness.awaited(slot) else { continue }
-      for partner in awaited.partners { nodes[number].repair.urge(slot, with: partner, windows: awaited.windows) }
+      for partner in awaited.partners {
+        nodes[number].repair.urge(slot, with: partner, windows: awaited.windows, isFill: true)
+      }
     }
     let view = nodes[number].view(unavailable(number))
     perform(nodes[number].repair.tick(now: now, view), number)

@@ -268,7 +268,7 @@ import Testing
       let slots = SlotSet((0..<UInt16(MemoryContents.slots)))
       for node in cluster.nodes {
         for other in cluster.nodes where other.id != node.id {
-          node.service.urge(slots, with: other.id, windows: .min ... .max)
+          node.service.compare(slots, with: other.id)
         }
       }
       #expect(await RepairNodes.eventually { Self.isEqual(nodes, all) })

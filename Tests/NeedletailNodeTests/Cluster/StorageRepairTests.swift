@@ -86,7 +86,7 @@ import Testing
       let all = SlotSet((0..<UInt16(Self.slots)))
       for node in cluster.nodes {
         for other in cluster.nodes where other.id != node.id {
-          node.service.urge(all, with: other.id, windows: .min ... .max)
+          node.service.compare(all, with: other.id)
         }
       }
       // Each node has compared each of its slots with both others.

@@ -165,7 +165,17 @@ extension RepairService: LocalReplicas {
   }
 
   nonisolated func urge(_ slots: SlotSet, with node: NodeID, windows: ClosedRange<Int64>) {
-    guard readinessCopy.add(LocalReadiness.Difference(slots: slots, node: node, windows: windows)) else { return }
+    add(LocalReadiness.Difference(slots: slots, node: node, windows: windows, isOfRead: true))
+  }
+
+  /// Another node lacks something that no hint will bring it: compares all windows out of turn, also those that have
+  /// not settled.
+  nonisolated func compare(_ slots: SlotSet, with node: NodeID) {
+    add(LocalReadiness.Difference(slots: slots, node: node, windows: .min ... .max, isOfRead: false))
+  }
+
+  private nonisolated func add(_ difference: LocalReadiness.Difference) {
+    guard readinessCopy.add(difference) else { return }
     Task { await kick() }
   }
 }

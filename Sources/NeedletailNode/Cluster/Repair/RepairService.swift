@@ -344,7 +344,7 @@ actor RepairService: ClusterListener {
 
   private func urgeFill(_ slot: UInt16) {
     guard state.owed == nil, !isToLeaveOut(slot), let awaited = readiness.awaited(slot) else { return }
-    for partner in awaited.partners { machine.urge(slot, with: partner, windows: awaited.windows) }
+    for partner in awaited.partners { machine.urge(slot, with: partner, windows: awaited.windows, isFill: true) }
   }
 
   /// Compares all slots out of turn, with one node or with all others; returns how many exchanges were asked for.
@@ -353,8 +353,7 @@ actor RepairService: ClusterListener {
     var count = 0
     for slot in held {
       for partner in layout.writers(of: slot) where partner != cluster.own && (node == nil || partner == node) {
-        machine.urge(slot, with: partner)
-        count += 1
+        if machine.urge(slot, with: partner) { count += 1 }
       }
     }
     kick()
@@ -442,7 +441,13 @@ actor RepairService: ClusterListener {
 
   /// Does what is due; returns how long there is nothing to do, in ns.
   private func tick() -> Int64 {
-    for difference in readinessCopy.takeDifferences() {
+    let lastWindow = view.lastWindow
+    for var difference in readinessCopy.takeDifferences() {
+      if difference.isOfRead {
+        // What is on its way makes windows differ that have not settled: reads would ask for them again and again.
+        guard difference.windows.lowerBound <= lastWindow else { continue }
+        difference.windows = difference.windows.clamped(to: .min...lastWindow)
+      }
       for slot in difference.slots where held.contains(slot) {
         machine.urge(slot, with: difference.node, windows: difference.windows)
       }
