@@ -167,7 +167,8 @@ struct ConfigurationTests {
         "body-bytes-max": "32MiB", "merge-bytes-per-second": "off", "merge-cpu-percent": "50",
         "out-of-order-window": "90m", "otlp-http": "off",
         "flush-interval": "90s", "self-interval": "off", "query-delayed-name-removal": "true",
-        "query-start-timestamps": "off",
+        "query-start-timestamps": "off", "tenant-bytes-per-second": "10MiB", "tenant-samples-per-second": "100000",
+        "tenant-log-records-per-second": "1", "tenant-spans-per-second": "2000",
       ])
     try expectRoundTrip(configuration)
     try expectRoundTrip(

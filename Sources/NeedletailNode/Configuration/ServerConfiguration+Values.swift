@@ -38,6 +38,14 @@ extension ServerConfiguration {
     case .tokenFile: tokenFile = text.isEmpty ? nil : text
     case .bodyBytesMax:
       return Self.assign(Self.size(text, in: 1024...(1 << 30)), to: &bodyBytesMax, "write a size from 1KiB to 1GiB")
+    case .tenantBytes:
+      if text == "off" { tenantRates.bytes = nil; return nil }
+      return Self.assign(
+        Self.size(text, in: 1024...(1 << 50)).map(Optional.some), to: &tenantRates.bytes,
+        "write a size of 1KiB or more, such as 10MiB, or off")
+    case .tenantSamples: return Self.assign(rate: text, to: &tenantRates.samples)
+    case .tenantLogRecords: return Self.assign(rate: text, to: &tenantRates.logRecords)
+    case .tenantSpans: return Self.assign(rate: text, to: &tenantRates.spans)
     case .queryTimeout:
       return Self.assign(Self.span(text), to: &queryTimeout, "write a duration of 1ms or more, for example 2m")
     case .querySamplesMax: return Self.assign(Self.count(text), to: &querySamplesMax, "write a number of 1 or more")
@@ -96,6 +104,10 @@ extension ServerConfiguration {
     case .tlsKey: tlsKey ?? ""
     case .tokenFile: tokenFile ?? ""
     case .bodyBytesMax: ByteSize.text(bodyBytesMax)
+    case .tenantBytes: tenantRates.bytes.map { ByteSize.text($0) } ?? "off"
+    case .tenantSamples: tenantRates.samples.map { String($0) } ?? "off"
+    case .tenantLogRecords: tenantRates.logRecords.map { String($0) } ?? "off"
+    case .tenantSpans: tenantRates.spans.map { String($0) } ?? "off"
     case .queryTimeout: queryTimeout.description
     case .querySamplesMax: String(querySamplesMax)
     case .queryConcurrency: String(queryConcurrency)
@@ -115,6 +127,11 @@ extension ServerConfiguration {
     guard let parsed else { return advice }
     place = parsed
     return nil
+  }
+
+  private static func assign(rate text: String, to place: inout Int?) -> String? {
+    if text == "off" { place = nil; return nil }
+    return assign(count(text).map(Optional.some), to: &place, "write a number of 1 or more, or off")
   }
 
   private static func assign(address text: String, to place: inout ListenAddress?, example: String) -> String? {

@@ -3,6 +3,7 @@
 // same words.
 
 import NeedletailBlocks
+import NeedletailCollector
 import NeedletailCluster
 import NeedletailEnvironment
 
@@ -70,6 +71,8 @@ package struct ServerConfiguration: Sendable {
   package var tokenFile: String?
   /// The largest request body in bytes, before and after decompression.
   package var bodyBytesMax = 64 << 20
+  /// How much each tenant may send in a second.
+  package var tenantRates = TenantRates()
   /// How long a query may run.
   package var queryTimeout = TimeSpan(seconds: 120)
   /// How many samples a query may read.

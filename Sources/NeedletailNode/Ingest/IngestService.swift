@@ -15,10 +15,12 @@ struct IngestService: Sendable {
   private let clock: any WallClock
 
   /// What comes in goes to `sink`.
-  init(sink: any BatchSink, bodyBytesMax: Int, clock: any WallClock) {
+  init(
+    sink: any BatchSink, bodyBytesMax: Int, clock: any WallClock, rates: TenantRates = TenantRates()
+  ) {
     self.sink = sink
     self.clock = clock
-    receiver = Receiver(limits: Self.limits(bodyBytesMax: bodyBytesMax), sink: sink, clock: clock)
+    receiver = Receiver(limits: Self.limits(bodyBytesMax: bodyBytesMax), sink: sink, clock: clock, rates: rates)
   }
 
   /// The limits where bodies have so many bytes at most, before and after decompression.

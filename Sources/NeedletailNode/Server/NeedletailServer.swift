@@ -165,7 +165,8 @@ package struct NeedletailServer: Service {
     let queries = cluster.map { own.over($0.reads) } ?? own
     let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
     let ingest = IngestService(
-      sink: cluster?.writing.sink ?? sink, bodyBytesMax: configuration.bodyBytesMax, clock: clock)
+      sink: cluster?.writing.sink ?? sink, bodyBytesMax: configuration.bodyBytesMax, clock: clock,
+      rates: configuration.tenantRates)
     let metrics = NodeMetrics(
       storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,
       cluster: cluster, startedNanoseconds: clock.wallNanoseconds())
