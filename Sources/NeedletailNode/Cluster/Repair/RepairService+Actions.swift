@@ -50,6 +50,15 @@ extension RepairService {
     }
   }
 
+  /// What operators see.
+  func status() -> RepairStatus {
+    let counts = readinessCopy.counts
+    return RepairStatus(
+      slots: counts.held, unready: counts.unready, rounds: machine.rounds, exchanges: machine.exchangeCount,
+      waiting: machine.waitingCount, different: machine.differentCount,
+      unheard: machine.unheard, counts: counters.value)
+  }
+
   // MARK: - Messages
 
   private func send(_ message: RepairMessage, to node: NodeID) {

@@ -117,15 +117,6 @@ actor RepairService: ClusterListener {
       held: held, epoch: epoch, readiness: readiness, told: readinessCopy, cluster: cluster)
   }
 
-  /// What operators see.
-  func status() -> RepairStatus {
-    let counts = readinessCopy.counts
-    return RepairStatus(
-      slots: counts.held, unready: counts.unready, rounds: machine.rounds, exchanges: machine.exchangeCount,
-      waiting: machine.waitingCount, different: machine.differentCount,
-      unheard: machine.unheard, counts: counters.value)
-  }
-
   // MARK: - The cluster
 
   func heard(_ event: ClusterEvent) async {
