@@ -256,7 +256,7 @@ struct ReplicatedWritingTests {
       let disk = FaultyFileSystem(seed: 1)
       try disk.createDirectory("data")
       disk.setCapacity(3_000)
-      var settings = WriteSettings()
+      var settings = WriteSettings.patient
       settings.hintLog.freeBytesMin = 0
       try await cluster.nodes[0].start(settings, hints: ("data", disk))
       try await cluster.meet()

@@ -53,7 +53,7 @@ actor WriteNode {
   }
 
   func start(
-    _ settings: WriteSettings = WriteSettings(), hints: (folder: String, fileSystem: any FileSystem)? = nil
+    _ settings: WriteSettings = .patient, hints: (folder: String, fileSystem: any FileSystem)? = nil
   ) async throws {
     let data = folder.path + "/data"
     let configuration = try ServerConfiguration.load(flags: ["data": data], environment: [:], file: nil)
@@ -135,7 +135,7 @@ struct WriteCluster {
 
   /// Makes and starts them, with three replicas of each slot or as many as there are nodes.
   static func run(
-    _ count: Int, settings: WriteSettings = WriteSettings(), _ body: (WriteCluster) async throws -> Void
+    _ count: Int, settings: WriteSettings = .patient, _ body: (WriteCluster) async throws -> Void
   ) async throws {
     let ids = (1...count).map { NodeID("n\($0)") }
     let assignment = SlotAssignment(HashRing(ids.map { RingMember($0) }), replicaCount: min(3, count))
@@ -210,5 +210,15 @@ struct WrittenSeries {
     let defined = defining.build(tenant: .default)
     batch = try #require(built)
     definitions = try #require(defined)
+  }
+}
+
+extension WriteSettings {
+  /// Other tests may have the processors for seconds: whoever is there answers, however late.
+  static var patient: WriteSettings {
+    var settings = WriteSettings()
+    settings.writes.attemptTimeout = 60_000_000_000
+    settings.deadline = 120_000_000_000
+    return settings
   }
 }
