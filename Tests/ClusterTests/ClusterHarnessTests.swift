@@ -66,6 +66,8 @@ struct ClusterHarnessTests {
     try await harness.end("n1", SIGTERM)
     try await harness.deleteData("n1")
     try await harness.start("n1")
+    // Alone and with nothing it founds another cluster, once it has listened for a while whether there is one.
+    try await harness.settle(seconds: 60)
     let reader = ReadBack(client: try await harness.client("n1"), telemetry: run.telemetry)
     let verdict = try await run.read(reader, traces: run.traces()).verdict
     #expect(Set(verdict.lost) == run.ledger.books.acknowledged && !verdict.lost.isEmpty)

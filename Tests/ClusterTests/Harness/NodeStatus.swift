@@ -40,11 +40,11 @@ struct NodeStatus: Sendable, CustomStringConvertible {
 
   func member(_ name: String) -> Member? { members.first { $0.name == name } }
 
-  /// Whether all of `names` are there and whole, nothing waits for anybody, and nothing is under way.
+  /// Whether there is a cluster, all of `names` are there and whole, nothing waits for anybody, and nothing is under way.
   func isSettled(_ names: [String]) -> Bool {
-    guard !isChanging, slotsWithoutQuorum == 0, members.allSatisfy({ $0.hints == 0 && !$0.isMoving }) else {
-      return false
-    }
+    guard !isChanging, slotsWithoutQuorum == 0, members.contains(where: { $0.slots > 0 }),
+      members.allSatisfy({ $0.hints == 0 && !$0.isMoving })
+    else { return false }
     return names.allSatisfy { name in
       member(name).map { $0.status == "alive" && ($0.unready == 0 || $0.slots == 0) } ?? false
     }
