@@ -38,7 +38,9 @@ struct ClusterScenarioTests {
     }
   }
 
-  @Test("go on when links are cut, one way too, held up, delayed or slow, and connections half open")
+  @Test(
+    "go on when links are cut, one way too, held up, delayed or slow, and connections half open",
+    .enabled(if: Scenario.isLong))
   func links() async throws {
     try await Scenario.play("links") { scenario in
       let plan = FaultPlan(
@@ -101,7 +103,9 @@ struct ClusterScenarioTests {
     }
   }
 
-  @Test("fill a node whose data folder was deleted, which counts for nothing until that is done")
+  @Test(
+    "fill a node whose data folder was deleted, which counts for nothing until that is done",
+    .enabled(if: Scenario.isLong))
   func emptied() async throws {
     try await Scenario.play("emptied") { scenario in
       let names = await scenario.harness.names
@@ -128,6 +132,7 @@ struct ClusterScenarioTests {
 
   @Test(
     "go on when a disk is full, and the node goes on when there is space",
+    .enabled(if: Scenario.isLong),
     .enabled(if: OutsideProgram.isCI || getuid() == 0, "a small disk is mounted, which only root may"))
   func fullDisk() async throws {
     try await Scenario.play("full") { scenario in

@@ -11,7 +11,8 @@ struct Scenario: Sendable {
   /// What has to have been acknowledged of each signal for a scenario to say anything.
   private static let enough = 30
   private static let signals: [Entry.Signal] = [.sample, .line, .span]
-  /// `NEEDLETAIL_CLUSTER_LONG`: whether scenarios are played that take many minutes in a debug build.
+  /// `NEEDLETAIL_CLUSTER_LONG`: whether those are played too that take minutes in a debug build, or want a machine on which
+  /// nothing else runs.
   static let isLong = ProcessInfo.processInfo.environment["NEEDLETAIL_CLUSTER_LONG"] != nil
 
   let name: String

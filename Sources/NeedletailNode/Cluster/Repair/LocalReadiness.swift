@@ -8,8 +8,6 @@ final class LocalReadiness: Sendable {
     var slots: SlotSet
     var node: NodeID
     var windows: ClosedRange<Int64>
-    /// A read found it, and not a node that knows what the other one lacks.
-    var isOfRead: Bool
   }
 
   private struct State {

@@ -174,14 +174,11 @@ extension RepairService: LocalReplicas {
   }
 
   nonisolated func urge(_ slots: SlotSet, with node: NodeID, windows: ClosedRange<Int64>) {
-    add(LocalReadiness.Difference(slots: slots, node: node, windows: windows, isOfRead: true))
+    add(LocalReadiness.Difference(slots: slots, node: node, windows: windows))
   }
 
-  /// Another node lacks something that no hint will bring it: compares all windows out of turn, also those that have
-  /// not settled.
-  nonisolated func compare(_ slots: SlotSet, with node: NodeID) {
-    add(LocalReadiness.Difference(slots: slots, node: node, windows: .min ... .max, isOfRead: false))
-  }
+  /// Another node lacks something that no hint will bring it: compares all windows out of turn.
+  nonisolated func compare(_ slots: SlotSet, with node: NodeID) { urge(slots, with: node, windows: .min ... .max) }
 
   private nonisolated func add(_ difference: LocalReadiness.Difference) {
     guard readinessCopy.add(difference) else { return }

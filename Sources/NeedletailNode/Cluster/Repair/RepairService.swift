@@ -432,13 +432,8 @@ actor RepairService: ClusterListener {
 
   /// Does what is due; returns how long there is nothing to do, in ns.
   private func tick() -> Int64 {
-    let lastWindow = view.lastWindow
-    for var difference in readinessCopy.takeDifferences() {
-      if difference.isOfRead {
-        // What is on its way makes windows differ that have not settled: reads would ask for them again and again.
-        guard difference.windows.lowerBound <= lastWindow else { continue }
-        difference.windows = difference.windows.clamped(to: .min...lastWindow)
-      }
+    // Also of windows that have not settled, which rounds leave for later: reads find first what a replica missed.
+    for difference in readinessCopy.takeDifferences() {
       for slot in difference.slots where held.contains(slot) {
         machine.urge(slot, with: difference.node, windows: difference.windows)
       }
