@@ -8,7 +8,7 @@ package struct FoundingOptions: Hashable, Sendable {
   ///
   /// Where its disk was lost it may be the only one that does not know the cluster; others that look for it are heard of
   /// meanwhile. A node that has been part of a cluster is better given seeds.
-  package var aloneAfter: Int64 = 5_000_000_000
+  package var aloneAfter: Int64 = 0
 
   package init() {}
 }

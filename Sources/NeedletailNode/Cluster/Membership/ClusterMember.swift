@@ -34,6 +34,8 @@ actor ClusterMember {
   /// How many events may wait; what is beyond is dropped and counted, as networks do.
   private static let eventsMax = 4096
   static let proposalTimeout: Int64 = 10_000_000_000
+  /// How long a node without seeds listens whether there is a cluster that it has lost with its disk, in ns.
+  private static let aloneAfter: Int64 = 5_000_000_000
 
   let view: ClusterView
   let settings: Settings
@@ -74,7 +76,9 @@ actor ClusterMember {
     self.logger = logger
     membership = Membership(record, run: random.next(), seeds: settings.seeds)
     register = TopologyRegister(record.node, identity: record.identity, state: state)
-    founding = Founding(record, seeds: settings.seeds)
+    var options = FoundingOptions()
+    options.aloneAfter = Self.aloneAfter
+    founding = Founding(record, seeds: settings.seeds, options: options)
     if let topology = state.topology { founding.learned(topology) }
     generator = SeededGenerator(seed: random.next())
     let (events, continuation) = AsyncStream.makeStream(
