@@ -122,8 +122,9 @@ let testRooms: [Target] = [
   .target(
     name: "NeedletailQueryGenerator", dependencies: ["NeedletailEnvironment"],
     path: "Tests/NeedletailQueryGenerator", swiftSettings: settings),
+  .systemLibrary(name: "CSpawn", path: "Tests/CSpawn"),
   .target(
-    name: "NeedletailProcesses", dependencies: [httpClient, nio],
+    name: "NeedletailProcesses", dependencies: ["CSpawn", httpClient, nio],
     path: "Tests/NeedletailProcesses", swiftSettings: settings),
   .target(
     name: "NeedletailSimulation", dependencies: ["NeedletailEnvironment"],
@@ -191,7 +192,7 @@ let testRooms: [Target] = [
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
       "NeedletailCluster", "NeedletailSeries", "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCollector",
-      "NeedletailSimulation", "NeedletailTestSupport", lifecycle, logging,
+      "NeedletailSimulation", "NeedletailTestSupport", "NeedletailProcesses", lifecycle, logging,
       nio, nioSSL, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
     ]),
   tests(

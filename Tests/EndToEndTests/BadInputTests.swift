@@ -8,7 +8,7 @@ struct BadInputTests {
 
   /// The most memory that the process ever had, in KiB.
   private func peakKilobytes(_ server: ServerUnderTest) throws -> Int {
-    let pid = try #require(server.process?.process.processIdentifier)
+    let pid = try #require(server.process?.identifier)
     let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
     let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
     return try #require(Int(line.split(whereSeparator: \.isWhitespace)[1]))

@@ -29,7 +29,7 @@ struct CommandLineTests {
         + ["--otlp-grpc", "off", "--tls-certificate", certificate, "--tls-key", key])
     let url = "https://localhost:\(port)"
     try await eventually(seconds: 60, "the server answers over TLS: \(server.output)") {
-      guard server.process.isRunning else { throw TestFailure("serve ended: \(server.output)") }
+      guard server.isRunning else { throw TestFailure("serve ended: \(server.output)") }
       return try needletail(["query", "1+1", "--server", url, "--ca-file", certificate]).status == 0
     }
     let commands = [

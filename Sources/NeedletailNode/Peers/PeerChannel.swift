@@ -12,7 +12,6 @@ import NIOPosix
 actor PeerChannel {
   private typealias Waiter = CheckedContinuation<Result<PeerConnection, PeerError>, Never>
 
-  private static let connectTimeout = TimeAmount.seconds(2)
   /// As the server's: with the library's defaults of 64 KiB a message of 1 MiB costs ten times as much.
   private static let streamWindow = 1 << 20
   private static let connectionWindow = 4 << 20
@@ -22,6 +21,7 @@ actor PeerChannel {
   private let tls: PeerTLS?
   private let token: String?
   private let group: any EventLoopGroup
+  private let connectTimeout: TimeAmount
   private var connection: PeerConnection?
   private var isConnecting = false
   private var waiters: [UInt64: Waiter] = [:]
@@ -29,14 +29,17 @@ actor PeerChannel {
   private var isClosed = false
 
   /// A way to the node that listens there; over TLS where it is given, and with the token where the node wants one.
+  ///
+  /// `connectTimeout` is for tests, which share their processors with many others.
   init(
     _ address: ListenAddress, tls: PeerTLS? = nil, token: String? = nil,
-    group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+    group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, connectTimeout: TimeAmount = .seconds(2)
   ) {
     self.address = address
     self.tls = tls
     self.token = token
     self.group = group
+    self.connectTimeout = connectTimeout
   }
 
   /// Calls a method that answers with one message.
@@ -141,7 +144,7 @@ actor PeerChannel {
   }
 
   private nonisolated func attempt() async throws -> PeerConnection {
-    let bootstrap = ClientBootstrap(group: group).connectTimeout(Self.connectTimeout)
+    let bootstrap = ClientBootstrap(group: group).connectTimeout(connectTimeout)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
     return try await bootstrap.connect(host: address.host, port: address.port) { [address, tls] channel in
       channel.eventLoop.makeCompletedFuture {

@@ -77,7 +77,7 @@ actor ClusterHarness {
     let index = try index(name)
     let process = try RunningProcess(
       OutsideProgram.needletail, nodes[index].arguments(seeds: seeds, extra: extraArguments))
-    register.note(process.process.processIdentifier, name)
+    register.note(process.identifier, name)
     nodes[index].process = process
     nodes[index].isStopped = false
   }
@@ -87,12 +87,12 @@ actor ClusterHarness {
   func end(_ name: String, _ signal: Int32) async throws -> Int32 {
     let index = try index(name)
     guard let process = nodes[index].process else { return 0 }
-    if nodes[index].isStopped && signal != SIGKILL { kill(process.process.processIdentifier, SIGCONT) }
-    kill(process.process.processIdentifier, signal)
+    if nodes[index].isStopped && signal != SIGKILL { kill(process.identifier, SIGCONT) }
+    kill(process.identifier, signal)
     // Nobody is held up meanwhile: what is asked of a node that is about to end is part of the test.
-    try await eventually(seconds: 60, "\(name) ends: \(lastLines(of: name))") { !process.process.isRunning }
+    try await eventually(seconds: 60, "\(name) ends: \(lastLines(of: name))") { !process.isRunning }
     let status = process.wait()
-    register.forget(process.process.processIdentifier)
+    register.forget(process.identifier)
     nodes[index].earlier.append(process)
     nodes[index].process = nil
     return status
@@ -103,7 +103,7 @@ actor ClusterHarness {
     let index = try index(name)
     guard let process = nodes[index].process else { throw TestFailure("\(name) does not run") }
     nodes[index].isStopped = isStopped
-    kill(process.process.processIdentifier, isStopped ? SIGSTOP : SIGCONT)
+    kill(process.identifier, isStopped ? SIGSTOP : SIGCONT)
   }
 
   /// Removes all that a node has on disk; its process must have ended.
@@ -193,7 +193,7 @@ actor ClusterHarness {
       ["cluster", "verify", "--server", "http://127.0.0.1:\(try node(name).apiPort)"]
         + ["--within", "\(seconds)s", "--rounds", "5"])
     try await eventually(seconds: seconds + 10, "all replicas agree: \(verification.output)") {
-      !verification.process.isRunning
+      !verification.isRunning
     }
     guard verification.wait() == 0 else { throw TestFailure("cluster verify: \(verification.output)") }
   }
@@ -212,7 +212,7 @@ actor ClusterHarness {
           "--otlp-grpc", "off", "--set", "self-interval=off",
         ])
       try await eventually(seconds: 60, "\(node.name) is ready alone: \(server.output)") {
-        guard server.process.isRunning else { throw TestFailure("\(node.name) ended alone: \(server.output)") }
+        guard server.isRunning else { throw TestFailure("\(node.name) ended alone: \(server.output)") }
         return (try? await node.client.get("/-/ready"))?.status == 200
       }
       try await body(node.name, node.client)

@@ -24,7 +24,7 @@ struct ClusterNode {
 
   var client: ServerClient { ServerClient(port: apiPort, otlpHTTPPort: apiPort) }
   var advertised: String { "127.0.0.1:\(advertisedPort)" }
-  var isRunning: Bool { process?.process.isRunning == true }
+  var isRunning: Bool { process?.isRunning == true }
 
   func arguments(seeds: [String], extra: [String]) -> [String] {
     [

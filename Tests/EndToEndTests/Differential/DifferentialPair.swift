@@ -28,7 +28,7 @@ struct DifferentialPair {
     try await server.start()
     let (client, peer, peerPort) = (server.client, peer, peerPort)
     try await eventually(seconds: 60, "Prometheus is ready: \(peer.output)") {
-      guard peer.process.isRunning else { throw TestFailure("prometheus ended: \(peer.output)") }
+      guard peer.isRunning else { throw TestFailure("prometheus ended: \(peer.output)") }
       return (try? await client.get("/-/ready", port: peerPort))?.status == 200
     }
     try await write(DifferentialData().series)

@@ -32,7 +32,7 @@ final class ServerUnderTest {
       ] + extraArguments)
     self.process = process
     try await eventually(seconds: 60, "the server is ready: \(process.output)") {
-      guard process.process.isRunning else { throw TestFailure("serve ended: \(process.output)") }
+      guard process.isRunning else { throw TestFailure("serve ended: \(process.output)") }
       return (try? await self.get("/-/ready"))?.status == 200
     }
   }

@@ -55,7 +55,7 @@ final class ReadCluster: Sendable {
               listening.finish()
             }
           }
-          for await address in addresses { channels[node.name] = PeerChannel(address) }
+          for await address in addresses { channels[node.name] = PeerChannel.patient(address) }
         }
         for node in nodes {
           node.view.take(layout)

@@ -80,7 +80,7 @@ struct RepairNodes: Sendable {
         var channels: [PeerChannel] = []
         for node in nodes {
           for other in nodes where other.id != node.id {
-            let channel = PeerChannel(other.address)
+            let channel = PeerChannel.patient(other.address)
             channels.append(channel)
             _ = node.view.note(other.id, ClusterView.Peer(isPresent: true, channel: channel))
           }

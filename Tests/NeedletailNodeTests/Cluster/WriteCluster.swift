@@ -157,7 +157,7 @@ struct WriteCluster {
       for other in nodes where other.id != node.id {
         guard let address = await other.running?.address else { continue }
         if running.view.channel(to: other.id)?.address == address, running.view.isPresent(other.id) { continue }
-        let old = running.view.note(other.id, ClusterView.Peer(isPresent: true, channel: PeerChannel(address)))
+        let old = running.view.note(other.id, ClusterView.Peer(isPresent: true, channel: PeerChannel.patient(address)))
         await old?.close()
         await running.writing.coordinator.heard(.present(other.id))
       }

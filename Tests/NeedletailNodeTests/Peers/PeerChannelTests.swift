@@ -23,7 +23,7 @@ struct PeerChannelTests {
   }
 
   private static func channel(_ server: RunningServer, token: String? = nil) throws -> PeerChannel {
-    PeerChannel(try #require(server.addresses.peers), token: token)
+    PeerChannel.patient(try #require(server.addresses.peers), token: token)
   }
 
   /// The answer of an engine over a source, as text.

@@ -152,7 +152,7 @@ struct PeerConnectionTests {
   @Test("a question that cannot be read is refused as such, and as nothing that came from inside")
   func malformed() async throws {
     try await RunningServer.run(folder: try TemporaryFolder(), flags: Self.flags) { server in
-      let channel = PeerChannel(try #require(server.addresses.peers))
+      let channel = PeerChannel.patient(try #require(server.addresses.peers))
       for method in PeerMethod.allCases where !method.isOfCluster {
         let result = await Result { try await channel.call(method, [99], within: .seconds(60)) }
         guard case .failure(let error as PeerError) = result, case .refused(let code, _, _) = error else {
@@ -178,7 +178,7 @@ struct PeerConnectionTests {
         }
         #expect(try await server.remoteWrite(series).status == 204)
       }
-      let channel = PeerChannel(try #require(server.addresses.peers))
+      let channel = PeerChannel.patient(try #require(server.addresses.peers))
       let source = RemoteSeriesSource(channel: channel, timeout: .seconds(600))
       // Keeps the only place that other nodes have for as long as it is not read on.
       let held = try await source.select(Self.everything)

@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 
 /// The real `curl` as a client that speaks HTTP/2, which Foundation's does not without TLS.
 enum Curl {
@@ -32,19 +33,11 @@ enum Curl {
   private static func run(_ url: String, _ body: [UInt8], _ headers: [String], _ options: [String]) throws -> Answer {
     let folder = try TemporaryFolder()
     try Data(body).write(to: URL(filePath: folder.path + "/body"))
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments =
-      ["curl", "-sS", "--max-time", "60", "--data-binary", "@\(folder.path)/body", "-D", "\(folder.path)/head"]
-      + ["-o", "\(folder.path)/answer"] + headers.flatMap { ["-H", $0] } + options + [url]
-    let errors = Pipe()
-    process.standardError = errors
-    try process.run()
-    let complaint = errors.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      throw Failure(description: "curl \(process.terminationStatus): \(String(decoding: complaint, as: UTF8.self))")
-    }
+    let (status, complaint) = try RunningProcess.run(
+      "curl",
+      ["-sS", "--max-time", "60", "--data-binary", "@\(folder.path)/body", "-D", "\(folder.path)/head"]
+        + ["-o", "\(folder.path)/answer"] + headers.flatMap { ["-H", $0] } + options + [url])
+    guard status == 0 else { throw Failure(description: "curl \(status): \(complaint)") }
     let answer = FileManager.default.contents(atPath: folder.path + "/answer") ?? Data()
     let head = FileManager.default.contents(atPath: folder.path + "/head") ?? Data()
     return Answer(head: String(decoding: head, as: UTF8.self), body: Array(answer))

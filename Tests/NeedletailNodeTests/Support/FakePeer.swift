@@ -37,7 +37,7 @@ enum FakePeer {
       var address: ListenAddress?
       for await bound in addresses { address = bound }
       guard let address else { throw PeerError.unreachable("it does not listen") }
-      let channel = PeerChannel(address)
+      let channel = PeerChannel.patient(address)
       let result = await Swift.Result { try await body(channel) }
       await channel.close()
       group.cancelAll()

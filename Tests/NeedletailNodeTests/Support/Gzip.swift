@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailProcesses
 
 /// The real `gzip`.
 enum Gzip {
@@ -6,11 +7,7 @@ enum Gzip {
     let folder = try TemporaryFolder()
     let path = folder.path + "/body"
     try Data(bytes).write(to: URL(filePath: path))
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["gzip", path]
-    try process.run()
-    process.waitUntilExit()
+    _ = try RunningProcess.run("gzip", [path])
     return Array(try Data(contentsOf: URL(filePath: path + ".gz")))
   }
 }
