@@ -24,6 +24,8 @@ enum PlantedTopologyBug: CaseIterable, Sendable {
   case learnsForeign
   /// What was accepted for one epoch is kept for the next.
   case keepsVotes
+  /// A change is over while those who were owners may not have heard of its commit.
+  case finishesUntold
   /// A node neither asks for what it hears of nor compares what it knows.
   case asksNobody
   /// A cluster is founded by those seeds that have answered.

@@ -1,7 +1,7 @@
-// The driver of a change of members: when its new owners have all, it is committed. Any member may drive; that two do is
-// harmless, because the change is committed by a decision that is made once.
+// The driver of a change of members: when its new owners have all, it is committed; when enough of the former ones have
+// heard of that, it is over. Any member may drive; that two do is harmless, because each step is decided once.
 
-/// What is left of a change that is under way, and when it may be committed.
+/// What is left of a change that is under way, and when its next step may be made.
 ///
 /// It is made of a topology with a change, and made anew with each newer topology. The shell calls `tick` at `nextTick`,
 /// asks whom it says, and hands in the answers.
@@ -9,11 +9,28 @@ package struct RingChange: Sendable {
   package enum Action: Hashable, Sendable {
     /// Ask this node, which may be the own one, which of its slots it has all of: `question`.
     case ask(NodeID)
-    /// The new owners have all: propose this topology. Told again until there is another one.
+    /// Nothing is left: propose this topology. Told again until there is another one.
     case propose(Topology)
   }
 
-  /// The slots of which a node has yet to have all.
+  /// What has to come about before the next step.
+  package enum Stage: Sendable {
+    /// The new owners have all of their slots; then the change is committed.
+    case filling
+    /// So many former owners have the commit on disk that the others are too few to answer a reader that has not heard of
+    /// it; then the change is over.
+    case telling
+  }
+
+  /// Former owners of slots that have other ones now.
+  private struct Group: Sendable {
+    let owners: [NodeID]
+    /// How many of them have to have heard of it.
+    let needed: Int
+    let slots: SlotSet
+  }
+
+  /// The slots of which a node has yet to have all, or to know that others are read from.
   package struct Share: Hashable, Sendable {
     package let node: NodeID
     package let slots: SlotSet
@@ -25,19 +42,52 @@ package struct RingChange: Sendable {
   static let takeOverAfter: Int64 = 10_000_000_000
 
   package let topology: Topology
-  package let plan: ChangePlan
-  /// What each node has to have all of, by name.
+  package let stage: Stage
+  /// What each node has to have all of, or know, by name.
   private let due: [Share]
+  /// Only while former owners are told.
+  private let groups: [Group]
   private var ready: [NodeID: SlotSet] = [:]
   private var completeSince: Int64?
   private var askAt: Int64?
+  var bug: PlantedTopologyBug?
 
   /// Nil where no change is under way.
+  ///
+  /// O(slots x nodes x replicas).
   package init?(_ topology: Topology) {
-    guard let plan = ChangePlan(topology) else { return nil }
     self.topology = topology
-    self.plan = plan
-    due = Self.due(topology, plan)
+    if let plan = ChangePlan(topology) {
+      (stage, due, groups) = (.filling, Self.due(topology, plan), [])
+    } else if let former = topology.besideAssignment {
+      let groups = Self.groups(topology, former)
+      (stage, due, self.groups) = (.telling, Self.shares(groups) { $0.owners }, groups)
+    } else {
+      return nil
+    }
+  }
+
+  /// The slots of which a read by the former owners is not one by those of now.
+  private static func groups(_ topology: Topology, _ former: SlotAssignment) -> [Group] {
+    let assignment = topology.assignment
+    var slots: [[NodeID]: SlotSet] = [:]
+    for number in 0..<topology.slotCount {
+      let slot = UInt16(truncatingIfNeeded: number)
+      let owners = former.replicas(of: slot).sorted()
+      if owners != assignment.replicas(of: slot).sorted() { slots[owners, default: []].insert(slot) }
+    }
+    return slots.map { owners, slots in
+      // Of those who have not, too few are left to be R.
+      Group(owners: owners, needed: owners.count - topology.readers(of: owners.count) + 1, slots: slots)
+    }
+  }
+
+  private static func shares(_ groups: [Group], _ nodes: (Group) -> [NodeID]) -> [Share] {
+    var slots: [NodeID: SlotSet] = [:]
+    for group in groups {
+      for node in nodes(group) { slots[node, default: []].formUnion(group.slots) }
+    }
+    return slots.map { Share(node: $0.key, slots: $0.value) }.sorted { $0.node < $1.node }
   }
 
   /// New owners have to be filled. Where a slot is left with fewer replicas than it has, those that stay may be fewer
@@ -51,26 +101,40 @@ package struct RingChange: Sendable {
     return next.map { Share(node: $0.node, slots: SlotSet(assignment.slots(of: $0.node))) }
   }
 
-  /// What is not there yet, by node; empty where the change may be committed.
+  /// What is not there yet, by node; empty where the next step may be made.
   package var left: [Share] {
-    due.compactMap { share in
+    let left = due.compactMap { share in
       var slots = share.slots
       if let ready = ready[share.node] { slots.subtract(ready) }
       return slots.isEmpty ? nil : Share(node: share.node, slots: slots)
     }
+    guard stage == .telling else { return left }
+    guard bug != .finishesUntold else { return [] }
+    let untold = Set(left.map(\.node))
+    return Self.shares(groups) { group in
+      let missing = group.owners.filter { untold.contains($0) }
+      return group.owners.count - missing.count < group.needed ? missing : []
+    }
   }
 
-  /// The slots of which a node has to have all for the change to be committed.
+  /// The slots of which a node has to have all for the change to be committed, or has to know that it is.
   ///
   /// One that it held before it has to compare anew since the change began: with a `ReplicaReadiness` of its own for
   /// the purpose, which nothing else asks, with what `Topology.filling(hasLostNothing: true)` says. All others it is
   /// filled with as any new replica.
   package func due(of node: NodeID) -> SlotSet { due.first { $0.node == node }?.slots ?? [] }
 
+  /// What `progress` a node may tell that has this topology on disk, where these of its slots are not whole.
+  package func done(by node: NodeID, unready: (SlotSet) -> SlotSet) -> SlotSet {
+    var done = due(of: node)
+    if stage == .filling { done.subtract(unready(done)) }
+    return done
+  }
+
   /// Asks a node how far it is; who it is that asks is `voter`.
   package func question(from voter: TopologyVoter) -> TopologyMessage { message(.progressAsked, voter) }
 
-  /// The answer of a node that has all of these of its slots.
+  /// The answer of a node that has all of these of its slots, or knows who is read from for them.
   package func answer(ready slots: SlotSet, from voter: TopologyVoter) -> TopologyMessage {
     message(.progress(slots), voter)
   }
@@ -84,7 +148,7 @@ package struct RingChange: Sendable {
   /// When `tick` has to be called again at the latest.
   package var nextTick: Int64 { askAt ?? .min }
 
-  /// A node says of which of these slots it has all, as `ReplicaReadiness` has it; what it said before counts no more.
+  /// A node says which of these slots are `done`; what it said before counts no more.
   ///
   /// Only the disk that the topology names counts, under this epoch: a loss since makes another one.
   package mutating func progressed(_ voter: TopologyVoter, epoch: UInt64, ready slots: SlotSet) {
@@ -113,7 +177,8 @@ package struct RingChange: Sendable {
     }
     let since = completeSince ?? now
     completeSince = since
-    guard now >= since + rank * Self.takeOverAfter, let next = try? topology.committed() else { return [] }
+    guard now >= since + rank * Self.takeOverAfter else { return [] }
+    guard let next = try? stage == .filling ? topology.committed() : topology.finished() else { return [] }
     return [.propose(next)]
   }
 }

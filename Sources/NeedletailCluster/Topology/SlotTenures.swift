@@ -25,7 +25,7 @@ package struct SlotTenures: Sendable {
     member = topology.member(node).flatMap { $0.identity == identity ? $0 : nil }
     guard let member else { return }
     add(topology.ring.map(\.ringMember), topology.ringSince...epoch, topology)
-    if let next = topology.next { add(next.map(\.ringMember), topology.nextSince...epoch, topology) }
+    if let beside = topology.beside { add(beside.map(\.ringMember), topology.besideSince...epoch, topology) }
     // From the latest to the earliest by their last epoch: what reaches to now only grows.
     for past in topology.history.reversed() where past.epochs.upperBound >= member.joined {
       add(past.members, past.epochs, topology)

@@ -28,9 +28,9 @@ extension Topology {
     writer.append(UInt8(truncatingIfNeeded: replicaCount))
     writer.append(UInt8(truncatingIfNeeded: writeQuorum))
     writer.appendVarint(ringSince)
-    writer.appendVarint(nextSince)
+    writer.appendVarint(besideSince)
     Self.encode(ring, to: &writer)
-    if let next { Self.encode(next, to: &writer) }
+    if let beside { Self.encode(beside, to: &writer) }
     writer.appendVarint(horizon)
     writer.appendVarint(UInt64(history.count))
     for past in history { past.encode(to: &writer) }
@@ -64,9 +64,9 @@ extension Topology {
     replicaCount = Int(try reader.read(UInt8.self))
     writeQuorum = Int(try reader.read(UInt8.self))
     ringSince = try reader.readVarint()
-    nextSince = try reader.readVarint()
+    besideSince = try reader.readVarint()
     ring = try Self.members(&reader)
-    next = nextSince == 0 ? nil : try Self.members(&reader)
+    beside = besideSince == 0 ? nil : try Self.members(&reader)
     horizon = try reader.readVarint()
     var room = Self.pastMembersMax
     for _ in 0..<(try reader.readCount(max: Self.pastRingsMax)) {

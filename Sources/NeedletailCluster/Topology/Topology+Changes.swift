@@ -1,5 +1,5 @@
 // The next topology of a cluster, for each thing that may be done to it. One change of the ring at a time: it begins
-// with `adding`, `draining` or `removing`, which set `next`, and ends with `committed` or `cancelled`.
+// with `adding`, `draining` or `removing`, which set `next`, and ends with `cancelled`, or with `committed` and `finished`.
 
 extension Topology {
   // MARK: Changes of the ring
@@ -14,7 +14,7 @@ extension Topology {
     guard ring.count < Self.membersMax else { throw .tooManyMembers(ring.count + 1) }
     var member = member
     (member.joined, member.losses) = (topology.epoch, 0)
-    topology.next = (ring + [member]).sorted { $0.node < $1.node }
+    topology.beside = (ring + [member]).sorted { $0.node < $1.node }
     return topology
   }
 
@@ -30,29 +30,38 @@ extension Topology {
     var topology = try beginning()
     guard Self.find(node, in: ring) != nil else { throw .unknownNode(node) }
     guard ring.count > 1 else { throw .lastNode(node) }
-    topology.next = ring.filter { $0.node != node }
+    topology.beside = ring.filter { $0.node != node }
     return topology
   }
 
-  /// Ends the change: `next` holds the slots. To be proposed only once `RingChange` says that it may be.
+  /// Moves the slots to `next`, for good: reads go there, writes go to both. To be proposed only once `RingChange` says
+  /// that it may be.
   package func committed() throws(TopologyError) -> Topology {
     guard let next else { throw .noChangeUnderWay }
     var topology = try following()
-    topology.remember(PastRing(epochs: ringSince...epoch, members: ring.map(\.ringMember)))
-    topology.ring = next
-    topology.ringSince = nextSince
-    topology.next = nil
-    topology.nextSince = 0
+    (topology.ring, topology.ringSince) = (next, besideSince)
+    (topology.beside, topology.besideSince) = (ring, ringSince)
     return topology
+  }
+
+  /// Ends a change that was committed: who held the slots has no part in them. To be proposed only once `RingChange`
+  /// says that it may be.
+  package func finished() throws(TopologyError) -> Topology {
+    guard former != nil else { throw .noChangeUnderWay }
+    return try ending()
   }
 
   /// Takes the change back: `ring` holds the slots as before.
   package func cancelled() throws(TopologyError) -> Topology {
-    guard let next else { throw .noChangeUnderWay }
+    guard former == nil else { throw .changeCommitted }
+    return try ending()
+  }
+
+  private func ending() throws(TopologyError) -> Topology {
+    guard let beside else { throw .noChangeUnderWay }
     var topology = try following()
-    topology.remember(PastRing(epochs: nextSince...epoch, members: next.map(\.ringMember)))
-    topology.next = nil
-    topology.nextSince = 0
+    topology.remember(PastRing(epochs: besideSince...epoch, members: beside.map(\.ringMember)))
+    (topology.beside, topology.besideSince) = (nil, 0)
     return topology
   }
 
@@ -86,9 +95,9 @@ extension Topology {
     var topology = try following()
     let epoch = topology.epoch
     if let index = ring.firstIndex(where: { $0.node == node }) { body(&topology.ring[index], epoch) }
-    if var next, let index = next.firstIndex(where: { $0.node == node }) {
-      body(&next[index], epoch)
-      topology.next = next
+    if var beside, let index = beside.firstIndex(where: { $0.node == node }) {
+      body(&beside[index], epoch)
+      topology.beside = beside
     }
     return topology
   }
@@ -97,8 +106,9 @@ extension Topology {
 
   private func beginning() throws(TopologyError) -> Topology {
     if let next { throw .changeUnderWay(to: next.map(\.node)) }
+    if former != nil { throw .changeNotOver(to: ring.map(\.node)) }
     var topology = try following()
-    topology.nextSince = topology.epoch
+    topology.besideSince = topology.epoch
     return topology
   }
 

@@ -24,13 +24,16 @@ package struct Topology: Hashable, Sendable {
   package let replicaCount: Int
   /// How many of them have to have a write before it is acknowledged.
   package let writeQuorum: Int
-  /// Who holds the slots; sorted by node, at least one.
+  /// Who holds the slots, and is read from; sorted by node, at least one.
   package internal(set) var ring: [TopologyMember]
-  /// Who will hold them once the change that is under way is committed; nil where none is.
-  package internal(set) var next: [TopologyMember]?
-  /// The epochs since which `ring` and `next` hold their slots; without `next` the second is 0.
+  /// Who takes the writes as well while a change is under way: before its commit those who will hold the slots, after it
+  /// those who held them; nil where none is.
+  var beside: [TopologyMember]?
+  /// The epochs since which `ring` and `beside` hold their slots; without `beside` the second is 0.
+  ///
+  /// Who will hold them came later than the ring, who held them came earlier.
   var ringSince: UInt64
-  var nextSince: UInt64 = 0
+  var besideSince: UInt64 = 0
   /// Rings that are over, in the order in which they ended.
   var history: [PastRing] = []
   /// The first epoch since which `history` has every ring.
@@ -63,22 +66,34 @@ package struct Topology: Hashable, Sendable {
   /// Who holds which slot: reads go there, and writes. O(slots x nodes x replicas): keep it.
   package var assignment: SlotAssignment { assignment(of: ring.map(\.ringMember)) }
 
-  /// Who will hold which slot after the change: writes go there too. Nil where none is under way.
+  /// Who will hold the slots once the change that is under way is committed; nil where none is, or is committed.
+  package var next: [TopologyMember]? { besideSince > ringSince ? beside : nil }
+
+  /// Who held the slots before the change that is committed and not over; nil where there is none.
+  ///
+  /// Somebody who has not heard of the commit still reads from them, so that they take the writes too until enough of
+  /// them have heard of it.
+  package var former: [TopologyMember]? { besideSince < ringSince ? beside : nil }
+
+  /// Who will hold which slot after the change. Nil where none is under way, or is committed.
   package var nextAssignment: SlotAssignment? { next.map { assignment(of: $0.map(\.ringMember)) } }
+
+  /// Who takes the writes of which slot beside those who hold it. Nil where no change is under way.
+  package var besideAssignment: SlotAssignment? { beside.map { assignment(of: $0.map(\.ringMember)) } }
 
   func assignment(of members: [RingMember]) -> SlotAssignment {
     SlotAssignment(HashRing(members), slots: slots, replicaCount: replicaCount)
   }
 
-  /// The node as it is in `ring`, or in `next`.
+  /// The node as it is in `ring`, or in the change that is under way.
   package func member(_ node: NodeID) -> TopologyMember? {
-    Self.find(node, in: ring) ?? next.flatMap { Self.find(node, in: $0) }
+    Self.find(node, in: ring) ?? beside.flatMap { Self.find(node, in: $0) }
   }
 
-  /// All of `ring` and `next`, each node once, sorted.
+  /// All of `ring` and of the change that is under way, each node once, sorted.
   package var members: [TopologyMember] {
-    guard let next else { return ring }
-    let added = next.filter { Self.find($0.node, in: ring) == nil }
+    guard let beside else { return ring }
+    let added = beside.filter { Self.find($0.node, in: ring) == nil }
     return added.isEmpty ? ring : (ring + added).sorted { $0.node < $1.node }
   }
 
@@ -106,14 +121,14 @@ package struct Topology: Hashable, Sendable {
     }
     try Self.check(ring, epoch)
     guard (1...epoch).contains(ringSince), (1...epoch).contains(horizon) else { throw .invalid("the age of a ring") }
-    if let next {
-      try Self.check(next, epoch)
-      guard (1...epoch).contains(nextSince), nextSince > ringSince else { throw .invalid("the age of a change") }
-      for member in next {
+    if let beside {
+      try Self.check(beside, epoch)
+      guard (1...epoch).contains(besideSince), besideSince != ringSince else { throw .invalid("the age of a change") }
+      for member in beside {
         guard let old = Self.find(member.node, in: ring) else { continue }
         guard old == member else { throw .invalid("a node that is two things at once") }
       }
-    } else if nextSince != 0 {
+    } else if besideSince != 0 {
       throw .invalid("the age of a change")
     }
     guard Set(members.map(\.identity)).count == members.count else { throw .invalid("an identity of two nodes") }

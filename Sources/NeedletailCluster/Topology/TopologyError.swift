@@ -2,6 +2,10 @@
 package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Another change has begun and is not over.
   case changeUnderWay(to: [NodeID])
+  /// Another change is committed, and not all who have to have heard of it.
+  case changeNotOver(to: [NodeID])
+  /// It is too late to take the change back.
+  case changeCommitted
   case noChangeUnderWay
   /// No node of that name holds slots, or is about to.
   case unknownNode(NodeID)
@@ -25,6 +29,10 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
     case .changeUnderWay(let nodes):
       "a change is under way, to the nodes \(nodes.map(\.rawValue).joined(separator: ", ")): wait until it is committed, "
         + "or cancel it first"
+    case .changeNotOver(let nodes):
+      "the change to the nodes \(nodes.map(\.rawValue).joined(separator: ", ")) is committed, and not enough of those who "
+        + "held the slots before have heard of it: ask again in a moment, once they are there"
+    case .changeCommitted: "the change is committed and ends by itself: it can only be undone by another one"
     case .noChangeUnderWay: "no change is under way: it was committed or cancelled before"
     case .unknownNode(let node):
       "no node called \(node) holds slots: `needletail cluster nodes` lists those that do"

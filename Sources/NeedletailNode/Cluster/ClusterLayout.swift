@@ -5,8 +5,11 @@ struct ClusterLayout: Sendable {
   /// The version: writes and comparisons name it.
   let epoch: UInt64
   let assignment: SlotAssignment
-  /// Where a change under way leads to; nil where there is none.
-  let next: SlotAssignment?
+  /// Who takes the writes beside the owners while a change is under way: those that it leads to, or, once it is
+  /// committed, those who were owners; nil where there is none.
+  let beside: SlotAssignment?
+  /// Whether these were the owners, and not those who will be.
+  let isCommitted: Bool
   /// Both, as writes need them.
   let groups: ReplicaGroups
   let writeLevel: WriteLevel
@@ -15,7 +18,7 @@ struct ClusterLayout: Sendable {
 
   /// O(slots x replicas).
   init(epoch: UInt64, assignment: SlotAssignment, next: SlotAssignment? = nil, writeLevel: WriteLevel) {
-    self.init(epoch: epoch, assignment: assignment, next: next, writeLevel: writeLevel, topology: nil)
+    self.init(epoch: epoch, assignment: assignment, beside: next, writeLevel: writeLevel, topology: nil)
   }
 
   /// The layout of a topology.
@@ -23,32 +26,36 @@ struct ClusterLayout: Sendable {
     let (replicas, quorum) = (topology.replicaCount, topology.writeQuorum)
     let level = [WriteLevel.quorum, .one, .all].first { $0.acknowledgements(of: replicas) == quorum }
     self.init(
-      epoch: topology.epoch, assignment: topology.assignment, next: topology.nextAssignment,
+      epoch: topology.epoch, assignment: topology.assignment, beside: topology.besideAssignment,
       writeLevel: level ?? .all, topology: topology)
   }
 
   private init(
-    epoch: UInt64, assignment: SlotAssignment, next: SlotAssignment?, writeLevel: WriteLevel, topology: Topology?
+    epoch: UInt64, assignment: SlotAssignment, beside: SlotAssignment?, writeLevel: WriteLevel, topology: Topology?
   ) {
     self.topology = topology
     self.epoch = epoch
     self.assignment = assignment
-    self.next = next
+    self.beside = beside
+    self.isCommitted = topology?.former != nil
     self.writeLevel = writeLevel
-    groups = ReplicaGroups(assignment, next: next)
+    groups = ReplicaGroups(assignment, next: beside)
   }
 
   /// The slots of all.
   var slotCount: Int { assignment.slots.count }
 
-  /// Who reads a slot: its owners, and not those that it is on its way to.
+  /// Where a change under way leads to; nil where there is none, or it is committed.
+  var next: SlotAssignment? { isCommitted ? nil : beside }
+
+  /// Who reads a slot: its owners, and neither those that it is on its way to nor those that it comes from.
   func readers(of slot: UInt16) -> [NodeID] { assignment.replicas(of: slot) }
 
-  /// Who takes the writes of a slot: its owners and those that it is on its way to.
+  /// Who takes the writes of a slot: its owners and those that it is on its way to, or comes from.
   func writers(of slot: UInt16) -> [NodeID] {
     let owners = assignment.replicas(of: slot)
-    guard let next else { return owners }
-    return owners + next.replicas(of: slot).filter { !owners.contains($0) }
+    guard let beside else { return owners }
+    return owners + beside.replicas(of: slot).filter { !owners.contains($0) }
   }
 
   /// How many ready replicas of a slot have to agree, so that every acknowledged write is among what they have.
@@ -57,10 +64,10 @@ struct ClusterLayout: Sendable {
     return max(1, replicas - writeLevel.acknowledgements(of: replicas) + 1)
   }
 
-  /// The slots that a node holds or is to hold.
+  /// The slots that a node holds, is to hold, or held and still takes writes of.
   func slots(of node: NodeID) -> SlotSet {
     var slots = SlotSet(assignment.slots(of: node))
-    if let next { slots.formUnion(SlotSet(next.slots(of: node))) }
+    if let beside { slots.formUnion(SlotSet(beside.slots(of: node))) }
     return slots
   }
 }

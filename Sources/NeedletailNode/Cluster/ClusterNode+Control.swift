@@ -97,11 +97,11 @@ extension ClusterNode: ClusterControl {
   private func slots(of node: NodeID, _ layout: ClusterLayout?) -> (held: Int, arriving: Int, leaving: Int) {
     guard let layout else { return (0, 0, 0) }
     let held = SlotSet(layout.assignment.slots(of: node))
-    guard let next = layout.next.map({ SlotSet($0.slots(of: node)) }) else { return (held.count, 0, 0) }
-    var (arriving, leaving) = (next, held)
-    arriving.subtract(held)
-    leaving.subtract(next)
-    return (held.count, arriving.count, leaving.count)
+    guard let beside = layout.beside.map({ SlotSet($0.slots(of: node)) }) else { return (held.count, 0, 0) }
+    var (other, own) = (beside, held)
+    other.subtract(held)
+    own.subtract(beside)
+    return layout.isCommitted ? (held.count, 0, other.count) : (held.count, other.count, own.count)
   }
 
   /// How many slots have too few replicas that are there and whole for reads, and too few that are there for writes.
@@ -112,7 +112,7 @@ extension ClusterNode: ClusterControl {
       let owners = layout.readers(of: slot)
       let ready = owners.filter { reports[$0].map { !$0.unready.contains(slot) } ?? false }
       if ready.count < layout.readQuorum(of: slot) { reads += 1 }
-      let groups = [owners] + (layout.next.map { [$0.replicas(of: slot)] } ?? [])
+      let groups = [owners] + (layout.beside.map { [$0.replicas(of: slot)] } ?? [])
       let isShort = groups.contains { group in
         group.count { reports[$0] != nil } < layout.writeLevel.acknowledgements(of: group.count)
       }
@@ -122,14 +122,24 @@ extension ClusterNode: ClusterControl {
   }
 
   private func change(_ topology: Topology, _ reports: [NodeID: MemberReport]) -> ClusterStatus.Change? {
-    guard let next = topology.next, let plan = ChangePlan(topology) else { return nil }
-    let (old, new) = (topology.ring.map(\.node), next.map(\.node))
+    let (old, new): ([NodeID], [NodeID])
+    if let next = topology.next {
+      (old, new) = (topology.ring.map(\.node), next.map(\.node))
+    } else if let former = topology.former {
+      (old, new) = (former.map(\.node), topology.ring.map(\.node))
+    } else {
+      return nil
+    }
     let added = new.filter { !old.contains($0) }.map(\.rawValue)
     let removed = old.filter { !new.contains($0) }.map(\.rawValue)
     let words = [
       added.isEmpty ? nil : "adding " + added.joined(separator: ", "),
       removed.isEmpty ? nil : "taking out " + removed.joined(separator: ", "),
     ]
+    let what = words.compactMap { $0 }.joined(separator: " and ")
+    guard let plan = ChangePlan(topology) else {
+      return ClusterStatus.Change(what: what + ": committed, those who held the slots are told", slots: 0, filled: 0)
+    }
     var filled = 0
     for (node, slots) in plan.incoming {
       guard let unready = reports[node]?.unready else { continue }
@@ -137,7 +147,6 @@ extension ClusterNode: ClusterControl {
       ready.subtract(unready)
       filled += ready.count
     }
-    return ClusterStatus.Change(
-      what: words.compactMap { $0 }.joined(separator: " and "), slots: plan.copies, filled: filled)
+    return ClusterStatus.Change(what: what, slots: plan.copies, filled: filled)
   }
 }

@@ -55,7 +55,7 @@ import Testing
     let topology = try founded.draining(NodeID("b"))
     var change = try #require(RingChange(topology))
     let present = topology.members.map(\.node)
-    let asked = Set(change.plan.incoming.map(\.node))
+    let asked = Set(try #require(ChangePlan(topology)).incoming.map(\.node))
     #expect(Set(change.tick(now: 0, own: NodeID("a"), present: present)) == Set(asked.map { .ask($0) }))
     #expect(change.tick(now: 1, own: NodeID("a"), present: present).isEmpty && change.nextTick > 1)
     for member in topology.ring {
@@ -83,8 +83,33 @@ import Testing
   func shrinking() throws {
     let three = try founded(["a", "b", "c"])
     let change = try #require(RingChange(try three.removing(NodeID("c"))))
-    #expect(change.plan.copies == 0)
+    #expect(change.stage == .filling)
     #expect(change.left.map(\.node.rawValue) == ["a", "b"] && change.left.allSatisfy { $0.slots.count == 64 })
+  }
+
+  @Test("A change is over when of no slot R former owners may not have heard of the commit")
+  func ends() throws {
+    let topology = try founded(["a", "b", "c", "d"]).draining(NodeID("b")).committed()
+    var change = try #require(RingChange(topology))
+    let former = try #require(topology.besideAssignment)
+    let moved = SlotSet(former.slots(of: NodeID("b")))
+    #expect(change.stage == .telling)
+    #expect(change.due(of: NodeID("b")) == moved && !moved.isEmpty)
+    // What a node lacks does not matter: it has to know who is read from.
+    #expect(change.done(by: NodeID("b")) { $0 } == moved)
+    let present = topology.members.map(\.node)
+    #expect(change.tick(now: 0, own: NodeID("a"), present: present).count == 4)
+    let voters = topology.members.map { TopologyVoter($0.node, $0.identity) }
+    for voter in voters where voter.node != NodeID("b") {
+      change.receive(change.answer(ready: [], from: voter))
+      #expect(change.left.contains { $0.node == voter.node }, "it knows of nothing yet")
+      change.receive(change.answer(ready: change.due(of: voter.node), from: voter))
+    }
+    // Two of each three have heard of it; the one that leaves may be away.
+    #expect(change.left.isEmpty)
+    let over = RingChange.Action.propose(try topology.finished())
+    #expect(change.tick(now: 3_000_000_000, own: NodeID("a"), present: [NodeID("c"), NodeID("d")]) == [over])
+    #expect(RingChange(try topology.finished()) == nil)
   }
 
   @Test("With those that a node is filled from it has, of N owners, all that W of them have", arguments: 1...7)

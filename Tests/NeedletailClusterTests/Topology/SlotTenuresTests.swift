@@ -12,7 +12,7 @@ import Testing
 
     init(_ topology: Topology) {
       self.topology = topology
-      assignments = [topology.assignment] + (topology.nextAssignment.map { [$0] } ?? [])
+      assignments = [topology.assignment] + (topology.besideAssignment.map { [$0] } ?? [])
     }
 
     func holds(_ slot: UInt16, _ member: TopologyMember) -> Bool {

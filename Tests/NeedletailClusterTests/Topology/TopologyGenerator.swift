@@ -45,7 +45,7 @@ struct TopologyGenerator {
     case 0, 1: try? topology.adding(member)
     case 2: topology.ring.count > 2 ? try? topology.draining(node) : nil
     case 3: topology.ring.count > 2 ? try? topology.removing(node) : nil
-    case 4, 5: try? topology.committed()
+    case 4, 5: try? topology.former == nil ? topology.committed() : topology.finished()
     case 6: try? topology.cancelled()
     case 7: try? topology.damaged(node)
     case 8: try? topology.replacing(node, with: identity())

@@ -40,9 +40,13 @@ enum TopologyScenario: Int, CaseIterable {
       if self == .duels { try duel(&world) } else { try step(&world) }
       guard world.problems.isEmpty else { return }
     }
+    if self == .alone {
+      // What is under way comes to its end, or the disk may not be lost.
+      world.heal()
+      world.run(for: 30 * Self.second)
+    }
     if self == .alone, world.mayWipe(world.hosts[0]) {
       // Who founded alone has no seeds: with a new disk it has to be told that there is a cluster.
-      world.heal()
       if world.hosts[0].register != nil { world.crash(0) }
       world.wipe(0)
       world.start(0)

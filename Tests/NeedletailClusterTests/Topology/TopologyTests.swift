@@ -55,17 +55,17 @@ import Testing
   @Test("The form of a topology is part of what versions agree on: this one never changes")
   func golden() throws {
     let topology = try three().adding(try member("d", 4, zone: "x")).damaged(NodeID("b")).committed()
-      .draining(NodeID("a"))
+      .finished().draining(NodeID("a"))
     let hex = topology.encoded.map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined()
     #expect(hex == Self.golden)
   }
 
   private static let golden =
-    "010200000000000000010000000000000005000000000000001003020205040161000101000000000000000000000000"
+    "010200000000000000010000000000000006000000000000001003020206040161000101000000000000000000000000"
     + "000000000101620001020000000000000000000000000000000101016300010300000000000000000000000000000000"
     + "010164010178010400000000000000000000000000000000020301620001020000000000000000000000000000000101"
     + "016300010300000000000000000000000000000000010164010178010400000000000000000000000000000000020101"
-    + "010303016100010162000101630001"
+    + "010403016100010162000101630001"
 
   @Test("The largest topology fits into its limit")
   func largest() throws {
@@ -92,7 +92,7 @@ import Testing
     #expect(throws: TopologyError.tooManyMembers(1025)) { try topology.cancelled().adding(try member("z", 9999)) }
   }
 
-  @Test("A change begins, takes losses in, and ends in one of two ways")
+  @Test("A change begins, takes losses in, and is taken back, or committed and then over")
   func changes() throws {
     let founded = try three()
     #expect(founded.epoch == 1 && founded.readQuorum == 2)
@@ -106,9 +106,13 @@ import Testing
     #expect(added.ring[0].identity == identity(11) && added.next?[0] == added.ring[0])
     #expect(added.next?[3].losses == 1 && added.ring[1].losses == 1)
     let (committed, cancelled) = (try added.committed(), try added.cancelled())
-    #expect(committed.epoch == 6 && committed.ring == added.next && committed.next == nil)
+    #expect(committed.epoch == 6 && committed.ring == added.next && committed.former == added.ring)
+    #expect(committed.next == nil && added.former == nil && committed.members == added.members)
+    let over = try committed.damaged(NodeID("a")).finished()
+    #expect(try over.epoch == 8 && over.ring == committed.damaged(NodeID("a")).ring)
+    #expect(over.former == nil && over.next == nil)
     #expect(cancelled.epoch == 6 && cancelled.ring == added.ring && cancelled.next == nil)
-    #expect(try committed.draining(NodeID("a")).committed().ring.map(\.node.rawValue) == ["b", "c", "d"])
+    #expect(try over.draining(NodeID("a")).committed().ring.map(\.node.rawValue) == ["b", "c", "d"])
   }
 
   @Test("What cannot be done says why")
@@ -121,6 +125,13 @@ import Testing
     }
     #expect(throws: TopologyError.noChangeUnderWay) { try founded.committed() }
     #expect(throws: TopologyError.noChangeUnderWay) { try founded.cancelled() }
+    #expect(throws: TopologyError.noChangeUnderWay) { try draining.finished() }
+    let committed = try draining.committed()
+    #expect(throws: TopologyError.changeCommitted) { try committed.cancelled() }
+    #expect(throws: TopologyError.noChangeUnderWay) { try committed.committed() }
+    #expect(throws: TopologyError.changeNotOver(to: [NodeID("b"), NodeID("c")])) {
+      try committed.adding(try member("d", 4))
+    }
     #expect(throws: TopologyError.unknownNode(NodeID("x"))) { try founded.removing(NodeID("x")) }
     #expect(throws: TopologyError.unknownNode(NodeID("x"))) { try founded.damaged(NodeID("x")) }
     #expect(throws: TopologyError.unknownNode(NodeID("x"))) { try founded.replacing(NodeID("x"), with: identity(9)) }

@@ -26,21 +26,38 @@ extension TopologyWorld {
       return
     }
     if base != known.last?.digest { problems.append("epoch \(topology.epoch) does not follow from the one before") }
-    if let before = known.last { checkCommit(of: before, to: topology) }
+    if let before = known.last {
+      checkCommit(of: before, to: topology)
+      checkEnd(of: before, to: topology)
+    }
     chosen[topology.clusterID, default: []].append(topology)
   }
 
   /// A change is committed only when all that have to be filled have said so under the epoch before.
   private mutating func checkCommit(of before: Topology, to topology: Topology) {
-    guard let change = RingChange(before), topology.next == nil, topology.ring == before.next,
-      topology.ring != before.ring
-    else { return }
+    guard let change = RingChange(before), change.stage == .filling, topology.former == before.ring else { return }
     outcomes["committed", default: 0] += 1
     for share in change.left {
       guard let member = before.member(share.node) else { continue }
       if !filled.contains("\(TopologyVoter(member.node, member.identity)) \(before.epoch)") {
         problems.append("epoch \(topology.epoch) is committed without \(share.node)")
       }
+    }
+  }
+
+  /// A change is over only when of no slot so many former owners lack its commit that a reader that lacks it too would be
+  /// answered by them, without what is written from now on.
+  private mutating func checkEnd(of before: Topology, to topology: Topology) {
+    guard before.former != nil, topology.beside == nil, let former = before.besideAssignment else { return }
+    outcomes["ended", default: 0] += 1
+    let behind = Set(hosts.filter { host in host.newest.map { $0.epoch < before.epoch } ?? false }.map(\.name))
+    for number in 0..<topology.slotCount {
+      let slot = UInt16(truncatingIfNeeded: number)
+      let owners = former.replicas(of: slot)
+      guard Set(owners) != Set(before.assignment.replicas(of: slot)),
+        owners.count(where: { behind.contains($0) }) >= before.readers(of: owners.count)
+      else { continue }
+      return problems.append("epoch \(topology.epoch) ends a change of which former owners of slot \(slot) do not know")
     }
   }
 

@@ -88,6 +88,7 @@ struct TopologyWorld {
       if topology.epoch > host.newest?.epoch ?? 0 { checkLearned(topology, by: host) }
       founding.learned(topology)
       host.change = RingChange(topology)
+      host.change?.bug = bug
       host.changeSince = time
     }
     host.founding = founding
@@ -220,9 +221,12 @@ struct TopologyWorld {
   /// The slots that a node is to have all of, once it had time to fill them.
   private mutating func progress(_ number: Int) -> SlotSet? {
     let host = hosts[number]
-    guard let change = host.change, time - host.changeSince > 2 * Self.second else { return nil }
-    filled.insert("\(host.voter) \(change.topology.epoch)")
-    return change.due(of: host.name)
+    guard let change = host.change else { return nil }
+    if change.stage == .filling {
+      guard time - host.changeSince > 2 * Self.second else { return nil }
+      filled.insert("\(host.voter) \(change.topology.epoch)")
+    }
+    return change.done(by: host.name) { _ in [] }
   }
 
   // MARK: Performing
@@ -252,6 +256,7 @@ struct TopologyWorld {
       checkLearned(topology, by: host)
       host.founding?.learned(topology)
       host.change = RingChange(topology)
+      host.change?.bug = bug
       host.changeSince = time
     case .proposalEnded(let outcome):
       checkEnded(outcome, of: host)

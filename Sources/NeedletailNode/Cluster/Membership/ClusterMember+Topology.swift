@@ -54,7 +54,9 @@ extension ClusterMember {
   }
 
   func take(_ topology: Topology) async throws {
-    let gone = view.layout?.topology?.ring.map(\.node).filter { topology.member($0) == nil } ?? []
+    let before = view.layout?.topology
+    let held = (before?.ring ?? []) + (before?.former ?? [])
+    let gone = held.map(\.node).filter { topology.member($0) == nil }
     founding.learned(topology)
     change = RingChange(topology)
     if let before = lossesBefore, let losses = topology.member(view.own)?.losses, losses > before { lossesBefore = nil }
@@ -66,6 +68,7 @@ extension ClusterMember {
         "cluster": "\(topology.clusterID)", "epoch": "\(topology.epoch)",
         "nodes": "\(topology.ring.map(\.node.rawValue).joined(separator: ","))",
         "next": "\(topology.next.map { $0.map(\.node.rawValue).joined(separator: ",") } ?? "")",
+        "former": "\(topology.former.map { $0.map(\.node.rawValue).joined(separator: ",") } ?? "")",
       ])
     await tell(.layout(layout))
     // Whoever was dead and gave way to others is gone for good, and its name is free.
@@ -176,9 +179,8 @@ extension ClusterMember {
       guard replicas.adoptedEpoch == change.topology.epoch else {
         return change.answer(ready: [], from: register.voter)
       }
-      var ready = change.due(of: view.own)
-      ready.subtract(replicas.unready(of: ready, windows: .min ... .max))
-      return change.answer(ready: ready, from: register.voter)
+      let done = change.done(by: view.own) { replicas.unready(of: $0, windows: .min ... .max) }
+      return change.answer(ready: done, from: register.voter)
     case .agreement, .progress: return nil
     }
   }
