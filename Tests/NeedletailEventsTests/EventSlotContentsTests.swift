@@ -82,7 +82,7 @@ struct EventSlotContentsTests {
         var sum = RangeDigest()
         for bucket in try engine.bucketDigests(of: slot, window: window) {
           sum.add(bucket.digest)
-          let listing = try engine.listing(of: slot, window: window, bucket: bucket.bucket)
+          let listing = try engine.listing(of: slot, window: window, in: .bucket(bucket.bucket))
           #expect(listing.allSatisfy { SlotMap.bucket(of: $0.key) == bucket.bucket }, comment)
           #expect(listing.reduce(into: RangeDigest()) { $0.add($1.digest) } == bucket.digest, comment)
         }
@@ -111,7 +111,7 @@ struct EventSlotContentsTests {
   private func keys(_ engine: EventEngine, _ slot: UInt16, _ window: Int64) throws -> [Hash128: RangeDigest] {
     var keys: [Hash128: RangeDigest] = [:]
     for bucket in try engine.bucketDigests(of: slot, window: window) {
-      for entry in try engine.listing(of: slot, window: window, bucket: bucket.bucket) {
+      for entry in try engine.listing(of: slot, window: window, in: .bucket(bucket.bucket)) {
         keys[entry.key] = entry.digest
       }
     }
@@ -230,6 +230,20 @@ struct EventSlotContentsTests {
     let keys = try keys(engine(machine, isSpans), slot, window.window)
     let export = try engine(machine, isSpans).export(
       of: slot, window: window.window, SlotExport.Request(keys: keys.keys.sorted()), bytesMax: 1 << 20)
+    let source = engine(machine, isSpans)
+    #expect(try source.listing(of: slot, window: window.window, in: .all).map(\.key) == keys.keys.sorted())
+    for bytesMax in [1 << 20, 100] {
+      let third = engine(try EventMachine(), isSpans)
+      var request = SlotExport.Request(.all)
+      while true {
+        let piece = try source.export(of: slot, window: window.window, request, bytesMax: bytesMax)
+        try await third.store(piece.payload, of: slot)
+        guard let rest = piece.rest else { break }
+        try #require(rest != request && Set(rest.keys).isSubset(of: keys.keys))
+        request = rest
+      }
+      #expect(try self.keys(third, slot, window.window) == keys)
+    }
     let target = engine(other, isSpans)
     await #expect(throws: SlotContentsError.self) { try await target.store(export.payload, of: slot + 1) }
     for _ in 0..<40 {

@@ -28,8 +28,8 @@ func exchange(
         try other.engine.bucketDigests(of: slot, window: window).map { ($0.bucket, $0.digest) })
       for bucket in buckets {
         let (here, there) = (
-          try one.engine.listing(of: slot, window: window, bucket: bucket).map { ($0.key, $0.digest) },
-          try other.engine.listing(of: slot, window: window, bucket: bucket).map { ($0.key, $0.digest) }
+          try one.engine.listing(of: slot, window: window, in: .bucket(bucket)).map { ($0.key, $0.digest) },
+          try other.engine.listing(of: slot, window: window, in: .bucket(bucket)).map { ($0.key, $0.digest) }
         )
         let keys = try differing(here, there)
         let (given, taken) = (Set(here.map(\.0)), Set(there.map(\.0)))
@@ -167,7 +167,7 @@ struct SlotContentsTests {
         for bucket in try engine.bucketDigests(of: slot, window: window.window) {
           sum.add(bucket.digest)
           var inner = RangeDigest()
-          for series in try engine.listing(of: slot, window: window.window, bucket: bucket.bucket) {
+          for series in try engine.listing(of: slot, window: window.window, in: .bucket(bucket.bucket)) {
             #expect(SlotMap.bucket(of: series.key) == bucket.bucket && slots.slot(of: series.key) == slot, comment)
             inner.add(series.digest)
           }
@@ -334,11 +334,31 @@ struct SlotContentsTests {
     let window = try #require(machine.engine.windowDigests(of: slot).first).window
     var keys: [Hash128] = []
     for bucket in try machine.engine.bucketDigests(of: slot, window: window) {
-      keys += try machine.engine.listing(of: slot, window: window, bucket: bucket.bucket).map(\.key)
+      keys += try machine.engine.listing(of: slot, window: window, in: .bucket(bucket.bucket)).map(\.key)
     }
     let export = try machine.engine.export(
       of: slot, window: window, SlotExport.Request(keys: keys), bytesMax: 1 << 20)
     #expect(export.rest == nil)
+    #expect(try machine.engine.listing(of: slot, window: window, in: .all).map(\.key) == keys.sorted())
+    // All of the slot, and all of its buckets, is what its keys are, in however many steps.
+    for bytesMax in [1 << 20, 200] {
+      let third = try Self.machine(3)
+      var request = SlotExport.Request(.all)
+      while true {
+        let piece = try machine.engine.export(of: slot, window: window, request, bytesMax: bytesMax)
+        try await third.store(piece.payload, of: slot)
+        guard let rest = piece.rest else { break }
+        try #require(rest != request, "an export that gets nowhere")
+        request = rest
+      }
+      #expect(
+        try third.engine.windowDigests(of: slot).map(\.digest) == [machine.engine.windowDigests(of: slot)[0].digest])
+    }
+    let bucket = SlotMap.bucket(of: keys[0])
+    let share = try machine.engine.export(
+      of: slot, window: window, SlotExport.Request(.bucket(bucket)), bytesMax: 1 << 20)
+    let named = SlotExport.Request(keys: keys.filter { SlotMap.bucket(of: $0) == bucket })
+    #expect(try machine.engine.export(of: slot, window: window, named, bytesMax: 1 << 20) == share)
     await #expect(throws: SlotContentsError.self) { try await other.store(export.payload, of: (slot + 1) % 3) }
     for _ in 0..<60 {
       var bytes = export.payload

@@ -240,7 +240,7 @@ extension AntiEntropy {
       exchanges[place].open[number]?.nodesHere = children
       return compareChildren(place, number, now, source)
     }
-    for child in children.reversed() { bring(child.index, of: node, isHere: true, isThere: false, place) }
+    bring(children, [], of: node, place)
     return finish(exchange, number, now, source)
   }
 
@@ -263,11 +263,7 @@ extension AntiEntropy {
     guard let open = exchanges[place].open[number], let here = open.nodesHere, let there = open.nodesThere,
       case .expand(let node) = open.work
     else { return [] }
-    for index in Self.differing(here, there) {
-      bring(
-        index, of: node, isHere: here.contains { $0.index == index }, isThere: there.contains { $0.index == index },
-        place)
-    }
+    bring(here, there, of: node, place)
     return finish(exchanges[place].number, number, now, source)
   }
 
@@ -278,17 +274,66 @@ extension AntiEntropy {
     return Set(mine.keys).union(theirs.keys).sorted(by: >).filter { mine[$0] != theirs[$0] }
   }
 
-  /// A window of a block, or a bucket of a window, is to be compared further, or to be given.
-  private mutating func bring(_ index: Int64, of node: TreeNode, isHere: Bool, isThere: Bool, _ place: Int) {
-    if node.level == SlotTree.level {
-      guard exchanges[place].common.contains(index) else { return }
-      exchanges[place].work.append(isThere ? .expand(.window(index)) : .push(beneath: .window(index)))
-    } else if let bucket = UInt8(exactly: index), Int(bucket) < RepairMessage.bucketCount,
-      exchanges[place].common.contains(node.index)
-    {
-      exchanges[place].work.append(
-        .bucket(window: node.index, bucket: bucket, isHere: isHere, isThere: isThere))
+  /// What differs beneath a block or a window is to be compared further, asked for or given.
+  private mutating func bring(
+    _ here: [RepairMessage.Child], _ there: [RepairMessage.Child], of node: TreeNode, _ place: Int
+  ) {
+    let common = exchanges[place].common
+    let mine = Dictionary(here.map { ($0.index, $0.digest) }) { first, _ in first }
+    let theirs = Dictionary(there.map { ($0.index, $0.digest) }) { first, _ in first }
+    let differing = Self.differing(here, there)
+    guard node.level == 0 else {
+      for window in differing where common.contains(window) {
+        exchanges[place].work += works(ofWindow: window, mine[window], theirs[window])
+      }
+      return
     }
+    guard common.contains(node.index) else { return }
+    for signal in (0..<RepairMessage.signalCount).reversed() {
+      let numbers = Int64(signal * SlotMap.bucketCount)..<Int64((signal + 1) * SlotMap.bucketCount)
+      let buckets = differing.filter { numbers.contains($0) }
+      let isFew = [here, there].allSatisfy { side in
+        // What another node tells may be any number.
+        let counts = side.filter { numbers.contains($0.index) }.map { min($0.digest.count, settings.unlistedMax + 1) }
+        return counts.reduce(0, +) <= settings.unlistedMax
+      }
+      if buckets.count > settings.listedBucketsMax, isFew {
+        exchanges[place].work.append(
+          .bucket(window: node.index, bucket: RepairMessage.Bucket.all(of: signal), isHere: true, isThere: true))
+        continue
+      }
+      for bucket in buckets {
+        guard let number = UInt8(exactly: bucket) else { continue }
+        exchanges[place].work += works(ofBucket: number, node.index, mine[bucket], theirs[bucket])
+      }
+    }
+  }
+
+  /// A window that only one side has is moved as it is, where it is not so much that its parts have to be named.
+  private func works(ofWindow window: Int64, _ here: RangeDigest?, _ there: RangeDigest?) -> [Exchange.Work] {
+    guard here == nil || there == nil, (here ?? there)?.count ?? 0 <= settings.unlistedMax else {
+      return [there == nil ? .push(beneath: .window(window)) : .expand(.window(window))]
+    }
+    return (0..<RepairMessage.signalCount).flatMap { signal in
+      unlisted(RepairMessage.Bucket.all(of: signal), window, isHere: there == nil)
+    }
+  }
+
+  /// The same of a bucket.
+  private func works(
+    ofBucket bucket: UInt8, _ window: Int64, _ here: RangeDigest?, _ there: RangeDigest?
+  ) -> [Exchange.Work] {
+    guard here == nil || there == nil, (here ?? there)?.count ?? 0 <= settings.unlistedMax else {
+      return [.bucket(window: window, bucket: bucket, isHere: here != nil, isThere: there != nil)]
+    }
+    return unlisted(bucket, window, isHere: there == nil)
+  }
+
+  /// All of a bucket or signal, without a list of its series.
+  private func unlisted(_ bucket: UInt8, _ window: Int64, isHere: Bool) -> [Exchange.Work] {
+    let all = SlotExport.Request(RepairMessage.Bucket(bucket).share)
+    guard isHere else { return [.pull(window: window, bucket: bucket, all)] }
+    return bug == .pushesNothing ? [] : [.give(window: window, bucket: bucket, all)]
   }
 
   mutating func ledListed(
@@ -333,6 +378,8 @@ extension AntiEntropy {
     guard goOn(place, rest.map { .give(window: window, bucket: bucket, $0) }) else {
       return giveUp(exchange, "there is no end of what is to be given")
     }
+    // There may be nothing of a signal.
+    guard !payload.isEmpty else { return finish(exchange, number, now, source) }
     return post(
       question(place, number, .push(payload: payload), source), payload.count, to: exchanges[place].partner, now)
   }

@@ -29,7 +29,12 @@ package struct AntiEntropy: Sendable {
     /// a slot and a partner.
     package var urgentMax = 4096
     /// Series that are asked for or sent in one message.
-    package var seriesPerMessage = 64
+    package var seriesPerMessage = 512
+    /// Rows of an hour, by their digest, that are asked for or given without a list of their series: as many as a list
+    /// may have series, so that it never is too long.
+    package var unlistedMax = UInt64(RepairMessage.seriesMax)
+    /// How many buckets of a signal may differ and be listed one by one: each costs a look at all series of the slot.
+    package var listedBucketsMax = 2
     /// How often an exchange asks for what did not go into one message.
     package var continuationsMax = 1 << 16
 
@@ -62,9 +67,9 @@ package struct AntiEntropy: Sendable {
     /// Tell what is beneath a node, of what has not expired: the windows of a block within these, the buckets of a
     /// window: `expanded`.
     case expand(Ticket, slot: UInt16, node: TreeNode, windows: ClosedRange<Int64>)
-    /// Tell the series of a bucket: `listed`. Buckets are those of metrics, of logs and of spans, 64 each.
+    /// Tell the series of a bucket, or of a signal (`RepairMessage.Bucket`): `listed`.
     case listSeries(Ticket, slot: UInt16, window: Int64, bucket: UInt8)
-    /// Read these series of a bucket within the window: `read`, as much as goes into one message.
+    /// Read these series of a bucket or signal, or all, within the window: `read`, as much as goes into one message.
     case readSeries(Ticket, slot: UInt16, window: Int64, bucket: UInt8, SlotExport.Request)
     /// Add these rows to what is there: `stored`, when they are on disk.
     case store(Ticket, slot: UInt16, payload: [UInt8])

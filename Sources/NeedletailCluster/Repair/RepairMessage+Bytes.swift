@@ -11,7 +11,11 @@ extension RepairMessage {
   /// Of a whole message: a payload and what stands around it, what is left of it included.
   package static let bytesMax = payloadMax + seriesMax * Hash128.byteCount + 1024
   /// Buckets of a window: 64 of metrics, of logs and of spans, one behind the other.
-  package static let bucketCount = 3 * MerkleTree.bucketCount
+  package static let bucketCount = signalCount * SlotMap.bucketCount
+  /// Metrics, logs and spans.
+  static let signalCount = 3
+  /// Numbers of buckets, with those that stand for all of a signal.
+  static let numberCount = bucketCount + signalCount
   /// A level beneath one node has 32 nodes, beneath none as many as there are topmost ones; a window has its buckets.
   static let childrenMax = bucketCount
 
@@ -112,6 +116,7 @@ extension RepairMessage {
   }
 
   private static func write(_ request: SlotExport.Request, to writer: inout ByteWriter) {
+    if case .share = request.selection { return writer.append(UInt8(2)) }
     writer.append(UInt8(request.position == nil ? 0 : 1))
     if let position = request.position {
       writer.append(position.section)
@@ -151,12 +156,12 @@ extension RepairMessage {
       return .question(.expand(node))
     case .list:
       let (window, bucket) = (try reader.read(Int64.self), try reader.read(UInt8.self))
-      guard Int(bucket) < bucketCount else { throw .invalid("a bucket that there is not") }
+      guard Int(bucket) < numberCount else { throw .invalid("a bucket that there is not") }
       return .question(.list(window: window, bucket: bucket))
     case .pull:
       let (window, bucket) = (try reader.read(Int64.self), try reader.read(UInt8.self))
-      guard Int(bucket) < bucketCount else { throw .invalid("a bucket that there is not") }
-      return .question(.pull(window: window, bucket: bucket, try request(&reader)))
+      guard Int(bucket) < numberCount else { throw .invalid("a bucket that there is not") }
+      return .question(.pull(window: window, bucket: bucket, try request(&reader, of: Bucket(bucket).share)))
     case .push: return .question(.push(payload: try reader.readBytes(max: payloadMax)))
     case .same, .nodes, .buckets, .series, .payload, .stored:
       let isReady = try flag(&reader)
@@ -170,16 +175,26 @@ extension RepairMessage {
     return flag == 1
   }
 
-  private static func request(_ reader: inout ByteReader) throws(MalformedBytes) -> SlotExport.Request {
-    var request = SlotExport.Request(keys: [])
-    if try flag(&reader) {
+  /// `share` is what may be asked for as a whole; nil where keys have to be named.
+  private static func request(
+    _ reader: inout ByteReader, of share: KeyShare?
+  ) throws(MalformedBytes) -> SlotExport.Request {
+    var position: SlotExport.Position?
+    switch try reader.read(UInt8.self) {
+    case 0: break
+    case 1:
       let (section, time) = (try reader.read(UInt8.self), try reader.read(Int64.self))
-      request.position = SlotExport.Position(section: section, time: time, passed: try reader.read())
+      position = SlotExport.Position(section: section, time: time, passed: try reader.read())
+    case 2:
+      guard let share else { throw .invalid("a rest without its series") }
+      return SlotExport.Request(share)
+    default: throw .invalid("rows that are asked for in an unknown way")
     }
     let count = try reader.readCount(max: seriesMax, elementBytes: Hash128.byteCount)
-    request.keys.reserveCapacity(count)
-    for _ in 0..<count { request.keys.append(try reader.readHash()) }
-    return request
+    var keys: [Hash128] = []
+    keys.reserveCapacity(count)
+    for _ in 0..<count { keys.append(try reader.readHash()) }
+    return SlotExport.Request(keys: keys, position: position)
   }
 
   private static func reply(_ tag: Tag, _ reader: inout ByteReader) throws(MalformedBytes) -> Reply {
@@ -199,7 +214,7 @@ extension RepairMessage {
       return .series(series)
     case .payload:
       let payload = try reader.readBytes(max: payloadMax)
-      return .payload(payload, rest: try flag(&reader) ? try request(&reader) : nil)
+      return .payload(payload, rest: try flag(&reader) ? try request(&reader, of: nil) : nil)
     case .stored: return .stored
     default: return .same
     }

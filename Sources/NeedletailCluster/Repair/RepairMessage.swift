@@ -27,14 +27,36 @@ package struct RepairMessage: Equatable, Sendable {
     }
   }
 
+  /// What the number of a bucket says: those of metrics, of logs and of spans stand one behind the other, 64 of each, and
+  /// behind them three that stand for all buckets of a signal.
+  package struct Bucket: Equatable, Sendable {
+    /// Metrics, logs, spans.
+    package let signal: Int
+    package let share: KeyShare
+
+    /// `number` is below `RepairMessage.numberCount`.
+    package init(_ number: UInt8) {
+      let number = Int(number)
+      guard number < RepairMessage.bucketCount else {
+        (signal, share) = (number - RepairMessage.bucketCount, .all)
+        return
+      }
+      signal = number / SlotMap.bucketCount
+      share = .bucket(UInt8(number % SlotMap.bucketCount))
+    }
+
+    /// The number that stands for all buckets of a signal.
+    static func all(of signal: Int) -> UInt8 { UInt8(RepairMessage.bucketCount + signal) }
+  }
+
   package enum Question: Equatable, Sendable {
     /// Is this the digest of all that you have, too?
     case compare(RangeDigest)
     /// What is beneath the node?
     case expand(TreeNode)
-    /// Which series do you have in the bucket?
+    /// Which series do you have in the bucket, or of the signal?
     case list(window: Int64, bucket: UInt8)
-    /// What do you have of these series of the bucket?
+    /// What do you have of these series of the bucket, or of the signal; or of all of them?
     case pull(window: Int64, bucket: UInt8, SlotExport.Request)
     /// Take this.
     case push(payload: [UInt8])

@@ -92,9 +92,9 @@ extension EventEngine: SlotContents {
   }
 
   package func listing(
-    of slot: UInt16, window: Int64, bucket: UInt8
+    of slot: UInt16, window: Int64, in share: KeyShare
   ) throws(SlotContentsError) -> [(key: Hash128, digest: RangeDigest)] {
-    try keys(of: slot, window) { SlotMap.bucket(of: $0) == bucket }
+    try keys(of: slot, window) { share.contains($0) }
   }
 
   /// The keys of a slot that are wanted and what there is of each in a window, by key.

@@ -105,11 +105,12 @@ extension EventEngine {
   package func export(
     of slot: UInt16, window: Int64, _ request: SlotExport.Request, bytesMax: Int
   ) throws(SlotContentsError) -> SlotExport {
-    let wanted = Set(request.keys)
     let snapshot = slotSnapshot
-    let found = try references(of: slot, window, in: snapshot) { wanted.contains($0) }
+    let found = try references(of: slot, window, in: snapshot, where: request.isAskedFor)
     let groups = Dictionary(grouping: found, by: \.row.key)
-    let order = request.keys.prefix(1) + wanted.subtracting(request.keys.prefix(1)).sorted()
+    // What an earlier call began comes first.
+    let first = request.keys.prefix(1)
+    let order = first + Set(groups.keys).subtracting(first).sorted()
     var reader = EventRowReader(snapshot.sources)
     var export = EventExport(isSpans: isSpans, bytesMax: bytesMax)
     for (place, key) in order.enumerated() {

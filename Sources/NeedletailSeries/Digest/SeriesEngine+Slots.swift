@@ -78,10 +78,10 @@ extension SeriesEngine: SlotContents {
   }
 
   package func listing(
-    of slot: UInt16, window: Int64, bucket: UInt8
+    of slot: UInt16, window: Int64, in share: KeyShare
   ) throws(SlotContentsError) -> [(key: Hash128, digest: RangeDigest)] {
     var result: [(key: Hash128, digest: RangeDigest)] = []
-    try walk(slot, window, where: { SlotMap.bucket(of: $0.hash) == bucket }) { id, digest in
+    try walk(slot, window, where: { share.contains($0.hash) }) { id, digest in
       if !digest.isEmpty { result.append((id.hash, digest)) }
     }
     return result.sorted { $0.key < $1.key }
@@ -221,6 +221,11 @@ extension SlotWalk {
   /// `next`, with the errors of `SlotContents`.
   mutating func nextSeries() throws(SlotContentsError) -> SeriesID? {
     do throws(SeriesDigestError) { return try next() } catch { throw SlotContentsError(error) }
+  }
+
+  /// `remaining`, with the errors of `SlotContents`.
+  mutating func remainingSeries() throws(SlotContentsError) -> [SeriesID] {
+    do throws(SeriesDigestError) { return try remaining() } catch { throw SlotContentsError(error) }
   }
 }
 

@@ -134,17 +134,17 @@ extension SeriesEngine {
   package func export(
     of slot: UInt16, window: Int64, _ request: SlotExport.Request, bytesMax: Int
   ) throws(SlotContentsError) -> SlotExport {
-    var left = Set(request.keys)
-    let wanted = left
+    let first = request.keys.first
+    let isAskedFor = request.isAskedFor
     var export = SeriesExport(bytesMax: bytesMax)
-    guard var walk = try slotWalk(slot, window, where: { wanted.contains($0.hash) }) else {
+    guard var walk = try slotWalk(slot, window, where: { isAskedFor($0.hash) }) else {
       return SlotExport(payload: [], rest: nil)
     }
     while let id = try walk.nextSeries() {
-      let outcome = try export.add(&walk, from: id.hash == request.keys.first ? request.position : nil)
-      left.remove(id.hash)
+      let outcome = try export.add(&walk, from: id.hash == first ? request.position : nil)
       if case .upTo(let next) = outcome {
-        let rest = SlotExport.Request(keys: [id.hash] + left.sorted(), position: next)
+        let left = try walk.remainingSeries().map(\.hash).sorted()
+        let rest = SlotExport.Request(keys: [id.hash] + left, position: next)
         return SlotExport(payload: try export.finish(), rest: rest)
       }
     }

@@ -56,27 +56,46 @@ struct SlotWalk {
     return next
   }
 
+  /// The series that come after the current one, of which nothing is read; the walk is over then.
+  mutating func remaining() throws(SeriesDigestError) -> [SeriesID] {
+    var ids: [SeriesID] = []
+    do throws(SeriesDamage) {
+      while try isAtSeries() {
+        ids.append(try readers.id(gathering.first(of: nextEntry)))
+        nextEntry += 1
+      }
+    } catch { throw .damage(error) }
+    if isCancelled { throw .cancelled }
+    return ids
+  }
+
   private mutating func advance() throws(SeriesDamage) -> SeriesID? {
+    guard try isAtSeries() else { return nil }
+    try read(nextEntry)
+    nextEntry += 1
+    return id
+  }
+
+  /// Whether there is another series; gathers those of the next tenant where one is over.
+  private mutating func isAtSeries() throws(SeriesDamage) -> Bool {
     if tenants == nil {
       tenants = try listTenants()
       // Made last: series may have come since, and the readers must know all that were found.
       readers = SourceReaders(sources)
     }
     while nextEntry == gathering.count {
-      guard let all = tenants, nextTenant < all.count else { return nil }
+      guard let all = tenants, nextTenant < all.count else { return false }
       tenant = all[nextTenant].tenant
       var gatherer = SeriesGatherer(readers)
       for entry in all[nextTenant].numbers { gatherer.add(source: entry.source, entry.numbers) }
       guard let gathered = try? gatherer.gather(limit: .max) else {
         isCancelled = true
-        return nil
+        return false
       }
       if let damage = gatherer.damages.first { throw damage }
       (gathering, nextEntry, nextTenant) = (gathered, 0, nextTenant + 1)
     }
-    try read(nextEntry)
-    nextEntry += 1
-    return id
+    return true
   }
 
   private mutating func read(_ entry: Int) throws(SeriesDamage) {

@@ -34,11 +34,11 @@ package protocol SlotContents: Sendable {
   /// Their sum is that of the slot in the window. Reads the rows of the slot in the window.
   func bucketDigests(of slot: UInt16, window: Int64) throws(SlotContentsError) -> [(bucket: UInt8, digest: RangeDigest)]
 
-  /// The keys of a bucket and what there is of each in a window, by key.
+  /// The keys of a bucket, or of the slot, and what there is of each in a window, by key.
   ///
-  /// Reads the rows of the bucket in the window.
+  /// Reads their rows in the window.
   func listing(
-    of slot: UInt16, window: Int64, bucket: UInt8
+    of slot: UInt16, window: Int64, in share: KeyShare
   ) throws(SlotContentsError) -> [(key: Hash128, digest: RangeDigest)]
 
   /// All that the digests count of some keys of a slot in a window, for `store` of another replica; from where an
@@ -87,13 +87,36 @@ package struct SlotWindow: Equatable, Sendable {
 package struct SlotExport: Equatable, Sendable {
   /// What is asked for.
   package struct Request: Equatable, Sendable {
-    package var keys: [Hash128]
-    /// Up to where the first key was handed out already.
+    package enum Selection: Equatable, Sendable {
+      case keys([Hash128])
+      /// Whatever keys there are, which the caller need not know.
+      case share(KeyShare)
+    }
+
+    package var selection: Selection
+    /// Up to where the first key was handed out already; only where keys are named.
     package var position: Position?
 
     package init(keys: [Hash128], position: Position? = nil) {
-      self.keys = keys
+      selection = .keys(keys)
       self.position = position
+    }
+
+    package init(_ share: KeyShare) { selection = .share(share) }
+
+    /// The keys that are named.
+    package var keys: [Hash128] {
+      if case .keys(let keys) = selection { keys } else { [] }
+    }
+
+    /// Whether a key is asked for. O(1), once made.
+    package var isAskedFor: @Sendable (Hash128) -> Bool {
+      switch selection {
+      case .keys(let keys):
+        let keys = Set(keys)
+        return { keys.contains($0) }
+      case .share(let share): return { share.contains($0) }
+      }
     }
   }
 
@@ -115,7 +138,7 @@ package struct SlotExport: Equatable, Sendable {
 
   /// Frames (docs/formats/batch.md), one behind the other.
   package var payload: [UInt8]
-  /// What is still to be asked for; nil where this was all.
+  /// What is still to be asked for, by its keys; nil where this was all.
   package var rest: Request?
 
   package init(payload: [UInt8], rest: Request?) {

@@ -98,12 +98,50 @@ import Testing
     for (_, message) in pair.messages {
       switch message.body {
       case .reply(.series(let series), _): lists.append(series.count)
-      case .reply(.payload(let payload, _), _), .question(.push(let payload)): payloads.append(payload.count)
+      case .reply(.payload(let payload, _), _), .question(.push(let payload)):
+        if !payload.isEmpty { payloads.append(payload.count) }
       default: break
       }
     }
     #expect(lists.count <= 1 && payloads.count >= 1 && payloads.count <= 2)
     #expect(pair.messages.count <= 2 * 12)
+    #expect(pair.sources[0].tree == pair.sources[1].tree)
+  }
+
+  @Test("What one side has nothing of is moved an hour at a time, without lists", arguments: [0, 1], [false, true])
+  func empty(side: Int, isMuch: Bool) {
+    var settings = AntiEntropy.Settings()
+    if isMuch { settings.unlistedMax = 3 }
+    var pair = pair(7, items: 300, share: 0, settings: settings)
+    var other = RepairPair(pair.items, settings: settings)
+    for item in pair.items { other.sources[side].add(item) }
+    pair = other
+    pair.exchange()
+    let lists = pair.messages.count { message in
+      if case .reply(.series, _) = message.message.body { true } else { false }
+    }
+    #expect(isMuch ? lists > 0 || side == 0 : lists == 0)
+    let windows = Set(pair.items.map(\.window))
+    let blocks = Set(windows.map { SlotTree.block(of: $0) })
+    // The comparison, the nodes down to blocks, and of each window the three signals.
+    if !isMuch { #expect(pair.messages.count <= 2 * (2 + 2 * blocks.count + 3 * windows.count)) }
+    #expect(pair.sources[0].tree == pair.sources[1].tree)
+  }
+
+  @Test("Where much of an hour differs its series are listed at once", arguments: [0, 1])
+  func much(side: Int) {
+    var generator = SeededGenerator(seed: 5)
+    let items = (0..<400).map { ClusterItem($0, slots: 1, windows: 1, using: &generator) }
+    var pair = RepairPair(items)
+    for item in items {
+      pair.sources[side].add(item)
+      if item.number % 2 == 0 { pair.sources[1 - side].add(item) }
+    }
+    pair.exchange()
+    let lists = pair.messages.count { message in
+      if case .reply(.series, _) = message.message.body { true } else { false }
+    }
+    #expect(lists == 1 && pair.messages.count <= 16)
     #expect(pair.sources[0].tree == pair.sources[1].tree)
   }
 

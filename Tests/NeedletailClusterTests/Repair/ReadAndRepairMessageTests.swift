@@ -76,8 +76,11 @@ import Testing
     case 1:
       guard let node = TreeNode(level: UInt8(generator.below(10)), index: window) else { return repair(&generator) }
       body = .question(.expand(node))
-    case 2: body = .question(.list(window: window, bucket: UInt8(generator.below(192))))
-    case 3: body = .question(.pull(window: window, bucket: 191, request(&generator)))
+    case 2: body = .question(.list(window: window, bucket: UInt8(generator.below(195))))
+    case 3:
+      let bucket = UInt8(generator.below(195))
+      let all = SlotExport.Request(RepairMessage.Bucket(bucket).share)
+      body = .question(.pull(window: window, bucket: bucket, generator.chance(0.5) ? all : request(&generator)))
     case 4: body = .question(.push(payload: bytes(&generator)))
     case 5: body = .reply(.same, isReady: isReady)
     case 6: body = .reply(.nodes(level: UInt8(generator.below(10)), children), isReady: isReady)

@@ -88,18 +88,19 @@ struct RepairPair {
         let children = sources[side].tree.children(of: node, within: windows)
         perform(repairs[side].expanded(ticket, children, now: now, sources[side]), side)
       case .listSeries(let ticket, _, let window, let bucket):
-        let rows = sources[side].rows.filter { $0.window == window && $0.bucket == bucket }
+        let rows = sources[side].rows.filter { $0.window == window && RepairMessage.Bucket(bucket).has($0.series) }
         let series = Dictionary(grouping: rows) { $0.series }.map {
           RepairMessage.Series(id: $0.key, digest: $0.value.digest)
         }
         perform(repairs[side].listed(ticket, series, now: now, sources[side]), side)
-      case .readSeries(let ticket, _, let window, _, let request):
-        let rows = sources[side].rows.filter { $0.window == window && request.keys.contains($0.series) }
+      case .readSeries(let ticket, _, let window, let bucket, let request):
+        let signal = RepairMessage.Bucket(bucket).signal
+        let rows = sources[side].rows.filter { signal == 0 && $0.window == window && request.isAskedFor($0.series) }
         let numbers = rows.map(\.number).sorted().filter { $0 >= request.position?.time ?? 0 }
         var writer = ByteWriter()
         for number in numbers.prefix(rowsMax) { writer.appendVarint(UInt64(number)) }
         let next = numbers.dropFirst(rowsMax).first.map { SlotExport.Position(section: 0, time: Int64($0)) }
-        let rest = next.map { SlotExport.Request(keys: request.keys, position: $0) }
+        let rest = next.map { SlotExport.Request(keys: Set(rows.map(\.series)).sorted(), position: $0) }
         perform(repairs[side].read(ticket, writer.bytes, rest: rest, now: now, sources[side]), side)
       case .store(let ticket, _, let payload):
         payload.withUnsafeBytes { raw in

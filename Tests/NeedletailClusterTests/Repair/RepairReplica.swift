@@ -113,7 +113,8 @@ struct RepairReplica {
   }
 
   func series(_ slot: UInt16, _ window: Int64, _ bucket: UInt8) -> [RepairMessage.Series] {
-    let found = Dictionary(grouping: rows(slot, window...window).filter { $0.bucket == bucket }) { $0.series }
+    let found = Dictionary(grouping: rows(slot, window...window).filter { RepairMessage.Bucket(bucket).has($0.series) })
+    { $0.series }
     return found.map { RepairMessage.Series(id: $0.key, digest: $0.value.digest) }.sorted { $0.id < $1.id }
   }
 

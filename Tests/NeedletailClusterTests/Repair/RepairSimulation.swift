@@ -30,7 +30,7 @@ struct RepairSimulation {
     case summarize(UInt64, slot: UInt16, windows: ClosedRange<Int64>)
     case expand(UInt64, slot: UInt16, node: TreeNode, windows: ClosedRange<Int64>)
     case list(UInt64, slot: UInt16, window: Int64, bucket: UInt8)
-    case read(UInt64, slot: UInt16, window: Int64, series: [Hash128])
+    case read(UInt64, slot: UInt16, window: Int64, bucket: UInt8, SlotExport.Request)
     case store(UInt64, [ClusterItem])
     case sync([ClusterItem], row: Int)
     case record(UInt16, ReplicaReadiness.Record?, [ClusterItem])
@@ -238,8 +238,8 @@ struct RepairSimulation {
         work = .expand(ticket, slot: slot, node: node, windows: windows)
       case .listSeries(let ticket, let slot, let window, let bucket):
         work = .list(ticket, slot: slot, window: window, bucket: bucket)
-      case .readSeries(let ticket, let slot, let window, _, let request):
-        work = .read(ticket, slot: slot, window: window, series: request.keys)
+      case .readSeries(let ticket, let slot, let window, let bucket, let request):
+        work = .read(ticket, slot: slot, window: window, bucket: bucket, request)
       case .store(let ticket, _, let payload):
         work = .store(ticket, SimulatedRead.items(payload, rows))
       }
@@ -276,8 +276,9 @@ struct RepairSimulation {
     case .list(let ticket, let slot, let window, let bucket):
       let series = nodes[number].series(slot, window, bucket)
       perform(nodes[number].repair.listed(ticket, series, now: now, view), number)
-    case .read(let ticket, let slot, let window, let series):
-      let found = nodes[number].rows(slot, window...window).filter { series.contains($0.series) }
+    case .read(let ticket, let slot, let window, let bucket, let request):
+      let signal = RepairMessage.Bucket(bucket).signal
+      let found = nodes[number].rows(slot, window...window).filter { signal == 0 && request.isAskedFor($0.series) }
       perform(nodes[number].repair.read(ticket, SimulatedRead.bytes(found), now: now, view), number)
     case .store(let ticket, let items):
       for item in items { nodes[number].add(item) }

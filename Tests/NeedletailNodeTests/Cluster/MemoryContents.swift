@@ -86,11 +86,11 @@ final class MemoryContents: SlotContents {
   }
 
   func listing(
-    of slot: UInt16, window: Int64, bucket: UInt8
+    of slot: UInt16, window: Int64, in share: KeyShare
   ) throws(SlotContentsError) -> [(key: Hash128, digest: RangeDigest)] {
     walk()
     return digests(
-      { $0.slot == slot && $0.window == window && MerkleTree.bucket(of: $0.key) == bucket }, by: \.key
+      { $0.slot == slot && $0.window == window && share.contains($0.key) }, by: \.key
     ).map { ($0.0, $0.1) }
   }
 
@@ -98,7 +98,7 @@ final class MemoryContents: SlotContents {
     of slot: UInt16, window: Int64, _ request: SlotExport.Request, bytesMax: Int
   ) throws(SlotContentsError) -> SlotExport {
     walk()
-    let found = rows.filter { $0.slot == slot && $0.window == window && request.keys.contains($0.key) }.sorted()
+    let found = rows.filter { $0.slot == slot && $0.window == window && request.isAskedFor($0.key) }.sorted()
     let first = Int(request.position?.time ?? 0)
     var writer = ByteWriter()
     // Few at a time, so that most exchanges need several messages.
@@ -110,7 +110,7 @@ final class MemoryContents: SlotContents {
     let isAll = first + 3 >= found.count
     let position = SlotExport.Position(section: 0, time: Int64(first + 3))
     return SlotExport(
-      payload: writer.bytes, rest: isAll ? nil : SlotExport.Request(keys: request.keys, position: position))
+      payload: writer.bytes, rest: isAll ? nil : SlotExport.Request(keys: Set(found.map(\.key)).sorted(), position: position))
   }
 
   func store(_ payload: [UInt8], of slot: UInt16) async throws(SlotContentsError) {

@@ -18,13 +18,14 @@ extension ClusterShell {
         perform(repair.expanded(ticket, children, now: now, view), &world)
       case .listSeries(let ticket, let slot, let window, let bucket):
         var series: [Hash128: RangeDigest] = [:]
-        for row in rows[slot] ?? [] where row.window == window && row.bucket == bucket {
+        for row in rows[slot] ?? [] where row.window == window && RepairMessage.Bucket(bucket).has(row.series) {
           series[row.series, default: RangeDigest()].add(row.digest)
         }
         let list = series.sorted { $0.key < $1.key }.map { RepairMessage.Series(id: $0.key, digest: $0.value) }
         perform(repair.listed(ticket, list, now: now, view), &world)
-      case .readSeries(let ticket, let slot, let window, _, let request):
-        let found = (rows[slot] ?? []).filter { $0.window == window && request.keys.contains($0.series) }.sorted()
+      case .readSeries(let ticket, let slot, let window, let bucket, let request):
+        let all = RepairMessage.Bucket(bucket).signal == 0 ? rows[slot] ?? [] : []
+        let found = all.filter { $0.window == window && request.isAskedFor($0.series) }.sorted()
         perform(repair.read(ticket, SimulatedRow.encode(found), now: now, view), &world)
       case .store(let ticket, let slot, let payload):
         guard world.now >= fullUntil else {

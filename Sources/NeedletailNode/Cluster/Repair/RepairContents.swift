@@ -58,26 +58,26 @@ struct RepairContents: Sendable {
     return buckets
   }
 
-  /// The engine of a bucket, and the bucket's number in it; nil where there is none.
-  private func place(of bucket: UInt8) -> (signal: any SlotContents, number: UInt8, bucket: UInt8)? {
-    let number = Int(bucket) / MerkleTree.bucketCount
-    guard number < signals.count else { return nil }
-    return (signals[number], UInt8(number), bucket % UInt8(MerkleTree.bucketCount))
+  /// The engine of a bucket, and which of its keys are meant; nil where there is none.
+  private func place(of bucket: UInt8) -> (signal: any SlotContents, number: UInt8, share: KeyShare)? {
+    let bucket = RepairMessage.Bucket(bucket)
+    guard bucket.signal < signals.count else { return nil }
+    return (signals[bucket.signal], UInt8(bucket.signal), bucket.share)
   }
 
-  /// The keys of a bucket, and what there is of each.
+  /// The keys of a bucket, or of a signal, and what there is of each.
   func listing(
     of slot: UInt16, window: Int64, bucket: UInt8
   ) throws(SlotContentsError) -> [RepairMessage.Series] {
     guard let place = place(of: bucket) else { return [] }
-    let listing = try place.signal.listing(of: slot, window: window, bucket: place.bucket)
+    let listing = try place.signal.listing(of: slot, window: window, in: place.share)
     guard listing.count <= RepairMessage.seriesMax else {
-      throw .unavailable("a bucket of slot \(slot) has \(listing.count) series in one hour, too many to compare")
+      throw .unavailable("a share of slot \(slot) has \(listing.count) series in one hour, too many to compare")
     }
     return listing.map { RepairMessage.Series(id: $0.key, digest: $0.digest) }
   }
 
-  /// Rows of some keys of a bucket: the number of the signal, then what its engine hands out; and what is left.
+  /// Rows of some keys of a bucket, or of a signal: the number of the signal, then what its engine hands out; and what is left.
   func export(
     of slot: UInt16, window: Int64, bucket: UInt8, _ request: SlotExport.Request
   ) throws(SlotContentsError) -> SlotExport {
@@ -85,6 +85,9 @@ struct RepairContents: Sendable {
     var export = try place.signal.export(of: slot, window: window, request, bytesMax: Self.exportBytesMax)
     guard export.payload.count < RepairMessage.payloadMax else {
       throw .unavailable("a row of slot \(slot) is too large to be sent")
+    }
+    if let left = export.rest?.keys.count, left > RepairMessage.seriesMax {
+      throw .unavailable("a share of slot \(slot) has \(left) series in one hour, too many to ask for at once")
     }
     if !export.payload.isEmpty { export.payload.insert(place.number, at: 0) }
     return export
