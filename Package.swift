@@ -109,7 +109,8 @@ let rooms: [Target] = [
   .executableTarget(
     name: "NeedletailShop",
     dependencies: [
-      "Needletail", arguments, hummingbird, httpClient, httpTypes, lifecycle, logging, metrics, nioPosix, tracing,
+      "Needletail", "NeedletailEnvironment", arguments, hummingbird, httpClient, httpTypes, lifecycle, logging, metrics,
+      nioPosix, tracing,
     ],
     swiftSettings: settings),
 ]

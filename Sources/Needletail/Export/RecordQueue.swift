@@ -42,8 +42,11 @@ final class RecordQueue: Sendable {
     (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
+  // Those that take the lock are never inlined: into an asynchronous function the standard library's lock must not be,
+  // since it may keep where the memory of a thread is across an `await`, after which another thread may give it back.
+
   /// Takes a record in, or drops and counts it when there is no room.
-  func append(_ record: [UInt8]) {
+  @inline(never) func append(_ record: [UInt8]) {
     let isBatchFull = state.withLock { state in
       guard state.recordCount < recordLimit, record.count <= byteLimit - state.byteCount else {
         state.counts.dropped += 1
@@ -69,7 +72,7 @@ final class RecordQueue: Sendable {
   /// The oldest batch; nil when nothing waits.
   ///
   /// Give it back with ``finish(_:)`` or ``restore(_:)``.
-  func take() -> RecordBatch? {
+  @inline(never) func take() -> RecordBatch? {
     state.withLock { state in
       if !state.full.isEmpty { return state.full.removeFirst() }
       if state.current.isEmpty { return nil }
@@ -80,7 +83,7 @@ final class RecordQueue: Sendable {
   }
 
   /// Frees the room of a batch that was delivered or given up.
-  func finish(_ batch: RecordBatch) {
+  @inline(never) func finish(_ batch: RecordBatch) {
     state.withLock { state in
       state.recordCount -= batch.count
       state.byteCount -= batch.byteCount
@@ -88,9 +91,9 @@ final class RecordQueue: Sendable {
   }
 
   /// Puts a batch that was not delivered back in front.
-  func restore(_ batch: RecordBatch) {
+  @inline(never) func restore(_ batch: RecordBatch) {
     state.withLock { $0.full.insert(batch, at: 0) }
   }
 
-  var counts: Counts { state.withLock { $0.counts } }
+  var counts: Counts { @inline(never) get { state.withLock { $0.counts } } }
 }

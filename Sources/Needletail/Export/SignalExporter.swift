@@ -49,7 +49,11 @@ final class SignalExporter: Sendable {
     self.identifiers = identifiers
   }
 
-  var counts: Counts { state.withLock { $0.counts } }
+  // The lock is only taken in functions that are never inlined, as in `RecordQueue`.
+
+  var counts: Counts { @inline(never) get { state.withLock { $0.counts } } }
+
+  @inline(never) private func count(_ body: (inout Counts) -> Void) { state.withLock { body(&$0.counts) } }
 
   /// Delivers a batch.
   ///
@@ -71,14 +75,14 @@ final class SignalExporter: Sendable {
       switch outcome {
       case .delivered(let rejected):
         let refused = min(rejected, records)
-        state.withLock {
-          $0.counts.exported += records - refused
-          $0.counts.refused += refused
+        count {
+          $0.exported += records - refused
+          $0.refused += refused
         }
         if refused > 0 { diagnose("\(refused) of \(records) records were refused") }
         return .settled
       case .refused(let reason):
-        state.withLock { $0.counts.refused += records }
+        count { $0.refused += records }
         diagnose("\(records) records were refused: \(reason)")
         return .settled
       case .retryable(let reason, let retryAfter):
@@ -112,13 +116,13 @@ final class SignalExporter: Sendable {
   }
 
   private func giveUp(_ records: UInt64, _ reason: String) -> Outcome {
-    state.withLock { $0.counts.lost += records }
+    count { $0.lost += records }
     diagnose("\(records) records are lost: \(reason)")
     return .settled
   }
 
   /// Tells of trouble, at most once a minute.
-  private func diagnose(_ message: String) {
+  @inline(never) private func diagnose(_ message: String) {
     let now = ContinuousClock.now
     let isDue = state.withLock { state in
       if let last = state.lastDiagnostic, last.duration(to: now) < .seconds(60) { return false }

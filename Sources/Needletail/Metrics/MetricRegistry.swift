@@ -76,7 +76,7 @@ final class MetricRegistry: Sendable {
   }
 
   /// How many times a new metric was refused, because there are as many as there may be.
-  var refusedCount: UInt64 { state.withLock { $0.refused } }
+  var refusedCount: UInt64 { @inline(never) get { state.withLock { $0.refused } } }
 
   /// Forgets a series: it is exported no more.
   func remove(_ instrument: any Instrument) {
@@ -98,7 +98,7 @@ final class MetricRegistry: Sendable {
   /// Appends every metric as it stands, in the order of names.
   ///
   /// - Returns: the number of series.
-  func collect(into batch: inout RecordBatch) -> Int {
+  @inline(never) func collect(into batch: inout RecordBatch) -> Int {
     let time = now()
     // Values are read outside the lock: to collect never makes a recording thread wait for the registry.
     let metrics = state.withLock { $0.metrics }.sorted {

@@ -1,7 +1,7 @@
 import CoreMetrics
 import HTTPTypes
 import Logging
-import Synchronization
+import NeedletailEnvironment
 import Tracing
 
 /// Holds what customers put into their carts.
@@ -10,7 +10,7 @@ import Tracing
 final class CartService: Sendable {
   private let chance: Chance
   private let logger: Logger
-  private let carts = Mutex<[String: Int]>([:])
+  private let carts = Lock<[String: Int]>([:])
   private let itemsGauge = Gauge(label: "shop.cart.items")
 
   init(chance: Chance, logger: Logger) {

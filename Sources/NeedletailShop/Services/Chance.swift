@@ -1,15 +1,15 @@
-import Synchronization
+import NeedletailEnvironment
 
 /// Seeded chance, shared by the tasks of one service.
 final class Chance: Sendable {
-  private let state: Mutex<UInt64>
+  private let state: Lock<UInt64>
 
   /// - Parameters:
   ///   - seed: the shop's seed.
   ///   - role: sets the services' sequences apart.
   init(seed: UInt64, role: ShopRole) {
     let salt = role.rawValue.utf8.reduce(UInt64(0)) { $0 &* 131 &+ UInt64($1) }
-    state = Mutex(seed &+ salt &* 0x9e37_79b9_7f4a_7c15)
+    state = Lock(seed &+ salt &* 0x9e37_79b9_7f4a_7c15)
   }
 
   /// A number from 0 up to, not including, 1.

@@ -1,8 +1,8 @@
-import Synchronization
+import NeedletailEnvironment
 
 /// Counts what is under way, up to a limit.
 final class VisitCount: Sendable {
-  private let count = Mutex(0)
+  private let count = Lock(0)
 
   /// Counts one more, unless there are as many as may be.
   func enter(below limit: Int) -> Bool {
