@@ -26,7 +26,9 @@ final class WakeTimer: Sendable {
       state.at = time
       state.task = nil
       guard time < .max else { return }
-      let delay = max(0, time &- clock.monotonicNanoseconds())
+      // What is overdue may be so for ever: `.min`, of which nothing can be taken away.
+      let now = clock.monotonicNanoseconds()
+      let delay = time > now ? time &- now : 0
       state.task = Task { [self] in
         guard (try? await Task.sleep(for: .nanoseconds(delay))) != nil, begin(time) else { return }
         wake()
