@@ -10,8 +10,10 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   /// No node of that name holds slots, or is about to.
   case unknownNode(NodeID)
   case alreadyMember(NodeID)
-  /// It is not there, or its name does not count as its own yet: it could neither vote nor be filled.
+  /// It is not there: it could neither vote nor be filled.
   case notThere(NodeID)
+  /// It is new, and its name does not count as its own yet.
+  case unsettled(NodeID)
   /// It does not hold slots.
   case notStorage(NodeID)
   /// The disk is known under another name.
@@ -23,6 +25,14 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   case epochsUsedUp
   /// What a topology may not have.
   case invalid(String)
+
+  /// Whether it may be asked again as it is, in some seconds.
+  package var isTemporary: Bool {
+    switch self {
+    case .unsettled, .changeNotOver: true
+    default: false
+    }
+  }
 
   package var description: String {
     switch self {
@@ -40,6 +50,8 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
       "\(node) holds slots already; where its disk was replaced, it is taken back with the new one under the same name"
     case .notThere(let node):
       "\(node) is not there: start it, and add it once `needletail cluster nodes` shows it as alive"
+    case .unsettled(let node):
+      "\(node) has just been started, and the others do not count its name as its own yet: ask again in some seconds"
     case .notStorage(let node): "\(node) does not have the role storage: start it with that role first"
     case .identityInUse(let identity, let node):
       "the data folder with the identity \(identity) belongs to \(node): start each node with a data folder of its own"

@@ -158,7 +158,11 @@ actor ClusterHarness {
   @discardableResult
   func ask(_ name: String, for change: String, node: String? = nil) async throws -> String {
     let path = "/needletail/v1/cluster/\(change)" + (node.map { "?node=\($0)" } ?? "")
-    let answer = try await client(name).ask(path, isPost: true, seconds: 30)
+    var answer = try await client(name).ask(path, isPost: true, seconds: 30)
+    for _ in 0..<30 where answer.status == 503 {
+      try await Task.sleep(for: .seconds(1))
+      answer = try await client(name).ask(path, isPost: true, seconds: 30)
+    }
     let text = String(decoding: answer.body, as: UTF8.self)
     guard answer.status / 100 == 2 else { throw TestFailure("\(path) answered \(answer.status): \(text)") }
     if change == "drain", let node { drained.insert(node) }

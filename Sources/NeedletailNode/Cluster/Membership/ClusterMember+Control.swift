@@ -20,7 +20,7 @@ extension ClusterMember {
     do throws(TopologyError) {
       next = try self.next(of: topology, change)
     } catch {
-      throw ClusterControlError(description: "\(error)")
+      throw ClusterControlError(description: "\(error)", isTemporary: error.isTemporary)
     }
     let plan = ChangePlan(next)
     let moves = plan?.flows.map {
@@ -57,7 +57,8 @@ extension ClusterMember {
       guard let member = members.first(where: { $0.node.rawValue == name }) else {
         throw .unknownNode(NodeID(name))
       }
-      guard member.status.isPresent, member.tenure > 0 else { throw .notThere(member.node) }
+      guard member.status.isPresent else { throw .notThere(member.node) }
+      guard member.tenure > 0 else { throw .unsettled(member.node) }
       guard member.record.roles.contains(.storage) else { throw .notStorage(member.node) }
       return try topology.adding(TopologyMember(member.record))
     case .drain(let name): return try topology.draining(NodeID(name))
