@@ -12,6 +12,9 @@ package struct AntiEntropy: Sendable {
   package struct Settings: Sendable {
     /// Ns from the start of one exchange of the rounds to that of the next one.
     package var pause: UInt64 = 200_000_000
+    /// Ns from the start of one exchange that reads asked for to that of the next one: where rows are being written and
+    /// read all the time, replicas differ all the time.
+    package var foundPause: UInt64 = 100_000_000
     /// Exchanges that are led at a time.
     package var exchangesMax = 2
     /// Questions of an exchange that are open at a time.
@@ -25,8 +28,8 @@ package struct AntiEntropy: Sendable {
     /// asked again.
     package var servedMax = 8
     package var servedDigestsMax = 64
-    /// Exchanges asked for out of turn that wait, at the most; those of fills are not counted, of which there is one for
-    /// a slot and a partner.
+    /// Exchanges asked for out of turn that wait, at the most, of those that reads asked for and of others; those of
+    /// fills are not counted, of which there is one for a slot and a partner.
     package var urgentMax = 4096
     /// Series that are asked for or sent in one message.
     package var seriesPerMessage = 512
@@ -105,9 +108,11 @@ package struct AntiEntropy: Sendable {
   private var nextAt: UInt64 = 0
   /// What waits out of turn: one comparison of a slot with a partner, over all windows that were named.
   private var waiting: [Cursor: ClosedRange<Int64>] = [:]
-  /// The order in which it goes; fills go ahead of the others.
+  /// The order in which it goes; fills go ahead of the others, and what reads found comes last and slowly.
   private var fills: [Cursor] = []
   private var urgent: [Cursor] = []
+  private var found: [Cursor] = []
+  private var foundAt: UInt64 = 0
   var exchanges: [Exchange] = []
   var errands: [Ticket: Errand] = [:]
   var servedCount = 0
@@ -145,27 +150,34 @@ package struct AntiEntropy: Sendable {
     let isGone = { (asked: Cursor) in !(partners[asked.slot]?.contains(asked.partner) ?? false) }
     fills.removeAll(where: isGone)
     urgent.removeAll(where: isGone)
+    found.removeAll(where: isGone)
     waiting = waiting.filter { !isGone($0.key) }
   }
 
-  /// Compares out of turn: a slot that is being filled, or one of which a read found that it lags.
+  /// Compares out of turn: a slot that is being filled, one that was asked for, or one of which a read found that it
+  /// lags.
   ///
   /// What is asked for twice waits once, over the windows of both. Fills go first and are never dropped: their slots and
   /// partners bound them; of the others the rounds have to do beyond `urgentMax`. Returns whether it waits anew.
   @discardableResult
   package mutating func urge(
-    _ slot: UInt16, with partner: NodeID, windows: ClosedRange<Int64> = .min ... .max, isFill: Bool = false
+    _ slot: UInt16, with partner: NodeID, windows: ClosedRange<Int64> = .min ... .max, isFill: Bool = false,
+    isFound: Bool = false
   ) -> Bool {
     let asked = Cursor(slot: slot, partner: partner)
     if let before = waiting[asked] {
       waiting[asked] =
         min(before.lowerBound, windows.lowerBound)...max(before.upperBound, windows.upperBound)
       if isFill, let place = urgent.firstIndex(of: asked) { fills.append(urgent.remove(at: place)) }
+      if !isFound, let place = found.firstIndex(of: asked) {
+        found.remove(at: place)
+        if isFill { fills.append(asked) } else { urgent.append(asked) }
+      }
       return false
     }
-    guard isFill || urgent.count < settings.urgentMax else { return false }
+    guard isFill || (isFound ? found : urgent).count < settings.urgentMax else { return false }
     waiting[asked] = windows
-    if isFill { fills.append(asked) } else { urgent.append(asked) }
+    if isFill { fills.append(asked) } else if isFound { found.append(asked) } else { urgent.append(asked) }
     return true
   }
 
@@ -177,7 +189,10 @@ package struct AntiEntropy: Sendable {
   /// When `tick` has to be called next.
   package func wakeAt(now: UInt64) -> UInt64 {
     var times = exchanges.flatMap { $0.open.values.compactMap(\.deadline) }
-    if exchanges.count < settings.exchangesMax, !duties.isEmpty { times.append(waiting.isEmpty ? nextAt : now) }
+    if exchanges.count < settings.exchangesMax, !duties.isEmpty {
+      let later = min(nextAt, found.isEmpty ? .max : foundAt)
+      times.append(fills.isEmpty && urgent.isEmpty ? later : now)
+    }
     if !outbox.isEmpty { times.append(throttle.readyAt) }
     return times.min() ?? .max
   }
@@ -187,6 +202,10 @@ package struct AntiEntropy: Sendable {
     var actions = flush(now)
     actions += checkTimeouts(now, source)
     while exchanges.count < settings.exchangesMax, let asked = takeUrgent(source) {
+      actions += lead(asked, now, source)
+    }
+    if exchanges.count < settings.exchangesMax, now >= foundAt, let asked = takeFound(source) {
+      foundAt = now.addingReportingOverflow(settings.foundPause).partialValue
       actions += lead(asked, now, source)
     }
     if exchanges.count < settings.exchangesMax, now >= nextAt, !duties.isEmpty {
@@ -205,18 +224,18 @@ package struct AntiEntropy: Sendable {
   }
 
   private mutating func takeUrgent(_ source: some RepairSource) -> Urgent? {
-    let isFree = { [exchanges] (asked: Cursor) in
-      source.isAvailable(asked.partner)
-        && !exchanges.contains { $0.slot == asked.slot && $0.partner == asked.partner }
+    take(from: \.fills, source) ?? take(from: \.urgent, source)
+  }
+
+  private mutating func takeFound(_ source: some RepairSource) -> Urgent? { take(from: \.found, source) }
+
+  /// The first that waits there whose partner is there and not busy with the same slot.
+  private mutating func take(from list: WritableKeyPath<Self, [Cursor]>, _ source: some RepairSource) -> Urgent? {
+    let place = self[keyPath: list].firstIndex { asked in
+      source.isAvailable(asked.partner) && !isUnderWay(asked.slot, asked.partner)
     }
-    let asked: Cursor
-    if let place = fills.firstIndex(where: isFree) {
-      asked = fills.remove(at: place)
-    } else if let place = urgent.firstIndex(where: isFree) {
-      asked = urgent.remove(at: place)
-    } else {
-      return nil
-    }
+    guard let place else { return nil }
+    let asked = self[keyPath: list].remove(at: place)
     guard let windows = waiting.removeValue(forKey: asked) else { return nil }
     return Urgent(slot: asked.slot, partner: asked.partner, windows: windows)
   }

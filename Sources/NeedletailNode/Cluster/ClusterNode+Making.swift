@@ -56,7 +56,7 @@ extension ClusterNode {
     let writing = ReplicatedWriting(
       view: view, storage: sink, dataFolder: configuration.dataFolder, fileSystem: surroundings.fileSystem,
       clock: clock, random: surroundings.random, executor: surroundings.executor, logger: logger,
-      repair: { node, note in Self.urge(repair, view, node, note) })
+      repair: { [asking = CompareAsking(view)] node, note in Self.urge(repair, asking, view, node, note) })
     let reads = ClusterReads(
       view: view, replicas: repair, series: surroundings.series, events: surroundings.events,
       executor: surroundings.queries.executor, clock: clock, random: surroundings.random,
@@ -81,8 +81,11 @@ extension ClusterNode {
       sync: { try journal.sync() })
   }
 
-  /// A node misses what no hint will bring it: this node compares the slots with it where it holds them too.
-  private static func urge(_ repair: RepairService, _ view: ClusterView, _ node: NodeID, _ note: HintNote) {
+  /// A node misses what no hint will bring it: this node compares the slots with it where it holds them too, and asks
+  /// another holder of the others to do so.
+  private static func urge(
+    _ repair: RepairService, _ asking: CompareAsking, _ view: ClusterView, _ node: NodeID, _ note: HintNote
+  ) {
     guard let layout = view.layout else { return }
     let slots = note.isAll ? layout.slots(of: node) : SlotSet(note.slots)
     let partners = node == view.own ? Array(view.peers.keys.sorted()) : [node]
@@ -93,6 +96,18 @@ extension ClusterNode {
         if !holders.contains(partner) || !holders.contains(view.own) { shared.remove(slot) }
       }
       if !shared.isEmpty { repair.compare(shared, with: partner) }
+    }
+    guard node != view.own else { return }
+    var others: [NodeID: SlotSet] = [:]
+    for slot in slots {
+      let holders = layout.writers(of: slot)
+      guard holders.contains(node), !holders.contains(view.own),
+        let other = holders.first(where: { $0 != node && view.isPresent($0) })
+      else { continue }
+      others[other, default: []].insert(slot)
+    }
+    for (other, slots) in others {
+      _ = asking.ask(other, CompareRequest(with: node, slots, windows: .min ... .max))
     }
   }
 

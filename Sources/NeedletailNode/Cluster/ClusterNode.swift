@@ -47,6 +47,10 @@ struct ClusterNode: ClusterPeer {
     case .write: return .message(try await writing.receiver.answer(message))
     case .read: return try await responder.answer(message, context)
     case .repair: return .message(try await repair.answer(message))
+    case .compare:
+      let asked = try CompareRequest(decoding: message)
+      repair.urge(asked.slots, with: asked.partner, windows: asked.windows)
+      return .message([])
     case .report:
       guard let question = message.first.flatMap(MemberReport.Question.init(rawValue:)), message.count == 1 else {
         throw MalformedBytes.invalid("an unknown question")

@@ -21,6 +21,8 @@ enum PeerMethod: String, CaseIterable, Sendable {
   case read = "Read"
   /// What two replicas compare; the answer is empty.
   case repair = "Repair"
+  /// To compare slots with another replica out of turn; the answer is empty.
+  case compare = "Compare"
   /// How the node's replicas are.
   case report = "Report"
 
@@ -29,7 +31,7 @@ enum PeerMethod: String, CaseIterable, Sendable {
   /// Whether the method is about the cluster, and not about what this node has.
   var isOfCluster: Bool {
     switch self {
-    case .gossip, .topology, .write, .read, .repair, .report: true
+    case .gossip, .topology, .write, .read, .repair, .compare, .report: true
     case .append, .select, .labelNames, .labelValues, .series, .metadata: false
     }
   }
@@ -45,7 +47,8 @@ enum PeerMethod: String, CaseIterable, Sendable {
     case .repair: RepairEnvelope.bytesMax
     // A selection, and the sets of slots around it.
     case .read: 2 << 20
-    case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology, .report: 1 << 20
+    case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology, .compare, .report:
+      1 << 20
     }
   }
 

@@ -145,6 +145,34 @@ import Testing
     #expect(pair.sources[0].tree == pair.sources[1].tree)
   }
 
+  @Test("What reads found is compared one after the other, with pauses; what is asked for otherwise at once")
+  func found() {
+    var settings = AntiEntropy.Settings()
+    (settings.exchangesMax, settings.pause) = (100, 1 << 60)
+    var generator = SeededGenerator(seed: 3)
+    var repair = AntiEntropy(settings, cursor: nil, using: &generator)
+    let (own, other) = (NodeID("a"), NodeID("b"))
+    repair.setDuties(Dictionary(uniqueKeysWithValues: (0..<20 as Range<UInt16>).map { ($0, [other]) }))
+    let source = RepairReplica.View(
+      identity: NodeIdentity(Hash128(high: 0, low: 1)), firstWindow: 0,
+      trees: Dictionary(uniqueKeysWithValues: (0..<20 as Range<UInt16>).map { ($0, MerkleTree()) }),
+      readiness: ReplicaReadiness(own, records: [:]), unavailable: [], epoch: 1)
+    _ = repair.tick(now: 0, source)
+    let round = repair.exchangeCount
+    for slot in 5..<15 as Range<UInt16> { repair.urge(slot, with: other, isFound: true) }
+    #expect(repair.wakeAt(now: 1) == 1 || repair.wakeAt(now: 1) <= settings.foundPause)
+    for step in 1...4 as ClosedRange<UInt64> {
+      _ = repair.tick(now: step * settings.foundPause, source)
+      _ = repair.tick(now: step * settings.foundPause + 1, source)
+      #expect(repair.exchangeCount == round + Int(step))
+    }
+    // Whoever asks for what waits already does not wait for its turn.
+    for slot in 5..<15 as Range<UInt16> { repair.urge(slot, with: other) }
+    _ = repair.tick(now: 4 * settings.foundPause + 2, source)
+    // The four that are under way are compared once more, afterwards.
+    #expect(repair.exchangeCount == round + 10 && repair.waitingCount == round + 14)
+  }
+
   @Test("What expired on either side does not come back")
   func expiry() {
     for (left, right) in [(0, 3), (3, 0), (2, 3), (9, 0)] as [(Int64, Int64)] {

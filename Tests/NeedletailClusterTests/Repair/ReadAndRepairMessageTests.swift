@@ -118,6 +118,20 @@ import Testing
     }
   }
 
+  @Test("A request to compare comes back from its bytes, none from a part of them, and harm does none")
+  func comparisons() throws {
+    for seed in 1...300 as ClosedRange<UInt64> {
+      var generator = SeededGenerator(seed: seed)
+      let request = CompareRequest(with: NodeID("node-1"), slots(&generator), windows: windows(&generator))
+      var bytes = request.encoded
+      #expect(try CompareRequest(decoding: bytes) == request)
+      let parts = bytes.indices.map { Array(bytes[..<$0]) } + [bytes + [0]]
+      #expect(parts.allSatisfy { (try? CompareRequest(decoding: $0)) == nil }, "seed \(seed)")
+      bytes[generator.below(bytes.count)] = UInt8(truncatingIfNeeded: generator.next())
+      if let read = try? CompareRequest(decoding: bytes) { #expect(try CompareRequest(decoding: read.encoded) == read) }
+    }
+  }
+
   @Test("Whatever is done to the bytes, they are refused or say something that can be written again")
   func mutations() {
     for seed in 1...2_000 as ClosedRange<UInt64> {

@@ -39,6 +39,26 @@ struct ClusterReadTests {
     }
   }
 
+  @Test("replicas of others that differ are compared too: the one that has less is asked to do so")
+  func differentElsewhere() async throws {
+    try await ReadCluster.run(nodes: 5) { cluster in
+      try await cluster.appendSome(60) { node, series, sample in (series + sample) % 5 != node }
+      try await cluster.expectSame(0)
+      let layout = try #require(cluster.nodes[0].view.layout)
+      let own = cluster.nodes[0].name
+      let elsewhere = {
+        cluster.nodes.dropFirst().contains { node in
+          let urged = node.replicas.urged.withLock { $0 }
+          return urged.contains { asked in
+            asked.node != own && asked.slots.allSatisfy { !layout.readers(of: $0).contains(own) }
+          }
+        }
+      }
+      for _ in 0..<6000 where !elsewhere() { try await Task.sleep(for: .milliseconds(10)) }
+      #expect(elsewhere())
+    }
+  }
+
   @Test("a node that is down is done without, two are not, unless less than all is wanted")
   func down() async throws {
     try await ReadCluster.run { cluster in

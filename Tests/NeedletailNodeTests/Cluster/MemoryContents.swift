@@ -110,7 +110,8 @@ final class MemoryContents: SlotContents {
     let isAll = first + 3 >= found.count
     let position = SlotExport.Position(section: 0, time: Int64(first + 3))
     return SlotExport(
-      payload: writer.bytes, rest: isAll ? nil : SlotExport.Request(keys: Set(found.map(\.key)).sorted(), position: position))
+      payload: writer.bytes,
+      rest: isAll ? nil : SlotExport.Request(keys: Set(found.map(\.key)).sorted(), position: position))
   }
 
   func store(_ payload: [UInt8], of slot: UInt16) async throws(SlotContentsError) {

@@ -172,6 +172,11 @@ final class ReadNode: Sendable {
     let node: ReadNode
 
     func answer(_ method: PeerMethod, _ message: [UInt8], _ context: ConnectionContext) async throws -> PeerAnswer {
+      if method == .compare {
+        let asked = try CompareRequest(decoding: message)
+        node.replicas.urge(asked.slots, with: asked.partner, windows: asked.windows)
+        return .message([])
+      }
       if case .request(let request) = try ReadMessage(message, node: node.name) {
         node.asked.withLock { asked in
           if request.ask.series.isEmpty { asked.digests += 1 } else { asked.data += 1 }

@@ -24,6 +24,8 @@ final class ClusterReads: Sendable {
   let times = PeerTimes()
   let groups = ReadGroups()
   let counters = ReadCounters()
+  /// Has the replicas of others compared.
+  let asking: CompareAsking
 
   /// Reads over what `view` shows, of which this node holds the two stores.
   ///
@@ -45,6 +47,7 @@ final class ClusterReads: Sendable {
     self.contents = contents ?? series.engine
     self.alarm = alarm ?? .sleeping(by: clock)
     self.heard = heard
+    asking = CompareAsking(view)
   }
 
   /// Monotonic, in ns.

@@ -171,9 +171,12 @@ extension ClusterReads {
     return QuorumRead.Answer(windows: windows, digests: digests, notReady: notReady, series: ask.series)
   }
 
-  /// Has two replicas that differ compared out of turn, where this node is one of them.
+  /// Has two replicas that differ compared out of turn: by this node where it holds one, else by the one that has less.
   func urge(_ pair: QuorumRead.Repair) {
-    guard pair.node == view.own || pair.with == view.own else { return counters.count(\.repairsDropped) }
+    guard pair.node == view.own || pair.with == view.own else {
+      let request = CompareRequest(with: pair.with, pair.slots, windows: pair.windows)
+      return counters.count(asking.ask(pair.node, request) ? \.repairs : \.repairsDropped)
+    }
     counters.count(\.repairs)
     replicas.urge(pair.slots, with: pair.node == view.own ? pair.with : pair.node, windows: pair.windows)
   }

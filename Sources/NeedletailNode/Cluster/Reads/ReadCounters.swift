@@ -15,9 +15,9 @@ final class ReadCounters: Sendable {
     var unions: UInt64 = 0
     /// Reads that lacked ready replicas, told or failed.
     var partial: UInt64 = 0
-    /// Pairs of replicas that differ, of which this node is one: they are compared out of turn.
+    /// Pairs of replicas that differ, which are compared out of turn, by this node or by one that it asked.
     var repairs: UInt64 = 0
-    /// Pairs of other nodes, which the next round of repair compares.
+    /// Pairs of other nodes that could not be asked; the next round of repair compares them.
     var repairsDropped: UInt64 = 0
     /// Answers that broke off.
     var broken: UInt64 = 0

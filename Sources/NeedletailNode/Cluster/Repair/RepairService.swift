@@ -435,7 +435,8 @@ actor RepairService: ClusterListener {
     // Also of windows that have not settled, which rounds leave for later: reads find first what a replica missed.
     for difference in readinessCopy.takeDifferences() {
       for slot in difference.slots where held.contains(slot) {
-        machine.urge(slot, with: difference.node, windows: difference.windows)
+        guard layout?.writers(of: slot).contains(difference.node) == true else { continue }
+        machine.urge(slot, with: difference.node, windows: difference.windows, isFound: true)
       }
     }
     perform(machine.tick(now: now, view))
