@@ -40,6 +40,8 @@ struct ClusterQueryAPITests {
         .respond(to: route, request, context, tenant: .default)
     case .loki(let route):
       response = try await LokiAPI(queries: queries).respond(to: route, request, context, tenant: .default)
+    case .tempo(let route):
+      response = try await TempoAPI(queries: queries).respond(to: route, request, context, tenant: .default)
     default: throw QueryError(.notFound, path)
     }
     let writer = Writer()
@@ -61,6 +63,8 @@ struct ClusterQueryAPITests {
       #expect(try await Self.get(node, query + "&consistency=all").coverage?.contains("replicas=3/3") == true)
       #expect(try await Self.get(node, "/api/v1/labels").coverage?.contains("partial=false") == true)
       #expect(try await Self.get(node, "/loki/api/v1/labels").coverage?.contains("partial=false") == true)
+      let none = try await Self.get(node, "/tempo/api/traces/0af7651916cd43dd8448eb211c80319c")
+      #expect(none.status == 404 && none.text.contains("not found") && none.coverage?.contains("partial=false") == true)
       for wrong in ["consistency=two", "partial=perhaps"] {
         let refused = try await Self.get(node, query + "&" + wrong)
         #expect(refused.status == 400 && refused.text.contains("bad_data") && refused.coverage == nil)

@@ -44,7 +44,8 @@ struct TempoAPI: Sendable {
     }
     let traces = queries.traces
     let spans = try await queries.run(for: context) { _ in try await traces.wholeTrace(id, tenant: tenant) }
-    guard !spans.isEmpty else { throw QueryError(.notFound, "trace \(id) not found") }
+    // An answer, not an error: how sure it is has to be told with it.
+    guard !spans.isEmpty else { return Response(.notFound, text: "trace \(id) not found\n") }
     if request.headers[.accept]?.contains("application/protobuf") ?? false {
       return Response(.ok, "application/protobuf", OTLPTraceJSON.protobuf(spans))
     }
