@@ -9,12 +9,14 @@ let package = Package(
   products: [
     .executable(name: "ingest-bench", targets: ["IngestBench"]),
     .executable(name: "peers-bench", targets: ["PeersBench"]),
+    .executable(name: "cluster-bench", targets: ["ClusterBench"]),
   ],
   targets: [
     .systemLibrary(name: "CSnappyBench", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"]), .brew(["snappy"])]),
     .target(name: "BenchmarkSupport", dependencies: ["CSnappyBench"]),
     .executableTarget(name: "IngestBench", dependencies: ["BenchmarkSupport"]),
     .executableTarget(name: "PeersBench", dependencies: ["BenchmarkSupport"]),
+    .executableTarget(name: "ClusterBench", dependencies: ["BenchmarkSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -8,6 +8,14 @@ package struct Contestant: Sendable {
   package var writePath = "/api/v1/write"
   package var readyPath = "/-/ready"
 
+  /// A server by its name, how it is started, and the path that answers 200 once it may be asked.
+  package init(
+    name: String, executable: String, arguments: @escaping @Sendable (_ folder: String, _ port: Int) -> [String],
+    readyPath: String = "/-/ready"
+  ) {
+    (self.name, self.executable, self.arguments, self.readyPath) = (name, executable, arguments, readyPath)
+  }
+
   package var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: executable) }
 
   /// Needletail as it comes, but for the doors of OpenTelemetry, which the peers do not have.

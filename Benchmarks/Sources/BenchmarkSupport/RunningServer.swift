@@ -67,7 +67,8 @@ package final class RunningServer {
     Cleanup.remove(process: process.processIdentifier)
   }
 
-  private static func freePort() throws(BenchmarkError) -> Int {
+  /// A port of loopback that nobody listens on.
+  package static func freePort() throws(BenchmarkError) -> Int {
     #if canImport(Glibc)
       let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     #else

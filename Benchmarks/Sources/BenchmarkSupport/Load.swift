@@ -1,21 +1,19 @@
-import BenchmarkSupport
-
 /// The load: a fleet of hosts that report like node exporters. Every request holds one sample of each of its series; values and labels
 /// follow from fixed seeds, so that every server gets the same bytes.
-struct Load {
-  let series: Int
-  let samplesPerRequest: Int
-  let rounds: Int
+package struct Load {
+  package let series: Int
+  package let samplesPerRequest: Int
+  package let rounds: Int
   private let labels: [[UInt8]]
 
-  init(series: Int, samplesPerRequest: Int, rounds: Int) {
+  package init(series: Int, samplesPerRequest: Int, rounds: Int) {
     self.series = series
     self.samplesPerRequest = samplesPerRequest
     self.rounds = rounds
     labels = (0..<series).map(Self.labels)
   }
 
-  var sampleCount: Int { series * rounds }
+  package var sampleCount: Int { series * rounds }
 
   private static let metrics = [
     "node_cpu_seconds_total", "node_memory_free_bytes", "node_load1", "node_network_receive_bytes_total",
@@ -51,7 +49,7 @@ struct Load {
   }
 
   /// The snappy-compressed remote-write bodies of one scrape round. The timestamp has a jitter per target of some milliseconds.
-  func bodies(round: Int, startMilliseconds: Int) throws -> [[UInt8]] {
+  package func bodies(round: Int, startMilliseconds: Int) throws -> [[UInt8]] {
     var body = RemoteWriteBody()
     return try stride(from: 0, to: series, by: samplesPerRequest).map { first in
       for index in first..<min(first + samplesPerRequest, series) {
