@@ -50,7 +50,7 @@ extension Evaluation {
   /// The next chunk of a cursor, counted.
   func nextChunk(_ cursor: any SeriesCursor, _ tally: SelectionTally) async throws -> SeriesColumns? {
     // Whoever waits for a thread gets it between two chunks: a query may have all of them.
-    if tally.hasRead { await Task.yield() }
+    if tally.takesTurn() { await Task.yield() }
     let began = now
     guard let chunk = try await cursor.next() else {
       statistics.readingNanoseconds += now - began
@@ -62,7 +62,7 @@ extension Evaluation {
     statistics.hold(chunk: chunk.timestamps.count)
     statistics.seriesRead += chunk.count
     statistics.samplesRead += chunk.timestamps.count
-    try tally.add(series: chunk.count)
+    try tally.add(series: chunk.count, samples: chunk.timestamps.count)
     try spend(chunk.timestamps.count)
     return chunk
   }

@@ -4,7 +4,8 @@ import Synchronization
 final class SelectionTally: Sendable {
   private let limits: QueryLimits
   private let budget: QueryBudget
-  private let chunks = Atomic(0)
+  /// What was read since others had their turn, in samples.
+  private let unyielded = Atomic(0)
   private let series = Atomic(0)
   private let cells = Atomic(0)
 
@@ -13,16 +14,29 @@ final class SelectionTally: Sendable {
     self.budget = budget
   }
 
+  /// After how many samples those who wait for a thread get one: some hundred microseconds of work. A small query never
+  /// gives its thread away.
+  private static let samplesPerTurn = 16_384
+  /// What a series counts for beside its samples.
+  private static let samplesPerSeries = 16
+  /// What a chunk counts for at least, which may be all that is left of many series.
+  private static let samplesPerChunk = 1024
+
   /// Counts a chunk; fails where there are too many series in all.
-  func add(series count: Int) throws {
-    chunks.add(1, ordering: .relaxed)
+  func add(series count: Int, samples: Int) throws {
+    let work = max(Self.samplesPerChunk, samples &+ count &* Self.samplesPerSeries)
+    unyielded.add(work, ordering: .relaxed)
     guard series.add(count, ordering: .relaxed).newValue <= limits.series else {
       throw QueryError.execution("the query selects more than \(limits.series) series")
     }
   }
 
-  /// Whether there was a chunk before.
-  var hasRead: Bool { chunks.load(ordering: .relaxed) > 0 }
+  /// Whether so much was read that others are to get a turn; the count of it begins anew.
+  func takesTurn() -> Bool {
+    guard unyielded.load(ordering: .relaxed) >= Self.samplesPerTurn else { return false }
+    unyielded.store(0, ordering: .relaxed)
+    return true
+  }
 
   /// Fails unless so many more rows of a grid may be made.
   func reserve(rows: Int, _ steps: Steps) throws {

@@ -242,11 +242,16 @@ struct DirectoryContent: Sendable {
   func pairs(ofName name: Int) -> [UInt32] {
     var result: [UInt32] = []
     result.reserveCapacity(pairCount(ofName: name))
-    postings.forEach(pairsOfName[name]) {
-      result.append($0)
+    forEachPair(ofName: name) {
+      result.append(UInt32(truncatingIfNeeded: $0))
       return true
     }
     return result
+  }
+
+  /// Calls `body` with the pairs of a name, ascending, until it answers false.
+  func forEachPair(ofName name: Int, while body: (Int) -> Bool) {
+    postings.forEach(pairsOfName[name]) { body(Int($0)) }
   }
 
   // MARK: - Generations

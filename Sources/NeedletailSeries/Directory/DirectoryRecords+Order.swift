@@ -12,6 +12,8 @@ extension DirectoryRecords {
 
   /// The places in `series`, in the order that `sorted` makes.
   func order(of series: [UInt32]) -> [Int] {
+    // Most questions are about one series, and what follows looks at all names.
+    guard series.count > 1 else { return Array(series.indices) }
     let ranks = pairRanks(of: series)
     let tenantRanks = tenantRanks()
     let metricName = Array(LabelSet.nameLabel.utf8)

@@ -233,11 +233,12 @@ struct HeadStorage: Sendable {
   var activeSeries: [UInt32] {
     var result: [UInt32] = []
     result.reserveCapacity(activeCount)
-    for series in 0..<states.universe where states.find(series) != nil {
-      result.append(UInt32(truncatingIfNeeded: series))
-    }
+    states.forEachActive { result.append(UInt32(truncatingIfNeeded: $0)) }
     return result
   }
+
+  /// Whether the head has something of a series.
+  func isActive(_ series: Int) -> Bool { states.find(series) != nil }
 
   /// When the count of the last sample or histogram of a series began, in ms; 0 where nobody told.
   func startTimestamp(_ series: Int) -> Int64 {

@@ -73,6 +73,14 @@ struct SeriesStates: @unchecked Sendable {
     return state.isActive ? state : nil
   }
 
+  /// Calls `body` with every series of which the head has something, ascending. O(series of the pages that there are).
+  @inline(__always) func forEachActive(_ body: (_ series: Int) -> Void) {
+    for (page, states) in pages.enumerated() {
+      guard let states else { continue }
+      for place in 0..<1 << Self.pageLog2 where states[place].isActive { body(page << Self.pageLog2 | place) }
+    }
+  }
+
   @inline(never) private mutating func addPage(_ page: Int) -> UnsafeMutablePointer<SeriesState> {
     while pages.count <= page { pages.append(nil) }
     let made = owner.addPage(byteCount: Self.pageBytes)

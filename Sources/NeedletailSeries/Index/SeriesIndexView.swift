@@ -90,6 +90,8 @@ private struct MatcherPlan {
   let cost: Int
   private let matcher: LabelMatcher
   private let source: Source
+  /// Fewer series than this are asked for their value one by one.
+  private let steps: Int
 
   init(_ matcher: LabelMatcher, _ view: some SeriesIndexView) {
     self.matcher = matcher
@@ -99,11 +101,13 @@ private struct MatcherPlan {
       source = .values(numbers)
       let members = numbers.reduce(0) { $0 + min(view.memberCount(ofValue: $1) ?? 1, 1 << 32) }
       cost = acceptsMissing ? 1 << 40 + members : members
+      steps = members / 16
     } else {
       let prefixes = matcher.deviatingPrefixes
       source = prefixes.map { .prefixes($0) } ?? .all
       let values = view.valueCount(of: matcher.name) ?? 1 << 32
       cost = (acceptsMissing ? 3 << 40 : 2 << 40) + values
+      steps = view.valueCount(of: matcher.name).map { $0 / 4 } ?? 0
     }
   }
 
@@ -114,7 +118,7 @@ private struct MatcherPlan {
 
   /// Leaves of the set only what satisfies the matcher.
   func narrow(_ set: inout SeriesBitmap, _ view: some SeriesIndexView) {
-    if case .values = source {} else if narrowOneByOne(&set, view) { return }
+    if narrowOneByOne(&set, view) { return }
     var deviating = SeriesBitmap(universe: view.universe)
     insertDeviating(into: &deviating, view)
     if acceptsMissing { set.subtract(deviating) } else { set.formIntersection(deviating) }
@@ -138,10 +142,10 @@ private struct MatcherPlan {
     return numbers
   }
 
-  /// Asks each series of the set for its value, where that is less work than asking each value; false where it is not.
+  /// Asks each series of the set for its value, where that is less work than asking each value, or than adding all
+  /// members of the known values to a set; false where it is not.
   private func narrowOneByOne(_ set: inout SeriesBitmap, _ view: some SeriesIndexView) -> Bool {
-    let members = set.count
-    guard let values = view.valueCount(of: matcher.name), members * 4 < values else { return false }
+    guard set.count < steps else { return false }
     var refused: [Int] = []
     var isKnown = true
     set.forEach { series in
