@@ -36,7 +36,7 @@ struct Needletail: AsyncParsableCommand {
     // A reader that goes away, such as `head`, shows as an error of write(2) instead of as a signal.
     signal(SIGPIPE, SIG_IGN)
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(settingExpressionApart(Array(CommandLine.arguments.dropFirst())))
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {
@@ -45,6 +45,15 @@ struct Needletail: AsyncParsableCommand {
     } catch {
       end(with: error)
     }
+  }
+
+  /// The arguments with an expression that begins with a minus, such as `needletail query -1`, where it is not taken for
+  /// an option.
+  static func settingExpressionApart(_ arguments: [String]) -> [String] {
+    guard arguments.count > 1, arguments[0] == QueryCommand._commandName, arguments[1].hasPrefix("-"),
+      arguments[1].count > 1, !arguments[1].hasPrefix("--"), arguments[1] != "-h"
+    else { return arguments }
+    return arguments.prefix(1) + arguments.dropFirst(2) + ["--", arguments[1]]
   }
 
   private static func end(with error: any Error) -> Never {

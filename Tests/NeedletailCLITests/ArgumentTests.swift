@@ -136,6 +136,21 @@ struct CommandTests {
     }
   }
 
+  @Test(
+    "an expression that begins with a minus is taken for one right behind 'query', with and without what follows",
+    arguments: [
+      (["query", "-1"], "-1"), (["query", "-(a + b)", "--output", "csv"], "-(a + b)"),
+      (["query", "-up", "--explain"], "-up"),
+      (["query", "--explain", "up"], "up"), (["query", "--", "-1"], "-1"),
+    ])
+  func minus(arguments: [String], expression: String) throws {
+    let command = try Needletail.parseAsRoot(Needletail.settingExpressionApart(arguments))
+    #expect((command as? QueryCommand)?.expression == expression)
+    for unchanged in [["query", "-h"], ["query", "--help"], ["query"], ["logs", "-1"]] {
+      #expect(Needletail.settingExpressionApart(unchanged) == unchanged)
+    }
+  }
+
   @Test("a file of certificates that is not there, or holds none, is named")
   func certificates() throws {
     let path = "/nowhere/ca.pem"

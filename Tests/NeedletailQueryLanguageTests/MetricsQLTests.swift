@@ -134,9 +134,13 @@ struct MetricsQLTests {
     #expect(shape(try Parser.parse("a + b default c * d")) == "((a + b) default (c * d))")
   }
 
-  @Test("a selector with alternatives is none where only one list of conditions is wanted")
+  @Test("a selector by itself yields the conditions of each of its alternatives, the metric's name among them")
   func selectors() throws {
-    #expect(throws: SyntaxError.self) { try Parser.parseSelector("{a='1' or b='2'}") }
-    #expect(try Parser.parseSelector("m{a='1'}").count == 2)
+    func names(_ text: String) throws -> [[String]] { try Parser.parseSelectors(text).map { $0.map(\.name) } }
+    #expect(try names("{a='1' or b='2', c='3'}") == [["a"], ["b", "c"]])
+    #expect(try names("m{a='1' or b='2'}") == [["__name__", "a"], ["__name__", "b"]])
+    #expect(try names("m{a='1'}") == [["__name__", "a"]])
+    #expect(throws: SyntaxError.self) { try Parser.parseSelectors("m{a='1' or b='2'}[5m]") }
+    #expect(throws: SyntaxError.self) { try Parser.parseSelectors("m or n") }
   }
 }

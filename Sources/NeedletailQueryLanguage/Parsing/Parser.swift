@@ -58,18 +58,16 @@ package struct Parser {
     return expression
   }
 
-  /// Parses a text that must be a plain series selector, as `match[]` takes it, into its conditions.
-  package static func parseSelector(_ text: String) throws(SyntaxError) -> [MatcherSyntax] {
+  /// Parses a text that must be a plain series selector, as `match[]` takes it, into its conditions: a list for each of
+  /// its alternatives (`or`), of which any may hold as a whole.
+  package static func parseSelectors(_ text: String) throws(SyntaxError) -> [[MatcherSyntax]] {
     let expression = try parse(text)
     guard case .selector(let selector) = expression.node, selector.range == nil, selector.edges == nil,
       selector.shift == TimeShift()
     else {
       throw SyntaxError("expected a series selector", span: expression.span, text: text)
     }
-    guard selector.alternatives.isEmpty else {
-      throw SyntaxError("expected a series selector without \"or\"", span: expression.span, text: text)
-    }
-    return selector.allMatchers(span: expression.span)
+    return selector.allAlternatives(span: expression.span)
   }
 
   // MARK: Tokens

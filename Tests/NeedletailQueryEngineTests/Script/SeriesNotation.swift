@@ -56,7 +56,7 @@ enum SeriesNotation {
   static func labels(_ text: String) throws -> LabelSet {
     let trimmed = text.filter { !$0.isWhitespace }
     if trimmed == "{}" || trimmed.isEmpty { return .empty }
-    guard let matchers = try? Parser.parseSelector(text) else {
+    guard let matchers = try? Parser.parseSelectors(text).first else {
       if (try? Parser.parse(text)) == nil, !trimmed.hasSuffix("\"\"}") { throw ScriptError("bad series \(text)") }
       return .empty
     }

@@ -19,13 +19,16 @@ extension PrometheusAPI {
     return MetadataScope(tenant: tenant, selectors: try selectors(parameters), range: range)
   }
 
-  /// What each `match[]` selects.
+  /// What each `match[]` selects, of one with alternatives each of these.
   static func selectors(_ parameters: FormParameters) throws -> [[LabelMatcher]] {
     let texts = parameters.all("match[]")
     guard texts.count <= selectorsMax else {
       throw QueryError(.badData, "more than \(selectorsMax) match[] parameters")
     }
-    let all = try texts.map { try conditions($0, parameter: "match[]") }
+    let all = try texts.flatMap { try conditions($0, parameter: "match[]") }
+    guard all.count <= selectorsMax else {
+      throw QueryError(.badData, "more than \(selectorsMax) alternatives in match[] parameters")
+    }
     let patterns = all.joined().filter { $0.operation == .matches || $0.operation == .notMatches }
     // Each is compiled, on the connection's thread.
     let (patternsMax, patternBytesMax) = (RemoteReadRequest.patternsMax, RemoteReadRequest.patternBytesMax)
@@ -44,14 +47,14 @@ extension PrometheusAPI {
     }
   }
 
-  /// What a selector that is the value of a parameter selects.
-  static func selector(_ text: String, parameter: String) throws -> [LabelMatcher] {
-    try matchers(try conditions(text, parameter: parameter), parameter: parameter)
+  /// What a selector that is the value of a parameter selects: matchers for each of its alternatives.
+  static func selector(_ text: String, parameter: String) throws -> [[LabelMatcher]] {
+    try conditions(text, parameter: parameter).map { try matchers($0, parameter: parameter) }
   }
 
-  private static func conditions(_ text: String, parameter: String) throws -> [MatcherSyntax] {
+  private static func conditions(_ text: String, parameter: String) throws -> [[MatcherSyntax]] {
     do throws(SyntaxError) {
-      return try Parser.parseSelector(text)
+      return try Parser.parseSelectors(text)
     } catch {
       throw QueryError(.badData, "invalid parameter \"\(parameter)\": \(error)")
     }
