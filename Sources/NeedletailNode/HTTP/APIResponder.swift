@@ -64,7 +64,9 @@ struct APIResponder: Sendable {
   }
 
   private static func path(of request: Request) -> Substring? {
-    request.head.path.map { $0.prefix { $0 != "?" && $0 != "#" } }
+    request.head.path.map { path in
+      path[..<(path.utf8.firstIndex { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") } ?? path.endIndex)]
+    }
   }
 
   private func answer(_ route: Route?, _ request: Request, _ context: ConnectionContext) async throws -> Response {

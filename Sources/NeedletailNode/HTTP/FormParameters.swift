@@ -9,11 +9,16 @@ struct FormParameters: Sendable {
   ///
   /// What is not UTF-8 becomes U+FFFD.
   mutating func add(_ encoded: some StringProtocol) {
-    for pair in encoded.utf8.split(separator: UInt8(ascii: "&")) {
-      let equals = pair.firstIndex(of: UInt8(ascii: "="))
-      let name = Self.decoded(pair[..<(equals ?? pair.endIndex)])
-      let value = equals.map { Self.decoded(pair[pair.index(after: $0)...]) } ?? ""
-      pairs.append((name, value))
+    var encoded = String(encoded)
+    encoded.withUTF8 { bytes in
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let pair = rest.prefix { $0 != UInt8(ascii: "&") }
+        rest = rest[pair.endIndex...].dropFirst()
+        guard !pair.isEmpty else { continue }
+        let name = pair.prefix { $0 != UInt8(ascii: "=") }
+        pairs.append((Self.decoded(name), Self.decoded(pair[name.endIndex...].dropFirst())))
+      }
     }
   }
 

@@ -151,10 +151,18 @@ extension Route {
     ["api", "v1", "status", "buildinfo"]: .prometheus(.buildInformation),
   ]
 
+  /// The fixed paths as most clients write them, which are found without being taken apart.
+  private static let common: [String: Route] = Dictionary(
+    uniqueKeysWithValues: fixed.map { ("/" + $0.key.joined(separator: "/"), $0.value) })
+
   /// The route of a path, still percent-encoded; nil where there is none.
   ///
   /// A slash at the end makes no difference.
   init?(path: some StringProtocol) {
+    if let route = Self.common[String(path)] {
+      self = route
+      return
+    }
     let parts = Substring(path).split(separator: "/")
     guard parts.count <= 12 else { return nil }
     if let signal = Self.otlpSignal(parts) {

@@ -10,6 +10,11 @@ final class RequestCounters: Sendable {
   struct Value: Sendable {
     var count: UInt64 = 0
     var nanoseconds: UInt64 = 0
+
+    fileprivate mutating func add(_ nanoseconds: Int64) {
+      count &+= 1
+      self.nanoseconds &+= UInt64(clamping: nanoseconds)
+    }
   }
 
   private let state = Lock<[Key: Value]>([:])
@@ -17,8 +22,7 @@ final class RequestCounters: Sendable {
   func finished(route: String, status: Int, nanoseconds: Int64) {
     state.withLock { values in
       let key = Key(route: route, status: status)
-      values[key, default: Value()].count &+= 1
-      values[key, default: Value()].nanoseconds &+= UInt64(clamping: nanoseconds)
+      values[key, default: Value()].add(nanoseconds)
     }
   }
 

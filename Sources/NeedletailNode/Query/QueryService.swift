@@ -24,6 +24,7 @@ struct QueryService: Sendable {
   /// Nil where questions are about this node alone.
   private(set) var cluster: ClusterReads?
   let small = SmallQueries()
+  let parsed = ParsedQueries()
   /// How long an answer may take to be written, where queries may run longer.
   private(set) var writingMax = Duration.seconds(60)
 

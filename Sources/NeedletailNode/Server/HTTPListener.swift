@@ -23,13 +23,16 @@ struct HTTPListener: Sendable {
   let isForPeers: Bool
   /// Called with the port that was bound.
   let onListening: @Sendable (ListenAddress) -> Void
+  private let watches = ConnectionWatches()
+  private let unfinished = UnfinishedAnswers()
 
   /// Serves until the surrounding service group shuts down.
   func run() async throws {
     let address = address
     let onListening = onListening
     var connection = WebConnection(
-      http1: http1, tls: tls, idleTimeout: Self.idleTimeout, headerBytesMax: Self.headerBytesMax)
+      http1: http1, wholeRequests: wholeRequests, unfinished: unfinished, tls: tls, idleTimeout: Self.idleTimeout,
+      headerBytesMax: Self.headerBytesMax)
     if isForPeers { connection.resetsMax = Self.peerResetsMax }
     let server = Server(
       childChannelSetup: connection,
@@ -40,24 +43,49 @@ struct HTTPListener: Sendable {
         onListening(ListenAddress(host: address.host, port: channel.localAddress?.port ?? address.port))
       },
       eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
-    try await server.run()
+    do {
+      try await server.run()
+    } catch {
+      await unfinished.allEnded()
+      throw error
+    }
+    await unfinished.allEnded()
   }
 
   private var http1: HTTP1Channel {
-    let (respond, date, watches) = (respond, HTTPDate(clock: clock), ConnectionWatches())
+    let watches = watches
     let configuration = HTTP1Channel.Configuration(
       additionalChannelHandlers: [watches.make()], idleTimeout: Self.idleTimeout,
       httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
         maxHeaderFieldSize: Self.headerBytesMax, maxHeaderListSize: Self.headerBytesMax,
         maxHeaderFieldCount: Self.headerFieldsMax))
+    let answer = answer
     return HTTP1Channel(
       responder: { request, writer, channel in
         let context = ConnectionContext(channel: channel, watch: watches.watch(of: channel))
-        var response = await respond(request, context)
-        response.headers[.date] = date.text
-        response.headers[.server] = "needletail"
+        let response = await answer(request, context)
         try await writer.write(response: response.head, body: response.body)
         context.answered()
       }, configuration: configuration)
+  }
+
+  /// Answers requests that come whole, on the channel where they come in.
+  private var wholeRequests: WholeRequests.Answer {
+    let (watches, answer) = (watches, answer)
+    return { request, channel, writer in
+      let context = ConnectionContext(channel: channel, watch: watches.watch(of: channel))
+      try await writer.write(await answer(request, context))
+      context.answered()
+    }
+  }
+
+  private var answer: @Sendable (Request, ConnectionContext) async -> Response {
+    let (respond, date) = (respond, HTTPDate(clock: clock))
+    return { request, context in
+      var response = await respond(request, context)
+      response.headers[.date] = date.text
+      response.headers[.server] = "needletail"
+      return response
+    }
   }
 }

@@ -13,7 +13,9 @@ final class NodeState: Sendable {
 }
 
 /// The services of a node that is ready.
-struct NodeServices: Sendable {
+///
+/// A class, because each request takes them, and to copy so much for each costs more than some answers.
+final class NodeServices: Sendable {
   let ingest: IngestService
   let queries: QueryService
   let metrics: NodeMetrics
@@ -23,4 +25,12 @@ struct NodeServices: Sendable {
   let peers: PeerService
   /// Nil where the node belongs to no cluster.
   let cluster: ClusterNode?
+
+  init(
+    ingest: IngestService, queries: QueryService, metrics: NodeMetrics, settling: SettlingService,
+    deletion: DeletionService, status: PrometheusStatus, peers: PeerService, cluster: ClusterNode?
+  ) {
+    (self.ingest, self.queries, self.metrics, self.settling) = (ingest, queries, metrics, settling)
+    (self.deletion, self.status, self.peers, self.cluster) = (deletion, status, peers, cluster)
+  }
 }

@@ -21,7 +21,7 @@ extension Response {
   ///
   /// A body that is one piece stays one; others are compressed piece by piece while they are written.
   func compressed(for request: Request, on executor: ThreadExecutor) async throws -> Response {
-    guard isCompressible, body.contentLength.map({ $0 >= Self.compressedMin }) ?? true else { return self }
+    guard body.contentLength.map({ $0 >= Self.compressedMin }) ?? true, isCompressible else { return self }
     var response = self
     // Whatever lies between must not hand this answer to who takes other codings.
     response.headers[.vary] = "Accept-Encoding"

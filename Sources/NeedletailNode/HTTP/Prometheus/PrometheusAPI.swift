@@ -24,7 +24,7 @@ struct PrometheusAPI: Sendable {
       let parameters = try await request.parameters()
       let question = try queries.question(parameters)
       var api = self
-      api.queries = queries.asking(question)
+      if queries.cluster != nil { api.queries = queries.asking(question) }
       var response = try await api.answer(route, parameters, context, tenant)
       question.tell(in: &response)
       return response
@@ -100,7 +100,8 @@ struct PrometheusAPI: Sendable {
 
   /// The syntax tree of a query whose answer this API can tell.
   func expression(_ text: String) throws -> Expression {
-    let expression = try Self.parse(text)
+    let expression: Expression
+    do throws(SyntaxError) { expression = try queries.parsed.expression(text) } catch { throw QueryError(error) }
     guard tellsEvents || expression.type != .events else {
       throw QueryError(
         .badData,

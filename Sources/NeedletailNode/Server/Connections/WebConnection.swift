@@ -30,6 +30,9 @@ struct WebConnection: ServerChildChannel {
 
   /// The pipeline of HTTP/1.1, which also runs the requests of HTTP/2.
   let http1: HTTP1Channel
+  /// What answers requests of HTTP/1.1 that come whole.
+  let wholeRequests: WholeRequests.Answer
+  let unfinished: UnfinishedAnswers
   /// Nil for plain text.
   let tls: NIOSSLContext?
   /// How long a connection of HTTP/1.1, or a stream of HTTP/2, may be silent; `HTTP2Watch` has the times of connections.
@@ -51,11 +54,21 @@ struct WebConnection: ServerChildChannel {
       let negotiation = NIOTypedApplicationProtocolNegotiationHandler<Negotiated> { result, channel in
         switch result {
         case .negotiated("h2"): http2(channel, logger)
-        case .negotiated, .fallback: http1.setup(channel: channel, logger: logger).map { .http1_1($0) }
+        case .negotiated, .fallback: http1(channel, logger)
         }
       }
       try pipeline.addHandler(negotiation)
       return Value(negotiated: negotiation.protocolNegotiationResult, channel: channel)
+    }
+  }
+
+  private func http1(_ channel: any Channel, _ logger: Logger) -> EventLoopFuture<Negotiated> {
+    http1.setup(channel: channel, logger: logger).flatMapThrowing { [wholeRequests, unfinished] value in
+      let pipeline = channel.pipeline.syncOperations
+      let state = try pipeline.handler(type: HTTPConnectionStateHandler.self)
+      try pipeline.addHandler(
+        WholeRequests(eventLoop: channel.eventLoop, unfinished, wholeRequests), position: .after(state))
+      return .http1_1(value)
     }
   }
 
