@@ -177,7 +177,7 @@ let testRooms: [Target] = [
     "NeedletailQueryEngineTests",
     [
       "NeedletailQueryEngine", "NeedletailQueryLanguage", "NeedletailEnvironment", "NeedletailTelemetry",
-      "NeedletailTestSupport",
+      "NeedletailTestSupport", "NeedletailQueryGenerator",
     ], data: ["Corpus"]),
   tests(
     "NeedletailCollectorTests",
@@ -193,8 +193,8 @@ let testRooms: [Target] = [
     [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
       "NeedletailCluster", "NeedletailSeries", "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCollector",
-      "NeedletailSimulation", "NeedletailTestSupport", "NeedletailProcesses", lifecycle, logging,
-      nio, nioSSL, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
+      "NeedletailSimulation", "NeedletailTestSupport", "NeedletailQueryGenerator", "NeedletailProcesses", lifecycle,
+      logging, nio, nioSSL, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
     ]),
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],

@@ -166,24 +166,35 @@ package struct QueryEngine: Sendable {
 
   /// The longest lookback, in milliseconds (about 31,000 years).
   private static let durationMax: Int64 = 1_000_000_000_000_000
-
   /// Times this far from 1970 (about 285,000 years) leave room for every offset and range.
+  private static let timeMax: UInt64 = 9_000_000_000_000_000
+
   private static func check(_ time: Int64) throws {
-    guard time.magnitude <= 9_000_000_000_000_000 else { throw QueryError(.badData, "time is out of range") }
+    guard time.magnitude <= timeMax else { throw QueryError(.badData, "time is out of range") }
+  }
+
+  /// Whether a lookback or a resolution may be so long.
+  static func isDuration(_ milliseconds: Int64) -> Bool { (1...durationMax).contains(milliseconds) }
+
+  /// Whether these may be the steps of a query, however many they are.
+  static func areSteps(from start: Int64, to end: Int64, step: Int64) -> Bool {
+    start.magnitude <= timeMax && end.magnitude <= timeMax && step > 0 && start <= end
   }
 
   private func run(
     _ expression: Expression, tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions,
     _ body: (Evaluation) async throws -> QueryValue
   ) async throws -> QueryResult {
-    guard (1...Self.durationMax).contains(options.lookback), (1...Self.durationMax).contains(options.subqueryResolution)
-    else { throw QueryError(.badData, "lookback or resolution is out of range") }
-    let evaluation = Evaluation(
-      engine: self, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options,
-      budget: QueryBudget(limits))
-    if options.sharesWork, options.statistics != .perStep { evaluation.shared = SharedParts(of: expression) }
-    let began = evaluation.now
-    do {
+    guard Self.isDuration(options.lookback), Self.isDuration(options.subqueryResolution) else {
+      throw QueryError(.badData, "lookback or resolution is out of range")
+    }
+    let budget = QueryBudget(limits)
+    func evaluate(readsRows: Bool) async throws -> QueryResult {
+      let evaluation = Evaluation(
+        engine: self, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options, budget: budget)
+      evaluation.readsRows = readsRows
+      if options.sharesWork, options.statistics != .perStep { evaluation.shared = SharedParts(of: expression) }
+      let began = evaluation.now
       let value = try await body(evaluation)
       evaluation.statistics.evaluationNanoseconds = evaluation.now - began
       // Not before: it has no say in what is kept of this query.
@@ -192,6 +203,12 @@ package struct QueryEngine: Sendable {
       return QueryResult(
         value: value, warnings: evaluation.annotations.warnings, infos: evaluation.annotations.infos,
         coverage: coverage, statistics: evaluation.statistics)
+    }
+    do {
+      do { return try await evaluate(readsRows: false) } catch is Evaluation.RowsNeeded {
+        budget.forget(after: 0)
+        return try await evaluate(readsRows: true)
+      }
     } catch let error as QueryError {
       throw error
     } catch is CancellationError {

@@ -67,7 +67,7 @@ struct Annotations: Sendable {
   private(set) var infos: [String] = []
   private var known: Set<String> = []
   /// Beyond this many, further remarks say nothing new.
-  private static let countMax = 100
+  static let countMax = 100
 
   var isEmpty: Bool { known.isEmpty }
 

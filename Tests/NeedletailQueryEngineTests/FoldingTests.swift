@@ -9,19 +9,19 @@ import Testing
 struct FoldingTests {
   // MARK: Answers
 
-  private static let operands = [
+  static let operands = [
     "m", "(m offset 40s)", "+m", "rate(m[2m])", "avg_over_time(m[90s])", "(last_over_time(m[1m]))",
     "count_over_time(m[1m])", "increase(m[2m] anchored)", "quantile_over_time(0.7, m[2m])", "m @ 200",
     "{__name__=~\"m|n\"}", "rate({__name__=~\"m|n\"}[2m])", "max_over_time({__name__=~\"m|n\"}[2m]) keep_metric_names",
     "m{a=\"0\" or a=\"1\"}", "-m", "max_over_time(m[2m:20s])", "m smoothed", "m{a=\"none\"}",
   ]
-  private static let operations = [
+  static let operations = [
     "sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "quantile", "topk",
   ]
-  private static let groupings = ["", "by (a)", "by (a, b)", "by (none)", "without (b)", "without (a, b)"]
+  static let groupings = ["", "by (a)", "by (a, b)", "by (none)", "without (b)", "without (a, b)"]
 
   /// Numbers, in some data also histograms and what is no ordinary number, of two metrics of some types.
-  private static func data(_ generator: inout TelemetryGenerator) -> [LabelSet: [MemorySeries.Point]] {
+  static func data(_ generator: inout TelemetryGenerator) -> [LabelSet: [MemorySeries.Point]] {
     let hasHistograms = generator.oneIn(3)
     let hasTypes = generator.oneIn(3)
     let hasSpecials = generator.oneIn(3)

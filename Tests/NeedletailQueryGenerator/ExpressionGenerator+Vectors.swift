@@ -128,7 +128,11 @@ extension ExpressionGenerator {
 
   /// An aggregation, perhaps by given labels.
   mutating func aggregation(_ depth: Int, by given: [String]? = nil) -> Piece {
-    let inner = vector(depth - 1)
+    aggregation(of: vector(depth - 1), by: given)
+  }
+
+  /// An aggregation of what is there.
+  mutating func aggregation(of inner: Piece, by given: [String]? = nil) -> Piece {
     let isWithout = given == nil && chance(30)
     let named = given ?? labelList(inner.labels)
     var operation = pick(["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar", "quantile", "count_values"])

@@ -7,9 +7,7 @@ import NeedletailTelemetry
 extension Evaluation {
   /// Whether it `folds` makes no difference to what it yields.
   func aggregate(_ node: Aggregation, _ steps: Steps, folds: Bool = true) async throws -> VectorGrid {
-    let hints = SelectionHints(
-      function: node.operation.rawValue, grouping: node.grouping.labels, groupsBy: !node.grouping.isWithout,
-      labels: node.labelsNeeded)
+    let hints = node.selectionHints
     var grid: VectorGrid
     if let events = try await eventGrid(node, steps) {
       grid = events
@@ -211,7 +209,7 @@ extension Evaluation {
         throw QueryError.execution("Scalar value \(Printer.number(limit)) overflows int64")
       }
       for rows in members {
-        let chosen = choose(node, grid, rows, step, limit)
+        let chosen = try choose(node, grid, rows, step, limit)
         let keep = Set(chosen)
         try spend(0)
         for row in rows where grid.isPresent(row, step) && !keep.contains(row) { grid.clear(row, step) }
@@ -227,10 +225,12 @@ extension Evaluation {
   /// The rows that stay at a step, the best first.
   private func choose(
     _ node: Aggregation, _ grid: VectorGrid, _ rows: [Int], _ step: Int, _ limit: Double
-  ) -> [Int] {
+  ) throws -> [Int] {
     let count = limit < 1 ? 0 : Int(min(limit, Double(rows.count)))
     switch node.operation {
-    case .limitk: return Array(rows.lazy.filter { grid.isPresent($0, step) }.prefix(count))
+    case .limitk:
+      try expectOrder()
+      return Array(rows.lazy.filter { grid.isPresent($0, step) }.prefix(count))
     case .limitRatio:
       if limit.magnitude > 1 {
         warn(
@@ -253,12 +253,21 @@ extension Evaluation {
       }
       guard count > 0 else { return [] }
       let order = RowOrder.numbers(of: grid, at: step, ascending: node.operation == .bottomk)
-      return Array(order.sorted(numbers).prefix(count))
+      let sorted = order.sorted(numbers)
+      // Of equal ones those count that come first.
+      if count < sorted.count, !order.precedes(sorted[count - 1], sorted[count]) { try expectOrder() }
+      return Array(sorted.prefix(count))
     }
   }
 }
 
 extension Aggregation {
+  /// What a selection right below it is for.
+  var selectionHints: SelectionHints {
+    SelectionHints(
+      function: operation.rawValue, grouping: grouping.labels, groupsBy: !grouping.isWithout, labels: labelsNeeded)
+  }
+
   /// The labels of the series below that decide on the answer; nil where all may.
   var labelsNeeded: [String]? {
     switch operation {

@@ -3,6 +3,12 @@ import NeedletailQueryLanguage
 // Aggregations that reduce each group to one value, over series that are read for nothing else: each portion of rows is
 // reduced as soon as it is there, and its room used again. What they take in memory depends on groups, not on series.
 
+/// The operand of an aggregation, whose series were found.
+enum OpenedOperand {
+  case instant(Evaluation.OpenedInstant)
+  case range(Evaluation.OpenedRange)
+}
+
 extension Evaluation {
   /// The aggregation of series while they are read; nil where all rows have to be there at once.
   ///
@@ -14,18 +20,15 @@ extension Evaluation {
       let fold = GroupFold(
         node, width: steps.count, dropsNames: !engine.features.delaysNameRemoval && operand.dropsNamesOverRange)
     else { return nil }
-    let sink = GroupSink(fold)
+    let sink = GroupSink(fold, tally())
+    if engine.series is any ReducingSource { sink.reduction = reduction(of: node, steps) }
     let before = (annotations, coverage, statistics, budget.samplesSpent)
     do {
-      switch operand.node {
-      case .selector(let selector):
-        _ = try await instantSelector(
-          selector, span: operand.span, steps, hints: hints, yields: .sample, into: sink)
-      case .call(let call): _ = try await rangeCall(call, span: operand.span, steps, labels: hints.labels, into: sink)
-      default: return nil
-      }
+      try await read(try await open(operand, steps, hints, for: sink), into: sink, steps)
+      if let parts = sink.parts { try await add(parts, to: sink, steps) }
       let result = try sink.fold.result(losingNames: engine.features.delaysNameRemoval)
       if sink.fold.ignoresHistograms { ignoredHistogram(node) }
+      if sink.fold.hasParts { usesParts = true }
       return result
     } catch is GroupFold.Unfit {
       (annotations, coverage, statistics) = (before.0, before.1, before.2)
@@ -33,11 +36,53 @@ extension Evaluation {
       return nil
     }
   }
+
+  /// Asks for the series of an operand that `isFoldable`.
+  func open(
+    _ operand: Expression, _ steps: Steps, _ hints: SelectionHints, for sink: GroupSink
+  ) async throws -> OpenedOperand {
+    switch operand.node {
+    case .selector(let selector):
+      return .instant(
+        try await openInstant(selector, span: operand.span, steps, hints: hints, yields: .sample, for: sink))
+    case .call(let call):
+      guard let argument = call.arguments.first(where: { $0.type == .range }) else { break }
+      return .range(try await openRange(call, argument, steps, labels: hints.labels, for: sink))
+    default: break
+    }
+    throw QueryError(.internal, "expression is not made of series alone")
+  }
+
+  /// Reads the series of an operand, and puts their rows into the sink.
+  func read(_ operand: OpenedOperand, into sink: GroupSink, _ steps: Steps) async throws {
+    switch operand {
+    case .instant(let opened): _ = try await rows(of: opened, steps, into: sink)
+    case .range(let opened): _ = try await rows(of: opened, steps, into: sink)
+    }
+  }
+
+  /// Adds what the source reduced itself: it counts as if it had been done here.
+  private func add(
+    _ parts: @Sendable () async throws -> [ReducedSeries]?, to sink: GroupSink, _ steps: Steps
+  ) async throws {
+    guard let parts = try await parts() else { throw GroupFold.Unfit() }
+    for part in parts {
+      statistics.seriesRead += part.seriesRead
+      statistics.samplesRead += part.samplesRead
+      try sink.tally.add(series: part.seriesRead)
+      try sink.tally.reserve(rows: part.fold.rows, steps)
+      try spend(part.samplesRead)
+      try spend(part.fold.rows * steps.count)
+      annotations.add(part.annotations)
+      try sink.fold.add(part.fold)
+      statistics.hold(grid: part.fold.cellCount + sink.fold.cellCount)
+    }
+  }
 }
 
 extension Expression {
   /// Whether each series that it reads becomes one row, and no two of these one, unless types or units tell them apart.
-  fileprivate func isFoldable(delaysNameRemoval: Bool) -> Bool {
+  func isFoldable(delaysNameRemoval: Bool) -> Bool {
     switch node {
     case .selector(let selector): return selector.edges != .smoothed
     case .call(let call):
@@ -51,7 +96,7 @@ extension Expression {
   }
 
   /// Whether it is a function over ranges whose series lose the metric's name.
-  fileprivate var dropsNamesOverRange: Bool {
+  var dropsNamesOverRange: Bool {
     guard case .call(let call) = node else { return false }
     return !call.keepsNamesOverRange
   }

@@ -17,13 +17,16 @@ extension Evaluation {
     return (0..<steps.count).map { (anchor ?? steps.time($0)) - offset }
   }
 
+  /// With a sink the source may reduce some of the series for it, and not tell them.
   func select(
-    _ selector: VectorSelector, span: SourceSpan, from start: Int64, to end: Int64, hints: SelectionHints
+    _ selector: VectorSelector, span: SourceSpan, from start: Int64, to end: Int64, hints: SelectionHints,
+    for sink: GroupSink? = nil
   ) async throws -> any SeriesCursor {
     guard selector.alternatives.isEmpty else {
       return try await selectAny(selector, span: span, from: start, to: end, hints: hints)
     }
-    return try await select(try compiled(selector.allMatchers(span: span)), from: start, to: end, hints: hints)
+    return try await select(
+      try compiled(selector.allMatchers(span: span)), from: start, to: end, hints: hints, for: sink)
   }
 
   func compiled(_ matchers: [MatcherSyntax]) throws -> [LabelMatcher] {
@@ -35,7 +38,7 @@ extension Evaluation {
   }
 
   func select(
-    _ matchers: [LabelMatcher], from start: Int64, to end: Int64, hints: SelectionHints
+    _ matchers: [LabelMatcher], from start: Int64, to end: Int64, hints: SelectionHints, for sink: GroupSink? = nil
   ) async throws -> any SeriesCursor {
     guard let range = TimeRange(startMilliseconds: start, endMilliseconds: end) else {
       throw QueryError(.internal, "a selection ends before it starts")
@@ -43,8 +46,13 @@ extension Evaluation {
     let limits = SelectionLimits(series: engine.limits.series, samples: engine.limits.samples)
     let began = now
     defer { statistics.findingNanoseconds += now - began }
-    return try await engine.series.select(
-      SeriesSelection(tenant: tenant, matchers: matchers, range: range, hints: hints, limits: limits))
+    let selection = SeriesSelection(tenant: tenant, matchers: matchers, range: range, hints: hints, limits: limits)
+    guard let sink, let reduction = sink.reduction, let source = engine.series as? any ReducingSource else {
+      return try await engine.series.select(selection)
+    }
+    let found = try await source.select(selection, reducing: reduction)
+    sink.parts = found.parts
+    return found.rest
   }
 
   /// The next chunk of a cursor, counted.
@@ -70,21 +78,44 @@ extension Evaluation {
   /// For each step the newest sample within the lookback, unless that is a stale marker.
   ///
   /// With `.time` the value is the time of the sample in seconds, with `.timeOfNumber` only where that is no histogram, with
-  /// `.start` when its count began, in seconds, 0 where nobody told. With a sink all rows go there.
+  /// `.start` when its count began, in seconds, 0 where nobody told.
   func instantSelector(
-    _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, yields: SelectorYield,
-    into sink: GroupSink? = nil
+    _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, yields: SelectorYield
   ) async throws -> VectorGrid {
     if selector.edges == .smoothed, yields == .sample {
       return try await smoothedSelector(selector, span: span, steps, hints: hints)
     }
+    let opened = try await openInstant(selector, span: span, steps, hints: hints, yields: yields)
+    return try await rows(of: opened, steps)
+  }
+
+  /// The series of an instant selector, found and not read yet.
+  struct OpenedInstant {
+    /// Nil where there is no step.
+    fileprivate var cursor: (any SeriesCursor)?
+    fileprivate var times: [Int64] = []
+    fileprivate var yields = SelectorYield.sample
+    fileprivate var rule = ResetHintRule.notReset
+  }
+
+  func openInstant(
+    _ selector: VectorSelector, span: SourceSpan, _ steps: Steps, hints: SelectionHints, yields: SelectorYield,
+    for sink: GroupSink? = nil
+  ) async throws -> OpenedInstant {
     let times = referenceTimes(selector.shift, steps)
-    guard let first = times.first, let last = times.last else { return VectorGrid(width: steps.count) }
+    guard let first = times.first, let last = times.last else { return OpenedInstant() }
     var hints = hints
     hints.step = steps.count > 1 ? steps.interval : 0
     hints.takesHistogramBefore = yields == .sample
-    let rule = hintRule
-    let cursor = try await select(selector, span: span, from: first - options.lookback + 1, to: last, hints: hints)
+    let cursor = try await select(
+      selector, span: span, from: first - options.lookback + 1, to: last, hints: hints, for: sink)
+    return OpenedInstant(cursor: cursor, times: times, yields: yields, rule: hintRule)
+  }
+
+  /// What each step sees of the series; with a sink all rows go there.
+  func rows(of opened: OpenedInstant, _ steps: Steps, into sink: GroupSink? = nil) async throws -> VectorGrid {
+    guard let cursor = opened.cursor else { return VectorGrid(width: steps.count) }
+    let (times, yields, rule) = (opened.times, opened.yields, opened.rule)
     return try await inShares(of: cursor, width: times.count, into: sink) { evaluation, cursor, tally, portion in
       while let chunk = try await evaluation.nextChunk(cursor, tally) {
         try tally.reserve(rows: chunk.count, steps)
@@ -149,7 +180,7 @@ extension Evaluation {
   /// some in place of samples.
   func ranges(
     _ expression: Expression, _ steps: Steps, hints: SelectionHints, before: Int64 = 0,
-    standIns: StandIns.Values? = nil
+    standIns: StandIns.Values? = nil, for sink: GroupSink? = nil
   ) async throws -> RangeReader {
     let expression = expression.withoutParentheses
     switch expression.node {
@@ -173,7 +204,7 @@ extension Evaluation {
       }
       let cursor = try await select(
         selector, span: expression.span, from: first.start - before + 1, to: last.end + margins.after,
-        hints: hints)
+        hints: hints, for: sink)
       return RangeReader(self, windows: windows, cursor: cursor)
     case .subquery(let subquery): return try await ranges(subquery, steps, before: before)
     default: throw QueryError(.internal, "expression is not a range vector")

@@ -23,7 +23,7 @@ extension Evaluation {
   func inShares(
     of cursor: any SeriesCursor, width: Int, into sink: GroupSink? = nil, _ body: @escaping RowMaker
   ) async throws -> Portion {
-    let tally = tally()
+    let tally = sink?.tally ?? tally()
     let shares = shares(of: cursor, width: width, isReduced: sink != nil)
     guard shares.count < 2 else {
       let target = sink.map { PortionTarget.groups($0.fold) } ?? .rows(Portion(width: width))
@@ -82,16 +82,16 @@ extension Evaluation {
     var others: [QueryStatistics] = []
     try await withThrowingTaskGroup(of: QueryStatistics.self) { group in
       for _ in 1..<tasks {
-        group.addTask { [engine, tenant, text, steps, isInstant, options, budget] in
+        group.addTask { [engine, tenant, text, steps, isInstant, options, budget, givenPlace] in
           let own = Evaluation(
             engine: engine, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options,
-            budget: budget)
+            budget: budget, place: givenPlace)
           return try await own.read(shares, tally, ordered, rule, body)
         }
       }
       let own = Evaluation(
         engine: engine, tenant: tenant, text: text, steps: steps, isInstant: isInstant, options: options,
-        budget: budget)
+        budget: budget, place: givenPlace)
       others.append(try await own.read(shares, tally, ordered, rule, body))
       for try await statistics in group { others.append(statistics) }
     }

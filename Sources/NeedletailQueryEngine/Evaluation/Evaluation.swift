@@ -22,11 +22,18 @@ final class Evaluation {
   var shared = SharedParts()
   /// What histograms that are read are told of resets before them.
   var hintRule = ResetHintRule.notReset
+  /// The place that remarks name; nil for where it is in the text.
+  let givenPlace: String?
+  /// Whether sources that reduce series themselves are asked for rows all the same.
+  var readsRows = false
+  /// Whether something of it was reduced by sources.
+  var usesParts = false
 
   init(
     engine: QueryEngine, tenant: TenantID, text: String, steps: Steps, isInstant: Bool, options: QueryOptions,
-    budget: QueryBudget
+    budget: QueryBudget, place: String? = nil
   ) {
+    givenPlace = place
     self.engine = engine
     self.tenant = tenant
     self.text = text
@@ -50,6 +57,14 @@ final class Evaluation {
   /// Whether to count what some steps look at: those of the query itself, not of a subquery.
   func counts(_ steps: Steps) -> Bool { options.statistics != .reading && steps == self.steps }
 
+  // MARK: Parts that others reduced
+
+  /// What was reduced by sources comes in another order than the rows would, which decides here: all is done over.
+  struct RowsNeeded: Error {}
+
+  /// Throws `RowsNeeded` where rows may be in another order than those of series that were read here.
+  func expectOrder() throws { if usesParts { throw RowsNeeded() } }
+
   // MARK: Limits and remarks
 
   /// Counts samples, and stops the query if that was too many, if time is up, or if nobody waits any more.
@@ -72,7 +87,8 @@ final class Evaluation {
     annotations.inform("PromQL info: \(message) \(place(span))")
   }
 
-  private func place(_ span: SourceSpan) -> String {
+  func place(_ span: SourceSpan) -> String {
+    if let givenPlace { return givenPlace }
     let location = SourceLocation(offset: span.start, in: text)
     return "(\(location.line):\(location.column))"
   }

@@ -15,16 +15,20 @@ struct GroupFold: Sendable {
   private static let blockCells = 512
 
   let rule: GroupingRule
-  private let operation: AggregationOperation
-  private let width: Int
+  let operation: AggregationOperation
+  let width: Int
   /// Whether rows have lost what tells metrics of one name apart.
   private let dropsNames: Bool
   private let groupsInBlock: Int
   private var blocks: [NumberReduction] = []
-  private var labels: [LabelSet] = []
+  private(set) var labels: [LabelSet] = []
   private var numbers: [LabelSet: Int] = [:]
   private var losesName: [Bool] = []
-  private var names = MetricNames()
+  private(set) var names = MetricNames()
+  /// How many rows were added.
+  private(set) var rows = 0
+  /// Whether parts of the series were reduced by themselves.
+  private(set) var hasParts = false
   /// Whether there were histograms that the operation passes over.
   private(set) var ignoresHistograms = false
 
@@ -53,6 +57,7 @@ struct GroupFold: Sendable {
       }
     }
     let targets = groups.labels.map { number(of: $0) }
+    rows += portion.grid.count
     for (row, group) in groups.ofRow.enumerated() {
       let target = targets[group]
       blocks[target / groupsInBlock].add(portion.grid, row: row, to: target % groupsInBlock)
@@ -75,20 +80,70 @@ struct GroupFold: Sendable {
     return number
   }
 
-  /// A row of each group, in the order in which they were met; a group loses the metric's name where a row does and that
-  /// is to be known.
+  /// A row of each group, in the order in which they were met, of parts in that of their labels; a group loses the metric's
+  /// name where a row does and that is to be known.
+  ///
+  /// What was made of parts has to be what all rows in any order would come to, or it is unfit.
   func result(losingNames: Bool) throws(Unfit) -> VectorGrid {
     var result = VectorGrid(width: width)
     result.reserve(rows: labels.count)
-    for (number, group) in labels.enumerated() {
-      let row = result.addRow(group, losesName: losingNames && losesName[number])
+    let order = Array(labels.indices)
+    for number in hasParts ? RowOrder.labels(labels).sorted(order) : order {
+      let row = result.addRow(labels[number], losesName: losingNames && losesName[number])
+      let block = blocks[number / groupsInBlock]
       do throws(NumberReduction.Overflow) {
         for step in 0..<width {
-          let value = try blocks[number / groupsInBlock].result(at: step, of: number % groupsInBlock)
+          if hasParts { try block.checkOrder(at: step, of: number % groupsInBlock) }
+          let value = try block.result(at: step, of: number % groupsInBlock)
           if let value { result.set(row, step, value) }
         }
       } catch { throw Unfit() }
     }
     return result
+  }
+
+  // MARK: - Parts
+
+  /// Whether groups have a value beside how many rows had one.
+  var hasValues: Bool { operation != .count && operation != .group }
+
+  /// What a group came to at a step.
+  func part(at step: Int, of group: Int) -> NumberReduction.Part {
+    blocks[group / groupsInBlock].part(at: step, of: group % groupsInBlock)
+  }
+
+  /// Adds what a part of the series was reduced to by itself; the operation and the steps have to be the same.
+  mutating func add(_ other: GroupFold) throws(Unfit) {
+    hasParts = true
+    names.append(other.names)
+    if dropsNames, names.mayMerge { throw Unfit() }
+    if other.ignoresHistograms { ignoresHistograms = true }
+    rows += other.rows
+    for (group, labels) in other.labels.enumerated() {
+      let target = number(of: labels)
+      do throws(NumberReduction.Overflow) {
+        for step in 0..<width {
+          try blocks[target / groupsInBlock].add(
+            other.part(at: step, of: group), at: step, to: target % groupsInBlock)
+        }
+      } catch { throw Unfit() }
+    }
+  }
+
+  /// Adds a group that was not met before, with what it came to at each step; false where it was.
+  mutating func add(_ group: LabelSet, _ parts: [NumberReduction.Part]) -> Bool {
+    guard numbers[group] == nil else { return false }
+    let target = number(of: group)
+    for (step, part) in parts.enumerated().prefix(width) {
+      blocks[target / groupsInBlock].set(part, at: step, of: target % groupsInBlock)
+    }
+    return true
+  }
+
+  /// Takes note of what was met beside groups.
+  mutating func note(_ names: MetricNames, rows: Int, ignoresHistograms: Bool) {
+    self.names.append(names)
+    self.rows = rows
+    self.ignoresHistograms = ignoresHistograms
   }
 }

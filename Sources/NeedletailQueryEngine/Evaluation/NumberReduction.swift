@@ -106,6 +106,78 @@ struct NumberReduction: Sendable {
     }
   }
 
-  /// The sum is not finite.
+  /// The sum is not finite, or what was made of parts does not hold.
   struct Overflow: Error {}
+
+  // MARK: - Parts
+
+  /// What some rows of a group came to at a step.
+  struct Part: Equatable, Sendable {
+    /// How many had a value; the rest is 0 where none had.
+    var count: UInt32 = 0
+    /// The sum, the extreme or the mean.
+    var value = 0.0
+    /// What the sum lacks, or the sum of the squares of what lies between the mean and the values.
+    var correction = 0.0
+  }
+
+  /// Beyond so many times what lies between the mean and the values, and the root of how many there are, the mean leaves a
+  /// variance with fewer than twelve digits that hold in any order.
+  private static let meanMax = 1000.0
+
+  func part(at step: Int, of group: Int) -> Part {
+    let cell = group * width + step
+    return Part(
+      count: counts[cell], value: values.isEmpty ? 0 : values[cell],
+      correction: corrections.isEmpty ? 0 : corrections[cell])
+  }
+
+  /// Puts what a part came to in the place of what is there.
+  mutating func set(_ part: Part, at step: Int, of group: Int) {
+    let cell = group * width + step
+    counts[cell] = part.count
+    if !values.isEmpty { values[cell] = part.value }
+    if !corrections.isEmpty { corrections[cell] = part.correction }
+  }
+
+  /// Adds what other rows of a group came to; throws where there are more than can be counted.
+  mutating func add(_ part: Part, at step: Int, to group: Int) throws(Overflow) {
+    guard part.count > 0 else { return }
+    let cell = group * width + step
+    let known = counts[cell]
+    guard known > 0 else { return set(part, at: step, of: group) }
+    let (count, isTooMany) = known.addingReportingOverflow(part.count)
+    guard !isTooMany else { throw Overflow() }
+    counts[cell] = count
+    switch operation {
+    case .sum, .avg:
+      var sum = CompensatedSum(sum: values[cell], compensation: corrections[cell])
+      sum.add(part.value)
+      values[cell] = sum.sum
+      corrections[cell] = sum.compensation + part.correction
+    case .min: if part.value < values[cell] || values[cell].isNaN { values[cell] = part.value }
+    case .max: if part.value > values[cell] || values[cell].isNaN { values[cell] = part.value }
+    case .stddev, .stdvar:
+      let (ours, theirs, all) = (Double(known), Double(part.count), Double(count))
+      let delta = part.value - values[cell]
+      values[cell] += delta * (theirs / all)
+      corrections[cell] += part.correction + delta * delta * (ours * theirs / all)
+    default: break
+    }
+  }
+
+  /// Throws where the result may hang on the order of the rows by more than a trillionth of it.
+  func checkOrder(at step: Int, of group: Int) throws(Overflow) {
+    let part = part(at: step, of: group)
+    guard part.count > 0 else { return }
+    switch operation {
+    case .sum, .avg:
+      guard CompensatedSum(sum: part.value, compensation: part.correction).result.isFinite else { throw Overflow() }
+    case .stddev, .stdvar:
+      let spread = part.correction.squareRoot()
+      let isSettled = spread == 0 || Double(part.count) * abs(part.value) <= Self.meanMax * spread
+      guard spread.isFinite, isSettled else { throw Overflow() }
+    default: break
+    }
+  }
 }

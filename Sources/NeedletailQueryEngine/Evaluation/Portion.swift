@@ -55,6 +55,15 @@ enum PortionTarget: Sendable {
 /// Used by one task; while others work for it they have the fold among them.
 final class GroupSink {
   var fold: GroupFold
+  /// What is found for it, by whichever way.
+  let tally: SelectionTally
+  /// What a source that reduces series itself may do in place of telling them.
+  var reduction: SeriesReduction?
+  /// What such a source did.
+  var parts: (@Sendable () async throws -> [ReducedSeries]?)?
 
-  init(_ fold: GroupFold) { self.fold = fold }
+  init(_ fold: GroupFold, _ tally: SelectionTally) {
+    self.fold = fold
+    self.tally = tally
+  }
 }

@@ -51,7 +51,8 @@ struct RowOrder {
     rows.sorted { precedes($0, $1) }
   }
 
-  private func precedes(_ left: Int, _ right: Int) -> Bool {
+  /// Whether one row comes before another one; neither of two that are not told apart does.
+  func precedes(_ left: Int, _ right: Int) -> Bool {
     guard numbers.isEmpty else {
       let (one, other) = (numbers[left * width + step], numbers[right * width + step])
       if one.isNaN || other.isNaN { return !one.isNaN && other.isNaN }

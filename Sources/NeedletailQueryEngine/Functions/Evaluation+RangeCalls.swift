@@ -5,21 +5,35 @@ import NeedletailTelemetry
 
 extension Evaluation {
   /// Evaluates a function whose argument is a range of series, of which only some labels may be needed.
-  ///
-  /// With a sink all rows go there: only of a function that `isFoldable`.
-  func rangeCall(
-    _ call: Call, span: SourceSpan, _ steps: Steps, labels: [String]?, into sink: GroupSink? = nil
-  ) async throws -> VectorGrid {
+  func rangeCall(_ call: Call, span: SourceSpan, _ steps: Steps, labels: [String]?) async throws -> VectorGrid {
     guard let argument = call.arguments.first(where: { $0.type == .range }) else {
       throw QueryError(.internal, "function without a range")
     }
     if argument.isEventRange { return try await eventCall(call, argument, steps) }
     if call.function.isMetricsQL { return try await rollupCall(call, argument, steps, labels: labels) }
+    let opened = try await openRange(call, argument, steps, labels: labels)
+    let found = try await rows(of: opened, steps)
+    var grid = found.grid
+    if call.function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
+    // Series of one name that differ go on to differ without it, unless they differ in the metric's type.
+    if !opened.task.keepsName, !opened.task.delaysNameRemoval, found.names.mayMerge { try grid.mergeEqualRows() }
+    return grid
+  }
+
+  /// The series of a function over ranges, found and not read yet, and what is to be made of them.
+  struct OpenedRange {
+    fileprivate let reader: RangeReader
+    fileprivate let task: RangeTask
+  }
+
+  func openRange(
+    _ call: Call, _ argument: Expression, _ steps: Steps, labels: [String]?, for sink: GroupSink? = nil
+  ) async throws -> OpenedRange {
     var parameters: [[Double]] = []
     for other in call.arguments where other.type == .scalar { parameters.append(try await scalar(other, steps)) }
-    checkParameters(call, parameters)
+    // Whoever has the query looks at them.
+    if givenPlace == nil { checkParameters(call, parameters) }
     let function = call.function
-    let keepsName = call.keepsNamesOverRange
     let usesStarts = engine.features.usesStartTimestamps && function.usesStarts
     let reader = try await ranges(
       argument, steps,
@@ -27,33 +41,33 @@ extension Evaluation {
         function: function.rawValue, labels: labels, needsStarts: usesStarts,
         takesHistogramBefore: function.tellsResetHints),
       // What the steps look at is counted sample by sample.
-      standIns: counts(steps) ? nil : function.standIns)
+      standIns: counts(steps) ? nil : function.standIns, for: sink)
     reader.hintRule = function.tellsResetHints ? hintRule : nil
     let task = RangeTask(
-      function: function, parameters: parameters, steps: steps, span: argument.span, keepsName: keepsName,
-      edges: argument.edgeRule, tellsAllLabels: labels == nil, usesStarts: usesStarts,
-      delaysNameRemoval: engine.features.delaysNameRemoval)
-    var found: Portion
-    if let cursor = reader.cursor {
-      let (windows, rule) = (reader.windows, reader.hintRule)
-      found = try await inShares(of: cursor, width: steps.count, into: sink) { evaluation, cursor, tally, portion in
-        let reader = RangeReader(evaluation, windows: windows, cursor: cursor, tally: tally)
-        reader.hintRule = rule
-        try await evaluation.makeRows(task, reader, tally, &portion)
-      }
-    } else {
-      found = Portion(width: steps.count)
+      function: function, parameters: parameters, steps: steps, span: argument.span,
+      keepsName: call.keepsNamesOverRange, edges: argument.edgeRule, tellsAllLabels: labels == nil,
+      usesStarts: usesStarts, delaysNameRemoval: engine.features.delaysNameRemoval)
+    return OpenedRange(reader: reader, task: task)
+  }
+
+  /// A row for each series that was found; with a sink all go there, which is for functions that are `isFoldable`.
+  func rows(of opened: OpenedRange, _ steps: Steps, into sink: GroupSink? = nil) async throws -> Portion {
+    let (reader, task) = (opened.reader, opened.task)
+    guard let cursor = reader.cursor else {
+      var found = Portion(width: steps.count)
       try await makeRows(task, reader, tally(), &found)
+      return found
     }
-    var grid = found.grid
-    if function == .absentOverTime { return absence(of: grid, argument: argument, steps) }
-    // Series of one name that differ go on to differ without it, unless they differ in the metric's type.
-    if !keepsName, !task.delaysNameRemoval, found.names.mayMerge { try grid.mergeEqualRows() }
-    return grid
+    let (windows, rule) = (reader.windows, reader.hintRule)
+    return try await inShares(of: cursor, width: steps.count, into: sink) { evaluation, cursor, tally, portion in
+      let reader = RangeReader(evaluation, windows: windows, cursor: cursor, tally: tally)
+      reader.hintRule = rule
+      try await evaluation.makeRows(task, reader, tally, &portion)
+    }
   }
 
   /// What a function over ranges is to do with each series.
-  private struct RangeTask: Sendable {
+  fileprivate struct RangeTask: Sendable {
     let function: Function
     /// Of each parameter the value at each step.
     let parameters: [[Double]]
@@ -253,6 +267,19 @@ struct MetricNames: Sendable {
 
   /// The one that was seen last; empty where a series has none.
   var last: String { String(decoding: bytes ?? [], as: UTF8.self) }
+
+  /// No name yet.
+  init() {}
+
+  /// What another one told of itself: its last name, if there was one, and what it knows.
+  init(last: [UInt8]?, areSeveral: Bool, hadType: Bool) {
+    if let last { see(last[...]) }
+    self.areSeveral = areSeveral
+    self.hadType = hadType
+  }
+
+  /// The bytes of the one that was seen last; nil where there was none.
+  var lastBytes: [UInt8]? { bytes }
 
   /// Notes the name of the next series.
   mutating func see(_ name: ArraySlice<UInt8>) {

@@ -1,0 +1,14 @@
+/// What a part of the series was reduced to: states of groups, which add up to those of all.
+package struct ReducedSeries: Sendable {
+  var fold: GroupFold
+  /// Series and samples that were read for it.
+  package internal(set) var seriesRead = 0
+  package internal(set) var samplesRead = 0
+  var annotations = Annotations()
+
+  /// Nothing but a fold.
+  init(_ fold: GroupFold) { self.fold = fold }
+
+  /// How many groups there are.
+  package var groupCount: Int { fold.labels.count }
+}
