@@ -33,6 +33,8 @@ package struct QuorumRead: Sendable {
   /// What data is asked for.
   package enum Form: UInt8, Sendable {
     /// What is left of a group after the first steps of the query: of two replicas it cannot be united.
+    ///
+    /// Groups that the reader reads itself come in series all the same: those cost nothing to bring.
     case reduced
     /// The rows themselves, by series: those of several replicas are united by the rule of data.
     case series
@@ -203,8 +205,10 @@ package struct QuorumRead: Sendable {
     let places = Dictionary(uniqueKeysWithValues: nodes.enumerated().map { ($1, $0) })
     groups = plan.groups.map { group in
       let order = choice.order(group, using: &generator)
+      let isOwn = order.first.flatMap { plan.peers[$0]?.isOwn } ?? false
       return GroupState(
-        group, order: order, nodes: order.map { places[$0] ?? 0 }, needed: needed(of: group), form: plan.form)
+        group, order: order, nodes: order.map { places[$0] ?? 0 }, needed: needed(of: group),
+        form: isOwn ? .series : plan.form)
     }
     return advance(Array(groups.indices), now)
   }

@@ -9,7 +9,7 @@ struct ConnectionContext: Sendable {
 
   let channel: any Channel
   /// Nil where the connection is closed already.
-  private let watch: ConnectionWatch?
+  fileprivate let watch: ConnectionWatch?
   /// The places at the gate that this request holds.
   let held = HeldPlaces()
 
@@ -44,6 +44,22 @@ struct ConnectionContext: Sendable {
       if let token { watch?.forget(token) }
       deadlines.forget(timer)
     }
+    return try await withTaskCancellationHandler {
+      try await task.value
+    } onCancel: {
+      task.cancel()
+    }
+  }
+}
+
+extension ConnectionContext {
+  /// Runs `body` on an executor and cancels it when the client goes away.
+  func run<Value: Sendable>(
+    on executor: any TaskExecutor, _ body: @escaping @Sendable () async throws -> Value
+  ) async throws -> Value {
+    let task = Task(executorPreference: executor) { try await body() }
+    let token = watch?.onClose { task.cancel() }
+    defer { if let token { watch?.forget(token) } }
     return try await withTaskCancellationHandler {
       try await task.value
     } onCancel: {

@@ -24,6 +24,8 @@ final class ReadNode: Sendable {
     case says([[UInt8]])
     /// The first message, and then an error.
     case breaks
+    /// The first message, and then these.
+    case garbles([[UInt8]])
   }
 
   /// Opens once, and for all.
@@ -75,8 +77,10 @@ final class ReadNode: Sendable {
   let reads: ClusterReads
   let queries: QueryService
   let behaviour = Lock(Behaviour.well)
-  /// How often it was asked for data and for digests alone.
-  let asked = Lock<(data: Int, digests: Int)>((0, 0))
+  /// How often it was asked for data, for what that is reduced to, and for digests alone.
+  let asked = Lock<(data: Int, reduced: Int, digests: Int)>((0, 0, 0))
+  /// The bytes of its answers behind the first message of each, which has the digests.
+  let told = Lock(0)
   let status: PrometheusStatus
   private let folder: TemporaryFolder
   private let storage: NodeStorage
@@ -179,7 +183,9 @@ final class ReadNode: Sendable {
       }
       if case .request(let request) = try ReadMessage(message, node: node.name) {
         node.asked.withLock { asked in
-          if request.ask.series.isEmpty { asked.digests += 1 } else { asked.data += 1 }
+          if !request.ask.series.isEmpty { asked.data += 1 }
+          if !request.ask.reduced.isEmpty { asked.reduced += 1 }
+          if request.ask.series.isEmpty, request.ask.reduced.isEmpty { asked.digests += 1 }
         }
       }
       let behaviour = node.behaviour.withLock { $0 }
@@ -188,10 +194,28 @@ final class ReadNode: Sendable {
       }
       if case .slow(let gate) = behaviour { await gate.wait() }
       let answer = try await ReadResponder(reads: node.reads, queries: node.queries).answer(message, context)
-      if case .breaks = behaviour, case .messages(_, let first, let executor) = answer {
-        return .messages(Messages([], isBroken: true), first: first, executor)
+      guard case .messages(let rest, let first, let executor) = answer else { return answer }
+      switch behaviour {
+      case .breaks: return .messages(Messages([], isBroken: true), first: first, executor)
+      case .garbles(let messages): return .messages(Messages(messages), first: first, executor)
+      default: return .messages(CountedMessages(rest, of: node), first: first, executor)
       }
-      return answer
+    }
+  }
+
+  private final class CountedMessages: PeerMessages {
+    private let messages: any PeerMessages
+    private let node: ReadNode
+
+    init(_ messages: any PeerMessages, of node: ReadNode) {
+      self.messages = messages
+      self.node = node
+    }
+
+    func next() async throws -> [UInt8]? {
+      let message = try await messages.next()
+      node.told.withLock { $0 += message?.count ?? 0 }
+      return message
     }
   }
 

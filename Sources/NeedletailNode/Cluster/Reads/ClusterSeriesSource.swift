@@ -9,19 +9,32 @@ import NeedletailTelemetry
 /// Samples are read by `QuorumRead`: of each group of slots one replica tells them, and others only what theirs come
 /// to. Where this node holds all slots that is itself, and nothing is sent but digests. Lists are the union of what R
 /// ready replicas of each slot have.
-struct ClusterSeriesSource: SeriesSource, ExemplarSource {
+struct ClusterSeriesSource: ReducingSource, ExemplarSource {
   let reads: ClusterReads
   let question: ClusterQuestion
 
   func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
-    let subject = try ReadSubject.series(selection).encoded()
+    try await read(selection, .series(selection), .series).cursor
+  }
+
+  /// What others hold they reduce where their replicas agree; what this node holds, and what differs, is told.
+  func select(_ selection: SeriesSelection, reducing reduction: SeriesReduction) async throws -> ReducedSelection {
+    let opened = try await read(selection, .reduction(selection, reduction), .reduced)
+    var parts = RemoteReductions(reads: reads, result: opened.result, reduction, selection.limits)
+    try await parts.readEarly()
+    return ReducedSelection(rest: opened.cursor) { [parts] in try await parts.all() }
+  }
+
+  private func read(
+    _ selection: SeriesSelection, _ subject: ReadSubject, _ form: QuorumRead.Form
+  ) async throws -> OpenedCursor {
     let reading = QuorumReading(
-      reads: reads, question: question, subject: subject, windows: selection.range.windows)
-    let opened: OpenedCursor = try await onThread {
+      reads: reads, question: question, subject: try subject.encoded(), windows: selection.range.windows, form: form)
+    return try await onThread {
       let result = try await reading.run()
-      return OpenedCursor(cursor: ClusterCursor(try cursor(result, selection), result.outcome.coverage))
+      return OpenedCursor(
+        cursor: ClusterCursor(try cursor(result, selection), result.outcome.coverage), result: result)
     }
-    return opened.cursor
   }
 
   /// Reading what this node has blocks.
@@ -34,12 +47,14 @@ struct ClusterSeriesSource: SeriesSource, ExemplarSource {
   /// `@unchecked Sendable`: that is done with it before the one that waits for it has it.
   private struct OpenedCursor: @unchecked Sendable {
     let cursor: ClusterCursor
+    let result: QuorumReading.Result
   }
 
   private func cursor(
     _ result: QuorumReading.Result, _ selection: SeriesSelection
   ) throws -> any NeedletailQueryEngine.SeriesCursor {
-    let uses = result.outcome.uses
+    // What this node was asked to reduce it tells: the rows are here.
+    let uses = result.outcome.uses.filter { $0.reduction == nil || $0.node == reads.view.own }
     var selection = selection
     // What lies before a range may be in hours that were not compared: of it replicas may know different things.
     selection.hints.takesHistogramBefore = false

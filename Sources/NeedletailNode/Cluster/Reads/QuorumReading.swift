@@ -9,8 +9,9 @@ struct QuorumReading: Sendable {
   struct Result: Sendable {
     var outcome: QuorumRead.Outcome
     var streams: [Int: ReplicaStream]
-    /// What each ask was for.
+    /// The slots whose rows each ask was for, and how many reductions.
     var asked: [Int: SlotSet]
+    var reductions: [Int: Int]
     /// The slots on which those that answered had no vote.
     var notReady: [Int: SlotSet]
   }
@@ -25,6 +26,7 @@ struct QuorumReading: Sendable {
   let question: ClusterQuestion
   let subject: [UInt8]
   let windows: ClosedRange<Int64>
+  var form = QuorumRead.Form.series
 
   /// Throws `QueryError` where too few ready replicas answered and a partial answer is not wanted.
   func run() async throws -> Result {
@@ -67,7 +69,9 @@ struct QuorumReading: Sendable {
     let time = UInt64(clamping: question.timeout.nanosecondsClamped) / 2
     return QuorumRead.Plan(
       groups: groups, windows: windows, readQuorum: layout.readQuorum(of: groups),
-      consistency: question.options.consistency, partial: question.options.partial, form: .series, peers: peers,
+      consistency: question.options.consistency, partial: question.options.partial,
+      // A node is asked for so many reductions at the most.
+      form: groups.count > ReadMessage.groupsMax ? .series : form, peers: peers,
       deadline: reads.now.addingClamped(time), hedgeAfter: reads.times.lateAfter(peers.keys.sorted()))
   }
 
@@ -81,6 +85,7 @@ struct QuorumReading: Sendable {
     let isLast: Bool
     var streams: [Int: ReplicaStream] = [:]
     var asked: [Int: SlotSet] = [:]
+    var reductions: [Int: Int] = [:]
     var notReady: [Int: SlotSet] = [:]
     /// Times for which a task waits.
     var wakes: Set<UInt64> = []
@@ -94,7 +99,7 @@ struct QuorumReading: Sendable {
       for action in actions {
         switch action {
         case .ask(let ask):
-          asked[ask.id] = ask.series
+          (asked[ask.id], reductions[ask.id]) = (ask.series, ask.reduced.count)
           let (reading, number, epoch) = (reading, number, epoch)
           tasks.addTask { try await reading.ask(ask, of: number, by: epoch) }
         case .repair(let pair): reads.urge(pair)
@@ -105,7 +110,8 @@ struct QuorumReading: Sendable {
           reading.question.note(outcome.coverage)
           let used = Set(outcome.uses.map(\.ask))
           return Result(
-            outcome: outcome, streams: streams.filter { used.contains($0.key) }, asked: asked, notReady: notReady)
+            outcome: outcome, streams: streams.filter { used.contains($0.key) }, asked: asked, reductions: reductions,
+            notReady: notReady)
         case .fail(.partial(let coverage)):
           try checkLayout(coverage)
           reads.counters.count(\.partial)
@@ -146,7 +152,7 @@ struct QuorumReading: Sendable {
       let answer = try await reads.ask(
         ask, of: number, by: epoch, for: question, windows: windows, subject,
         messageBytesMax: ClusterReads.rowsBytesMax)
-      let hasRows = !ask.series.isEmpty
+      let hasRows = !ask.series.isEmpty || !ask.reduced.isEmpty
       return .answered(ask.id, answer.response.answer, hasRows ? answer.rest : nil)
     } catch {
       try Task.checkCancellation()
@@ -168,7 +174,8 @@ extension ClusterReads {
     var notReady = replicas.unready(of: slots, windows: windows)
     let digests = try digests(of: slots, windows: windows)
     notReady.formUnion(replicas.unready(of: slots, windows: windows))
-    return QuorumRead.Answer(windows: windows, digests: digests, notReady: notReady, series: ask.series)
+    return QuorumRead.Answer(
+      windows: windows, digests: digests, notReady: notReady, reduced: Array(ask.reduced.indices), series: ask.series)
   }
 
   /// Has two replicas that differ compared out of turn: by this node where it holds one, else by the one that has less.

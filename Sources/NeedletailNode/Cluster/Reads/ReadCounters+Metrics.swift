@@ -11,6 +11,12 @@ extension ReadCounters {
       counter("read_failed_asks_total", "Questions that another node did not answer.", counted.failedAsks),
       counter("read_hedges_total", "Times at which a read asked others in place of a slow node.", counted.hedges),
       counter("read_unions_total", "Reads whose answer is the union of replicas that differ.", counted.unions),
+      counter(
+        "read_reductions_total", "Groups of slots that another node reduced in place of telling their rows.",
+        counted.reductions),
+      counter(
+        "read_reductions_unfit_total", "Reads whose rows were read after all, because they cannot be reduced apart.",
+        counted.reductionsUnfit),
       counter("read_partial_total", "Reads that too few ready replicas answered.", counted.partial),
       counter("read_broken_total", "Answers of nodes that broke off.", counted.broken),
       counter("read_repairs_total", "Pairs of replicas with this node that a read found to differ.", counted.repairs),

@@ -13,6 +13,10 @@ final class ReadCounters: Sendable {
     var hedges: UInt64 = 0
     /// Reads whose answer is the union of replicas that differ.
     var unions: UInt64 = 0
+    /// What other nodes reduced of reads' groups of slots, in place of telling their rows.
+    var reductions: UInt64 = 0
+    /// Reads of which that turned out not to be possible, so that the rows were read.
+    var reductionsUnfit: UInt64 = 0
     /// Reads that lacked ready replicas, told or failed.
     var partial: UInt64 = 0
     /// Pairs of replicas that differ, which are compared out of turn, by this node or by one that it asked.
@@ -27,5 +31,7 @@ final class ReadCounters: Sendable {
 
   var snapshot: Snapshot { state.withLock { $0 } }
 
-  func count(_ path: WritableKeyPath<Snapshot, UInt64>) { state.withLock { $0[keyPath: path] &+= 1 } }
+  func count(_ path: WritableKeyPath<Snapshot, UInt64>, times: Int = 1) {
+    state.withLock { $0[keyPath: path] &+= UInt64(clamping: times) }
+  }
 }

@@ -15,15 +15,18 @@ struct ReadResponder: Sendable {
     guard case .request(let request) = try ReadMessage(message, node: reads.view.own) else {
       throw MalformedBytes.invalid("not a question")
     }
-    guard request.ask.reduced.isEmpty else { throw MalformedBytes.invalid("reductions are not made here") }
     // Before it takes a place at the gate: it may wait for a layout.
     if let refusal = try await reads.refusal(of: request) { return .message(refusal.bytes) }
     let timeout = Duration.nanoseconds(Int64(clamping: request.timeLeft))
-    let answer = try await queries.run(for: context, timeout: timeout) { _ in
+    let answer = try await queries.run(for: context, timeout: timeout) { engine in
       let subject: ReadSubject
       do throws(MalformedBytes) { subject = try ReadSubject(decoding: request.selection) } catch {
         throw QueryError(.badData, "the message cannot be read: \(error)")
       }
+      if case .reduction(let selection, let reduction) = subject {
+        return try await reduced(request, selection, reduction, engine, context)
+      }
+      guard request.ask.reduced.isEmpty else { throw QueryError(.badData, "there is nothing to reduce") }
       return try await Self.answer(request, subject, reads)
     }
     guard let rest = answer.rest else { return .message(answer.first) }
@@ -78,6 +81,35 @@ struct ReadResponder: Sendable {
     return (first(request, answer, []), SelectionAnswer(cursor, losses: [], isWhole: true))
   }
 
+  /// The same, of which groups of slots are told as what they are reduced to, each by itself.
+  private func reduced(
+    _ request: ReadMessage.Request, _ selection: SeriesSelection, _ reduction: SeriesReduction, _ engine: QueryEngine,
+    _ context: ConnectionContext
+  ) async throws -> Messages {
+    guard selection.range.isWithin(request.windows) else {
+      throw QueryError(.badData, "samples are asked for outside of the hours that are compared")
+    }
+    let ask = request.ask
+    var answer = try reads.own(ask, windows: request.windows)
+    guard !ask.series.isEmpty || !ask.reduced.isEmpty else { return (Self.first(request, answer, []), nil) }
+    var limits = engine.limits
+    (limits.series, limits.samples) = (selection.limits.series, selection.limits.samples)
+    var opened: [OpenedReduction] = []
+    for slots in ask.reduced {
+      let source = SlotSeries(store: reads.series, slots: reads.series.engine.filter(slots), asked: selection)
+      let engine = QueryEngine(
+        series: source, limits: limits, parallelism: engine.parallelism, features: engine.features)
+      opened.append(try await engine.open(reduction, tenant: selection.tenant))
+    }
+    let cursor =
+      ask.series.isEmpty
+      ? nil : try reads.series.select(selection, slots: reads.series.engine.filter(ask.series))
+    // What was left out as damaged before the cursors were opened is not in them.
+    answer.notReady.formUnion(reads.replicas.unready(of: ask.slots, windows: request.windows))
+    let rows = cursor.map { SelectionAnswer($0, losses: [], isWhole: true) }
+    return (Self.first(request, answer, []), ReductionAnswer(opened, rows, context, queries.executor))
+  }
+
   /// Events of this node; nil where a list is wanted.
   private static func events(_ subject: ReadSubject, _ store: EventStore) throws -> (any PeerMessages)? {
     switch subject {
@@ -122,7 +154,7 @@ struct ReadResponder: Sendable {
       ListMessage.encode(try await events.fieldValues(signal, field: field, scope, limit: limit).whole())
     case .streams(let signal, let scope, let limit):
       ListMessage.encode(try await events.streams(signal, scope, limit: limit).whole())
-    case .series, .logs, .spans, .trace: throw QueryError(.internal, "rows are no list")
+    case .series, .reduction, .logs, .spans, .trace: throw QueryError(.internal, "rows are no list")
     }
   }
 }

@@ -17,6 +17,8 @@ enum ReadSubject: Sendable {
   case fieldNames(EventSignal, EventScope, limit: Int)
   case fieldValues(EventSignal, field: String, EventScope, limit: Int)
   case streams(EventSignal, EventScope, limit: Int)
+  /// Samples, or what becomes of them.
+  case reduction(SeriesSelection, SeriesReduction)
 
   private enum Kind: UInt8 {
     case series = 1
@@ -32,6 +34,7 @@ enum ReadSubject: Sendable {
     case fieldNames = 11
     case fieldValues = 12
     case streams = 13
+    case reduction = 14
   }
 
   /// Throws `QueryError` where another node would refuse it.
@@ -61,6 +64,7 @@ enum ReadSubject: Sendable {
       [Kind.fieldValues.rawValue] + (try EventQuestionMessage.encode(signal, scope, limit: limit, field: field))
     case .streams(let signal, let scope, let limit):
       [Kind.streams.rawValue] + (try EventQuestionMessage.encode(signal, scope, limit: limit))
+    case .reduction(let selection, let reduction): try Self.encode(selection, reduction)
     }
   }
 
@@ -73,6 +77,7 @@ enum ReadSubject: Sendable {
     case .labelNames, .labelValues, .seriesNames, .metadata, .exemplars: try self.init(list: kind, rest)
     case .logs: self = .logs(try EventQuestionMessage.decode(rest))
     case .spans: self = .spans(try EventQuestionMessage.decode(rest))
+    case .reduction: try self.init(reduction: rest)
     case .trace:
       let (id, tenant) = try TraceMessage.decodeID(rest)
       self = .trace(id, tenant)
@@ -85,6 +90,25 @@ enum ReadSubject: Sendable {
       default: self = .streams(signal, scope, limit: limit)
       }
     }
+  }
+
+  private static func encode(
+    _ selection: SeriesSelection, _ reduction: SeriesReduction
+  ) throws(QueryError) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.append(Kind.reduction.rawValue)
+    let selected = try SelectionMessage.encode(selection)
+    writer.appendVarint(UInt64(selected.count))
+    writer.append(selected)
+    reduction.encode(to: &writer)
+    return writer.bytes
+  }
+
+  private init(reduction rest: [UInt8]) throws(MalformedBytes) {
+    let (selected, reduction) = try SelectionMessage.reading(rest) { reader throws(MalformedBytes) in
+      (Array(try reader.readPrefixed()), try SeriesReduction(decoding: &reader))
+    }
+    self = .reduction(try SelectionMessage.decode(selected), reduction)
   }
 
   private init(list kind: Kind, _ rest: [UInt8]) throws(MalformedBytes) {
