@@ -39,5 +39,10 @@ package struct QueryError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The message.
   package var description: String { message }
 
+  /// What a query fails with that would hold more than so many samples and values at once.
+  package static func tooManySamples(limit: Int) -> QueryError {
+    execution("query processing would load too many samples into memory in query execution (limit \(limit))")
+  }
+
   static func execution(_ message: String) -> QueryError { QueryError(.execution, message) }
 }

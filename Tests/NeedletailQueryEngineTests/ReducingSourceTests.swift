@@ -53,7 +53,8 @@ struct ReducingSourceTests {
     }
   }
 
-  @Test("aggregations of anything, of numbers, histograms and what is no number, of types and stale", arguments: 1...100)
+  @Test(
+    "aggregations of anything, of numbers, histograms and what is no number, of types and stale", arguments: 1...100)
   func anything(seed: Int) async throws {
     var generator = TelemetryGenerator(seed: UInt64(seed))
     let data = FoldingTests.data(&generator)
@@ -83,12 +84,14 @@ struct ReducingSourceTests {
     let vocabulary = QueryVocabulary.shop(anchors: ["900", "1200.5"])
     var series: Series = [:]
     for one in ShopSeries.of(vocabulary, from: 0, count: 100, &random) {
-      series[LabelSet(one.labels.map { Label($0.key, $0.value) })] = one.samples.map { MemorySeries.Point(time: $0.time, value: $0.value) }
+      series[LabelSet(one.labels.map { Label($0.key, $0.value) })] = one.samples.map {
+        MemorySeries.Point(time: $0.time, value: $0.value)
+      }
     }
     return (vocabulary, series)
   }
 
-  @Test("generated aggregations, and whole expressions that hold some", arguments: 1...30)
+  @Test("generated aggregations, and whole expressions that hold some", arguments: 1...12)
   func generated(seed: Int) async throws {
     let (vocabulary, data) = Self.shop(seed)
     var generator = ExpressionGenerator(vocabulary, .shared, seed: UInt64(seed))
@@ -97,13 +100,13 @@ struct ReducingSourceTests {
       QueryEngine(series: MemorySeries(data), limits: .patient), QueryEngine(series: source, limits: .patient)
     )
     let steps = Steps(start: 600_500, end: 1_500_500, interval: 100_000)
-    for number in 0..<40 {
+    for number in 0..<24 {
       let text = number % 3 == 0 ? generator.next(depth: 3) : generator.reduction()
       var (found, wanted) = (await Self.answer(text, split, steps), await Self.answer(text, plain, steps))
       // What is done over with rows is read once more.
       if number % 3 == 0 || text.contains("topk") { (found.texts, wanted.texts) = ([], []) }
       Self.expectSame(found, wanted, "seed \(seed): \(text)")
     }
-    #expect(source.reduced.withLock { $0.reductions } > 10)
+    #expect(source.reduced.withLock { $0.reductions } > 5)
   }
 }

@@ -31,8 +31,5 @@ final class QueryBudget: Sendable {
   func forget(after samples: Int) { spent.store(samples, ordering: .relaxed) }
 
   /// What a query fails with that would hold too much at once.
-  var tooManySamples: QueryError {
-    QueryError.execution(
-      "query processing would load too many samples into memory in query execution (limit \(samplesMax))")
-  }
+  var tooManySamples: QueryError { .tooManySamples(limit: samplesMax) }
 }

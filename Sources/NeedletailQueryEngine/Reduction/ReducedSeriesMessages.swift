@@ -102,6 +102,9 @@ package struct ReducedSeriesReader {
     self.cellsMax = cellsMax
   }
 
+  /// How many groups times steps were read so far.
+  package var cellCount: Int { reduced?.fold.cellCount ?? 0 }
+
   /// What it came to; nil where it cannot be reduced there, or has not come to its end.
   package var result: ReducedSeries? { isAtEnd ? reduced : nil }
 

@@ -99,9 +99,11 @@ struct QuorumReadModel {
     plan.consistency = isCalm || generator.chance(0.8) ? .quorum : generator.chance(0.5) ? .one : .all
     plan.partial = Bool.random(using: &generator) ? .allow : .deny
     plan.form = Bool.random(using: &generator) ? .reduced : .series
+    let reader = generator.below(2 * nodes.count)
     for node in nodes.indices {
       let isSeenDown = isDown[node] ? generator.chance(0.5) : !isCalm && generator.chance(0.05)
-      plan.peers[nodes[node]] = QuorumRead.Peer(isAvailable: !isSeenDown, latency: UInt64(1 + generator.below(50)))
+      plan.peers[nodes[node]] = QuorumRead.Peer(
+        isAvailable: !isSeenDown, latency: UInt64(1 + generator.below(50)), isOwn: node == reader)
     }
     // The reader may take an emptied replica for a ready one, and the other way round.
     var taken: [Set<UInt16>] = unready

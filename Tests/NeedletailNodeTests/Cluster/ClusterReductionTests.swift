@@ -46,10 +46,11 @@ struct ClusterReductionTests {
   /// The bytes that all nodes told since they were last asked for.
   private static func takeTold(_ cluster: ReadCluster) -> Int {
     cluster.nodes.reduce(0) { sum, node in
-      sum + node.told.withLock { told in
-        defer { told = 0 }
-        return told
-      }
+      sum
+        + node.told.withLock { told in
+          defer { told = 0 }
+          return told
+        }
     }
   }
 

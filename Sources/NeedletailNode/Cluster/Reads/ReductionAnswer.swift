@@ -15,7 +15,8 @@ final class ReductionAnswer: PeerMessages, @unchecked Sendable {
   private var writer: ReducedSeriesWriter?
   private let rows: SelectionAnswer?
 
-  init(_ opened: [OpenedReduction], _ rows: SelectionAnswer?, _ context: ConnectionContext, _ executor: ThreadExecutor) {
+  init(_ opened: [OpenedReduction], _ rows: SelectionAnswer?, _ context: ConnectionContext, _ executor: ThreadExecutor)
+  {
     self.opened = opened.reversed()
     self.rows = rows
     self.context = context

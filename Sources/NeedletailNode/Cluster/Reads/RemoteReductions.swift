@@ -1,4 +1,5 @@
 import NeedletailCluster
+import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailTelemetry
 
@@ -25,6 +26,19 @@ struct RemoteReductions: Sendable {
   private let limits: SelectionLimits
   private let answers: [Answer]
   private var early: Found = [:]
+  /// What all of them hold, in groups times steps: as much as a query may is the most.
+  private let cells = Counted()
+
+  private final class Counted: Sendable {
+    private let sum = Lock(0)
+
+    func add(_ count: Int) -> Int {
+      sum.withLock { sum in
+        sum += count
+        return sum
+      }
+    }
+  }
 
   init(reads: ClusterReads, result: QuorumReading.Result, _ reduction: SeriesReduction, _ limits: SelectionLimits) {
     self.reads = reads
@@ -80,7 +94,7 @@ struct RemoteReductions: Sendable {
 
   /// The reductions of an answer that are used; nil where one of them cannot be had.
   private func read(_ answer: Answer) async throws -> [ReducedSeries]? {
-    do throws(PeerError) {
+    do {
       var (parts, isUnfit): ([ReducedSeries], Bool) = ([], false)
       for place in 0..<answer.count {
         let part = try await one(answer)
@@ -89,7 +103,7 @@ struct RemoteReductions: Sendable {
         if isUnfit, !answer.hasRows { break }
       }
       return isUnfit ? nil : parts
-    } catch {
+    } catch let error as PeerError {
       try Task.checkCancellation()
       let failure = error.queryError(of: answer.node)
       if failure.kind != .execution {
@@ -100,11 +114,17 @@ struct RemoteReductions: Sendable {
     }
   }
 
-  private func one(_ answer: Answer) async throws(PeerError) -> ReducedSeries? {
+  private func one(_ answer: Answer) async throws -> ReducedSeries? {
     var reader = ReducedSeriesReader(reduction, cellsMax: limits.samples)
     while !reader.isAtEnd {
-      guard let message = try await answer.stream.stream.next() else { throw .malformed("it ended before its end") }
-      do throws(MalformedBytes) { try reader.read(message) } catch { throw .malformed("\(error)") }
+      guard let message = try await answer.stream.stream.next() else {
+        throw PeerError.malformed("it ended before its end")
+      }
+      let before = reader.cellCount
+      do throws(MalformedBytes) { try reader.read(message) } catch { throw PeerError.malformed("\(error)") }
+      guard cells.add(max(0, reader.cellCount - before)) <= limits.samples else {
+        throw QueryError.tooManySamples(limit: limits.samples)
+      }
     }
     return reader.result
   }
