@@ -153,7 +153,7 @@ struct ReducedSeriesBytesTests {
     #expect(throws: MalformedBytes.self) { try twice.read([1] + group.bytes) }
   }
 
-  @Test("bytes that were cut or mutated are read or refused, and never more", arguments: 1...200)
+  @Test("bytes that were cut or mutated are read or refused, and never more", arguments: 1...60)
   func mutated(seed: Int) throws {
     var generator = TelemetryGenerator(seed: UInt64(seed))
     let reduction = try Self.reduction("stddev by (a) (rate(m{b!~\"x.*\"}[1m] offset 5s))")

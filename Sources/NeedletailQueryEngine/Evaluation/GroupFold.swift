@@ -6,7 +6,8 @@ import NeedletailTelemetry
 
 /// Reduces rows to one row for each group, portion by portion, in the order in which they are added.
 ///
-/// Gives what all of them together would be reduced to, bit for bit, or throws `Unfit`. 4 to 20 bytes a group and step.
+/// Gives what all of them together would be reduced to, bit for bit, or throws `Unfit`; of parts that were reduced by themselves
+/// what another order of additions makes. 4 to 20 bytes a group and step.
 struct GroupFold: Sendable {
   /// The rows have to be there all at once: histograms are to be added, a mean cannot be had from the sum, or rows may
   /// have become alike without their metric's name.

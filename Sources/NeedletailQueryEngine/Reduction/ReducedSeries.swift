@@ -2,13 +2,10 @@
 package struct ReducedSeries: Sendable {
   var fold: GroupFold
   /// Series and samples that were read for it.
-  package internal(set) var seriesRead = 0
-  package internal(set) var samplesRead = 0
+  var seriesRead = 0
+  var samplesRead = 0
   var annotations = Annotations()
 
   /// Nothing but a fold.
   init(_ fold: GroupFold) { self.fold = fold }
-
-  /// How many groups there are.
-  package var groupCount: Int { fold.labels.count }
 }
