@@ -21,8 +21,10 @@ struct FoldingTests {
   static let groupings = ["", "by (a)", "by (a, b)", "by (none)", "without (b)", "without (a, b)"]
 
   /// Numbers, in some data also histograms and what is no ordinary number, of two metrics of some types.
-  static func data(_ generator: inout TelemetryGenerator) -> [LabelSet: [MemorySeries.Point]] {
-    let hasHistograms = generator.oneIn(3)
+  static func data(
+    _ generator: inout TelemetryGenerator, mostlyHistograms: Bool = false
+  ) -> [LabelSet: [MemorySeries.Point]] {
+    let hasHistograms = mostlyHistograms || generator.oneIn(3)
     let hasTypes = generator.oneIn(3)
     let hasSpecials = generator.oneIn(3)
     let specials = [Double.nan, .infinity, -.infinity, -0.0, .greatestFiniteMagnitude, -.greatestFiniteMagnitude]
@@ -34,7 +36,7 @@ struct FoldingTests {
       ]
       if hasTypes { labels.append(Label("__type__", generator.pick(["gauge", "counter"]))) }
       var points: [MemorySeries.Point] = []
-      let isHistogram = hasHistograms && generator.oneIn(8)
+      let isHistogram = hasHistograms && generator.oneIn(8) != mostlyHistograms
       for step in 0..<generator.int(0...30) where !generator.oneIn(6) {
         var value = Double(generator.int(-500...500)) / 7
         if generator.oneIn(12) { value = StaleMarker.value }
@@ -80,10 +82,12 @@ struct FoldingTests {
     return lines.joined(separator: "\n")
   }
 
-  @Test("that gives, to the last bit, what reducing all of them together gives, with all remarks", arguments: 1...120)
+  @Test(
+    "that gives, to the last bit, what reducing all of them together gives, with all remarks, of numbers and of histograms",
+    arguments: 1...180)
   func sameAnswers(seed: Int) async throws {
     var generator = TelemetryGenerator(seed: UInt64(seed))
-    let data = Self.data(&generator)
+    let data = Self.data(&generator, mostlyHistograms: seed > 120)
     let source = MemorySeries(data, chunkSize: generator.int(1...7), tellsAllLabels: generator.oneIn(2))
     let steps = Steps(start: 0, end: Int64(generator.pick([0, 100_000, 500_000])), interval: 20_000)
     let features = QueryFeatures(delaysNameRemoval: generator.oneIn(4))
@@ -144,6 +148,38 @@ struct FoldingTests {
     #expect(try await peak("absent(m)") >= 2000 * 500)
     #expect(try await peak("sum(m)") <= (2 * parallelism + 1) * 70 * 500)
     #expect(try await peak("max(max_over_time(m[1m]))") <= (2 * parallelism + 1) * 70 * 500)
+  }
+
+  /// A thousand histograms at each of 100 instants.
+  private static let histograms = {
+    var generator = TelemetryGenerator(seed: 7)
+    let histogram = generator.histogram()
+    var series: [LabelSet: [MemorySeries.Point]] = [:]
+    for index in 0..<1000 {
+      series[LabelSet(["__name__": "h", "i": "\(index)"])] = (0..<100).map { step in
+        MemorySeries.Point(time: Int64(step) * 1000, value: 0, histogram: histogram)
+      }
+    }
+    return (source: MemorySeries(series), weight: histogram.sampleWeight)
+  }()
+
+  @Test("sums of native histograms hold as many as there are groups and steps, however many series there are")
+  func histogramMemory() async throws {
+    let (source, weight) = Self.histograms
+    #expect(weight > 10)
+    func ask(_ query: String, samplesMax: Int = QueryLimits.patient.samples) async throws -> QueryStatistics {
+      var limits = QueryLimits.patient
+      limits.samples = samplesMax
+      let engine = QueryEngine(series: source, limits: limits, parallelism: 2)
+      return try await engine.range(query, tenant: .default, from: 0, to: 99_000, step: 1000).statistics
+    }
+    #expect(try await ask("sum(h)").peakSamples <= 5 * 330 * 100 + 100 * weight)
+    #expect(try await ask("avg by (none) (h)").peakSamples <= 5 * 330 * 100 + 100 * weight)
+    // Rows of histograms weigh more than rows of numbers: what would take too much memory is refused.
+    let rows = 1000 * 100 * weight
+    _ = try await ask("sum(h)", samplesMax: rows - 1)
+    await #expect(throws: QueryError.self) { try await ask("h", samplesMax: rows - 1) }
+    _ = try await ask("h", samplesMax: rows)
   }
 
   @Test("a task waits where it would run too far ahead of the first share that has not come")

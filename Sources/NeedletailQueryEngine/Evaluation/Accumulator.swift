@@ -4,9 +4,9 @@ import NeedletailTelemetry
 // The state of one group at one step while its series come in, in the order in which they come.
 
 /// Reduces the samples of a group to one value.
-struct Accumulator {
+struct Accumulator: Sendable {
   /// What came up on the way.
-  struct Remarks: OptionSet {
+  struct Remarks: OptionSet, Sendable {
     let rawValue: UInt8
     static let mixed = Remarks(rawValue: 1)
     static let mixedSchemas = Remarks(rawValue: 2)
@@ -30,6 +30,9 @@ struct Accumulator {
   private(set) var remarks: Remarks = []
 
   init(_ operation: AggregationOperation) { self.operation = operation }
+
+  /// Whether there was a histogram that is added up.
+  var hasHistogram: Bool { histogram != nil }
 
   mutating func add(_ value: Double) {
     count += 1

@@ -120,7 +120,7 @@ extension Evaluation {
     return result
   }
 
-  private func report(_ remarks: Accumulator.Remarks, _ node: Aggregation) {
+  func report(_ remarks: Accumulator.Remarks, _ node: Aggregation) {
     let span = node.expression.span
     if remarks.contains(.mixed) { warn("encountered a mix of histograms and floats for aggregation", at: span) }
     if remarks.contains(.mixedSchemas) {

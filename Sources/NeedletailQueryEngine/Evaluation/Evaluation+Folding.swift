@@ -18,15 +18,17 @@ extension Evaluation {
     guard operand.isFoldable(delaysNameRemoval: engine.features.delaysNameRemoval),
       !shared.concerns(operand, steps, hints, hintRule),
       let fold = GroupFold(
-        node, width: steps.count, dropsNames: !engine.features.delaysNameRemoval && operand.dropsNamesOverRange)
+        node, width: steps.count, dropsNames: !engine.features.delaysNameRemoval && operand.dropsNamesOverRange,
+        histogramWeightMax: engine.limits.samples)
     else { return nil }
-    let sink = GroupSink(fold, tally())
+    let sink = GroupSink(fold, tally(keepsRows: false))
     if engine.series is any ReducingSource { sink.reduction = reduction(of: node, steps) }
     let before = (annotations, coverage, statistics, budget.samplesSpent)
     do {
       try await read(try await open(operand, steps, hints, for: sink), into: sink, steps)
       if let parts = sink.parts { try await add(parts, to: sink, steps) }
-      let result = try sink.fold.result(losingNames: engine.features.delaysNameRemoval)
+      let (result, remarks) = try sink.fold.result(losingNames: engine.features.delaysNameRemoval)
+      report(remarks, node)
       if sink.fold.ignoresHistograms { ignoredHistogram(node) }
       if sink.fold.hasParts { usesParts = true }
       return result
@@ -69,7 +71,7 @@ extension Evaluation {
     for part in parts {
       statistics.seriesRead += part.seriesRead
       statistics.samplesRead += part.samplesRead
-      try sink.tally.add(series: part.seriesRead)
+      try sink.tally.add(series: part.seriesRead, samples: 0)
       try sink.tally.reserve(rows: part.fold.rows, steps)
       try spend(part.samplesRead)
       try spend(part.fold.rows * steps.count)

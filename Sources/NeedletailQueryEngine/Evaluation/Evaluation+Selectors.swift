@@ -120,7 +120,9 @@ extension Evaluation {
       while let chunk = try await evaluation.nextChunk(cursor, tally) {
         try tally.reserve(rows: chunk.count, steps)
         let before = portion.grid.count
+        let histograms = portion.grid.histograms.count
         evaluation.addNewest(of: chunk, at: times, yields: yields, rule, to: &portion.grid)
+        try tally.reserve(portion.grid.histograms[histograms...])
         tally.giveBack(rows: chunk.count - (portion.grid.count - before), steps)
       }
       if evaluation.counts(steps) { portion.grid.count(into: &evaluation.statistics) }

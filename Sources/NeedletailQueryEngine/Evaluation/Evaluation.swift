@@ -76,8 +76,8 @@ final class Evaluation {
     guard !overflow, cells <= engine.limits.samples else { throw budget.tooManySamples }
   }
 
-  /// A count of what one selection finds.
-  func tally() -> SelectionTally { SelectionTally(engine.limits, budget) }
+  /// A count of what one selection finds; rows that are reduced as they come are not kept.
+  func tally(keepsRows: Bool = true) -> SelectionTally { SelectionTally(engine.limits, budget, keepsRows: keepsRows) }
 
   func warn(_ message: String, at span: SourceSpan) {
     annotations.warn("PromQL warning: \(message) \(place(span))")

@@ -9,8 +9,8 @@ import NeedletailTelemetry
 /// Gives what all of them together would be reduced to, bit for bit, or throws `Unfit`; of parts that were reduced by themselves
 /// what another order of additions makes. 4 to 20 bytes a group and step.
 struct GroupFold: Sendable {
-  /// The rows have to be there all at once: histograms are to be added, a mean cannot be had from the sum, or rows may
-  /// have become alike without their metric's name.
+  /// The rows have to be there all at once: a mean cannot be had from the sum, or rows may have become alike without
+  /// their metric's name; or sums of histograms take more than rows may.
   struct Unfit: Error {}
 
   private static let blockCells = 512
@@ -32,19 +32,27 @@ struct GroupFold: Sendable {
   private(set) var hasParts = false
   /// Whether there were histograms that the operation passes over.
   private(set) var ignoresHistograms = false
+  /// What histograms come to at each step, of the groups that have some and an operation that adds them up.
+  private var histograms: [Int: [Accumulator]] = [:]
+  /// What these weigh, in samples.
+  private var histogramWeight = 0
+  private let histogramWeightMax: Int
 
   /// A fold over `width` steps; nil where the operation does not reduce a group to one value.
-  init?(_ node: Aggregation, width: Int, dropsNames: Bool) {
+  ///
+  /// Sums of histograms may weigh so many samples in all; with none they are unfit.
+  init?(_ node: Aggregation, width: Int, dropsNames: Bool, histogramWeightMax: Int = 0) {
     guard NumberReduction(node.operation, width: 0) != nil else { return nil }
     rule = GroupingRule(node)
     operation = node.operation
     self.width = width
     self.dropsNames = dropsNames
+    self.histogramWeightMax = histogramWeightMax
     groupsInBlock = max(1, Self.blockCells / max(1, width))
   }
 
-  /// How many values it keeps.
-  var cellCount: Int { labels.count * width }
+  /// How many values it keeps; a histogram counts for as many as it weighs.
+  var cellCount: Int { labels.count * width + histogramWeight }
 
   /// Adds the rows of a portion, whose groups are those of `rule`.
   mutating func add(_ portion: Evaluation.Portion, _ groups: RowGroups) throws(Unfit) {
@@ -52,18 +60,32 @@ struct GroupFold: Sendable {
     if dropsNames, names.mayMerge { throw Unfit() }
     if !portion.grid.histograms.isEmpty {
       switch operation {
-      case .sum, .avg: throw Unfit()
-      case .count, .group: break
+      case .sum, .avg, .count, .group: break
       default: ignoresHistograms = true
       }
     }
     let targets = groups.labels.map { number(of: $0) }
     rows += portion.grid.count
+    let addsHistograms = !portion.grid.histograms.isEmpty && (operation == .sum || operation == .avg)
     for (row, group) in groups.ofRow.enumerated() {
       let target = targets[group]
       blocks[target / groupsInBlock].add(portion.grid, row: row, to: target % groupsInBlock)
+      if addsHistograms { addHistograms(of: portion.grid, row: row, to: target) }
       if portion.grid.losesName[row] { losesName[target] = true }
     }
+    guard histogramWeight <= histogramWeightMax else { throw Unfit() }
+  }
+
+  private mutating func addHistograms(of grid: VectorGrid, row: Int, to group: Int) {
+    // Taken out of the table, so that it is not copied.
+    var cells = histograms.removeValue(forKey: group) ?? []
+    for step in 0..<width {
+      guard let histogram = grid.histogram(row, step) else { continue }
+      if cells.isEmpty { cells = [Accumulator](repeating: Accumulator(operation), count: width) }
+      if !cells[step].hasHistogram { histogramWeight += histogram.sampleWeight }
+      cells[step].add(histogram)
+    }
+    if !cells.isEmpty { histograms[group] = cells }
   }
 
   /// The number of a group, a new one where it was not met before.
@@ -85,7 +107,8 @@ struct GroupFold: Sendable {
   /// name where a row does and that is to be known.
   ///
   /// What was made of parts has to be what all rows in any order would come to, or it is unfit.
-  func result(losingNames: Bool) throws(Unfit) -> VectorGrid {
+  func result(losingNames: Bool) throws(Unfit) -> (grid: VectorGrid, remarks: Accumulator.Remarks) {
+    var remarks = Accumulator.Remarks()
     var result = VectorGrid(width: width)
     result.reserve(rows: labels.count)
     let order = Array(labels.indices)
@@ -96,11 +119,17 @@ struct GroupFold: Sendable {
         for step in 0..<width {
           if hasParts { try block.checkOrder(at: step, of: number % groupsInBlock) }
           let value = try block.result(at: step, of: number % groupsInBlock)
-          if let value { result.set(row, step, value) }
+          if var cell = histograms[number]?[step], cell.hasHistogram {
+            // A group that has both at a step has no value there.
+            if value == nil { result.set(row, step, cell.result) } else { remarks.insert(.mixed) }
+            remarks.formUnion(cell.remarks)
+          } else if let value {
+            result.set(row, step, value)
+          }
         }
       } catch { throw Unfit() }
     }
-    return result
+    return (result, remarks)
   }
 
   // MARK: - Parts

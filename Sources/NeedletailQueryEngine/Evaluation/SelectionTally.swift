@@ -1,3 +1,4 @@
+import NeedletailTelemetry
 import Synchronization
 
 /// What one selection has found so far, counted over all tasks that read it.
@@ -9,9 +10,13 @@ final class SelectionTally: Sendable {
   private let series = Atomic(0)
   private let cells = Atomic(0)
 
-  init(_ limits: QueryLimits, _ budget: QueryBudget) {
+  /// Whether the rows stay until all are there, and are not reduced as they come.
+  private let keepsRows: Bool
+
+  init(_ limits: QueryLimits, _ budget: QueryBudget, keepsRows: Bool = true) {
     self.limits = limits
     self.budget = budget
+    self.keepsRows = keepsRows
   }
 
   /// After how many samples those who wait for a thread get one: some hundred microseconds of work. A small query never
@@ -44,6 +49,13 @@ final class SelectionTally: Sendable {
     guard !overflow, count <= limits.samples, cells.add(count, ordering: .relaxed).newValue <= limits.samples else {
       throw budget.tooManySamples
     }
+  }
+
+  /// Fails unless so many more histograms may be kept in rows: each counts for as many values as it weighs.
+  func reserve(_ histograms: ArraySlice<NativeHistogram>) throws {
+    guard keepsRows, !histograms.isEmpty else { return }
+    let weight = histograms.reduce(0) { $0 &+ $1.sampleWeight &- 1 }
+    guard cells.add(weight, ordering: .relaxed).newValue <= limits.samples else { throw budget.tooManySamples }
   }
 
   /// Gives back rows that were not needed.

@@ -112,6 +112,7 @@ extension Evaluation {
       if hadType, task.tellsAllLabels { portion.names.seeType() }
       kernel.beginSeries()
       try tally.reserve(rows: 1, task.steps)
+      let histograms = portion.grid.histograms.count
       let row = portion.grid.addRow(
         task.keepsName || task.delaysNameRemoval ? labels : rest, losesName: !task.keepsName || reader.losesName)
       if let rule = task.edges {
@@ -119,6 +120,7 @@ extension Evaluation {
       } else {
         try fillRow(row, task, &kernel, samples, windows, &portion.grid)
       }
+      try tally.reserve(portion.grid.histograms[histograms...])
       portion.grid.dropLastRowIfEmpty()
       if portion.grid.count == row { tally.giveBack(rows: 1, task.steps) }
       try spend(0)

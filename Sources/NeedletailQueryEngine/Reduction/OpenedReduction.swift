@@ -53,7 +53,7 @@ extension QueryEngine {
       engine: engine, tenant: tenant, text: reduction.text, steps: reduction.steps, isInstant: false,
       options: QueryOptions(lookback: reduction.lookback), budget: QueryBudget(limits), place: reduction.place)
     evaluation.hintRule = reduction.rule
-    let sink = GroupSink(fold, evaluation.tally())
+    let sink = GroupSink(fold, evaluation.tally(keepsRows: false))
     let node = reduction.aggregation
     let opened = try await evaluation.open(
       node.expression.withoutSigns, reduction.steps, node.selectionHints, for: sink)
