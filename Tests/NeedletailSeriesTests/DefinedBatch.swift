@@ -6,9 +6,10 @@ struct DefinedBatch {
   let batch: SeriesBatch
   let definitions: SeriesDefinitions
 
-  /// A batch of series with these labels; `add` gives each of them, by its place among them, what it has.
+  /// A batch of series with these labels, whose counts began at `start` (ms), where that is told; `add` gives each of them,
+  /// by its place among them, what it has.
   init(
-    _ series: some Sequence<LabelSet>, tenant: TenantID = .default, id: UInt64 = 1,
+    _ series: some Sequence<LabelSet>, tenant: TenantID = .default, id: UInt64 = 1, start: Int64? = nil,
     _ add: (_ index: Int, _ builder: inout SeriesBatchBuilder) -> Void
   ) throws {
     var builder = SeriesBatchBuilder()
@@ -16,7 +17,7 @@ struct DefinedBatch {
     for (index, labels) in series.enumerated() {
       let id = SeriesID(labels, tenant: tenant)
       definitions.append(id, labels: labels)
-      builder.beginSeries(id)
+      builder.beginSeries(id, startTimestamp: start)
       add(index, &builder)
     }
     let built = builder.build(tenant: tenant, batchID: Hash128(high: 1, low: id))

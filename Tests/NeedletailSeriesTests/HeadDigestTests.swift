@@ -9,7 +9,8 @@ import Testing
 /// Samples and histograms as a naive model has them, and what their digests are, element by element.
 private struct Elements {
   private let slots: SlotMap
-  private var samples: [SeriesID: [Int64: UInt64]] = [:]
+  /// Values, and when their counts began.
+  private var samples: [SeriesID: [Int64: (bits: UInt64, start: Int64)]] = [:]
   private var histograms: [SeriesID: [Int64: [StoredHistogram]]] = [:]
   private var exemplars: [SeriesID: Set<StoredExemplar>] = [:]
 
@@ -18,15 +19,22 @@ private struct Elements {
   mutating func add(_ batch: SeriesBatch) {
     batch.withRows { rows in
       for row in 0..<rows.seriesCount {
-        let id = rows.seriesID(row)
+        let (id, start) = (rows.seriesID(row), rows.startTimestamp(row) ?? 0)
         for sample in rows.samples(of: row) {
-          let (time, bits) = (rows.timestamp(sample), rows.valueBits(sample))
-          samples[id, default: [:]][time] = samples[id]?[time].map { SampleRule.winner($0, bits) } ?? bits
+          let (time, new) = (rows.timestamp(sample), (bits: rows.valueBits(sample), start: start))
+          guard let old = samples[id]?[time] else {
+            samples[id, default: [:]][time] = new
+            continue
+          }
+          let isOld = SampleConflict.winner(old.bits, new.bits) == old.bits
+          let latest = (old.bits, max(old.start, new.start))
+          samples[id]?[time] = old.bits == new.bits ? latest : isOld ? old : new
         }
       }
       for index in 0..<rows.histogramCount {
         let histogram = rows.histogram(index)
-        let stored = StoredHistogram(timestamp: histogram.timestamp, bytes: Array(histogram.bytes))
+        let stored = StoredHistogram(
+          timestamp: histogram.timestamp, bytes: Array(histogram.bytes), start: rows.startTimestamp(histogram.row) ?? 0)
         histograms[rows.seriesID(histogram.row), default: [:]][histogram.timestamp, default: []].append(stored)
       }
       for index in 0..<rows.exemplarCount {
@@ -47,8 +55,8 @@ private struct Elements {
   func digests(_ window: SeriesWindow) -> [SeriesDigest] {
     var result = [SeriesDigest](repeating: SeriesDigest(), count: slots.count)
     for (id, all) in samples {
-      for (time, bits) in all where window.range.contains(time) {
-        result[Int(slots.slot(of: id))].add(.sample(id, time, bits))
+      for (time, sample) in all where window.range.contains(time) {
+        result[Int(slots.slot(of: id))].add(.sample(id, time, sample.bits, start: sample.start))
       }
     }
     for (id, all) in histograms {
@@ -88,7 +96,9 @@ struct HeadDigestTests {
     for _ in 0..<rounds {
       time += step
       for index in 0..<10 {
-        builder.beginSeries(SeriesID(labels(index), tenant: .default))
+        // Most series have a start that seldom changes, some none, and one that changes all the time.
+        let start: Int64? = index < 3 ? nil : index == 8 ? time - Int64(generator.int(0...2)) : time / 1_000_000
+        builder.beginSeries(SeriesID(labels(index), tenant: .default), startTimestamp: start)
         let isLate = lateOneIn > 0 && generator.oneIn(lateOneIn)
         let at = isLate ? time - Int64(generator.int(0...300)) * step : time
         if index == 9, generator.oneIn(2) {

@@ -28,7 +28,6 @@ struct SampleSlabsTests {
   @Test("chains keep all samples in order of arrival and know their times to the millisecond", arguments: 1...12)
   func model(seed: Int) {
     var generator = TelemetryGenerator(seed: UInt64(seed))
-    var digests = HeadDigests(.standard)
     var slabs = SampleSlabs()
     var chains = [SampleChain](repeating: SampleChain(), count: 60)
     var models = [Model](repeating: Model(), count: chains.count)
@@ -41,8 +40,7 @@ struct SampleSlabsTests {
       let step = generator.pick(generator.oneIn(20) ? steps : [1, 15_000])
       let time = generator.oneIn(index % 3 == 0 ? 5 : 1_000) ? latest - step + 1 : latest + step
       let bits = UInt64(generator.int(0...1_000))
-      _ = slabs.append(
-        time, bits, of: SeriesID(Hash128(high: 1, low: UInt64(index))), to: &chains[index], &digests)
+      _ = slabs.append(time, bits, to: &chains[index])
       models[index].append(time, bits)
     }
     for (chain, model) in zip(chains, models) {
@@ -62,11 +60,10 @@ struct SampleSlabsTests {
 
   @Test("a chain at the ends of time knows its earliest sample")
   func ends() {
-    var digests = HeadDigests(.standard)
     var slabs = SampleSlabs()
     var chain = SampleChain()
     for time in [0, Int64.max, Int64.min, 5] {
-      _ = slabs.append(time, 1, of: SeriesID(Hash128(high: 1, low: 2)), to: &chain, &digests)
+      _ = slabs.append(time, 1, to: &chain)
     }
     #expect(slabs.minTime(chain) == .min && chain.maxTime == .max && chain.isUnordered)
   }

@@ -15,14 +15,17 @@ struct DigestModel: Equatable {
     for (tenant, all) in model.samples {
       for (labels, times) in all {
         let id = SeriesID(labels, tenant: tenant)
-        for (time, bits) in times { add(.sample(id, time, bits), id, time) }
+        for (time, bits) in times {
+          add(.sample(id, time, bits, start: model.start(ofSample: time, tenant, labels)), id, time)
+        }
       }
     }
     for (tenant, all) in model.histograms {
       for (labels, times) in all {
         let id = SeriesID(labels, tenant: tenant)
         for (time, bytes) in times {
-          add(.histogram(id, StoredHistogram(timestamp: time, bytes: bytes)), id, time)
+          let start = model.start(ofHistogram: time, tenant, labels)
+          add(.histogram(id, StoredHistogram(timestamp: time, bytes: bytes, start: start)), id, time)
         }
       }
     }
@@ -63,7 +66,7 @@ struct SeriesDigestTests {
         let labels = labels(generator.int(0...20))
         let id = SeriesID(labels, tenant: .default)
         definitions.append(id, labels: labels)
-        builder.beginSeries(id)
+        builder.beginSeries(id, startTimestamp: generator.oneIn(2) ? start - Int64(generator.int(0...2)) * 7000 : nil)
         for _ in 0..<generator.int(0...20) {
           let time = start + Int64(generator.int(0...400)) * 15_000
           if generator.oneIn(8) {

@@ -164,6 +164,14 @@ struct SeriesModel {
     }
   }
 
+  func start(ofSample time: Int64, _ tenant: TenantID, _ labels: LabelSet) -> Int64 {
+    sampleStarts[tenant]?[labels]?[time] ?? 0
+  }
+
+  func start(ofHistogram time: Int64, _ tenant: TenantID, _ labels: LabelSet) -> Int64 {
+    histogramStarts[tenant]?[labels]?[time] ?? 0
+  }
+
   mutating func delete(_ tenant: TenantID, _ matchers: [LabelMatcher], _ range: TimeRange) {
     for (labels, times) in samples[tenant] ?? [:] where matchers.allSatisfy({ $0.matches(labels) }) {
       samples[tenant]?[labels] = times.filter { !range.contains($0.key) }

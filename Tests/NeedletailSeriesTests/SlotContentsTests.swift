@@ -187,7 +187,7 @@ struct SlotContentsTests {
     #expect(left == right, comment)
     for tenant in tenants {
       let (mine, theirs) = (try read(one, tenant), try read(other, tenant))
-      #expect(mine.samples == theirs.samples && mine.histograms == theirs.histograms, comment)
+      #expect(mine == theirs, comment)
       #expect(try exemplars(one, tenant) == exemplars(other, tenant), comment)
     }
   }
@@ -215,6 +215,51 @@ struct SlotContentsTests {
     _ = try one.journal.flush()
     _ = try one.engine.mergeParts()
     try Self.expectSame(one, try other.crash(.syncedOnly), comment)
+  }
+
+  /// A batch of one series with a sample, a histogram and, where one is named, an exemplar.
+  private static func counts(
+    _ machine: SeriesMachine, start: Int64?, trace: String? = nil
+  ) throws -> DefinedBatch {
+    let time = machine.nowMilliseconds - 7_200_000
+    return try DefinedBatch([LabelSet(["__name__": "m"])], start: start) { _, builder in
+      builder.append(timestamp: time, valueBits: Double(7).bitPattern)
+      builder.append(timestamp: time + 1000, histogram: NativeHistogram(schema: 3, count: 2, sum: 4))
+      guard let trace else { return }
+      builder.append(
+        exemplar: Exemplar(timestampMilliseconds: time, value: 1, labels: LabelSet(["trace": trace])))
+    }
+  }
+
+  @Test("engines that differ in starts or exemplars alone tell it, and are equal after an exchange", arguments: 0...3)
+  func attachments(which: Int) async throws {
+    var (one, other) = (try Self.machine(1), try Self.machine(2))
+    let early = one.nowMilliseconds - 9_000_000
+    let (mine, theirs): (DefinedBatch, DefinedBatch) =
+      switch which {
+      case 0: (try Self.counts(one, start: nil), try Self.counts(one, start: early))
+      case 1: (try Self.counts(one, start: early + 1), try Self.counts(one, start: early))
+      case 2: (try Self.counts(one, start: early, trace: "a"), try Self.counts(one, start: early, trace: "b"))
+      default: (try Self.counts(one, start: early), try Self.counts(one, start: early, trace: "b"))
+      }
+    _ = try await one.append(mine.batch, mine.definitions)
+    _ = try await other.append(theirs.batch, theirs.definitions)
+    for isFlushed in [false, true] {
+      if isFlushed { for machine in [one, other] { _ = try machine.journal.flush() } }
+      #expect(try one.engine.digests(of: .min ... .max) != other.engine.digests(of: .min ... .max))
+    }
+    #expect(try await exchange(one, other) > 0)
+    try Self.expectSame(one, other, "\(which)")
+    let latest = which == 0 ? early : which == 1 ? early + 1 : early
+    #expect(try read(one).starts.values.flatMap(\.values) == [latest, latest])
+    one = try one.crash(.syncedOnly)
+    other = try other.crash(.syncedOnly)
+    try Self.expectSame(one, other, "\(which), crashed")
+    for machine in [one, other] {
+      _ = try machine.journal.flush()
+      _ = try machine.engine.mergeParts()
+    }
+    try Self.expectSame(one, other, "\(which), merged")
   }
 
   @Test(

@@ -123,9 +123,9 @@ struct DigestBench {
       }
       let bucket = SlotMap.bucket(of: ids[0].hash)
       try report("series of a bucket in \(name)", 7) {
-        try engine.listing(of: slot, window: window, bucket: bucket).count
+        try engine.listing(of: slot, window: window, in: .bucket(bucket)).count
       }
-      let keys = try engine.listing(of: slot, window: window, bucket: bucket).map(\.key)
+      let keys = try engine.listing(of: slot, window: window, in: .bucket(bucket)).map(\.key)
       try report("rows of these \(keys.count) series in \(name)", 7) {
         try engine.export(of: slot, window: window, SlotExport.Request(keys: keys), bytesMax: 4 << 20).payload.count
       }

@@ -31,7 +31,8 @@ struct DigestReading {
   /// Adds a part; `isTold` says that nothing of the window is deleted of it.
   mutating func add(_ part: SeriesPart, _ index: PartIndex, isTold: Bool) throws(SeriesDamage) {
     for (slot, row) in try part.digests(window) where only == nil || only == slot {
-      shares.add(slot, source: sources.count, row.first...row.last, told: isTold ? row.digest : nil)
+      let told = isTold && part.hasStartDigests ? row.digest : nil
+      shares.add(slot, source: sources.count, row.first...row.last, told: told)
     }
     sources.append(.part(part, index))
   }

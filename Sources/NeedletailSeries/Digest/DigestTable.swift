@@ -40,27 +40,23 @@ struct DigestTable: Sendable {
     !told.isEmpty && told[window]?[Int(slot)] == true
   }
 
-  /// Adds samples of one series, sorted by time; of a head that told also those of them that are not in its sums: time
-  /// and value, one behind the other.
+  /// Adds samples of one series, sorted by time. Where a head told of the window, only those are hashed that are not in its
+  /// sums: `undigested` tells what they come to.
   mutating func add(
-    _ id: SeriesID, _ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<Double>,
-    undigested: UnsafeBufferPointer<UInt64> = UnsafeBufferPointer(start: nil, count: 0)
+    _ id: SeriesID, _ times: UnsafeBufferPointer<Int64>, _ values: UnsafeBufferPointer<UInt64>, _ starts: StartMarks,
+    undigested: (TimeRange) -> SeriesDigest
   ) {
     let slot = slots.slot(of: id)
     var start = 0
     while start < times.count {
       let window = SeriesWindow(of: times[start])
-      let end = window.range.endMilliseconds
-      var digest = SeriesDigest()
       let first = start
+      start = times.firstIndex(after: window.range.endMilliseconds, from: start)
+      var digest = SeriesDigest()
       if isTold(slot, window) {
-        start = times.firstIndex(after: end, from: start)
-        digest.add(undigested, of: id, in: window.range)
+        digest = undigested(window.range)
       } else {
-        while start < times.count, times[start] <= end {
-          digest.add(SeriesDigest.sample(id, times[start], values[start].bitPattern))
-          start += 1
-        }
+        digest.add(id, times, values, starts, first..<start)
       }
       change(slot, at: times[first]) { row in
         row.digest.add(digest)
@@ -88,15 +84,33 @@ struct DigestTable: Sendable {
     change(slots.slot(of: id), at: time) { $0.digest.remove(digest) }
   }
 
-  /// Adds all that a part has.
-  mutating func add(_ part: SeriesPart) throws(SeriesDamage) {
+  /// Adds all that a part has; one of before format 7 is read for it.
+  mutating func add(_ part: SeriesPart) throws(SeriesMaintenanceError) {
     for block in part.content.blocks(PartBlockKind.digests).indices {
-      let (window, rows) = try part.digests(block)
+      let window: SeriesWindow
+      let rows: [(slot: UInt16, row: DigestRow)]
+      do throws(SeriesDamage) { (window, rows) = try part.digests(block) } catch { throw .damage(error) }
+      let read = part.hasStartDigests ? nil : try digests(window, byReading: part)
       for (slot, row) in rows where Int(slot) < slots.count {
         change(slot, at: window.range.startMilliseconds) { mine in
-          mine.digest.add(row.digest)
+          mine.digest.add(read?[Int(slot)] ?? row.digest)
           mine.widen(row.first, row.last)
         }
+      }
+    }
+  }
+
+  private func digests(
+    _ window: SeriesWindow, byReading part: SeriesPart
+  ) throws(SeriesMaintenanceError) -> [SeriesDigest] {
+    do throws(SeriesDigestError) {
+      var reading = DigestReading(window, slots, only: nil)
+      do throws(SeriesDamage) { try reading.add(part, PartIndex(part), isTold: false) } catch { throw .damage(error) }
+      return try reading.run()
+    } catch {
+      switch error {
+      case .damage(let damage): throw .damage(damage)
+      case .cancelled: throw .cancelled
       }
     }
   }

@@ -53,7 +53,7 @@ struct HeadDigestRow: BitwiseCopyable, Equatable, Sendable {
 /// is nearly all that comes. Where something else comes, the slot is marked as one to be read in that window, and what
 /// its sum is there means nothing. Only so many windows are kept; of what comes outside of them nothing is told.
 ///
-/// Float samples are added chunk by chunk when these are full: finding and changing the sum costs more than hashing a
+/// Float samples are added chunk by chunk when these are full and the next one is begun: finding and changing the sum costs more than hashing a
 /// sample does. So the digest of a slot and window is that of its row here and of the last chunk of each series.
 struct HeadDigests: @unchecked Sendable {
   // The pages are written under the head's lock alone, and a copy is only made of a head that nobody writes any more.
@@ -89,9 +89,10 @@ struct HeadDigests: @unchecked Sendable {
 
   // MARK: - Adding
 
-  /// Adds the samples of a series' chunk: time and value, one behind the other.
-  mutating func add(_ id: SeriesID, _ words: UnsafeBufferPointer<UInt64>) {
+  /// Adds samples of a series whose counts began at `start`, in ms: time and value, one behind the other.
+  mutating func add(_ id: SeriesID, _ words: UnsafeBufferPointer<UInt64>, start: Int64) {
     let slot = Int(slots.slot(of: id))
+    let key = SeriesDigest.key(id, start: start)
     var index = 0
     while index < words.count {
       let window = window(of: Int64(bitPattern: words[index]))
@@ -101,7 +102,7 @@ struct HeadDigests: @unchecked Sendable {
         let time = Int64(bitPattern: words[index])
         let offset = UInt64(bitPattern: time &- window.start)
         guard offset <= window.last else { break }
-        digest.add(SeriesDigest.sample(id, time, words[index + 1]))
+        digest.add(SeriesDigest(of: key, time: time, bits: words[index + 1]))
         (first, last) = (min(first, offset), max(last, offset))
         index += 2
       }
@@ -110,11 +111,11 @@ struct HeadDigests: @unchecked Sendable {
   }
 
   /// Adds a histogram that is later than all others of its series.
-  mutating func add(_ id: SeriesID, _ time: Int64, histogram: UnsafeRawBufferPointer) {
+  mutating func add(_ id: SeriesID, _ time: Int64, histogram: UnsafeRawBufferPointer, start: Int64) {
     let window = window(of: time)
     let offset = UInt64(bitPattern: time &- window.start)
     guard let rows = window.rows else { return }
-    rows[Int(slots.slot(of: id))].add(.histogram(id, time, histogram), from: offset, to: offset)
+    rows[Int(slots.slot(of: id))].add(.histogram(id, time, histogram, start: start), from: offset, to: offset)
   }
 
   /// Notes that a series got something that may have been there before.

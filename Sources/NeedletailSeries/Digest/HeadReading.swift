@@ -104,14 +104,17 @@ struct HeadReading {
       head.withStorage { storage in
         for number in some {
           let id = records.id(Int(number))
-          storage.withUndigested(Int(number)) { add($0, of: id, in: times) }
+          storage.forEachUndigested(Int(number)) { add($0, of: id, start: $1, in: times) }
         }
       }
     }
   }
 
-  private mutating func add(_ words: UnsafeBufferPointer<UInt64>, of id: SeriesID, in times: ClosedRange<Int64>) {
+  private mutating func add(
+    _ words: UnsafeBufferPointer<UInt64>, of id: SeriesID, start: Int64, in times: ClosedRange<Int64>
+  ) {
     let slot = slots.slot(of: id)
+    let key = SeriesDigest.key(id, start: start)
     var index = 0
     while index < words.count {
       let time = Int64(bitPattern: words[index])
@@ -123,7 +126,7 @@ struct HeadReading {
       let range = window.range
       var row = DigestRow()
       while index < words.count, case let time = Int64(bitPattern: words[index]), range.contains(time) {
-        row.add(SeriesDigest.sample(id, time, words[index + 1]), time...time)
+        row.add(SeriesDigest(of: key, time: time, bits: words[index + 1]), time...time)
         index += 2
       }
       rest.add(row.digest, row.first...row.last, to: window, slots, slot)

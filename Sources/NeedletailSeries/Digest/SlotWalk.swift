@@ -116,7 +116,9 @@ struct SlotWalk {
   /// That of the current series.
   var digest: SeriesDigest {
     var digest = SeriesDigest()
-    for index in 0..<columns.count { digest.add(.sample(id, columns.timestamps[index], columns.values[index])) }
+    columns.timestamps.withUnsafeBufferPointer { times in
+      columns.values.withUnsafeBufferPointer { digest.add(id, times, $0, columns.starts, times.indices) }
+    }
     for histogram in histograms { digest.add(.histogram(id, histogram)) }
     for exemplar in found[id] ?? [] { digest.add(.exemplar(id, exemplar)) }
     return digest

@@ -12,9 +12,9 @@ import NeedletailTelemetry
 /// Stores samples of all tenants, durably, and finds them again.
 package final class SeriesEngine: JournalParticipant {
   /// The version of the part format (docs/formats/series-part.md).
-  package static let partFormat: UInt32 = 6
+  package static let partFormat: UInt32 = 7
   /// Those that are read; in 4 the runs of histograms are lists.
-  static let partFormats: ClosedRange<UInt32> = 4...6
+  static let partFormats: ClosedRange<UInt32> = 4...7
   static let definitionsKind = LogRecordKind.series(1)
   static let batchKind = LogRecordKind.series(2)
   static let boundedBatchKind = LogRecordKind.series(3)

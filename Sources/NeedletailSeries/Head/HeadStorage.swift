@@ -166,11 +166,50 @@ struct HeadStorage: Sendable {
     _ id: SeriesID, _ time: Int64, _ bits: UInt64, to state: UnsafeMutablePointer<SeriesState>,
     _ outcome: inout SeriesAppendOutcome
   ) -> SampleArrival {
-    let arrival = samples.append(time, bits, of: id, to: &state.pointee.chain, &digests)
-    if arrival == .newest { return arrival }
+    let arrival = samples.append(time, bits, to: &state.pointee.chain)
+    if arrival == .newest {
+      if state.pointee.chain.hasTurned { digestFullChunk(of: id, state.pointee) }
+      return arrival
+    }
     outcome.count(arrival)
-    if arrival == .inOrder || arrival == .outOfOrder { digests.noteLate(id, time) }
+    if arrival == .inOrder || arrival == .outOfOrder {
+      if state.pointee.chain.hasTurned { digestFullChunk(of: id, state.pointee) }
+      digests.noteLate(id, time)
+    }
     return arrival
+  }
+
+  /// Adds the samples of a chunk to the sums that was filled before the last sample came.
+  @inline(never) private mutating func digestFullChunk(of id: SeriesID, _ state: SeriesState) {
+    let chunk = samples.beforeNewest(state.chain)
+    guard state.rarity > 0 else { return samples.withWords(chunk) { digests.add(id, $0, start: 0) } }
+    // A copy of what is only read, so that the sums can be changed meanwhile.
+    let (samples, starts) = (samples, starts)
+    Self.forEachPiece(chunk, samples, starts, last: rarities[Int(state.rarity) - 1].startTail) {
+      digests.add(id, $0, start: $1)
+    }
+  }
+
+  /// Lends the samples of a chunk, those with one start each together, in no order: time and value, one behind the other.
+  ///
+  /// `last` is the last change of the series' start, as an index + 1.
+  private static func forEachPiece(
+    _ chunk: SampleChunk, _ samples: SampleSlabs, _ starts: PagedArray<StartRow>, last: UInt32,
+    _ body: (UnsafeBufferPointer<UInt64>, Int64) -> Void
+  ) {
+    samples.withWords(chunk) { words in
+      // From behind: of several changes at one place the last counts, and the chunk is mostly the newest one.
+      var (next, end) = (last, words.count)
+      while next != 0, end > 0 {
+        let row = starts[Int(next) - 1]
+        next = row.previous
+        let first = max(0, Int(row.place) - chunk.place)
+        guard first < end else { continue }
+        body(UnsafeBufferPointer(rebasing: words[first..<end]), row.start)
+        end = first
+      }
+      if end > 0 { body(UnsafeBufferPointer(rebasing: words[..<end]), 0) }
+    }
   }
 
   private mutating func applyAttachments(
@@ -182,7 +221,8 @@ struct HeadStorage: Sendable {
       let rarity = rarity(of: states.address(Int(numbers[histogram.row])))
       let id = rows.seriesID(histogram.row)
       if rarity.pointee.histogramTail == 0 || histogram.timestamp > rarity.pointee.histogramTime {
-        digests.add(id, histogram.timestamp, histogram: histogram.bytes)
+        digests.add(
+          id, histogram.timestamp, histogram: histogram.bytes, start: rows.startTimestamp(histogram.row) ?? 0)
         rarity.pointee.histogramTime = histogram.timestamp
       } else {
         digests.noteLate(id, histogram.timestamp)
@@ -274,9 +314,12 @@ struct HeadStorage: Sendable {
     if state.chain.isUnordered { columns.settle(from: first) }
   }
 
-  /// Lends those samples of a series that are not in `digests` yet: time and value, one behind the other.
-  func withUndigested<Result>(_ series: Int, _ body: (UnsafeBufferPointer<UInt64>) -> Result) -> Result {
-    samples.withNewest(states.find(series)?.chain ?? SampleChain(), body)
+  /// Lends those samples of a series that are not in `digests` yet, those with one start each together, in no order: time
+  /// and value, one behind the other, and the start in ms.
+  func forEachUndigested(_ series: Int, _ body: (UnsafeBufferPointer<UInt64>, Int64) -> Void) {
+    guard let state = states.find(series) else { return }
+    let last = state.rarity > 0 ? rarities[Int(state.rarity) - 1].startTail : 0
+    Self.forEachPiece(samples.newest(state.chain), samples, starts, last: last, body)
   }
 
   /// A series' histograms within the range, in no order; and, where that is wanted, the last one before it.

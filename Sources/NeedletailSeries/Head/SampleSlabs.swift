@@ -26,6 +26,9 @@ struct SampleChain: BitwiseCopyable, Sendable {
 
   var isEmpty: Bool { tail == 0 }
 
+  /// Whether the sample that was stored last is the first of a chunk that is not the chain's first.
+  @inline(__always) var hasTurned: Bool { used == 1 && capacity > SampleSlabs.firstCapacity }
+
   /// Where the sample lies that came last; later ones lie further on. Only where there is one.
   var lastPlace: UInt32 { tail + 2 * UInt32(used) - 2 }
 
@@ -48,6 +51,14 @@ struct SampleChain: BitwiseCopyable, Sendable {
   fileprivate mutating func widen(to time: Int64) {
     span = max(span, UInt32(clamping: UInt64(bitPattern: maxTime &- time)))
   }
+}
+
+/// Some samples of a chain that lie side by side.
+struct SampleChunk: BitwiseCopyable, Sendable {
+  /// The number of the first word.
+  var place: Int
+  /// How many samples there are, of two words each.
+  var count: Int
 }
 
 /// From a sample of a chain on, in order of arrival, up to the next such place: when the count began, in ms.
@@ -73,7 +84,7 @@ struct SampleSlabs: @unchecked Sendable {
   /// Pages are huge ones (`PageOwner.hugeBytes`).
   private static let pageWordsLog2 = 18
   private static let pageWords = 1 << pageWordsLog2
-  private static let firstCapacity = 4
+  fileprivate static let firstCapacity = 4
   private static let capacityMax = 64
   /// A chain's links are 32 bits wide.
   private static let pagesMax = (1 << (32 - pageWordsLog2)) - 1
@@ -95,12 +106,8 @@ struct SampleSlabs: @unchecked Sendable {
     pages[word >> Self.pageWordsLog2] + (word & (Self.pageWords - 1))
   }
 
-  /// Adds a sample to the chain of a series; one at the time of the last settles with it at once.
-  ///
-  /// A chunk that is full, and so will not change any more, is added to `digests`.
-  @inline(__always) mutating func append(
-    _ time: Int64, _ bits: UInt64, of id: SeriesID, to chain: inout SampleChain, _ digests: inout HeadDigests
-  ) -> SampleArrival {
+  /// Adds a sample to a chain; one at the time of the last settles with it at once.
+  @inline(__always) mutating func append(_ time: Int64, _ bits: UInt64, to chain: inout SampleChain) -> SampleArrival {
     if chain.used == 0 {
       addChunk(&chain)
       chain.maxTime = time
@@ -109,11 +116,11 @@ struct SampleSlabs: @unchecked Sendable {
     }
     if time > chain.maxTime {
       chain.advance(to: time)
-      if chain.used == chain.capacity { closeChunk(&chain, of: id, &digests) }
+      if chain.used == chain.capacity { addChunk(&chain) }
       store(time, bits, in: &chain)
       return .newest
     }
-    return appendLate(time, bits, of: id, to: &chain, &digests)
+    return appendLate(time, bits, to: &chain)
   }
 
   @inline(__always) private mutating func store(_ time: Int64, _ bits: UInt64, in chain: inout SampleChain) {
@@ -125,7 +132,7 @@ struct SampleSlabs: @unchecked Sendable {
 
   /// A sample that is not later than all that are there.
   @inline(never) private mutating func appendLate(
-    _ time: Int64, _ bits: UInt64, of id: SeriesID, to chain: inout SampleChain, _ digests: inout HeadDigests
+    _ time: Int64, _ bits: UInt64, to chain: inout SampleChain
   ) -> SampleArrival {
     let last = address(Int(chain.tail) + Int(chain.used) * 2 - 2)
     let lastTime = Int64(bitPattern: last[0])
@@ -136,28 +143,32 @@ struct SampleSlabs: @unchecked Sendable {
     }
     chain.noteUnordered()
     chain.widen(to: time)
-    if chain.used == chain.capacity { closeChunk(&chain, of: id, &digests) }
+    if chain.used == chain.capacity { addChunk(&chain) }
     store(time, bits, in: &chain)
     return time < lastTime ? .outOfOrder : .inOrder
   }
 
-  @inline(never) private mutating func closeChunk(
-    _ chain: inout SampleChain, of id: SeriesID, _ digests: inout HeadDigests
-  ) {
-    withNewest(chain) { digests.add(id, $0) }
-    addChunk(&chain)
+  /// The newest chunk of a chain; one without samples where there is none.
+  func newest(_ chain: SampleChain) -> SampleChunk {
+    SampleChunk(place: Int(chain.tail), count: chain.isEmpty ? 0 : Int(chain.used))
   }
 
-  /// Lends the samples of a chain's last chunk, which are in no digest yet: time and value, one behind the other.
-  func withNewest<Result>(_ chain: SampleChain, _ body: (UnsafeBufferPointer<UInt64>) -> Result) -> Result {
+  /// The chunk before the newest one, which is full and will not change any more; only where there is one.
+  func beforeNewest(_ chain: SampleChain) -> SampleChunk {
+    let link = withExtendedLifetime(owner) { address(Int(chain.tail) - 1).pointee }
+    return SampleChunk(place: Int(link & 0xffff_ffff), count: Int(link >> 32))
+  }
+
+  /// Lends the samples of a chunk: time and value, one behind the other.
+  @inline(__always) func withWords(_ chunk: SampleChunk, _ body: (UnsafeBufferPointer<UInt64>) -> Void) {
+    guard chunk.count > 0 else { return }
     withExtendedLifetime(owner) {
-      let start = chain.isEmpty ? nil : UnsafePointer(address(Int(chain.tail)))
-      return body(UnsafeBufferPointer(start: start, count: 2 * Int(chain.used)))
+      body(UnsafeBufferPointer(start: address(chunk.place), count: 2 * chunk.count))
     }
   }
 
   /// Gives a chain a chunk, behind a word that leads to the one before; the first has none.
-  private mutating func addChunk(_ chain: inout SampleChain) {
+  @inline(never) private mutating func addChunk(_ chain: inout SampleChain) {
     let isFirst = chain.isEmpty
     let capacity = isFirst ? Self.firstCapacity : min(Int(chain.capacity) * 2, Self.capacityMax)
     let words = 2 * capacity + (isFirst ? 0 : 1)

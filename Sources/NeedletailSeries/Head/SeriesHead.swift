@@ -36,9 +36,11 @@ struct FrozenHead: Sendable {
   var metadata: MetricDescriptions { storage.metadata }
   var digests: HeadDigests { storage.digests }
 
-  /// Lends those samples of a series that are not in `digests` yet: time and value, one behind the other.
-  func withUndigested<Result>(_ series: Int, _ body: (UnsafeBufferPointer<UInt64>) -> Result) -> Result {
-    storage.withUndigested(series, body)
+  /// What those samples of a series within the range come to that are not in `digests` yet.
+  func undigested(_ series: Int, _ id: SeriesID, in range: TimeRange) -> SeriesDigest {
+    var digest = SeriesDigest()
+    storage.forEachUndigested(series) { digest.add($0, of: SeriesDigest.key(id, start: $1), in: range) }
+    return digest
   }
 
   /// The series that the head has something of, in the order of parts: by tenant, then as `SeriesOrder` has it.

@@ -114,17 +114,15 @@ struct HeadFlush {
         }
         if let builder = try builder(of: day, for: series) {
           var problem: BlockError?
+          let starts = columns.starts.piece(start..<end)
           columns.withBuffers { times, values in
-            do throws(BlockError) {
-              try builder.append(
-                UnsafeBufferPointer(rebasing: times[start..<end]), UnsafeBufferPointer(rebasing: values[start..<end]),
-                starts: columns.starts.piece(start..<end))
-              head.withUndigested(series) { undigested in
-                builder.digests.add(
-                  id, UnsafeBufferPointer(rebasing: times[start..<end]),
-                  UnsafeBufferPointer(rebasing: values[start..<end]), undigested: undigested)
-              }
-            } catch { problem = error }
+            let (times, values) = (
+              UnsafeBufferPointer(rebasing: times[start..<end]), UnsafeBufferPointer(rebasing: values[start..<end])
+            )
+            do throws(BlockError) { try builder.append(times, values, starts: starts) } catch { problem = error }
+            values.withMemoryRebound(to: UInt64.self) { bits in
+              builder.digests.add(id, times, bits, starts) { head.undigested(series, id, in: $0) }
+            }
           }
           if let problem { throw problem }
         }

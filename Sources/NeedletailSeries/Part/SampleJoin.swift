@@ -64,8 +64,9 @@ struct SampleJoin {
         if kept.count == run.times.count { return Source(input: input, runs: runs, run: run) }
         var values: [Double] = []
         try inputs[input].samples.decode(run, into: &values)
-        for (time, value) in zip(run.times, values) where deleted.contains(time) {
-          builder.digests.remove(.sample(id, time, value.bitPattern), of: id, at: time)
+        for (index, time) in run.times.enumerated() where deleted.contains(time) {
+          let bits = values[index].bitPattern
+          builder.digests.remove(.sample(id, time, bits, start: run.starts.start(of: index)), of: id, at: time)
         }
         if kept.isEmpty { continue }
         run.times = kept.map { run.times[$0] }
@@ -150,14 +151,14 @@ struct SampleJoin {
     for index in sources.indices.reversed() where sources[index].time == time {
       try decode(index, &inputs)
       let bits = sources[index].values[sources[index].position].bitPattern
-      builder.digests.remove(.sample(id, time, bits), of: id, at: time)
       let own = sources[index].run.starts.start(of: sources[index].position)
+      builder.digests.remove(.sample(id, time, bits, start: own), of: id, at: time)
       start = winner.map { SampleRule.start(($0, start), (bits, own)) } ?? own
       winner = winner.map { SampleRule.winner($0, bits) } ?? bits
       try advance(index, by: 1, &inputs, builder)
     }
     guard let winner else { return }
-    builder.digests.add(.sample(id, time, winner), of: id, at: time)
+    builder.digests.add(.sample(id, time, winner, start: start), of: id, at: time)
     starts.append(start, from: times.count)
     times.append(time)
     values.append(Double(bitPattern: winner))

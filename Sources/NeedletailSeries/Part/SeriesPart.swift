@@ -96,6 +96,9 @@ final class SeriesPart: Sendable {
   /// Whether runs tell of starts, and records of those that all samples have; before format 6 only of the latest.
   var hasRunStarts: Bool { record.summary.format >= 6 }
 
+  /// Whether its digests are of the starts too; before format 7 they were not, and tell nothing.
+  var hasStartDigests: Bool { record.summary.format >= 7 }
+
   /// Whether the part may hold something within the range.
   func overlaps(_ range: TimeRange) -> Bool { record.summary.overlaps(range) }
 }

@@ -57,13 +57,13 @@ struct SeriesPartMerge {
   private mutating func run(
     _ parts: [SeriesPart], _ deletions: [PartID: PartDeletions]
   ) throws(SeriesMaintenanceError) {
-    try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in
-      for part in parts {
+    for part in parts {
+      try SeriesMaintenanceError.wrapping { () throws(SeriesDamage) in
         var input = try MergeInput(part, deletions[part.record.id])
         try input.advance()
         inputs.append(input)
-        try builder.digests.add(part)
       }
+      try builder.digests.add(part)
     }
     var last: (tenant: Int, labels: [UInt8])?
     while let first = try findMembers() {

@@ -53,6 +53,21 @@ package struct StartMarks: Sendable, Hashable {
     return result
   }
 
+  /// Calls `body` with the pieces of some samples that have one start each, in order; 0 where nobody told.
+  ///
+  /// O(pieces).
+  package func forEachPiece(of range: Range<Int>, _ body: (_ piece: Range<Int>, _ start: Int64) -> Void) {
+    guard !range.isEmpty else { return }
+    guard !marks.isEmpty else { return body(range, 0) }
+    var next = firstMark(after: range.lowerBound)
+    var first = range.lowerBound
+    while first < range.upperBound {
+      let end = next < marks.count ? min(marks[next].index, range.upperBound) : range.upperBound
+      body(first..<end, next == 0 ? 0 : marks[next - 1].start)
+      (first, next) = (end, next + 1)
+    }
+  }
+
   /// Forgets what is from an index on.
   package mutating func truncate(to count: Int) {
     while let last = marks.last, last.index >= count { marks.removeLast() }
