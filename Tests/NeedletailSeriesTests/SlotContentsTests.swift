@@ -319,7 +319,7 @@ struct SlotContentsTests {
     let second = try #require(machine.engine.partRecords.last { $0.id != part.id })
     machine.disk.flip("/data/parts/\(second.id.folderName)/content", byte: 40, bit: 2)
     let again = try machine.reopen()
-    #expect(again.engine.damagedWindows().map(\.part) == [second.id.rawValue])
+    #expect(Set(again.engine.damagedWindows().map(\.part)) == [second.id.rawValue])
     #expect(throws: SlotContentsError.self) { try again.engine.digests(of: .min ... .max) }
     #expect(throws: SlotContentsError.self) { try again.engine.windowDigests(of: 0) }
     try again.engine.leaveOut(again.engine.damagedWindows() + damages)
@@ -351,14 +351,14 @@ struct SlotContentsTests {
       let machine = try SeriesMachine(
         disk, origin.catalog.copy(), clock: origin.clock, options: origin.engine.options, slots: Self.slots)
       let damages = machine.engine.damagedWindows()
-      #expect(damages.map(\.part) == [part.id.rawValue])
+      #expect(Set(damages.map(\.part)) == [part.id.rawValue])
       disk.powerOff(atCall: disk.callCount + call)
       try? machine.engine.leaveOut(damages)
       isCut = (try? disk.freeBytes("/data")) == nil
       let after = try machine.crash(survival == 0 ? .syncedOnly : .everything)
       #expect(after.engine.partRecords.map(\.id).sorted() == others.sorted())
       let told = after.engine.damagedWindows()
-      #expect(told.isEmpty || told.map(\.part) == [part.id.rawValue])
+      #expect(told.isEmpty || Set(told.map(\.part)) == [part.id.rawValue])
       try after.engine.leaveOut(told)
       #expect(after.engine.damagedWindows().isEmpty)
       try Self.check(after.engine, Self.hours(after), "call \(call)")

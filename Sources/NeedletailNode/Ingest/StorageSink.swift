@@ -70,15 +70,9 @@ struct StorageSink: BatchSink {
       throw .refused(reason: "the definitions are malformed: \(error)")
     }
     let id = Hash128(high: definitions.frame.batchID.high, low: definitions.frame.batchID.low)
-    guard let batch = builder.build(tenant: definitions.tenant, batchID: id) ?? emptyBatch(definitions.tenant)
+    guard let batch = builder.build(tenant: definitions.tenant, batchID: id) ?? .empty(tenant: definitions.tenant)
     else { throw .refused(reason: "the definitions do not fit into a batch") }
     return batch
-  }
-
-  private static func emptyBatch(_ tenant: TenantID) -> SeriesBatch? {
-    let frame = FrameBuilder().build(
-      kind: .seriesSamples, tenant: tenant, rowCount: 0, batchID: Hash128(high: 0, low: 0))
-    return frame.flatMap { try? SeriesBatch(validating: $0) }
   }
 
   func append(events batch: EventBatch) async throws(SinkError) -> SinkOutcome {

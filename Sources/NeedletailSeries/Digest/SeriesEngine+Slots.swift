@@ -8,12 +8,17 @@ extension SeriesEngine: SlotContents {
   package var slotCount: Int { slots.count }
 
   package func digests(of windows: ClosedRange<Int64>) throws(SlotContentsError) -> [SlotWindow] {
-    guard let range = SeriesWindow.range(windows) else { return [] }
-    do throws(SeriesDigestError) {
-      let found = try kept(digestedWindows(in: range))
-      return found.map { SlotWindow(window: $0.window.number, digests: $0.digests) }
-        .filter { $0.digests.contains { !$0.isEmpty } }
-    } catch { throw SlotContentsError(error) }
+    var result: [SlotWindow] = []
+    if let range = SeriesWindow.range(windows) {
+      do throws(SeriesDigestError) {
+        let found = try kept(digestedWindows(in: range))
+        result = found.map { SlotWindow(window: $0.window.number, digests: $0.digests) }
+      } catch { throw SlotContentsError(error) }
+    }
+    if windows.contains(SlotWindow.timeless) {
+      result.append(SlotWindow(window: SlotWindow.timeless, digests: try descriptionSums()))
+    }
+    return result.filter { $0.digests.contains { !$0.isEmpty } }
   }
 
   package func windowDigests(
@@ -25,7 +30,18 @@ extension SeriesEngine: SlotContents {
   package func windowDigests(
     of slot: UInt16, within windows: ClosedRange<Int64>
   ) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)] {
-    guard Int(slot) < slots.count, let range = SeriesWindow.range(windows) else { return [] }
+    guard Int(slot) < slots.count else { return [] }
+    var result: [(window: Int64, digest: RangeDigest)] = []
+    if let range = SeriesWindow.range(windows) { result = try timedDigests(of: slot, in: range) }
+    if windows.contains(SlotWindow.timeless) {
+      result.append((SlotWindow.timeless, try descriptionSums()[Int(slot)]))
+    }
+    return result.filter { !$0.digest.isEmpty }
+  }
+
+  private func timedDigests(
+    of slot: UInt16, in range: ClosedRange<SeriesWindow>
+  ) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)] {
     do throws(SeriesDigestError) {
       let all = try digestedWindows(in: range)
       // More windows than are kept: of the older ones this slot alone is looked at.
@@ -35,8 +51,7 @@ extension SeriesEngine: SlotContents {
       for (window, digests) in zip(older, try self.digests(Array(older), only: slot, snapshot)) {
         result.append((window.number, digests[Int(slot)]))
       }
-      result += try digests(of: slot, in: Array(all.dropFirst(older.count)))
-      return result.filter { !$0.digest.isEmpty }
+      return result + (try digests(of: slot, in: Array(all.dropFirst(older.count))))
     } catch { throw SlotContentsError(error) }
   }
 
@@ -72,7 +87,9 @@ extension SeriesEngine: SlotContents {
     of slot: UInt16, window: Int64
   ) throws(SlotContentsError) -> [(bucket: UInt8, digest: RangeDigest)] {
     var buckets = [RangeDigest](repeating: RangeDigest(), count: SlotMap.bucketCount)
-    try walk(slot, window) { id, digest in buckets[Int(SlotMap.bucket(of: id.hash))].add(digest) }
+    for (key, digest) in try listing(of: slot, window: window, in: .all) {
+      buckets[Int(SlotMap.bucket(of: key))].add(digest)
+    }
     return buckets.enumerated().filter { !$0.element.isEmpty }
       .map { (UInt8(truncatingIfNeeded: $0.offset), $0.element) }
   }
@@ -80,19 +97,14 @@ extension SeriesEngine: SlotContents {
   package func listing(
     of slot: UInt16, window: Int64, in share: KeyShare
   ) throws(SlotContentsError) -> [(key: Hash128, digest: RangeDigest)] {
+    if window == SlotWindow.timeless { return try descriptionListing(of: slot, in: share) }
     var result: [(key: Hash128, digest: RangeDigest)] = []
-    try walk(slot, window, where: { share.contains($0.hash) }) { id, digest in
+    guard var walk = try slotWalk(slot, window, where: { share.contains($0.hash) }) else { return [] }
+    while let id = try walk.nextSeries() {
+      let digest = walk.digest
       if !digest.isEmpty { result.append((id.hash, digest)) }
     }
     return result.sorted { $0.key < $1.key }
-  }
-
-  private func walk(
-    _ slot: UInt16, _ window: Int64, where isWanted: @escaping (SeriesID) -> Bool = { _ in true },
-    _ body: (SeriesID, RangeDigest) -> Void
-  ) throws(SlotContentsError) {
-    guard var walk = try slotWalk(slot, window, where: isWanted) else { return }
-    while let id = try walk.nextSeries() { body(id, walk.digest) }
   }
 
   /// A walk over the series of a slot in a window that are wanted; nil where nothing is told of the window.
@@ -116,8 +128,12 @@ extension SeriesEngine: SlotContents {
 
   package func damagedWindows() -> [SlotDamage] {
     let (parts, unreadable) = state.withLock { ($0.parts.byAge, $0.unreadable) }
-    var damages = unreadable.map { SlotDamage($0.record, "\($0.damage)") }
-    for part in parts { if let reason = part.met.reason { damages.append(SlotDamage(part.record, reason)) } }
+    // Which descriptions a part has that cannot be opened is not known; those of others go with it.
+    var damages = unreadable.flatMap { SlotDamage.all(of: $0.record, "\($0.damage)", hasDescriptions: true) }
+    for part in parts {
+      guard let reason = part.met.reason else { continue }
+      damages += SlotDamage.all(of: part.record, reason, hasDescriptions: !part.content.metadata.isEmpty)
+    }
     return damages
   }
 
@@ -139,6 +155,7 @@ extension SeriesEngine: SlotContents {
         if !listed.isEmpty { try drop(listed) }
       }
     } catch { throw .unavailable("\(error)") }
+    forgetMetadata()
     remove(ids)
   }
 
@@ -210,10 +227,12 @@ extension PartSummary {
 }
 
 extension SlotDamage {
-  fileprivate init(_ record: PartRecord, _ reason: String) {
-    let summary = record.summary
-    let (first, last) = (SeriesWindow(of: summary.times.lowerBound), SeriesWindow(of: summary.times.upperBound))
-    self.init(slots: nil, windows: first.number...last.number, part: record.id.rawValue, reason: reason)
+  /// What may be lacking where a part is damaged.
+  static func all(of record: PartRecord, _ reason: String, hasDescriptions: Bool) -> [SlotDamage] {
+    let times = record.summary.times
+    let (first, last) = (SeriesWindow(of: times.lowerBound), SeriesWindow(of: times.upperBound))
+    let windows = [first.number...last.number] + (hasDescriptions ? [SlotWindow.timeless...SlotWindow.timeless] : [])
+    return windows.map { SlotDamage(slots: nil, windows: $0, part: record.id.rawValue, reason: reason) }
   }
 }
 

@@ -22,7 +22,13 @@ extension SeriesEngine {
       var definitions: SeriesDefinitions?
       for frame in try payload.withUnsafeBytes({ try Frame.sequence($0) }) {
         if frame.kind == .seriesDefinitions {
-          definitions = try SeriesDefinitions(validating: frame)
+          let defined = try SeriesDefinitions(validating: frame)
+          try defined.forEachMetric { name, _ in
+            guard slots.slot(of: MetricMetadata.key(of: name, tenant: defined.tenant)) == slot else {
+              throw MalformedBytes.invalid("descriptions of another slot")
+            }
+          }
+          definitions = defined
           continue
         }
         let batch = try SeriesBatch(validating: frame)

@@ -134,6 +134,7 @@ extension SeriesEngine {
   package func export(
     of slot: UInt16, window: Int64, _ request: SlotExport.Request, bytesMax: Int
   ) throws(SlotContentsError) -> SlotExport {
+    if window == SlotWindow.timeless { return try descriptionExport(of: slot, request, bytesMax: bytesMax) }
     let first = request.keys.first
     let isAskedFor = request.isAskedFor
     var export = SeriesExport(bytesMax: bytesMax)

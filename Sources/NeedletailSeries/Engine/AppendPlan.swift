@@ -14,6 +14,8 @@ struct AppendPlan {
   /// The series whose labels the generation has not seen.
   private(set) var unlogged: [UInt32] = []
   private var metrics: [(key: MetricKey, description: MetricMetadata)] = []
+  /// Whether `metrics` are those that the sender told, not what was known and wins.
+  private var areMetricsAsSent = true
   /// Descriptions for which there is no room.
   private var refused = 0
   private var frames: [[UInt8]] = []
@@ -79,11 +81,12 @@ struct AppendPlan {
   ) {
     for metric in described {
       let logged = storage.metadata[metric.key]
-      let generation = UInt32(truncatingIfNeeded: generation)
-      if logged?.generation == generation, logged?.description == metric.description { continue }
+      let winner = storage.metadata.winner(metric.description, of: metric.key)
+      if logged?.generation == UInt32(truncatingIfNeeded: generation), logged?.description == winner { continue }
       // What would not be kept is not logged either: it would be logged again with every batch.
-      if storage.metadata.hasRoom(for: metric.description, of: metric.key) {
-        metrics.append(metric)
+      if storage.metadata.hasRoom(for: winner, of: metric.key) {
+        metrics.append((metric.key, winner))
+        if winner != metric.description { areMetricsAsSent = false }
       } else {
         refused += 1
       }
@@ -94,7 +97,7 @@ struct AppendPlan {
     _ definitions: CheckedDefinitions, _ directory: SeriesDirectory
   ) throws(SeriesEngineError) {
     let records = directory.records
-    if metrics.count == definitions.metrics.count, definitions.seriesCount <= 2 * unlogged.count,
+    if areMetricsAsSent, metrics.count == definitions.metrics.count, definitions.seriesCount <= 2 * unlogged.count,
       unlogged.allSatisfy({ definitions.contains(records.id(Int($0))) })
     {
       // The sender's frame says it all.
@@ -137,7 +140,7 @@ struct AppendPlan {
       storage.activate(unlogged, fresh: &fresh)
       return metrics.reduce(into: 0) { unkept, metric in
         let generation = UInt32(truncatingIfNeeded: generation)
-        if !storage.metadata.set(metric.description, of: metric.key, generation: generation) { unkept += 1 }
+        if !storage.metadata.take(metric.description, of: metric.key, generation: generation) { unkept += 1 }
       }
     }
     head.directory.noteActive(fresh)

@@ -129,11 +129,12 @@ extension SeriesEngine {
   ) {
     guard !metrics.isEmpty else { return }
     let kept = head.withStorage { storage in
-      metrics.filter { storage.metadata[$0.key]?.description == $0.description }
+      metrics.compactMap { metric in storage.metadata[metric.key].map { (key: metric.key, description: $0.description) }
+      }
     }
     let unseen = state.withLock { state in
       kept.reduce(into: 0) { count, metric in
-        if !state.metadata.set(metric.description, of: metric.key) { count += 1 }
+        if !state.metadata.take(metric.description, of: metric.key) { count += 1 }
       }
     }
     counters.withLock { $0.metadataRefused += UInt64(refused + unseen) }

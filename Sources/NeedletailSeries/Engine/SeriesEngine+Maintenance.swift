@@ -237,14 +237,18 @@ extension SeriesEngine {
   /// Forgets the descriptions of which no part and no head knows any more, so that others find room.
   ///
   /// O(descriptions in all parts), but holds the lock only for those of the heads.
-  private func forgetMetadata() {
+  func forgetMetadata() {
     let (heads, parts) = state.withLock { ([$0.head, $0.frozen].compactMap { $0 }, $0.parts) }
     var metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
     metadata.add(of: heads, parts.byAge)
+    let seen = Set(parts.map(\.record.id))
     state.withLock { [metadata] state in
+      let before = state.metadata
       state.metadata = metadata
-      // What came meanwhile.
-      state.metadata.add(of: [state.head, state.frozen].compactMap { $0 }, [])
+      state.metadata.follow(before)
+      // What came meanwhile, and what was flushed.
+      let later = state.parts.filter { !seen.contains($0.record.id) }
+      state.metadata.add(of: [state.head, state.frozen].compactMap { $0 }, later.byAge)
     }
   }
 }

@@ -63,6 +63,8 @@ package final class SeriesEngine: JournalParticipant {
   /// Which times changed since the start.
   let changes = Lock(ChangedTimes())
   let digestCache: Lock<SlotDigestCache<UInt64>>
+  /// What the descriptions of each slot come to, and the version of them that these are of.
+  let descriptionDigests = Lock<(version: UInt64, digests: [RangeDigest])?>(nil)
   /// When those of all slots were worked out last, in ns; nil for never.
   let digestsWorkedOut = Lock<Int64?>(nil)
   private let journal = Lock<Journal?>(nil)
@@ -220,10 +222,10 @@ package final class SeriesEngine: JournalParticipant {
     head.withStorage { storage in
       // Generation 0 never is the current one: descriptions are logged again in the generation that goes on from here,
       // as are labels, which no replay marks as logged.
-      for metric in checked.metrics { storage.metadata.set(metric.description, of: metric.key) }
+      for metric in checked.metrics { storage.metadata.take(metric.description, of: metric.key) }
     }
     state.withLock { state in
-      for metric in checked.metrics { state.metadata.set(metric.description, of: metric.key) }
+      for metric in checked.metrics { state.metadata.take(metric.description, of: metric.key) }
     }
   }
 
@@ -262,7 +264,18 @@ package final class SeriesEngine: JournalParticipant {
 
   package func writeFrozen(to parts: PartsFolder) throws -> [PartRecord] {
     guard let frozen = state.withLock({ $0.frozen }) else { return [] }
-    return try HeadFlush(frozen.snapshot, slots: slots, blockBytes: options.blockBytes).write(to: parts)
+    return try HeadFlush(frozen.snapshot, slots: slots, blockBytes: options.blockBytes)
+      .write(to: parts, dayOfDescriptions: dayOfDescriptions)
+  }
+
+  /// The day of a part that has descriptions alone: not later than that of the newest samples, since retention counts
+  /// back from there.
+  private var dayOfDescriptions: Int64 {
+    let today = Self.day(of: now)
+    let days = state.withLock { state in
+      state.parts.map(\.record.summary.partition) + state.unreadable.map(\.record.summary.partition)
+    }
+    return min(today, days.max() ?? today)
   }
 
   package func publishFrozen(_ records: [PartRecord]) throws {

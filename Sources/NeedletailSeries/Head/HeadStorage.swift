@@ -20,6 +20,19 @@ struct StoredExemplar: Hashable, Sendable {
 struct MetricKey: Hashable, Sendable {
   var tenant: TenantID
   var name: String
+
+  /// By which its description lies in a slot.
+  var hash: Hash128 { MetricMetadata.key(of: name, tenant: tenant) }
+
+  /// Names are bytes: those that only look alike are two.
+  static func == (left: Self, right: Self) -> Bool {
+    left.tenant == right.tenant && left.name.utf8.elementsEqual(right.name.utf8)
+  }
+
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(tenant)
+    for byte in name.utf8 { hasher.combine(byte) }
+  }
 }
 
 /// All that was appended since the last freeze: flat tables, no object for a series or a sample.

@@ -17,10 +17,10 @@ struct HeadFlush {
     self.blockBytes = blockBytes
   }
 
-  /// The synced parts, by day.
+  /// The synced parts, by day; where the head has descriptions of metrics and nothing else, one of `dayOfDescriptions`.
   ///
   /// When it throws, what it had written is removed as far as that works.
-  func write(to folder: PartsFolder) throws(BlockError) -> [PartRecord] {
+  func write(to folder: PartsFolder, dayOfDescriptions: Int64) throws(BlockError) -> [PartRecord] {
     let exemplars = Dictionary(grouping: head.exemplars(from: .min, to: .max) { _ in true }) { $0.series }
     let series = head.sortedSeries.map { Int($0) }
       .filter { head.mayHave($0, from: .min, to: .max) || exemplars[$0] != nil }
@@ -33,6 +33,9 @@ struct HeadFlush {
         let days = pass.openDays
         for day in days { records.append(try pass.finish(day, metadata: sortedMetadata())) }
       } while pass.isMoreToDo
+      if records.isEmpty, !head.metadata.entries.isEmpty {
+        records.append(try pass.finish(empty: dayOfDescriptions, metadata: sortedMetadata()))
+      }
     } catch {
       pass.discard()
       for record in records { try? folder.remove(record.id) }
@@ -77,6 +80,15 @@ struct HeadFlush {
       builders[day] = nil
       done.insert(day)
       return record
+    }
+
+    /// Writes a part that has descriptions alone.
+    func finish(empty day: Int64, metadata: [(MetricKey, MetricMetadata)]) throws(BlockError) -> PartRecord {
+      let builder = try SeriesPartBuilder(day: day, level: 0, slots: slots, blockBytes: blockBytes, folder: folder)
+      do throws(BlockError) { return try builder.finish(metadata: metadata) } catch {
+        builder.discard()
+        throw error
+      }
     }
 
     mutating func run(_ series: [Int], _ exemplars: [Int: [StoredExemplar]]) throws(BlockError) {

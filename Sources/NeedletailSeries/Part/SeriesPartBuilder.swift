@@ -191,7 +191,7 @@ final class SeriesPartBuilder {
 
   // MARK: - The end
 
-  /// Writes the index and finishes the part.
+  /// Writes the index and finishes the part; one without series counts as of the begin of its day.
   func finish(metadata: [(MetricKey, MetricMetadata)]) throws(BlockError) -> PartRecord {
     try end()
     try samples.close()
@@ -213,6 +213,10 @@ final class SeriesPartBuilder {
     try index.write(digests)
     try index.finish(&content)
     _ = try contentFile.append(content.encoded(), kind: PartBlockKind.content)
+    if seriesCount == 0 {
+      minTime = day.multipliedReportingOverflow(by: SeriesEngine.dayMilliseconds).partialValue
+      maxTime = minTime
+    }
     return try writer.finish(
       PartSummary(
         kind: .series, format: SeriesEngine.partFormat, partition: day, level: level, rows: rows,

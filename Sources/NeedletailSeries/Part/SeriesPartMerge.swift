@@ -13,7 +13,8 @@ struct SeriesPartMerge {
   private var histogramJoin = HistogramJoin()
   private var members: [Int] = []
 
-  /// Writes everything that is in the parts and not deleted, each sample once, as one part; nil where nothing is left.
+  /// Writes everything that is in the parts and not deleted, each sample once, as one part; nil where nothing is left, no
+  /// description of a metric either.
   ///
   /// Keeps to a pace where one is given. Ends soon when its task is cancelled, and then, as after any error, leaves
   /// nothing behind.
@@ -34,7 +35,7 @@ struct SeriesPartMerge {
     do throws(SeriesMaintenanceError) {
       var merge = SeriesPartMerge(parts, builder)
       try merge.run(pace.map { pace in parts.map { $0.paced(by: pace) } } ?? parts, deletions)
-      guard !builder.isEmpty else {
+      guard !builder.isEmpty || !descriptions.isEmpty else {
         builder.discard()
         return nil
       }

@@ -153,6 +153,18 @@ private struct GatheredSeries {
 }
 
 extension SeriesDefinitions {
+  /// What tells apart the metadata of some definitions from that of others, the tenant included; nil where there is none.
+  package var metadataHash: Hash128? {
+    frame.bytes.withUnsafeBytes { bytes in
+      let metadata = frame.column(ColumnKind.metadata, in: bytes)
+      guard !metadata.isEmpty else { return nil }
+      var writer = ByteWriter(reserving: metadata.count + TenantID.lengthMax + 2)
+      writer.appendPrefixed(tenant.description)
+      writer.append(metadata)
+      return writer.bytes.withUnsafeBytes { Hash128.of($0, seed: 5) }
+    }
+  }
+
   /// The definitions of series for which `isWanted` says yes, and all metadata; nil where that is nothing.
   ///
   /// Where it is all, the frame itself. What the entries say is for whoever stores them to check. O(bytes).

@@ -22,6 +22,12 @@ package struct SeriesBatch: Sendable {
   package let histogramCount: Int
   package let exemplarCount: Int
 
+  /// A batch of no rows, on which metadata rides that comes alone.
+  package static func empty(tenant: TenantID) -> SeriesBatch? {
+    FrameBuilder().build(kind: .seriesSamples, tenant: tenant, rowCount: 0, batchID: Hash128(high: 0, low: 0))
+      .flatMap { try? SeriesBatch(validating: $0) }
+  }
+
   package var tenant: TenantID { frame.tenant }
   package var seriesCount: Int { frame.rowCount }
 

@@ -20,6 +20,18 @@ package struct MetricMetadata: Hashable, Sendable {
     self.unit = unit
     self.help = help
   }
+
+  /// The same bytes: texts that only look alike are told apart, as digests do.
+  package static func == (left: Self, right: Self) -> Bool {
+    left.kind == right.kind && left.unit.utf8.elementsEqual(right.unit.utf8)
+      && left.help.utf8.elementsEqual(right.help.utf8)
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(kind)
+    for byte in unit.utf8 { hasher.combine(byte) }
+    for byte in help.utf8 { hasher.combine(byte) }
+  }
 }
 
 /// A measurement that stands for many, with the trace in which it was made.

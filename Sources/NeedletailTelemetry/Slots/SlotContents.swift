@@ -1,13 +1,14 @@
 // What repair and quorum reads ask of an engine, the same of metrics, logs and spans. A *window* is an hour since 1970
 // (UTC), negative before. A *key* is what a slot is made of: a series, a stream, a trace; rows of one key are always in
-// one slot. A *bucket* is one of 64 shares of a slot's keys. `Sources/NeedletailCluster/Repair` has who asks,
+// one slot. What belongs to no time, the descriptions of metrics, is in a window of its own (`SlotWindow.timeless`), whose keys
+// are those of the metrics. A *bucket* is one of 64 shares of a slot's keys. `Sources/NeedletailCluster/Repair` has who asks,
 // docs/cluster.md why.
 
 /// What an engine tells of a slot, what it hands out of it, and how it takes what another replica handed out.
 ///
 /// Digests are of what queries would find, so that two replicas agree exactly where they hold the same, be it in
 /// memory or on disk, in whatever order it came and however often; of samples that queries hide behind a histogram too.
-/// What is expired counts by whole days. Whoever is asked blocks for as long as reading takes: these belong on threads
+/// What is expired counts by whole hours. Whoever is asked blocks for as long as reading takes: these belong on threads
 /// that may wait for a disk. What is appended meanwhile may be in an answer or not. All but `store` and `leaveOut`
 /// throw `.damage` where something of the windows cannot be read, and `.cancelled`.
 package protocol SlotContents: Sendable {
@@ -72,6 +73,10 @@ package protocol SlotContents: Sendable {
 
 /// The digests of all slots in a window.
 package struct SlotWindow: Equatable, Sendable {
+  /// The number of the window of what belongs to no time: behind all hours in which a time can lie, and within those that the
+  /// tree of a slot spans.
+  package static let timeless: Int64 = 1 << 44
+
   /// Hours since 1970.
   package var window: Int64
   /// By slot.
@@ -80,6 +85,17 @@ package struct SlotWindow: Equatable, Sendable {
   package init(window: Int64, digests: [RangeDigest]) {
     self.window = window
     self.digests = digests
+  }
+}
+
+/// Windows that are compared: what belongs to no time is compared along with any of them.
+extension ClosedRange<Int64> {
+  /// Whether a comparison of these windows is of that one too.
+  package func compares(_ window: Int64) -> Bool { contains(window) || window == SlotWindow.timeless }
+
+  /// Whether a comparison of these windows is of any of those too.
+  package func compares(anyOf windows: ClosedRange<Int64>) -> Bool {
+    overlaps(windows) || windows.contains(SlotWindow.timeless)
   }
 }
 
