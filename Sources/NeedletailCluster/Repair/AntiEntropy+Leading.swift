@@ -283,12 +283,12 @@ extension AntiEntropy {
     let theirs = Dictionary(there.map { ($0.index, $0.digest) }) { first, _ in first }
     let differing = Self.differing(here, there)
     guard node.level == 0 else {
-      for window in differing where common.contains(window) {
+      for window in differing where common.compares(window) {
         exchanges[place].work += works(ofWindow: window, mine[window], theirs[window])
       }
       return
     }
-    guard common.contains(node.index) else { return }
+    guard common.compares(node.index) else { return }
     for signal in (0..<RepairMessage.signalCount).reversed() {
       let numbers = Int64(signal * SlotMap.bucketCount)..<Int64((signal + 1) * SlotMap.bucketCount)
       let buckets = differing.filter { numbers.contains($0) }

@@ -99,6 +99,11 @@ package struct MerkleTree: Equatable, Sendable {
     return low
   }
 
+  /// Those beneath a node that a comparison of the windows is of, ascending.
+  private func compared(in range: ClosedRange<Int64>, beneath: ClosedRange<Int64>) -> [Window] {
+    windows[places(in: beneath)].filter { range.compares($0.number) }
+  }
+
   private func places(in range: ClosedRange<Int64>) -> Range<Int> {
     let start = position(of: range.lowerBound)
     let end = range.upperBound == .max ? windows.count : position(of: range.upperBound + 1)
@@ -122,9 +127,7 @@ package struct MerkleTree: Equatable, Sendable {
   /// The nodes of a level beneath `node`, of all where it is nil, that have something within the windows.
   func nodes(at level: UInt8, beneath node: TreeNode?, within range: ClosedRange<Int64>) -> Level {
     var found = Level(level: level, digests: [])
-    let beneath = node?.windows ?? .min ... .max
-    guard range.overlaps(beneath) else { return found }
-    for window in windows[places(in: range.clamped(to: beneath))] {
+    for window in compared(in: range, beneath: node?.windows ?? .min ... .max) {
       let index = TreeNode(at: level, over: window.number).index
       if found.digests.last?.index != index { found.digests.append((index, RangeDigest())) }
       found.digests[found.digests.count - 1].digest.add(window.digest)
@@ -154,7 +157,7 @@ package struct MerkleTree: Equatable, Sendable {
   /// The same as an exchange begins with it, within some windows.
   package func summary(_ range: ClosedRange<Int64>) -> SlotTree {
     var tree = SlotTree()
-    for window in windows[places(in: range)] {
+    for window in compared(in: range, beneath: .min ... .max) {
       tree.add(window.digest, block: SlotTree.block(of: window.number))
     }
     return tree
@@ -163,11 +166,10 @@ package struct MerkleTree: Equatable, Sendable {
   /// What is beneath a block, within some windows, or beneath a window.
   package func children(of node: TreeNode, within range: ClosedRange<Int64>) -> [RepairMessage.Child] {
     if node.level == 0 {
-      guard range.contains(node.index) else { return [] }
+      guard range.compares(node.index) else { return [] }
       return buckets(of: node.index).map { RepairMessage.Child(index: Int64($0.bucket), digest: $0.digest) }
     }
-    guard range.overlaps(node.windows) else { return [] }
-    return windows[places(in: range.clamped(to: node.windows))].map {
+    return compared(in: range, beneath: node.windows).map {
       RepairMessage.Child(index: $0.number, digest: $0.digest)
     }
   }

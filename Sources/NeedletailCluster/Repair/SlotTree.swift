@@ -33,17 +33,17 @@ package struct SlotTree: Equatable, Sendable {
     blocks[blocks.count - 1].digest.add(digest)
   }
 
-  /// The nodes of a level beneath `node`, of all where it is nil, that overlap the windows; no level below that of
-  /// blocks.
+  /// The nodes of a level beneath `node`, of all where it is nil, that a comparison of the windows is of; no level below
+  /// that of blocks.
   func nodes(
     at level: UInt8, beneath node: TreeNode?, within range: ClosedRange<Int64>
   ) -> [RepairMessage.Child] {
     var found: [RepairMessage.Child] = []
     let beneath = node?.windows ?? .min ... .max
-    guard range.overlaps(beneath) else { return found }
-    let wanted = range.clamped(to: beneath)
-    for block in blocks where Self.windows(ofBlock: block.index).overlaps(wanted) {
-      let index = TreeNode(at: max(level, Self.level), over: Self.windows(ofBlock: block.index).lowerBound).index
+    for block in blocks {
+      let windows = Self.windows(ofBlock: block.index)
+      guard beneath.overlaps(windows), range.compares(anyOf: windows) else { continue }
+      let index = TreeNode(at: max(level, Self.level), over: windows.lowerBound).index
       if found.last?.index != index { found.append(RepairMessage.Child(index: index, digest: RangeDigest())) }
       found[found.count - 1].digest.add(block.digest)
     }

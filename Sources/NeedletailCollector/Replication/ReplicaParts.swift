@@ -45,11 +45,20 @@ package struct ReplicaParts: Sendable {
     targets = routing.targets(in: replicas)
   }
 
-  /// A batch without rows, which goes where rows of one slot would.
-  package init(_ content: WriteContent, asOf slot: UInt16, over replicas: ReplicaGroups) {
-    targets = WriteTargets(slots: [slot], in: replicas)
-    parts = [Part(slots: [slot], content: content)]
-    partOfNode = targets.nodes.map { ($0, 0) }
+  /// A batch without rows, which goes where rows of these slots would, which ascend.
+  package init(_ content: WriteContent, asOf slots: [UInt16], over replicas: ReplicaGroups) {
+    var routing = RowRouting()
+    routing.route(slots, over: replicas)
+    var parts: [Part] = []
+    var partOfNode: [(node: NodeID, part: Int)] = []
+    for (index, own) in routing.slotsOfNodes(in: replicas).enumerated() where !own.isEmpty {
+      let known = parts.firstIndex { $0.slots == own }
+      partOfNode.append((replicas.nodes[index], known ?? parts.count))
+      if known == nil { parts.append(Part(slots: own, content: content)) }
+    }
+    self.parts = parts
+    self.partOfNode = partOfNode
+    targets = routing.targets(in: replicas)
   }
 
   /// What a node gets; nil for one that gets nothing. O(log nodes).

@@ -54,7 +54,9 @@ struct UnionSeriesSource: SeriesSource {
   /// The metrics of all lists, in order; the first description of each counts.
   static func metadata(_ lists: [[NamedMetadata]], _ limit: Int) -> [NamedMetadata] {
     var known: [String: MetricMetadata] = [:]
-    for entry in lists.joined() where known[entry.metric] == nil { known[entry.metric] = entry.metadata }
+    for entry in lists.joined() {
+      known[entry.metric] = known[entry.metric].map { MetricMetadata.winner($0, entry.metadata) } ?? entry.metadata
+    }
     return known.map { NamedMetadata(metric: $0.key, metadata: $0.value) }
       .sorted { $0.metric.utf8.lexicographicallyPrecedes($1.metric.utf8) }.prefix(limit).map { $0 }
   }

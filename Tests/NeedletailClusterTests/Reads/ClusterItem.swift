@@ -18,6 +18,13 @@ struct ClusterItem: Hashable {
     series = Hash128(high: UInt64(slot), low: UInt64.random(in: 0..<3, using: &generator) << 6 | bucket)
   }
 
+  /// One that belongs to no time.
+  init(timeless number: Int, using generator: inout SeededGenerator) {
+    self.number = number
+    (slot, window) = (0, SlotWindow.timeless)
+    series = Hash128(high: 0, low: UInt64.random(in: 0..<200, using: &generator))
+  }
+
   var digest: RangeDigest {
     withUnsafeBytes(of: UInt64(number).littleEndian) {
       let hash = Hash128.of($0)

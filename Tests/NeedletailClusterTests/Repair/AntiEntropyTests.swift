@@ -193,6 +193,35 @@ import Testing
     }
   }
 
+  @Test("What belongs to no time is compared whatever the windows are, and costs nothing where it is the same")
+  func timeless() {
+    for seed in 1...100 as ClosedRange<UInt64> {
+      var generator = SeededGenerator(seed: seed)
+      var items = (0..<40).map { ClusterItem($0, slots: 1, windows: 6, using: &generator) }
+      items += (0..<generator.below(60)).map { ClusterItem(timeless: 40 + $0, using: &generator) }
+      var pair = RepairPair(items)
+      for item in items {
+        let side = generator.below(3)
+        if side != 1 { pair.sources[0].add(item) }
+        if side != 0 { pair.sources[1].add(item) }
+      }
+      let union = pair.sources[0].rows.union(pair.sources[1].rows)
+      let before = pair.sources.map(\.rows)
+      pair.sources[generator.below(2)].expire(before: 3)
+      pair.exchange(windows: 2...4)
+      for side in 0..<2 {
+        let (rows, timeless) = (pair.sources[side].rows, union.filter { $0.window == SlotWindow.timeless })
+        let compared = union.filter { (3...4).contains($0.window) }
+        #expect(rows.filter { (3...4).contains($0.window) } == compared, "seed \(seed)")
+        #expect(rows.filter { $0.window > 4 } == timeless.union(before[side].filter { $0.window > 4 }), "seed \(seed)")
+      }
+      #expect(pair.compared.map(\.windows) == [pair.sources[0].firstWindow == 3 ? .min...4 : 2...4], "seed \(seed)")
+      let count = pair.messages.count
+      pair.exchange(windows: 3...4)
+      #expect(pair.messages.count == count + 2, "seed \(seed)")
+    }
+  }
+
   @Test("A side that leads and one that is led never owe more than the pace allows")
   func pace() {
     var settings = AntiEntropy.Settings()

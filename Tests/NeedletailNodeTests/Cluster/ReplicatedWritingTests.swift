@@ -321,6 +321,37 @@ struct ReplicatedWritingTests {
     }
   }
 
+  @Test("of descriptions are for the replicas of their metrics' slots, whatever series they come with, and not with each request")
+  func descriptions() async throws {
+    try await WriteCluster.run(5) { cluster in
+      let names = (0..<40).map { "metric_\($0)" }
+      let description = MetricMetadata(kind: .counter, help: "how many")
+      func append(_ number: Int, _ names: [String]) async throws -> Int {
+        let written = try WrittenSeries(0..<1, at: now - 1_000 + Int64(number))
+        var builder = SeriesDefinitionsBuilder()
+        builder.append(
+          SeriesID(LabelSet([Label(LabelSet.nameLabel, "requests"), Label("number", "0")]), tenant: .default),
+          labels: LabelSet([Label(LabelSet.nameLabel, "requests"), Label("number", "0")]))
+        for name in names { builder.append(metric: name, description) }
+        _ = try await cluster.sink().append(series: written.batch, definitions: builder.build(tenant: .default))
+        try await cluster.settle()
+        return try await cluster.nodes[0].up.writing.coordinator.writes.counters.acknowledged
+      }
+      #expect(try await append(0, names) == 2)
+      let assignment = cluster.layout.assignment
+      for name in names {
+        let slot = assignment.slots.slot(of: MetricMetadata.key(of: name, tenant: .default))
+        for node in cluster.nodes where assignment.replicas(of: slot).contains(node.id) {
+          let known = try await node.up.storage.series.metadata(tenant: .default, metric: name)
+          #expect(known.map(\.metadata) == [description], "\(name) on \(node.id)")
+        }
+      }
+      #expect(try await append(1, names) == 3)
+      #expect(try await append(2, Array(names.prefix(5))) == 4)
+      #expect(try await append(3, names + ["metric_40"]) == 6)
+    }
+  }
+
   @Test("wait for a cluster where there is none yet, and definitions alone make series known everywhere")
   func definitionsAlone() async throws {
     try await WriteCluster.run(3) { cluster in

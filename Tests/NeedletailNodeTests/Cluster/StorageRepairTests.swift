@@ -20,14 +20,16 @@ import Testing
       configuration, fileSystem: PosixFileSystem(), clock: SystemClock(), random: SystemRandomSource())
   }
 
-  /// Appends samples of some series, of which a storage takes each with this chance.
+  /// Appends samples of some series, most of which tell when their counts began, and a description for each series: of all of
+  /// these a storage takes each with this chance.
   static func fill(_ storages: [NodeStorage], series: Int = 30, seed: UInt64, share: Double) async throws {
     var generator = SeededGenerator(seed: seed)
     for number in 0..<series {
       let labels = LabelSet(["__name__": "requests", "number": "\(number)"])
       let id = SeriesID(labels, tenant: .default)
       var builders = storages.map { _ in SeriesBatchBuilder() }
-      for index in builders.indices { builders[index].beginSeries(id) }
+      let start = number % 3 == 0 ? nil : now - 31 * hour - Int64(number)
+      for index in builders.indices { builders[index].beginSeries(id, startTimestamp: start) }
       for sample in 0..<60 as Range<Int64> {
         let time = now - 30 * hour + sample * hour / 2
         let first = Int.random(in: 0..<storages.count, using: &generator)
@@ -36,10 +38,14 @@ import Testing
           builders[index].append(timestamp: time, valueBits: Double(sample * Int64(number)).bitPattern)
         }
       }
-      var definitions = SeriesDefinitionsBuilder()
-      definitions.append(id, labels: labels)
-      let all = definitions.build(tenant: .default)
+      let described = Int.random(in: 0..<storages.count, using: &generator)
       for (index, storage) in storages.enumerated() {
+        var definitions = SeriesDefinitionsBuilder()
+        definitions.append(id, labels: labels)
+        if index == described || Double.random(in: 0..<1, using: &generator) < share {
+          definitions.append(metric: "metric_\(number)", MetricMetadata(kind: .counter, help: "\(number % 5)"))
+        }
+        let all = definitions.build(tenant: .default)
         let built = builders[index].build(tenant: .default, batchID: Hash128(high: UInt64(index), low: UInt64(number)))
         _ = try await storage.series.append(try #require(built), definitions: all)
       }
@@ -96,7 +102,8 @@ import Testing
       #expect(isDone)
       let digests = try storages.map { try Self.digests($0) }
       #expect(digests[0] == digests[1] && digests[1] == digests[2])
-      #expect(digests[0].reduce(0) { $0 + $1.digests.reduce(0) { $0 + $1.count } } == 30 * 60)
+      let count = digests[0].reduce(UInt64(0)) { sum, window in window.digests.reduce(sum) { $0 + $1.count } }
+      #expect(count == 1_830)
       let answers = try await [Self.answer(storages[0]), Self.answer(storages[1]), Self.answer(storages[2])]
       #expect(answers[0].count == 30 && answers[0] == answers[1] && answers[1] == answers[2])
     }

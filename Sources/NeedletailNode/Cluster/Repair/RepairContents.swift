@@ -5,7 +5,8 @@ import NeedletailTelemetry
 ///
 /// The digest of a slot, of a block of windows and of a window is the sum of those of metrics, logs and spans: what
 /// settled is compared once and not three times. The buckets of a window stand side by side, 64 of each signal, so that
-/// beneath it only the engine that differs is asked. All calls but `store` block.
+/// beneath it only the engine that differs is asked. What belongs to no time (`SlotWindow.timeless`) metrics alone have, and it
+/// is compared whatever the windows are. All calls but `store` block.
 struct RepairContents: Sendable {
   /// How many bytes of rows go into one message, about.
   private static let exportBytesMax = 1 << 20
@@ -23,9 +24,18 @@ struct RepairContents: Sendable {
         blocks[SlotTree.block(of: window), default: RangeDigest()].add(digest)
       }
     }
+    if !windows.contains(SlotWindow.timeless) {
+      blocks[SlotTree.block(of: SlotWindow.timeless), default: RangeDigest()].add(try timeless(of: slot))
+    }
     var tree = SlotTree()
     for (block, digest) in blocks.sorted(by: { $0.key < $1.key }) { tree.add(digest, block: block) }
     return tree
+  }
+
+  private func timeless(of slot: UInt16) throws(SlotContentsError) -> RangeDigest {
+    guard let metrics = signals.first else { return RangeDigest() }
+    let window = SlotWindow.timeless
+    return try metrics.windowDigests(of: slot, within: window...window).first?.digest ?? RangeDigest()
   }
 
   /// The windows of a block within some windows, or the buckets of a window, ascending.
@@ -33,14 +43,17 @@ struct RepairContents: Sendable {
     of node: TreeNode, _ slot: UInt16, _ windows: ClosedRange<Int64>
   ) throws(SlotContentsError) -> [RepairMessage.Child] {
     if node.level == 0 {
-      return windows.contains(node.index) ? try buckets(of: slot, window: node.index) : []
+      return windows.compares(node.index) ? try buckets(of: slot, window: node.index) : []
     }
     var found: [Int64: RangeDigest] = [:]
     let block = SlotTree.windows(ofBlock: node.index)
-    guard block.overlaps(windows) else { return [] }
-    for signal in signals {
-      for (window, digest) in try signal.windowDigests(of: slot, within: block.clamped(to: windows)) {
-        found[window, default: RangeDigest()].add(digest)
+    if block.contains(SlotWindow.timeless) {
+      found[SlotWindow.timeless] = try timeless(of: slot)
+    } else if block.overlaps(windows) {
+      for signal in signals {
+        for (window, digest) in try signal.windowDigests(of: slot, within: block.clamped(to: windows)) {
+          found[window, default: RangeDigest()].add(digest)
+        }
       }
     }
     return found.sorted { $0.key < $1.key }.filter { !$0.value.isEmpty }
@@ -49,6 +62,7 @@ struct RepairContents: Sendable {
 
   private func buckets(of slot: UInt16, window: Int64) throws(SlotContentsError) -> [RepairMessage.Child] {
     var buckets: [RepairMessage.Child] = []
+    let signals = window == SlotWindow.timeless ? signals.prefix(1) : signals[...]
     for (place, signal) in signals.enumerated() {
       for (bucket, digest) in try signal.bucketDigests(of: slot, window: window) {
         let number = Int64(place * MerkleTree.bucketCount) + Int64(bucket)

@@ -41,15 +41,23 @@ struct ScrubLoop: Sendable {
     } catch {
       logger.error("not all that is stored could be read again", metadata: ["reason": "\(error)"])
     }
-    for damage in found { await report(RepairDamage(damage)) }
+    for damage in found { for one in RepairDamage.all(of: damage) { await report(one) } }
   }
 }
 
 extension RepairDamage {
   private static let hourNanoseconds: Int64 = 3_600_000_000_000
 
-  /// The windows that the part may hold rows of; of which slots, nobody can say.
-  init(_ found: ScrubbedDamage) {
+  /// What a damaged part may hold: rows of its windows, and of metrics descriptions; of which slots, nobody can say.
+  static func all(of found: ScrubbedDamage) -> [RepairDamage] {
+    var all = [RepairDamage(found)]
+    guard found.record.summary.kind == .series else { return all }
+    all.append(all[0])
+    all[1].damage.windows = SlotWindow.timeless...SlotWindow.timeless
+    return all
+  }
+
+  private init(_ found: ScrubbedDamage) {
     let summary = found.record.summary
     let hour = summary.kind == .series ? Self.hourNanoseconds / 1_000_000 : Self.hourNanoseconds
     func window(_ time: Int64) -> Int64 { time / hour - (time % hour < 0 ? 1 : 0) }

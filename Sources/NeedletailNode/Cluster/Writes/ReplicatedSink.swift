@@ -10,6 +10,7 @@ struct ReplicatedSink: BatchSink {
   let view: ClusterView
   let storage: StorageSink
   let coordinator: WriteCoordinator
+  let told: ToldDescriptions
 
   func acceptedTimes(at now: Int64, tenant: TenantID) -> ClosedRange<Int64> {
     storage.acceptedTimes(at: now, tenant: tenant)
@@ -29,22 +30,36 @@ struct ReplicatedSink: BatchSink {
     try await write(.events(events), nil, nil)
   }
 
-  /// Series that come without samples go where their samples would, as rows without any. Metadata alone goes where a series
-  /// would whose identity is the hash of it: which metrics it is of does not say where their series are.
+  /// Series that come without samples go where their samples would, as rows without any.
   func append(definitions: SeriesDefinitions) async throws(SinkError) {
     let batch = try StorageSink.batch(of: definitions)
-    let content = WriteContent.series(batch)
     guard batch.seriesCount == 0 else {
-      _ = try await write(content, definitions, nil)
+      _ = try await write(.series(batch), definitions, nil)
       return
     }
-    let layout = try layout
-    let hash = definitions.frame.bytes.withUnsafeBytes { Hash128.of($0) }
-    let parts = ReplicaParts(content, asOf: layout.assignment.slots.slot(of: hash), over: layout.groups)
+    try await describe(definitions, try layout)
+  }
+
+  /// Descriptions go to the replicas of the slots that their metrics' keys lie in, and count when W of each have them: where
+  /// series of a metric are says nothing of who is to keep what it is. They ride on a batch without rows.
+  private func describe(_ definitions: SeriesDefinitions, _ layout: ClusterLayout) async throws(SinkError) {
+    let untold: ToldDescriptions.Untold?
+    do {
+      untold = try told.untold(of: definitions, layout.assignment.slots, epoch: layout.epoch)
+    } catch {
+      throw .refused(reason: "the definitions are malformed: \(error)")
+    }
+    guard let untold else { return }
+    guard let batch = SeriesBatch.empty(tenant: definitions.tenant) else {
+      throw .refused(reason: "the definitions do not fit into a batch")
+    }
+    let hash = untold.definitions.frame.bytes.withUnsafeBytes { Hash128.of($0) }
     try await coordinator.write(
       WritePayload(
-        id: WriteID(hash), epoch: layout.epoch, level: layout.writeLevel, parts: parts, definitions: definitions,
-        redefinition: nil))
+        id: WriteID(hash), epoch: layout.epoch, level: layout.writeLevel,
+        parts: ReplicaParts(.series(batch), asOf: untold.slots, over: layout.groups),
+        definitions: untold.definitions, redefinition: nil))
+    told.note(untold, epoch: layout.epoch)
   }
 
   private var layout: ClusterLayout {
@@ -65,6 +80,7 @@ struct ReplicatedSink: BatchSink {
     if let definitions, definitions.tenant != sent.frame.tenant {
       throw .refused(reason: "definitions and batch are of different tenants")
     }
+    if let definitions { try await describe(definitions, layout) }
     try await coordinator.write(
       WritePayload(
         id: sent.writeID, epoch: layout.epoch, level: layout.writeLevel, parts: parts, definitions: definitions,

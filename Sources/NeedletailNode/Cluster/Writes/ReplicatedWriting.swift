@@ -23,7 +23,8 @@ struct ReplicatedWriting: Sendable {
     coordinator = WriteCoordinator(
       view: view, storage: storage, hints: hints, settings: settings, clock: clock, random: random,
       executor: executor, logger: logger, repair: repair)
-    sink = ReplicatedSink(view: view, storage: storage, coordinator: coordinator)
+    sink = ReplicatedSink(
+      view: view, storage: storage, coordinator: coordinator, told: ToldDescriptions(clock: clock))
     receiver = WriteReceiver(view: view, storage: storage)
   }
 
