@@ -175,12 +175,14 @@ struct SeriesDigestTests {
     #expect(throws: SeriesDigestError.self) { try all(again.engine, start: start) }
   }
 
-  @Test("of a day that has begun to leave the retention nothing is told")
+  @Test("of an hour that has begun to leave the retention nothing is told, of those after it all")
   func retention() async throws {
     let options = SeriesEngineOptions(retention: .milliseconds(3 * 86_400_000))
     let machine = try SeriesMachine(FaultyFileSystem(seed: 1), options: options)
     let id = SeriesID(labels(1), tenant: .default)
-    let times = (0...2 as ClosedRange<Int64>).map { machine.nowMilliseconds - $0 * 86_400_000 - 1000 }
+    let hour = SeriesWindow.milliseconds
+    let edge = (machine.nowMilliseconds / hour - 71) * hour
+    let times = [edge + 2 * hour, edge + hour + 1000, edge + 1000]
     let new = try DefinedBatch([labels(1)]) { _, builder in
       for time in times.reversed() { builder.append(timestamp: time, valueBits: 1) }
     }
@@ -190,10 +192,38 @@ struct SeriesDigestTests {
       try times.map { try machine.engine.digest(slot: slot, window: SeriesWindow(of: $0)).count }
     }
     #expect(try count() == [1, 1, 1])
-    machine.clock.advance(nanoseconds: 86_400_000 * 1_000_000)
+    machine.clock.advance(nanoseconds: hour * 1_000_000)
     #expect(try count() == [1, 1, 0])
     _ = try machine.journal.flush()
     #expect(try count() == [1, 1, 0])
+    machine.clock.advance(nanoseconds: hour * 1_000_000)
+    #expect(try count() == [1, 0, 0])
+  }
+
+  @Test("engines with the same have the same digests at the edge of retention, however their parts lie", arguments: 1...8)
+  func retentionEdge(seed: Int) async throws {
+    var generator = TelemetryGenerator(seed: UInt64(seed) &+ 15_000_000)
+    let hour = SeriesWindow.milliseconds
+    let options = SeriesEngineOptions(
+      retention: .milliseconds(30 * hour), blockBytes: 2048, mergeFanIn: 3, closedDayQuietMilliseconds: 0)
+    let machines = try (1...3).map { try SeriesMachine(FaultyFileSystem(seed: $0), options: options) }
+    for step in 0..<40 {
+      let time = machines[0].nowMilliseconds - Int64(generator.int(0...Int(29 * hour)))
+      let number = generator.int(0...5)
+      let new = try DefinedBatch([labels(number)], id: UInt64(step)) { _, builder in
+        builder.append(timestamp: time, valueBits: UInt64(step))
+      }
+      for machine in machines {
+        _ = try await machine.append(new.batch, new.definitions)
+        if generator.oneIn(3) { _ = try machine.journal.flush() }
+        if generator.oneIn(5) { _ = try machine.engine.mergeParts() }
+        if generator.oneIn(3) { try machine.engine.enforceRetention(now: machine.nowMilliseconds) }
+      }
+      let told = try machines.map { try $0.engine.digests(of: .min ... .max) }
+      #expect(told[0] == told[1] && told[1] == told[2], "seed \(seed), step \(step)")
+      let passed = Int64(generator.int(0...Int(3 * hour))) * 1_000_000
+      for machine in machines { machine.clock.advance(nanoseconds: passed) }
+    }
   }
 
   @Test("sets that differ by little have different digests, and structure does not cancel out", arguments: 1...8)

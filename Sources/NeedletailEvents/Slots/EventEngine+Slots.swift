@@ -4,7 +4,7 @@ import NeedletailTelemetry
 // What a digest is of: each record that queries find within the window, once, wherever and however often it lies. A head
 // adds its records up as it takes them, since it knows each of them; a part has digests of its own. Only where a head and
 // a part, or two parts, have records of a slot at the same times may both have the same one, and are read. Retention
-// counts by whole days.
+// counts by whole hours.
 
 /// What the digests of a window were made of: as long as it is the same, they are.
 struct DigestStamp: Equatable, Sendable {
@@ -29,13 +29,11 @@ extension EventEngine: SlotContents {
 
   private var reader: EventSlotReader { EventSlotReader(slots: eventSlots) }
 
-  /// Whether something of a window may be told: nothing is of a day that has begun to leave the retention.
+  /// Whether something of a window may be told: nothing is of an hour that has begun to leave the retention.
   private func isKept(_ window: Int64) -> Bool {
     let earliest = acceptedTimes().lowerBound
     guard earliest > .min, let times = EventWindow.times(window) else { return true }
-    let (start, isBefore) = PartFormat.day(times.upperBound)
-      .multipliedReportingOverflow(by: PartFormat.nanosecondsPerDay)
-    return !isBefore && start >= earliest
+    return times.lowerBound >= earliest
   }
 
   /// Throws where a part that cannot be read may have something of the windows.

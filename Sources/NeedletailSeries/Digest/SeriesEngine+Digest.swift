@@ -4,8 +4,8 @@ import NeedletailTelemetry
 // What a digest is of: all samples, histograms and exemplars that the engine holds in the window and that no deletion
 // names, each series' settled as queries settle them, but a float sample that a histogram hides counts too. So two
 // engines that were given the same agree, in whatever order it came and however often, whether it lies in a head, in
-// many parts or in one. Retention counts by whole days: of a day that has begun to leave it, nothing is told, since how
-// much of it is still there depends on how parts were merged.
+// many parts or in one. Retention counts by whole hours: of an hour that has begun to leave it nothing is told, since how
+// much of that is still there depends on how parts were merged. What is later no part lacks that was dropped.
 
 /// The state of an engine at one instant, as digests and exports read it.
 struct SlotSnapshot {
@@ -18,8 +18,7 @@ struct SlotSnapshot {
 
   /// Whether something of the window may be told.
   func isKept(_ window: SeriesWindow) -> Bool {
-    let (start, isBeforeAll) = window.day.multipliedReportingOverflow(by: SeriesEngine.dayMilliseconds)
-    return earliest == .min || (!isBeforeAll && start >= earliest)
+    earliest == .min || window.range.startMilliseconds >= earliest
   }
 
   /// Throws where something of the window cannot be read.
@@ -29,6 +28,20 @@ struct SlotSnapshot {
 }
 
 extension SeriesEngine {
+  /// By how much, in ms, clocks of replicas may differ without a read missing anything.
+  private static let clockToleranceMilliseconds: Int64 = 600_000
+
+  /// The first time, in ms, from which on digests of all replicas tell, also where their clocks are ahead of this one's:
+  /// the begin of an hour; the earliest of all where nothing expires.
+  ///
+  /// What is earlier is about to expire, and replicas may have more of it or less.
+  package var comparedFrom: Int64 {
+    let earliest = options.retention.earliest(now: now)
+    guard earliest > .min else { return .min }
+    let (edge, isFar) = earliest.addingReportingOverflow(Self.clockToleranceMilliseconds + SeriesWindow.milliseconds - 1)
+    return isFar ? .max : SeriesWindow(of: edge).range.startMilliseconds
+  }
+
   var slotSnapshot: SlotSnapshot {
     let earliest = options.retention.earliest(now: now)
     return state.withLock { state in

@@ -100,14 +100,14 @@ import Testing
     #expect(file.load().state == Self.state(38))
   }
 
-  @Test("The windows that are looked at begin with the first whole day that is kept, and end before what is written to")
+  @Test("The windows that are looked at begin with the first whole hour that is kept, and end before what is written to")
   func windows() {
     let hour: Int64 = 3_600_000_000_000
     let windows = RepairWindows(retention: 48 * hour, settleAfter: hour / 4)
-    // 100 hours since 1970: kept are those from hour 52 on, of whole days those from 72 on.
-    #expect(windows.first(at: 100 * hour) == 72 && windows.first(at: 96 * hour) == 48)
+    // 100 hours since 1970: kept are those from hour 52 on.
+    #expect(windows.first(at: 100 * hour) == 52 && windows.first(at: 100 * hour + 1) == 53)
     #expect(windows.last(at: 100 * hour) == 98 && windows.last(at: 100 * hour + hour / 4) == 99)
     #expect(RepairWindows(retention: nil, settleAfter: 0).first(at: 5) == .min)
-    #expect(windows.first(at: 10 * hour) == -24)
+    #expect(windows.first(at: 10 * hour) == -38 && windows.first(at: 10 * hour - 1) == -38)
   }
 }

@@ -14,15 +14,32 @@ struct ClusterSeriesSource: ReducingSource, ExemplarSource {
   let question: ClusterQuestion
 
   func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
-    try await read(selection, .series(selection), .series).cursor
+    guard let compared = compared(selection) else { return UnionCursor([]) }
+    return try await read(compared, .series(compared), .series).cursor
   }
 
   /// What others hold they reduce where their replicas agree; what this node holds, and what differs, is told.
   func select(_ selection: SeriesSelection, reducing reduction: SeriesReduction) async throws -> ReducedSelection {
+    // What others reduce begins where its steps do, be that compared or not.
+    guard compared(selection)?.range == selection.range else {
+      return ReducedSelection(rest: try await select(selection)) { [] }
+    }
     let opened = try await read(selection, .reduction(selection, reduction), .reduced)
     var parts = RemoteReductions(reads: reads, result: opened.result, reduction, selection.limits)
     try await parts.readEarly()
     return ReducedSelection(rest: opened.cursor) { [parts] in try await parts.all() }
+  }
+
+  /// The selection without what is about to expire, of which nobody can tell whether others have more; nil where nothing
+  /// is left.
+  private func compared(_ selection: SeriesSelection) -> SeriesSelection? {
+    let start = max(reads.series.engine.comparedFrom, selection.range.startMilliseconds)
+    guard let range = TimeRange(startMilliseconds: start, endMilliseconds: selection.range.endMilliseconds) else {
+      return nil
+    }
+    var selection = selection
+    selection.range = range
+    return selection
   }
 
   private func read(
@@ -128,7 +145,7 @@ struct ClusterSeriesSource: ReducingSource, ExemplarSource {
 
   func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata] {
     let (lists, _) = try await lists(
-      .metadata(tenant, metric: metric, limit: limit), TimeRange.all.windows,
+      .metadata(tenant, metric: metric, limit: limit), SlotWindow.timeless...SlotWindow.timeless,
       { Listing(try await $0.metadata(tenant: tenant, metric: metric, limit: limit)) }
     ) { bytes throws(MalformedBytes) in Listing(try ListMessage.metadata(bytes, limit)) }
     return UnionSeriesSource.metadata(lists.map(\.elements), limit)

@@ -25,19 +25,17 @@ struct RepairView: RepairSource {
 /// The windows that repair looks at, by the time.
 struct RepairWindows: Sendable {
   private static let hour: Int64 = 3_600_000_000_000
-  private static let hoursPerDay: Int64 = 24
 
   /// How long rows are kept, in ns; nil for ever.
   let retention: Int64?
   let settleAfter: Int64
 
-  /// The first window that has not expired: engines count by whole days.
+  /// The first window that has not expired: engines count by whole hours.
   func first(at now: Int64) -> Int64 {
     guard let retention else { return .min }
     let (edge, isBeforeAll) = now.subtractingReportingOverflow(retention)
     guard !isBeforeAll else { return .min }
-    let day = Self.hour * Self.hoursPerDay
-    return -Self.floor(0 &- edge, day) * Self.hoursPerDay
+    return -Self.floor(0 &- edge, Self.hour)
   }
 
   /// The last window that has ended, and has been left alone for a while.
