@@ -50,6 +50,30 @@ struct EventSlotContentsTests {
     }
   }
 
+  @Test(
+    "engines with the same have the same digests at the edge of retention, however their parts lie", arguments: 1...6)
+  func retentionEdge(seed: Int) async throws {
+    var generator = EventGenerator(seed: UInt64(seed))
+    var options = EventEngineOptions()
+    options.retentionNanoseconds = 30 * hour
+    let machines = try (0..<3).map { _ in try EventMachine(options: options) }
+    for step in 0..<25 as Range<UInt64> {
+      let time = machines[0].clock.wallNanoseconds() - Int64.random(in: 0..<29 * hour, using: &generator.random)
+      let record = LogRecord(timeNanoseconds: time, body: .string("\(step)"))
+      let batch = try makeBatch([(generator.stream(), record)], id: step)
+      for machine in machines {
+        _ = try await machine.logs.append(batch)
+        if generator.chance(3) { try machine.flush() }
+        if generator.chance(5) { _ = try machine.logs.mergeParts() }
+        if generator.chance(3) { _ = try machine.logs.enforceRetention(now: machine.clock.wallNanoseconds()) }
+      }
+      let told = try machines.map { try $0.logs.digests(of: .min ... .max) }
+      #expect(told[0] == told[1] && told[1] == told[2], "seed \(seed), step \(step)")
+      let passed = Int64.random(in: 0..<3 * hour, using: &generator.random)
+      for machine in machines { machine.clock.advance(nanoseconds: passed) }
+    }
+  }
+
   private func engine(_ machine: EventMachine, _ isSpans: Bool) -> EventEngine {
     isSpans ? machine.spans : machine.logs
   }

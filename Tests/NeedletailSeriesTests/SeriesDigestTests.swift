@@ -200,7 +200,8 @@ struct SeriesDigestTests {
     #expect(try count() == [1, 0, 0])
   }
 
-  @Test("engines with the same have the same digests at the edge of retention, however their parts lie", arguments: 1...8)
+  @Test(
+    "engines with the same have the same digests at the edge of retention, however their parts lie", arguments: 1...8)
   func retentionEdge(seed: Int) async throws {
     var generator = TelemetryGenerator(seed: UInt64(seed) &+ 15_000_000)
     let hour = SeriesWindow.milliseconds

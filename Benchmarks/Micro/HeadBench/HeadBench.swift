@@ -1,8 +1,8 @@
 // What the head costs: CPU time and memory a series, CPU time a sample, and selecting among a million series.
 //
 // It runs a real engine with a real journal in a temporary folder, and takes off what the same frames cost a journal
-// without an engine. Usage: HeadBench [series] [unique] [known=ROWS]. `unique` gives every series a label value of its
-// own; `known` appends only, twenty samples for each series in batches of ROWS, for a profiler.
+// without an engine. Usage: HeadBench [series] [unique] [starts] [known=ROWS]. `unique` gives every series a label value of its
+// own; `starts` tells with each sample when its count began; `known` appends only, twenty samples for each series in batches of ROWS, for a profiler.
 
 import NeedletailBlocks
 import NeedletailEnvironment
@@ -23,7 +23,7 @@ import NeedletailTelemetry
   private static func measure(_ arguments: [String]) async throws {
     let count = arguments.compactMap { Int($0) }.first ?? 1_000_000
     let fleet = Fleet(count: count, isUnique: arguments.contains("unique"))
-    var run = try HeadRun(fleet)
+    var run = try HeadRun(fleet, hasStarts: arguments.contains("starts"))
     let kind = fleet.isUnique ? ", each with a value of its own" : ""
     print("\(count) series, \(fleet.labelBytes / max(1, count)) label bytes each\(kind)")
     try await run.fill()

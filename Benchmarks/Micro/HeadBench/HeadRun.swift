@@ -26,11 +26,14 @@ struct HeadRun {
   private var ids: [SeriesID] = []
   private var time = SystemClock().wallNanoseconds() / 1_000_000 - 600_000
   private var batches: UInt64 = 0
+  /// When all counts began, in ms; nil where that is not told.
+  private let started: Int64?
   /// Anonymous memory before the first series, in bytes.
   private var before = 0
 
-  init(_ fleet: Fleet) throws {
+  init(_ fleet: Fleet, hasStarts: Bool) throws {
     self.fleet = fleet
+    started = hasStarts ? time - 3_600_000 : nil
     root = "/tmp/needletail-head-bench-\(getpid())"
     let files = PosixFileSystem()
     try files.createDirectory(root)
@@ -91,7 +94,7 @@ struct HeadRun {
 
   private mutating func batch(_ series: ArraySlice<Int>, builder: inout SeriesBatchBuilder) throws -> SeriesBatch {
     for index in series {
-      builder.beginSeries(ids[index])
+      builder.beginSeries(ids[index], startTimestamp: started)
       builder.append(timestamp: time, valueBits: Double(index).bitPattern)
     }
     batches += 1

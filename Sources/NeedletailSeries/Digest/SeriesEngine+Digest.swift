@@ -38,7 +38,8 @@ extension SeriesEngine {
   package var comparedFrom: Int64 {
     let earliest = options.retention.earliest(now: now)
     guard earliest > .min else { return .min }
-    let (edge, isFar) = earliest.addingReportingOverflow(Self.clockToleranceMilliseconds + SeriesWindow.milliseconds - 1)
+    let ahead = Self.clockToleranceMilliseconds + SeriesWindow.milliseconds - 1
+    let (edge, isFar) = earliest.addingReportingOverflow(ahead)
     return isFar ? .max : SeriesWindow(of: edge).range.startMilliseconds
   }
 

@@ -100,7 +100,7 @@ import Testing
     #expect(file.load().state == Self.state(38))
   }
 
-  @Test("The windows that are looked at begin with the first whole hour that is kept, and end before what is written to")
+  @Test("The windows that are compared begin with the first whole hour that is kept, and end before what is written to")
   func windows() {
     let hour: Int64 = 3_600_000_000_000
     let windows = RepairWindows(retention: 48 * hour, settleAfter: hour / 4)

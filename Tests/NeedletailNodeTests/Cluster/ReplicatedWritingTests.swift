@@ -321,7 +321,7 @@ struct ReplicatedWritingTests {
     }
   }
 
-  @Test("of descriptions are for the replicas of their metrics' slots, whatever series they come with, and not with each request")
+  @Test("of descriptions are for the replicas of their metrics' slots, and not made anew with each request")
   func descriptions() async throws {
     try await WriteCluster.run(5) { cluster in
       let names = (0..<40).map { "metric_\($0)" }
