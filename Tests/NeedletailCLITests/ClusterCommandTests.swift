@@ -19,6 +19,7 @@ struct ClusterCommandTests {
     (["cluster", "up", "--nodes", "33"], "--nodes 33 is not between 1 and 32"),
     (["cluster", "up", "--port-base", "80"], "--port-base 80 is not between 1024 and 65000"),
     (["cluster", "up", "--replication", "17"], "--replication 17 is not between 1 and 16"),
+    (["cluster", "up", "--tls-key", "k", "--peer-ca", "a"], "belong together; give all three or none"),
   ]
 
   @Test("a wrong command line is refused with a reason, and with whose help tells more", arguments: wrong)
@@ -159,6 +160,18 @@ struct LocalClusterTests {
       ])
     #expect(cluster.commandLine(of: cluster.nodes[0]).contains(#"--data '/tmp/it'\''s here/n1/data' --listen"#))
     #expect(throws: Never.self) { try Needletail.parseAsRoot(cluster.arguments(of: cluster.nodes[2])) }
+  }
+
+  @Test("with certificates its nodes speak TLS with each other and with clients")
+  func certificates() throws {
+    let files = LocalCluster.Certificates(certificate: "c.pem", key: "k.pem", authority: "a.pem")
+    let secure = LocalCluster(nodes: 2, portBase: 20_000, folder: "/x", replication: 2, certificates: files)
+    let arguments = secure.arguments(of: secure.nodes[0])
+    #expect(
+      arguments.suffix(6) == ["--tls-certificate", "c.pem", "--tls-key", "k.pem", "--set", "peer-ca=a.pem"])
+    #expect(secure.url(of: secure.nodes[1]) == "https://127.0.0.1:20010")
+    #expect(cluster.url(of: cluster.nodes[1]) == "http://127.0.0.1:20010")
+    #expect(throws: Never.self) { try Needletail.parseAsRoot(arguments) }
   }
 
   @Test("the largest that is let in has ports that there are")

@@ -33,7 +33,7 @@ struct MemberConfigurationTests {
     let member = try load(Self.member)
     #expect(member.nodeName == "n1" && member.roles == .all && member.zone == nil && member.weight == 1)
     #expect(member.replication == 3 && member.writeQuorum == .quorum && member.readQuorum == .quorum)
-    #expect(member.peerAdvertise == nil && member.peerCA == nil)
+    #expect(member.peerAdvertise == nil && member.peerCA == nil && member.peerClientAuth == .auto)
   }
 
   @Test("every setting of a member is read, from flags and from the environment")
@@ -90,6 +90,7 @@ struct MemberConfigurationTests {
       ("replication", "0", "write a number from 1 to 15"), ("replication", "16", "write a number from 1 to 15"),
       ("write-quorum", "most", "write one, quorum or all"), ("write-quorum", "2", "write one, quorum or all"),
       ("read-quorum", "QUORUM", "write one, quorum or all"), ("read-quorum", "", "write one, quorum or all"),
+      ("peer-client-auth", "yes", "write require, off or auto"),
     ]
     for (setting, value, advice) in cases {
       let found = problems(member: [setting: value])
@@ -144,6 +145,17 @@ struct MemberConfigurationTests {
   func authoritiesWithoutCertificate() {
     let found = problems(member: ["peer-ca": "ca.pem"])
     #expect(found.count == 1 && found[0].contains("set tls-certificate and tls-key, or leave peer-ca out"), "\(found)")
+  }
+
+  @Test("certificates of others can be demanded only where it is said whose count")
+  func demandedCertificates() {
+    let found = problems(member: ["peer-client-auth": "require", "tls-certificate": "c", "tls-key": "k"])
+    #expect(found.count == 1 && found[0].contains("name the authorities that other nodes' certificates have to be by"))
+    for value in ["off", "auto"] {
+      #expect(problems(member: ["peer-client-auth": value, "tls-certificate": "c", "tls-key": "k"]).isEmpty)
+    }
+    let whole = ["peer-client-auth": "require", "peer-ca": "ca", "tls-certificate": "c", "tls-key": "k"]
+    #expect(problems(member: whole).isEmpty)
   }
 
   @Test("the first token of the file is the one that nodes show each other")

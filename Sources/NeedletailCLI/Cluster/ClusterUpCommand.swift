@@ -18,6 +18,7 @@ struct ClusterUpCommand: AsyncParsableCommand {
         needletail cluster up
         needletail cluster up --nodes 3 --data ./cluster-data
         needletail cluster up --nodes 7 --replication 5 --port-base 20000
+        needletail cluster up --tls-certificate c.pem --tls-key k.pem --peer-ca a.pem
       """)
 
   @Option(help: "How many nodes to start.")
@@ -32,7 +33,19 @@ struct ClusterUpCommand: AsyncParsableCommand {
   @Option(help: "How many nodes hold each slot.")
   var replication = 3
 
+  @Option(help: ArgumentHelp("PEM file with a certificate of 127.0.0.1, which all nodes show.", valueName: "file"))
+  var tlsCertificate: String?
+
+  @Option(help: ArgumentHelp("PEM file with its private key.", valueName: "file"))
+  var tlsKey: String?
+
+  @Option(help: ArgumentHelp("PEM file with the authority that vouches for it.", valueName: "file"))
+  var peerCa: String?
+
   func validate() throws {
+    guard [tlsCertificate, tlsKey, peerCa].allSatisfy({ $0 == nil }) || certificates != nil else {
+      throw ValidationError("--tls-certificate, --tls-key and --peer-ca belong together; give all three or none")
+    }
     guard (1...LocalCluster.nodesMax).contains(nodes) else {
       throw ValidationError("--nodes \(nodes) is not between 1 and \(LocalCluster.nodesMax)")
     }
@@ -44,12 +57,18 @@ struct ClusterUpCommand: AsyncParsableCommand {
     }
   }
 
+  private var certificates: LocalCluster.Certificates? {
+    guard let tlsCertificate, let tlsKey, let peerCa else { return nil }
+    return LocalCluster.Certificates(certificate: tlsCertificate, key: tlsKey, authority: peerCa)
+  }
+
   func run() async throws {
     PrivateFiles.enforce()
     let folder = Self.path(
       of: data.map { URL(filePath: $0) }
         ?? FileManager.default.temporaryDirectory.appending(path: "needletail-cluster-\(UUID().uuidString)"))
-    let cluster = LocalCluster(nodes: nodes, portBase: portBase, folder: folder, replication: replication)
+    let cluster = LocalCluster(
+      nodes: nodes, portBase: portBase, folder: folder, replication: replication, certificates: certificates)
     if let taken = cluster.ports.first(where: { !FreePort.isFree($0) }) {
       throw CommandFailure(message: "port \(taken) is taken: end what listens there, or choose others with --port-base")
     }

@@ -9,7 +9,6 @@ struct LocalCluster: Equatable {
     var otlpHTTP: Int
     var otlpGRPC: Int
 
-    var url: String { "http://127.0.0.1:\(api)" }
     var log: String { folder + "/server.log" }
   }
 
@@ -17,11 +16,23 @@ struct LocalCluster: Equatable {
   static let portStride = 10
   static let nodesMax = 32
 
+  /// Files in PEM form with which the nodes prove to each other and to clients who they are.
+  struct Certificates: Equatable {
+    /// Of 127.0.0.1, for all of them.
+    var certificate: String
+    var key: String
+    /// The authority that vouches for it.
+    var authority: String
+  }
+
   let nodes: [Node]
   let replication: Int
+  /// Nil for plain text.
+  let certificates: Certificates?
 
   /// Nodes `n1`, `n2`, ... with folders of their names in `folder`.
-  init(nodes count: Int, portBase: Int, folder: String, replication: Int) {
+  init(nodes count: Int, portBase: Int, folder: String, replication: Int, certificates: Certificates? = nil) {
+    self.certificates = certificates
     nodes = (0..<count).map { index in
       let port = portBase + index * Self.portStride
       return Node(
@@ -31,16 +42,22 @@ struct LocalCluster: Equatable {
     self.replication = replication
   }
 
+  /// Where a node's API is.
+  func url(of node: Node) -> String { "\(certificates == nil ? "http" : "https")://127.0.0.1:\(node.api)" }
+
   var ports: [Int] { nodes.flatMap { [$0.api, $0.peers, $0.otlpHTTP, $0.otlpGRPC] } }
 
   /// What `needletail` is told for a node to run.
   func arguments(of node: Node) -> [String] {
-    [
+    let secrets = certificates.map {
+      ["--tls-certificate", $0.certificate, "--tls-key", $0.key, "--set", "peer-ca=\($0.authority)"]
+    }
+    return [
       "serve", "--node", node.name, "--data", node.folder + "/data", "--listen", "127.0.0.1:\(node.api)",
       "--peer-listen", "127.0.0.1:\(node.peers)", "--otlp-http", "127.0.0.1:\(node.otlpHTTP)",
       "--otlp-grpc", "127.0.0.1:\(node.otlpGRPC)",
       "--seeds", nodes.map { "127.0.0.1:\($0.peers)" }.joined(separator: ","), "--replication", "\(replication)",
-    ]
+    ] + (secrets ?? [])
   }
 
   /// The same as a line for a shell.

@@ -32,8 +32,11 @@ struct LocalClusterService: Service {
     let running = processes
     try await cancelWhenGracefulShutdown {
       do {
+        let trust = try cluster.certificates.map { try TrustedCertificates(file: $0.authority) }
         let clients = try cluster.nodes.map { node in
-          APIClient(server: try ServerURL(node.url), tenant: nil, token: nil, timeoutNanoseconds: 10_000_000_000)
+          APIClient(
+            server: try ServerURL(cluster.url(of: node)), tenant: nil, token: nil, trust: trust,
+            timeoutNanoseconds: 10_000_000_000)
         }
         try await waitUntilReady(clients, running)
         try await waitUntilFormed(clients, running)
@@ -118,9 +121,12 @@ struct LocalClusterService: Service {
   /// Where the nodes are, and what to try.
   func welcome() -> [StyledText] {
     let first = cluster.nodes[0]
+    let scheme = cluster.certificates == nil ? "http" : "https"
+    let trust = cluster.certificates.map { ["  export NEEDLETAIL_CA_FILE=\($0.authority)"] } ?? []
     let rows = cluster.nodes.map { node in
       [
-        node.name, node.url, "http://127.0.0.1:\(node.otlpHTTP)", "http://127.0.0.1:\(node.otlpGRPC)", node.folder,
+        node.name, cluster.url(of: node), "\(scheme)://127.0.0.1:\(node.otlpHTTP)",
+        "\(scheme)://127.0.0.1:\(node.otlpGRPC)", node.folder,
       ].map { StyledText(TerminalText($0)) }
     }
     let titles: [Table.Column] = [
@@ -128,13 +134,16 @@ struct LocalClusterService: Service {
     ]
     let replicas = Counted.text(min(cluster.replication, cluster.nodes.count), "replica")
     let title = "a cluster of \(Counted.text(cluster.nodes.count, "node")) is up, with \(replicas) of each slot"
-    let hints = [
-      "", "Try in another terminal:", "  export NEEDLETAIL_SERVER=\(first.url)", "  needletail cluster nodes",
-      "  needletail cluster status",
-      "  needletail query 'count by (job) ({__name__!=\"\"})'",
-      "  pkill -9 -f 'serve --node \(cluster.nodes.last?.name ?? "") '   # the others go on",
-      "", "Ctrl-C stops all nodes" + (isTemporary ? " and deletes their folders." : "; their folders stay."),
-    ]
+    let hints =
+      [
+        "", "Try in another terminal:", "  export NEEDLETAIL_SERVER=\(cluster.url(of: first))",
+      ] + trust + [
+        "  needletail cluster nodes",
+        "  needletail cluster status",
+        "  needletail query 'count by (job) ({__name__!=\"\"})'",
+        "  pkill -9 -f 'serve --node \(cluster.nodes.last?.name ?? "") '   # the others go on",
+        "", "Ctrl-C stops all nodes" + (isTemporary ? " and deletes their folders." : "; their folders stay."),
+      ]
     return [StyledText(TerminalText(title), .bold), ""]
       + Table(columns: titles, rows: rows).lines(within: Console.tableColumns)
       + hints.map { StyledText(TerminalText($0)) }

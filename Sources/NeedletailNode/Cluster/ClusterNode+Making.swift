@@ -1,5 +1,4 @@
 import Logging
-import NIOSSL
 import NeedletailBlocks
 import NeedletailCluster
 import NeedletailEnvironment
@@ -21,6 +20,7 @@ extension ClusterNode {
     var clock: any WallClock
     var random: any RandomSource
     var logger: Logger
+    var complaints: PeerComplaints
   }
 
   /// The parts of a node that is a member by its configuration; nil where it is none.
@@ -36,7 +36,7 @@ extension ClusterNode {
     let view = ClusterView(own: record.node, identity: record.identity)
     // Others may write to it before it has read what it kept for them.
     if let topology = disk.topology.topology { view.take(ClusterLayout(topology)) }
-    let (tls, token) = try Self.credentials(configuration, surroundings.fileSystem)
+    let (tls, token) = try Self.credentials(configuration, surroundings.fileSystem, surroundings.complaints)
     let channels = PeerChannels { PeerChannel($0, tls: tls, token: token) }
     let member = ClusterMember(
       record,
@@ -65,6 +65,7 @@ extension ClusterNode {
     self.init(
       view: view, member: member, writing: writing, repair: repair, reads: reads,
       responder: ReadResponder(reads: reads, queries: surroundings.queries), channels: channels,
+      complaints: surroundings.complaints,
       scrub: ScrubLoop(
         folder: storage.folder, clock: clock, logger: logger, report: { await repair.report($0) }), clock: clock)
   }
@@ -113,19 +114,13 @@ extension ClusterNode {
 
   /// How this node shows the others who it is.
   private static func credentials(
-    _ configuration: ServerConfiguration, _ fileSystem: any FileSystem
+    _ configuration: ServerConfiguration, _ fileSystem: any FileSystem, _ complaints: PeerComplaints
   ) throws -> (PeerTLS?, String?) {
     let token = try configuration.tokenFile.map { path throws(ConfigurationError) in
       try TokenCheck.tokens(file: path, fileSystem: fileSystem)
     }
-    guard configuration.tlsCertificate != nil else { return (nil, token?.first) }
-    var tls = TLSConfiguration.makeClientConfiguration()
-    tls.minimumTLSVersion = .tlsv12
-    if let file = configuration.peerCA { tls.trustRoots = .file(file) }
-    do {
-      return (try PeerTLS(tls), token?.first)
-    } catch {
-      throw StartupError("peer-ca: no certificates can be read from \(configuration.peerCA ?? "the system"): \(error)")
-    }
+    guard let certificate = try NodeCertificate(configuration) else { return (nil, token?.first) }
+    let tls = try PeerTLS(certificate, authorities: configuration.peerAuthorities, complaints: complaints)
+    return (tls, token?.first)
   }
 }

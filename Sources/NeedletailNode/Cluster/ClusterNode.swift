@@ -16,6 +16,7 @@ struct ClusterNode: ClusterPeer {
   let reads: ClusterReads
   let responder: ReadResponder
   let channels: PeerChannels
+  let complaints: PeerComplaints
   let scrub: ScrubLoop
   let clock: any WallClock
 
@@ -88,7 +89,7 @@ struct ClusterNode: ClusterPeer {
   /// What became of writes, reads and repairs, as metrics.
   func families() async -> [MetricFamily] {
     let status = await repair.status()
-    return await writing.families() + status.families + reads.counters.families + [
+    return await writing.families() + status.families + reads.counters.families + complaints.families + [
       MetricFamily(
         .counter, "needletail_cluster_messages_dropped_total",
         "Messages to or from other nodes that found no room, and were not sent or not heard.",

@@ -1,3 +1,4 @@
+import NIOSSL
 import NeedletailCluster
 import NeedletailEnvironment
 import NeedletailTelemetry
@@ -37,6 +38,8 @@ extension ServerConfiguration {
     case .readQuorum:
       return Self.assign(Self.consistency(text), to: &readQuorum, "write one, quorum or all")
     case .peerCA: peerCA = text.isEmpty ? nil : text
+    case .peerClientAuth:
+      return Self.assign(PeerClientAuth(rawValue: text), to: &peerClientAuth, "write require, off or auto")
     default: break
     }
     return nil
@@ -60,6 +63,7 @@ extension ServerConfiguration {
       case .all: "all"
       }
     case .peerCA: peerCA ?? ""
+    case .peerClientAuth: peerClientAuth.rawValue
     default: ""
     }
   }
@@ -75,7 +79,8 @@ extension ServerConfiguration {
       let part = String(part.trimming { $0 == " " })
       guard let address = Self.reachable(part) else {
         return ListenAddress.advice(for: part)
-          + "\"\(part)\" is none; write HOST:PORT of members, separated by commas, for example 10.0.0.1:7071,10.0.0.2:7071"
+          + "\"\(part)\" is none; write HOST:PORT of members, separated by commas, for example "
+          + "10.0.0.1:7071,10.0.0.2:7071"
       }
       if !seeds.contains(address) { seeds.append(address) }
     }
@@ -132,6 +137,22 @@ extension ServerConfiguration {
     }
   }
 
+  /// The authorities of which one has to vouch for the certificate of a node that calls; nil where none has to be
+  /// shown.
+  ///
+  /// Throws `StartupError`.
+  var demandedAuthorities: [NIOSSLCertificate]? {
+    get throws(StartupError) { peerClientAuth == .off ? nil : try peerAuthorities }
+  }
+
+  /// The authorities of `peer-ca`; nil where it is not set. Throws `StartupError`.
+  var peerAuthorities: [NIOSSLCertificate]? {
+    get throws(StartupError) {
+      guard let peerCA else { return nil }
+      return try NodeCertificate.certificates(peerCA, of: "peer-ca")
+    }
+  }
+
   // MARK: What does not fit together
 
   /// What does not fit together in the settings of a member, or of a node that is none.
@@ -139,8 +160,14 @@ extension ServerConfiguration {
     var problems: [String] = []
     if peerCA != nil, tlsCertificate == nil {
       problems.append(
-        "peer-ca is set (\(origin(of: .peerCA))) but tls-certificate is not; nodes speak TLS with each other where they "
+        "peer-ca is set (\(origin(of: .peerCA))) but tls-certificate is not; nodes speak TLS with each other where "
+          + "they "
           + "have a certificate: set tls-certificate and tls-key, or leave peer-ca out")
+    }
+    if peerClientAuth == .require, peerCA == nil {
+      problems.append(
+        "peer-client-auth = require (\(origin(of: .peerClientAuth))) but peer-ca is not set; name the authorities that "
+          + "other nodes' certificates have to be by in peer-ca, or leave peer-client-auth out")
     }
     guard nodeName != nil else { return problems + strayMemberSettings() }
     if peerListen == nil {

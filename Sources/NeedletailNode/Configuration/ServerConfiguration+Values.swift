@@ -16,7 +16,8 @@ extension ServerConfiguration {
     case .otlpHTTP: return Self.assign(address: text, to: &otlpHTTP, example: "127.0.0.1:4318")
     case .otlpGRPC: return Self.assign(address: text, to: &otlpGRPC, example: "127.0.0.1:4317")
     case .peerListen: return Self.assign(address: text, to: &peerListen, example: "127.0.0.1:7071")
-    case .node, .role, .peerAdvertise, .seeds, .zone, .weight, .replication, .writeQuorum, .readQuorum, .peerCA:
+    case .node, .role, .peerAdvertise, .seeds, .zone, .weight, .replication, .writeQuorum, .readQuorum, .peerCA,
+      .peerClientAuth:
       return setMember(setting, to: text)
     case .retention:
       return Self.assign(Self.retention(text), to: &retention, "write a duration such as 30d, or forever")
@@ -89,7 +90,8 @@ extension ServerConfiguration {
     case .otlpHTTP: otlpHTTP?.description ?? "off"
     case .otlpGRPC: otlpGRPC?.description ?? "off"
     case .peerListen: peerListen?.description ?? "off"
-    case .node, .role, .peerAdvertise, .seeds, .zone, .weight, .replication, .writeQuorum, .readQuorum, .peerCA:
+    case .node, .role, .peerAdvertise, .seeds, .zone, .weight, .replication, .writeQuorum, .readQuorum, .peerCA,
+      .peerClientAuth:
       memberText(of: setting)
     case .retention: retention.description
     case .retentionBytes: retentionBytes.map { ByteSize.text($0) } ?? "off"

@@ -53,6 +53,8 @@ package struct ServerConfiguration: Sendable {
   package var readQuorum = QuorumRead.Consistency.quorum
   /// PEM file of the authorities that certificates of other nodes are checked against; nil for the system's.
   package var peerCA: String?
+  /// Whether other nodes have to show certificates.
+  package var peerClientAuth = PeerClientAuth.auto
   /// How long data is kept.
   package var retention = Retention.span(TimeSpan(seconds: 30 * 86_400))
   /// How many bytes all parts of metrics may take before the oldest days go, nil for as many as there are.

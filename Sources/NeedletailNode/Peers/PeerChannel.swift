@@ -78,7 +78,7 @@ actor PeerChannel {
       }
       return stream
     } catch {
-      throw .unreachable("\(error)")
+      throw .unreachable(connection.channel.isActive ? "\(error)" : connection.watch.ending)
     }
   }
 
@@ -149,12 +149,20 @@ actor PeerChannel {
     return try await bootstrap.connect(host: address.host, port: address.port) { [address, tls] channel in
       channel.eventLoop.makeCompletedFuture {
         let pipeline = channel.pipeline.syncOperations
-        if let tls { try pipeline.addHandler(tls.handler(for: address)) }
+        let watch: PeerConnectionWatch
+        if let tls {
+          let handler = try tls.handler(for: address)
+          let shown = NIOLoopBound(handler, eventLoop: channel.eventLoop)
+          watch = PeerConnectionWatch { tls.text(of: $0, shown: shown.value.peerCertificate, at: address) }
+          try pipeline.addHandler(handler)
+          try pipeline.addHandler(PeerTLSWatch(of: watch))
+        } else {
+          watch = PeerConnectionWatch()
+        }
         let streams = try pipeline.configureAsyncHTTP2Pipeline(mode: .client, configuration: Self.configuration) {
           // A server opens none: there is no push.
           $0.close()
         }
-        let watch = PeerConnectionWatch()
         try pipeline.addHandler(watch)
         return PeerConnection(channel: channel, streams: streams, watch: watch)
       }

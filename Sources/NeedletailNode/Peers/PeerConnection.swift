@@ -23,9 +23,33 @@ final class PeerConnectionWatch: ChannelInboundHandler, Sendable {
     var reads: UInt64 = 0
     var calls = 0
     var isRetired = false
+    /// Why it ended, where that is known.
+    var failure: String?
   }
 
   private let state = Lock(State())
+  /// What to say of an error where the connection is over TLS; nil where it is not.
+  private let explain: (@Sendable (any Error) -> String?)?
+
+  /// `explain` is called on the connection's event loop.
+  init(explaining explain: (@Sendable (any Error) -> String?)? = nil) { self.explain = explain }
+
+  /// Why the connection ended, as far as that is known.
+  var ending: String {
+    let (failure, isSilent) = state.withLock { ($0.failure, $0.reads == 0) }
+    if let failure { return failure }
+    guard explain != nil, isSilent else { return "the connection ended" }
+    return "the connection ended before the node said anything; where it refused this one, its log tells why"
+  }
+
+  /// What to say of an error of this connection.
+  func text(of error: any Error) -> String {
+    let known = state.withLock { $0.failure }
+    if let known { return known }
+    let found = explain?(error)
+    if let found { state.withLock { $0.failure = found } }
+    return found ?? "\(error)"
+  }
 
   /// Whether no call is to begin any more.
   var isRetired: Bool { state.withLock { $0.isRetired } }

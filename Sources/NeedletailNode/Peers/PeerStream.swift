@@ -115,12 +115,12 @@ final class PeerStream: ChannelInboundHandler, Sendable {
       channel.close(promise: nil)
     }
     // Of a connection that ended just before nothing more is told.
-    if channel.parent?.isActive == false { finish(.failure(.unreachable("the connection ended"))) }
+    if channel.parent?.isActive == false { finish(.failure(.unreachable(connection.ending))) }
     if channel.isActive { send(context) }
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
-    finish(.failure(.unreachable("the connection ended")))
+    finish(.failure(.unreachable(connection.ending)))
     if connection.ended() { context.channel.parent?.close(promise: nil) }
   }
 
@@ -132,7 +132,7 @@ final class PeerStream: ChannelInboundHandler, Sendable {
   private func send(_ context: ChannelHandlerContext) {
     // A connection that takes no new calls says so here, and nowhere else.
     let begun = context.eventLoop.makePromise(of: Void.self)
-    begun.futureResult.whenFailure { [self] in finish(.failure(.unreachable("\($0)"))) }
+    begun.futureResult.whenFailure { [self] in finish(.failure(.unreachable(connection.text(of: $0)))) }
     context.write(wrapOutboundOut(.head(request)), promise: begun)
     context.write(wrapOutboundOut(.body(message)), promise: nil)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
@@ -165,12 +165,12 @@ final class PeerStream: ChannelInboundHandler, Sendable {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    finish(.failure(.unreachable("the connection ended")))
+    finish(.failure(.unreachable(connection.ending)))
     context.fireChannelInactive()
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    finish(.failure(.unreachable("\(error)")))
+    finish(.failure(.unreachable(connection.text(of: error))))
     context.close(promise: nil)
   }
 

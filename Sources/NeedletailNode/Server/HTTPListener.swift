@@ -21,6 +21,8 @@ struct HTTPListener: Sendable {
   let logger: Logger
   /// Whether it is for the other nodes of a cluster.
   let isForPeers: Bool
+  /// Told of other nodes that came to no TLS with this one.
+  var refused: (@Sendable (PeerTLSFailure.Handshake) -> Void)?
   /// Called with the port that was bound.
   let onListening: @Sendable (ListenAddress) -> Void
   private let watches = ConnectionWatches()
@@ -34,6 +36,7 @@ struct HTTPListener: Sendable {
       http1: http1, wholeRequests: wholeRequests, unfinished: unfinished, tls: tls, idleTimeout: Self.idleTimeout,
       headerBytesMax: Self.headerBytesMax)
     if isForPeers { connection.resetsMax = Self.peerResetsMax }
+    connection.refused = refused
     let server = Server(
       childChannelSetup: connection,
       configuration: HummingbirdCore.ServerConfiguration(

@@ -1,4 +1,5 @@
-// The running process: the doors are bound first, then the storage is opened; it is the last to stop. A start that fails
+// The running process: the doors are bound first, then the storage is opened; it is the last to stop. A start that
+// fails
 // because of a port or a certificate has not touched the data folder. Until the log is read back the doors answer
 // "starting", so that a supervisor sees a live process during a long replay.
 
@@ -79,7 +80,8 @@ package struct NeedletailServer: Service {
     let token = try configuration.tokenFile.map { path throws(ConfigurationError) in
       try TokenCheck(file: path, fileSystem: fileSystem, random: random)
     }
-    let tls = try tls
+    let (tls, peerTLS) = try tls
+    let complaints = PeerComplaints(clock: clock, logger: logger)
     let node = NodeState()
     let requests = RequestCounters()
     let maintenance = MaintenanceCounters()
@@ -95,7 +97,7 @@ package struct NeedletailServer: Service {
       onOpen: { storage in
         let services = try nodeServices(
           storage, Executors(storage: executor, queries: queryExecutor, peers: peerExecutor, repair: repairExecutor),
-          deadlines, requests, maintenance)
+          deadlines, requests, maintenance, complaints)
         if let cluster = services.cluster { clusterOpened.yield(cluster) }
         clusterOpened.finish()
         node.open(services)
@@ -111,6 +113,7 @@ package struct NeedletailServer: Service {
       services.append(SelfObservation(node: node, interval: interval.duration, clock: clock, logger: logger))
     }
     services += listeners(node, tls, token, requests)
+    services += peerListener(node, peerTLS, token, requests, complaints)
     var group = ServiceGroupConfiguration(services: services, logger: quiet)
     group.maximumGracefulShutdownDuration = Self.drainTimeout
     defer {
@@ -155,13 +158,13 @@ package struct NeedletailServer: Service {
 
   private func nodeServices(
     _ storage: NodeStorage, _ executors: Executors, _ deadlines: QueryDeadlines, _ requests: RequestCounters,
-    _ maintenance: MaintenanceCounters
+    _ maintenance: MaintenanceCounters, _ complaints: PeerComplaints
   ) throws -> NodeServices {
     let series = SeriesStore(engine: storage.series, losses: storage.losses)
     let events = EventStore(logs: storage.logs, spans: storage.spans, losses: storage.losses)
     let own = queries(series, events, executors, deadlines, storage.losses)
     let peerQueries = own.forPeers(gate(), executors.peers ?? executors.queries)
-    let cluster = try clusterNode(storage, series, events, peerQueries, executors)
+    let cluster = try clusterNode(storage, series, events, peerQueries, executors, complaints)
     let queries = cluster.map { own.over($0.reads) } ?? own
     let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
     let ingest = IngestService(
@@ -205,7 +208,7 @@ package struct NeedletailServer: Service {
   /// Nil where the node is no member of a cluster.
   private func clusterNode(
     _ storage: NodeStorage, _ series: SeriesStore, _ events: EventStore, _ queries: QueryService,
-    _ executors: Executors
+    _ executors: Executors, _ complaints: PeerComplaints
   ) throws -> ClusterNode? {
     guard let repairExecutor = executors.repair, let listened = progress.address(of: .peerListen) else { return nil }
     // The host as it was written: certificates are of names.
@@ -217,7 +220,7 @@ package struct NeedletailServer: Service {
       ClusterNode.Surroundings(
         storage: storage, series: series, events: events, queries: queries, address: address,
         executor: executors.storage, repairExecutor: repairExecutor, fileSystem: fileSystem, clock: clock,
-        random: random, logger: logger))
+        random: random, logger: logger, complaints: complaints))
   }
 
   private func listeners(
@@ -236,31 +239,43 @@ package struct NeedletailServer: Service {
           await responder.respond(to: request, context: context)
         })
     }
-    if let address = configuration.peerListen {
-      let responder = PeerResponder(node: node, token: token, counters: requests, clock: clock)
-      listeners.append(
-        listener(.peerListen, address, tls) { request, context in
-          await responder.respond(to: request, context: context)
-        })
-    }
     return listeners
+  }
+
+  /// The port for other nodes, where there is one.
+  private func peerListener(
+    _ node: NodeState, _ tls: NIOSSLContext?, _ token: TokenCheck?, _ requests: RequestCounters,
+    _ complaints: PeerComplaints
+  ) -> [any Service] {
+    guard let address = configuration.peerListen else { return [] }
+    let responder = PeerResponder(node: node, token: token, counters: requests, clock: clock)
+    return [
+      listener(.peerListen, address, tls, refused: { complaints.tell($0, side: .called) }) { request, context in
+        await responder.respond(to: request, context: context)
+      }
+    ]
   }
 
   private func listener(
     _ setting: Setting, _ address: ListenAddress, _ tls: NIOSSLContext?,
+    refused: (@Sendable (PeerTLSFailure.Handshake) -> Void)? = nil,
     _ respond: @escaping @Sendable (Request, ConnectionContext) async -> Response
   ) -> ListenerService {
     let listener = HTTPListener(
       address: address, tls: tls, clock: clock, respond: respond, logger: silent,
-      isForPeers: setting == .peerListen,
+      isForPeers: setting == .peerListen, refused: refused,
       onListening: { bound(setting, $0) })
     return ListenerService(setting: setting, address: address, listen: listener.run)
   }
 
-  private var tls: NIOSSLContext? {
+  /// What the ports for clients and the one for other nodes speak TLS with; nil for plain text.
+  private var tls: (clients: NIOSSLContext?, peers: NIOSSLContext?) {
     get throws(StartupError) {
-      guard let certificate = configuration.tlsCertificate, let key = configuration.tlsKey else { return nil }
-      return try ServerTLS.context(certificate: certificate, key: key)
+      guard let certificate = try NodeCertificate(configuration) else { return (nil, nil) }
+      return (
+        try ServerTLS.context(certificate),
+        try ServerTLS.peerContext(certificate, authorities: configuration.demandedAuthorities)
+      )
     }
   }
 

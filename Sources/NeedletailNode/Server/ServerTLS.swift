@@ -1,45 +1,46 @@
 import NIOSSL
-import NeedletailEnvironment
 
-/// The certificate and key with which a server proves who it is.
+/// What the ports of a server speak TLS with.
 enum ServerTLS {
-  /// What the server's ports speak TLS with.
+  /// For clients, who show tokens and no certificates.
   ///
   /// Throws `StartupError`, with the setting that is wrong.
-  static func context(certificate: String, key: String) throws(StartupError) -> NIOSSLContext {
-    let chain: [NIOSSLCertificate]
-    do {
-      chain = try NIOSSLCertificate.fromPEMFile(certificate)
-    } catch {
-      throw StartupError("tls-certificate: no certificate can be read from \(certificate): \(reason(certificate))")
+  static func context(_ certificate: NodeCertificate) throws(StartupError) -> NIOSSLContext {
+    try context(of: certificate, configuration(certificate))
+  }
+
+  /// For other nodes: with authorities, each has to show a certificate that one of them vouches for and that is valid
+  /// now.
+  ///
+  /// Which host it is of is not asked: a node that calls comes from whatever address it has.
+  static func peerContext(
+    _ certificate: NodeCertificate, authorities: [NIOSSLCertificate]?
+  ) throws(StartupError) -> NIOSSLContext {
+    var configuration = configuration(certificate)
+    if let authorities {
+      configuration.certificateVerification = .noHostnameVerification
+      configuration.trustRoots = .certificates(authorities)
     }
-    guard !chain.isEmpty else { throw StartupError("tls-certificate: there is no certificate in \(certificate)") }
-    let privateKey: NIOSSLPrivateKey
-    do {
-      privateKey = try NIOSSLPrivateKey(file: key, format: .pem)
-    } catch {
-      throw StartupError("tls-key: no private key can be read from \(key): \(reason(key))")
-    }
+    return try context(of: certificate, configuration)
+  }
+
+  private static func configuration(_ certificate: NodeCertificate) -> TLSConfiguration {
     var configuration = TLSConfiguration.makeServerConfiguration(
-      certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(privateKey))
+      certificateChain: certificate.chain.map { .certificate($0) }, privateKey: .privateKey(certificate.key))
     configuration.minimumTLSVersion = .tlsv12
     configuration.applicationProtocols = ["h2", "http/1.1"]
+    return configuration
+  }
+
+  private static func context(
+    of certificate: NodeCertificate, _ configuration: TLSConfiguration
+  ) throws(StartupError) -> NIOSSLContext {
     do {
       return try NIOSSLContext(configuration: configuration)
     } catch {
       throw StartupError(
-        "tls-key: the key in \(key) cannot be used with the first certificate in \(certificate): \(error)")
-    }
-  }
-
-  /// Why nothing can be read from a file, which the library does not tell: it is not there or not ours to read, or what
-  /// is in it is something else.
-  private static func reason(_ path: String) -> String {
-    do throws(FileError) {
-      _ = try PosixFileSystem().readAll(path, maxBytes: 1 << 20)
-      return "there is none in PEM form in it"
-    } catch {
-      return "\(error)"
+        "tls-key: the key in \(certificate.keyFile) cannot be used with the first certificate in \(certificate.file): "
+          + "\(error)")
     }
   }
 }

@@ -41,12 +41,16 @@ struct WebConnection: ServerChildChannel {
   /// How many calls a client may give up within 30 s before its connection is ended: a few against strangers, who can
   /// have the server work for nothing, many for nodes, whose queries end early.
   var resetsMax = 200
+  /// Told of handshakes that failed; nil where nobody wants to know.
+  var refused: (@Sendable (PeerTLSFailure.Handshake) -> Void)?
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
     channel.eventLoop.makeCompletedFuture {
       let pipeline = channel.pipeline.syncOperations
       if let tls {
-        try pipeline.addHandler(NIOSSLServerHandler(context: tls))
+        let handler = NIOSSLServerHandler(context: tls)
+        try pipeline.addHandler(handler)
+        if let refused { try pipeline.addHandler(PeerHandshakeWatch(handler, failed: refused)) }
       } else {
         try pipeline.addHandler(PlaintextNegotiation())
       }
