@@ -63,7 +63,9 @@ struct ReceiverConcurrencyTests {
     #expect(all.count == 2 + requests + Self.senders)
     #expect(all.values.count { $0.count == requests } == 2)
     #expect(all.values.count { $0[Int64(Self.rounds)] == Double(Self.rounds) } == Self.senders)
-    #expect(receiver.counters[.metrics].accepted == UInt64(requests * 4))
+    let books = receiver.ledger[.metrics]
+    #expect(books.acknowledged == requests * 4 && books.balance == 0 && books.underWay == 0)
+    #expect(books.requestsBalance == 0 && books.requestsUnderWay == 0)
     #expect(receiver.budget.bytesInFlight == 0)
   }
 }

@@ -47,7 +47,7 @@ import Testing
     _ = await receiver.remoteWrite(request(write(4)))
     #expect(store.values == [4])
     #expect(store.batchIDs.count == 2 && Set(store.batchIDs).count == 1)
-    #expect(receiver.counters[.metrics].accepted == 2 && receiver.counters[.metrics].received == 2)
+    #expect(receiver.ledger[.metrics].acknowledged == 2 && receiver.ledger[.metrics].received == 2)
     #expect(receiver.budget.bytesInFlight == 0)
   }
 
@@ -65,11 +65,11 @@ import Testing
     store.failure = .overloaded(retryAfterSeconds: 7)
     let outcome = await receiver.remoteWrite(request(write(1)))
     #expect(outcome.remoteWriteStatus == 503 && outcome.retryAfterSeconds == 7 && outcome.accepted == 0)
-    #expect(receiver.counters[.metrics].dropped == ["overloaded": 1])
+    #expect(receiver.ledger[.metrics].failed == ["overloaded": 1])
     store.failure = nil
     #expect(await receiver.remoteWrite(request(write(1))).remoteWriteStatus == 204)
     #expect(store.values == [1])
-    #expect(receiver.counters[.metrics].received == 2)
+    #expect(receiver.ledger[.metrics].received == 2)
   }
 
   @Test("changes add up, and a request that failed counts once when it comes again") func deltas() async {
@@ -107,7 +107,7 @@ import Testing
     let exported = await receiver.otlp(.metrics, mixed(delta: 1, gauge: 1, time: 4))
     #expect(exported.otlpStatus == 200 && exported.accepted == 0)
     #expect(exported.rejections.counts == [.outOfRetention: 2])
-    #expect(store.values == [2] && receiver.counters[.metrics].received == 4)
+    #expect(store.values == [2] && receiver.ledger[.metrics].received == 4)
   }
 
   @Test("a batch that is refused for good does not keep the others from the store") func refusedBatch() async {
@@ -169,7 +169,7 @@ import Testing
       """
     let outcome = await receiver.otlp(.metrics, request(Array(json.utf8), type: "application/json"))
     #expect(outcome.otlpStatus == 200 && outcome.accepted == 1 && outcome.message.contains("50 bytes"))
-    #expect(receiver.counters[.metrics].rejected == [.requestLimit: 2])
+    #expect(receiver.ledger[.metrics].refused == ["request_limit": 2])
     #expect(store.values == [1] && receiver.budget.bytesInFlight == 0)
   }
 
@@ -284,6 +284,6 @@ import Testing
       #expect(outcome.rejections.counts == [.invalidTimestamp: 1] && !outcome.message.isEmpty)
     }
     #expect(store.eventCount == 1)
-    #expect(receiver.counters[.logs].received == 4)
+    #expect(receiver.ledger[.logs].received == 4)
   }
 }

@@ -255,7 +255,8 @@ struct ServerAnswerTests {
       ])
       let text = try await server.get("/metrics").text
       #expect(
-        text.contains(#"needletail_ingest_left_out_total{signal="metrics",reason="missing_name"} 1"#), "\(text)")
+        text.contains(
+          #"needletail_ingest_left_out_total{signal="metrics",tenant="default",reason="missing_name"} 1"#), "\(text)")
     }
   }
 

@@ -165,7 +165,7 @@ struct ServerIngestTests {
       ])
       let text = try await server.get("/metrics").text
       #expect(text.contains("# TYPE needletail_requests_total counter"), "\(text)")
-      #expect(text.contains(#"needletail_ingest_accepted_total{signal="metrics"} 1"#), "\(text)")
+      #expect(text.contains(#"needletail_ingest_accepted_total{signal="metrics",tenant="default"} "#), "\(text)")
       var stored: [String: String] = [:]
       while stored.isEmpty {
         stored = try await server.instant(

@@ -120,6 +120,10 @@ package final class Journal: Sendable {
   /// Why appends are refused at the moment; nil when they are not.
   package var refusal: JournalError? { state.withLock { $0.refusal } }
 
+  /// Files of the log that were given up since the start: a write or a sync of each failed, and what was not durable in it
+  /// was written once more.
+  package var filesGivenUp: Int { state.withLock { $0.filesGivenUp } }
+
   /// Bytes appended and not yet durable.
   package var pendingBytes: Int { state.withLock { $0.outstandingBytes } }
 
@@ -176,6 +180,7 @@ package final class Journal: Sendable {
     let unsyncedBytes = committer.unsyncedBytes
     let (answered, refused): ([JournalWaiter], [JournalWaiter]) = state.withLock { state in
       state.acknowledged = max(state.acknowledged, reached)
+      state.filesGivenUp = committer.filesGivenUp
       state.outstandingBytes = unsyncedBytes + state.pending.reduce(0) { $0 + $1.bytes.count }
       let answered = state.takeAnswered()
       guard let failure else {

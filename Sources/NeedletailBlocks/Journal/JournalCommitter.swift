@@ -11,6 +11,8 @@ struct JournalCommitter {
   /// Everything up to here is durable.
   var durable: UInt64
   var lastSync: Int64 = 0
+  /// Files of the log that were given up after a write or a sync that failed.
+  private(set) var filesGivenUp = 0
 
   /// Whether a file is removed that failed before anything in it was durable.
   ///
@@ -44,6 +46,7 @@ struct JournalCommitter {
 
   private mutating func giveUp() {
     writer.giveUp(removingUnsynced: removesUnsynced)
+    filesGivenUp += 1
     written = 0
   }
 

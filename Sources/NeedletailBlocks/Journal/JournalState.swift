@@ -22,6 +22,8 @@ struct JournalState {
   var waiters: [JournalWaiter] = []
   /// Why the log takes nothing at the moment.
   var refusal: JournalError?
+  /// Files that were given up after a write or a sync that failed.
+  var filesGivenUp = 0
   var isClosed = false
   /// The last number that was frozen.
   var frozen: UInt64

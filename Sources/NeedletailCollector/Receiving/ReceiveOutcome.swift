@@ -43,6 +43,14 @@ package struct ReceiveOutcome: Sendable {
       }
     }
 
+    /// Whether the request is not to be sent again as it is.
+    package var isFinal: Bool {
+      switch self {
+      case .invalid, .tooLarge, .unsupportedMediaType: true
+      case .overloaded, .rateLimited, .unavailable: false
+      }
+    }
+
     /// What is wrong, for the sender to read.
     package var explanation: String {
       switch self {
@@ -53,13 +61,15 @@ package struct ReceiveOutcome: Sendable {
     }
   }
 
-  /// Samples (histograms included), spans or log records that the sink took.
+  /// Samples (histograms included), spans or log records that were read in the request.
+  package internal(set) var received = 0
+  /// Those that the sink took.
   package internal(set) var accepted = 0
   /// Of these, for the headers of remote write.
   package internal(set) var samples = 0
   package internal(set) var histograms = 0
   package internal(set) var exemplars = 0
-  /// Decoded, but not taken by the sink: the sender is asked to come again.
+  /// Read, and neither accepted nor rejected one by one: they share the fate of the request.
   package internal(set) var dropped = 0
   package internal(set) var rejections = Rejections()
   package internal(set) var failure: Failure?

@@ -11,7 +11,7 @@ import NeedletailWire
 /// One for the node; safe to use from any number of tasks.
 package struct Receiver: Sendable {
   package let limits: IngestLimits
-  package let counters: IngestCounters
+  package let ledger: IngestLedger
   package let budget: IngestBudget
   private let distributor: Distributor
   private let resolver: SeriesResolver
@@ -21,11 +21,11 @@ package struct Receiver: Sendable {
 
   package init(
     limits: IngestLimits = IngestLimits(), sink: any BatchSink, clock: any WallClock,
-    counters: IngestCounters = IngestCounters(), resolver: SeriesResolver = SeriesResolver(),
+    ledger: IngestLedger = IngestLedger(), resolver: SeriesResolver = SeriesResolver(),
     rates: TenantRates = TenantRates()
   ) {
     self.limits = limits
-    self.counters = counters
+    self.ledger = ledger
     self.resolver = resolver
     self.clock = clock
     budget = IngestBudget(bytesMax: limits.bytesInFlightMax)
@@ -36,27 +36,29 @@ package struct Receiver: Sendable {
 
   /// Receives Prometheus remote write 1.0.
   package func remoteWrite(_ request: ReceiveRequest) async -> ReceiveOutcome {
+    let key = ledger.open(.metrics, of: request.tenant, bytes: request.body.count)
     let outcome = await receive(
       request, bodyMax: limits.remoteWriteBodyMax, decompression: limits.remoteWriteDecompression,
       defaultCoding: .snappy, format: BodyFormat.ofRemoteWrite, accepted: BodyFormat.remoteWriteTypes
     ) { body, _, reserved in
-      await storeSeries(request, body: body, reserved: reserved) { body, decoding throws(ProtobufError) in
+      await storeSeries(request, key, body: body, reserved: reserved) { body, decoding throws(ProtobufError) in
         try RemoteWriteDecoder.decode(body, decoding)
       }
     }
-    counters.record(outcome, bytes: request.body.count, signal: .metrics)
+    ledger.close(key, outcome)
     return outcome
   }
 
   /// Receives an OTLP export request, in protobuf or JSON.
   package func otlp(_ signal: OTLPSignal, _ request: ReceiveRequest) async -> ReceiveOutcome {
+    let key = ledger.open(signal, of: request.tenant, bytes: request.body.count)
     let outcome = await receive(
       request, bodyMax: limits.otlpBodyMax, decompression: limits.otlpDecompression, defaultCoding: .identity,
       format: BodyFormat.ofOTLP, accepted: BodyFormat.otlpTypes
     ) { body, format, reserved in
-      await storeOTLP(signal, request, body: body, format: format, reserved: reserved)
+      await storeOTLP(request, key, body: body, format: format, reserved: reserved)
     }
-    counters.record(outcome, bytes: request.body.count, signal: signal)
+    ledger.close(key, outcome)
     return outcome
   }
 
@@ -126,19 +128,29 @@ package struct Receiver: Sendable {
 
   /// The answer to a request for which there is no memory, which needs so many bytes in all: coming again helps only
   /// where it could fit alone.
-  private func overloaded(needing bytes: Int) -> ReceiveOutcome {
+  private func overload(needing bytes: Int) -> ReceiveOutcome.Failure {
     guard bytes <= budget.bytesMax else {
-      return failed(
-        .tooLarge("the request takes more than the \(budget.bytesMax) bytes of all requests; send smaller batches"))
+      return .tooLarge("the request takes more than the \(budget.bytesMax) bytes of all requests; send smaller batches")
     }
-    return failed(.overloaded(retryAfterSeconds: limits.retryAfterSeconds))
+    return .overloaded(retryAfterSeconds: limits.retryAfterSeconds)
+  }
+
+  private func overloaded(needing bytes: Int) -> ReceiveOutcome { failed(overload(needing: bytes)) }
+
+  /// The outcome of a request in which so many items were read, to be filled in.
+  private func opened(_ key: IngestLedger.Key, _ items: Int) -> ReceiveOutcome {
+    ledger.read(items, key)
+    var outcome = ReceiveOutcome()
+    outcome.received = items
+    return outcome
   }
 
   // MARK: OTLP
 
   private func storeOTLP(
-    _ signal: OTLPSignal, _ request: ReceiveRequest, body: [UInt8], format: BodyFormat, reserved: Int
+    _ request: ReceiveRequest, _ key: IngestLedger.Key, body: [UInt8], format: BodyFormat, reserved: Int
   ) async -> ReceiveOutcome {
+    let signal = key.signal
     var protobuf = body
     if format == .json {
       do throws(JSONError) {
@@ -151,16 +163,17 @@ package struct Receiver: Sendable {
     }
     switch signal {
     case .metrics:
-      return await storeSeries(request, body: protobuf, reserved: reserved) { body, decoding throws(ProtobufError) in
+      return await storeSeries(request, key, body: protobuf, reserved: reserved) {
+        body, decoding throws(ProtobufError) in
         try OTLPMetricsDecoder.decode(body, decoding)
       }
-    case .logs: return await storeEvents(.logs, tenant: request.tenant, body: protobuf, OTLPLogsDecoder.decode)
-    case .traces: return await storeEvents(.traces, tenant: request.tenant, body: protobuf, OTLPSpansDecoder.decode)
+    case .logs: return await storeEvents(key, tenant: request.tenant, body: protobuf, OTLPLogsDecoder.decode)
+    case .traces: return await storeEvents(key, tenant: request.tenant, body: protobuf, OTLPSpansDecoder.decode)
     }
   }
 
   private func storeEvents(
-    _ signal: OTLPSignal, tenant: TenantID, body: [UInt8],
+    _ key: IngestLedger.Key, tenant: TenantID, body: [UInt8],
     _ decode: (UnsafeRawBufferPointer, EventDecoding) throws(ProtobufError) -> DecodedEvents
   ) async -> ReceiveOutcome {
     let decoded: DecodedEvents
@@ -173,9 +186,9 @@ package struct Receiver: Sendable {
     } catch {
       return failed(.invalid(error.explanation))
     }
-    var outcome = ReceiveOutcome()
+    var outcome = opened(key, decoded.recordCount + decoded.rejections.total)
     outcome.rejections = decoded.rejections
-    if let refusal = refusal(decoded.recordCount, signal == .logs ? .logRecords : .spans, of: tenant) {
+    if let refusal = refusal(decoded.recordCount, key.signal == .logs ? .logRecords : .spans, of: tenant) {
       outcome.turnAway(refusal, count: decoded.recordCount)
       return outcome
     }
@@ -198,7 +211,7 @@ package struct Receiver: Sendable {
     DecodedSeries
 
   private func storeSeries(
-    _ request: ReceiveRequest, body: [UInt8], reserved: Int, _ decode: @escaping SeriesDecoder
+    _ request: ReceiveRequest, _ key: IngestLedger.Key, body: [UInt8], reserved: Int, _ decode: @escaping SeriesDecoder
   ) async -> ReceiveOutcome {
     let tenant = request.tenant
     // Naming a batch by its content makes a retry of the same body the same batch. The bytes as they were sent are a
@@ -210,8 +223,8 @@ package struct Receiver: Sendable {
     } catch {
       return failed(.invalid(error.explanation))
     }
-    var outcome = ReceiveOutcome()
     let received = decoded.sampleCount + decoded.histogramCount + decoded.deltaPointCount
+    var outcome = opened(key, received + decoded.rejections.total)
     if let refusal = refusal(received, .samples, of: tenant) {
       outcome.rejections = decoded.rejections
       outcome.turnAway(refusal, count: received)
@@ -223,10 +236,8 @@ package struct Receiver: Sendable {
         of: &decoded, accumulator, budget, tenant: tenant, batchID: batchID, now: clock.wallNanoseconds() / 1_000_000,
         within: { distributor.acceptedTimes(at: $0, tenant: tenant) })
     } catch {
-      let refusal = overloaded(needing: reserved + error.bytes)
-      guard case .overloaded = refusal.failure else { return refusal }
       outcome.rejections = decoded.rejections
-      outcome.settle(.overloaded(retryAfterSeconds: limits.retryAfterSeconds), count: received)
+      outcome.turnAway(overload(needing: reserved + error.bytes), count: received)
       return outcome
     }
     defer { budget.release(totals.reservedBytes) }

@@ -57,7 +57,7 @@ struct ClusterNode: ClusterPeer {
         throw MalformedBytes.invalid("an unknown question")
       }
       return .message(await report(question).encoded)
-    case .append, .select, .labelNames, .labelValues, .series, .metadata:
+    case .append, .select, .labelNames, .labelValues, .series, .metadata, .ledger:
       throw GRPCStatus(.unimplemented, "this is not asked of a cluster")
     }
   }

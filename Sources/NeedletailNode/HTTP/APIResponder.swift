@@ -119,6 +119,7 @@ struct APIResponder: Sendable {
     case .needletail(.deleteSeries):
       return try await services.deletion.delete(try await request.parameters(), tenant: tenant)
     case .needletail(.cleanTombstones): return try await services.deletion.clean()
+    case .needletail(.ledger): return try await LedgerAPI(ledger: services.ledger).respond(to: request)
     case .needletail(.cluster(let route)):
       return try await ClusterAPI(cluster: services.cluster).respond(to: route, request)
     case .ownMetrics:

@@ -97,12 +97,15 @@ enum NeedletailRoute: Hashable, Sendable {
   case deleteSeries
   /// Rewrites the parts of which something is deleted; under the path of Prometheus' API.
   case cleanTombstones
+  /// What became of all that came in, and how the nodes are.
+  case ledger
   /// The cluster that the node belongs to.
   case cluster(ClusterRoute)
 
   var methods: [String] {
     switch self {
     case .query, .queryRange, .explain: ["GET", "POST"]
+    case .ledger: ["GET"]
     case .flush: ["POST"]
     case .snapshot, .deleteSeries, .cleanTombstones: ["POST", "PUT"]
     case .cluster(let route): route.methods
@@ -246,6 +249,7 @@ extension NeedletailRoute {
     case ["query_range"]: self = .queryRange
     case ["explain"]: self = .explain
     case ["admin", "flush"]: self = .flush
+    case ["ledger"]: self = .ledger
     case let parts where parts.count == 2 && parts[0] == "cluster":
       guard let route = ClusterRoute(rawValue: String(parts[1])) else { return nil }
       self = .cluster(route)

@@ -40,8 +40,29 @@ struct IngestService: Sendable {
   /// The memory for bodies that are being worked on.
   var budget: IngestBudget { receiver.budget }
 
-  private func collected(_ request: Request, bytesMax: Int) async throws -> [UInt8] {
-    try await request.collectedBody(bytesMax: bytesMax, budget: receiver.budget, pace: BodyPace(clock: clock))
+  /// The books of what came in.
+  var ledger: IngestLedger { receiver.ledger }
+
+  /// A request's body; a request whose body does not come is entered in the books.
+  private func collected(
+    _ request: Request, _ signal: OTLPSignal, of tenant: TenantID, bytesMax: Int
+  ) async throws -> [UInt8] {
+    do {
+      return try await request.collectedBody(
+        bytesMax: bytesMax, budget: receiver.budget, pace: BodyPace(clock: clock))
+    } catch {
+      ledger.turnedAway(signal, of: tenant, reason: Self.reason(error))
+      throw error
+    }
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    switch (error as? RequestFailure)?.status.code {
+    case 413: "too_large"
+    case 408: "too_slow"
+    case 503: "overloaded"
+    default: "broken_off"
+    }
   }
 
   /// OTLP over HTTP: the answer is in the format of the request.
@@ -50,7 +71,7 @@ struct IngestService: Sendable {
     let isJSON = BodyFormat.ofOTLP(contentType) == .json
     let body: [UInt8]
     do {
-      body = try await collected(request, bytesMax: receiver.limits.otlpBodyMax)
+      body = try await collected(request, signal, of: tenant, bytesMax: receiver.limits.otlpBodyMax)
     } catch let failure as RequestFailure {
       return Self.otlpFailure(
         failure.status, failure.message, isJSON: isJSON, retryAfterSeconds: failure.status.code == 503 ? 1 : nil)
@@ -96,7 +117,7 @@ struct IngestService: Sendable {
   func remoteWrite(_ request: Request, tenant: TenantID) async throws -> Response {
     let body: [UInt8]
     do {
-      body = try await collected(request, bytesMax: receiver.limits.remoteWriteBodyMax)
+      body = try await collected(request, .metrics, of: tenant, bytesMax: receiver.limits.remoteWriteBodyMax)
     } catch let failure as RequestFailure {
       guard failure.status == .contentTooLarge else { throw failure }
       return Response(.badRequest, text: failure.message + "\n", headers: [.connection: "close"])
@@ -119,7 +140,8 @@ struct IngestService: Sendable {
   /// Throws `GRPCStatus`, and what reading the request throws.
   func export(_ signal: OTLPSignal, _ request: Request, tenant: TenantID) async throws -> [UInt8] {
     let message = try GRPCMessage(
-      body: try await collected(request, bytesMax: receiver.limits.otlpBodyMax + GRPCMessage.prefixBytes))
+      body: try await collected(
+        request, signal, of: tenant, bytesMax: receiver.limits.otlpBodyMax + GRPCMessage.prefixBytes))
     let outcome = await receiver.otlp(
       signal,
       ReceiveRequest(
@@ -168,46 +190,13 @@ struct IngestService: Sendable {
     let named = definitions.build(tenant: .default)
     let batchID = Hash128(high: UInt64(bitPattern: time), low: UInt64(batch.seriesCount))
     guard let built = batch.build(tenant: .default, batchID: batchID) else { return }
-    _ = try await sink.append(series: built, definitions: named)
-  }
-
-  /// What came in, as metrics.
-  var families: [MetricFamily] {
-    let ledgers = OTLPSignal.allCases.map { (signal: $0.name, ledger: receiver.counters[$0]) }
-    func total(_ value: (IngestCounters.Ledger) -> Int) -> [MetricFamily.Point] {
-      ledgers.map { MetricFamily.Point(labels: [Label("signal", $0.signal)], value: Double(value($0.ledger))) }
+    do throws(SinkError) {
+      _ = try await sink.append(series: built, definitions: named)
+      ledger.enter(built.sampleCount, .metrics, of: .default, failure: nil)
+    } catch {
+      ledger.enter(built.sampleCount, .metrics, of: .default, failure: error)
+      throw error
     }
-    func byReason(_ values: (IngestCounters.Ledger) -> [(String, Int)]) -> [MetricFamily.Point] {
-      ledgers.flatMap { signal, ledger in
-        values(ledger).sorted { $0.0 < $1.0 }.map { reason, count in
-          MetricFamily.Point(labels: [Label("signal", signal), Label("reason", reason)], value: Double(count))
-        }
-      }
-    }
-    return [
-      MetricFamily(
-        .counter, "needletail_ingest_requests_total", "Requests with data.", total { $0.requests }),
-      MetricFamily(
-        .counter, "needletail_ingest_bytes_total", "Bytes of their bodies, as sent.", total { $0.bytes }),
-      MetricFamily(
-        .counter, "needletail_ingest_accepted_total", "Samples, spans and log records stored.", total { $0.accepted }),
-      MetricFamily(
-        .counter, "needletail_ingest_rejected_total", "Samples, spans and log records refused for good, by reason.",
-        byReason { $0.rejected.map { ($0.key.rawValue, $0.value) } }),
-      MetricFamily(
-        .counter, "needletail_ingest_left_out_total",
-        "Exemplars, and series of the receiver's own making, left out of what was stored, by reason.",
-        byReason { $0.leftOut.map { ($0.key.rawValue, $0.value) } }),
-      MetricFamily(
-        .counter, "needletail_ingest_dropped_total", "Records not stored whose sender was asked to come again.",
-        byReason { $0.dropped.map { ($0.key, $0.value) } }),
-      MetricFamily(
-        .counter, "needletail_ingest_failures_total", "Requests refused as a whole, by reason.",
-        byReason { $0.failures.map { ($0.key, $0.value) } }),
-      MetricFamily(
-        .gauge, "needletail_ingest_bytes_in_flight", "Bytes of bodies that are being worked on.",
-        Double(receiver.budget.bytesInFlight)),
-    ]
   }
 }
 

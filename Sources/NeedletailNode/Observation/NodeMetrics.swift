@@ -10,13 +10,14 @@ struct NodeMetrics: Sendable {
   let maintenance: MaintenanceCounters
   /// Nil where the node belongs to none.
   let cluster: ClusterNode?
+  let health: NodeHealth
   /// Nanoseconds since 1970.
   let startedNanoseconds: Int64
 
   /// All families as of now.
   func collect() async -> [MetricFamily] {
     requestFamilies + queryFamilies + ingest.families + seriesFamilies + eventFamilies + storageFamilies
-      + (await cluster?.families() ?? [])
+      + (await health.families()) + (await cluster?.families() ?? [])
   }
 
   private var requestFamilies: [MetricFamily] {

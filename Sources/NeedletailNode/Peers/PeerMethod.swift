@@ -25,6 +25,8 @@ enum PeerMethod: String, CaseIterable, Sendable {
   case compare = "Compare"
   /// How the node's replicas are.
   case report = "Report"
+  /// What became of all that the node took in, and how it is.
+  case ledger = "Ledger"
 
   private static let service = "/needletail.peer.v1.Peer/"
 
@@ -32,12 +34,12 @@ enum PeerMethod: String, CaseIterable, Sendable {
   var isOfCluster: Bool {
     switch self {
     case .gossip, .topology, .write, .read, .repair, .compare, .report: true
-    case .append, .select, .labelNames, .labelValues, .series, .metadata: false
+    case .append, .select, .labelNames, .labelValues, .series, .metadata, .ledger: false
     }
   }
 
   /// Whether it is about who is there and who holds what.
-  var isOfMembers: Bool { self == .gossip || self == .topology || self == .report }
+  var isOfMembers: Bool { self == .gossip || self == .topology || self == .report || self == .ledger }
 
   /// The largest question, in bytes.
   var questionBytesMax: Int {
@@ -47,7 +49,7 @@ enum PeerMethod: String, CaseIterable, Sendable {
     case .repair: RepairEnvelope.bytesMax
     // A selection, and the sets of slots around it.
     case .read: 2 << 20
-    case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology, .compare, .report:
+    case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology, .compare, .report, .ledger:
       1 << 20
     }
   }

@@ -17,6 +17,8 @@ struct PeerService: Sendable {
   private let members = IngestBudget(bytesMax: 32 << 20)
   /// Nil where the node belongs to no cluster.
   var cluster: (any ClusterPeer)?
+  /// What this node tells of all that it took in; nil where it tells nothing.
+  var ledger: LedgerService?
 
   /// The answer to a call, as its messages; throws `GRPCStatus`.
   func answer(_ method: PeerMethod, _ request: Request, _ context: ConnectionContext) async throws -> PeerAnswer {
@@ -31,6 +33,11 @@ struct PeerService: Sendable {
           throw GRPCStatus(.unimplemented, "this node belongs to no cluster: start it with --node")
         }
         return try await cluster.answer(method, message.bytes, context)
+      }
+      if method == .ledger {
+        guard let ledger else { throw GRPCStatus(.unimplemented, "this node keeps no ledger") }
+        guard message.bytes.isEmpty else { throw MalformedBytes.invalid("a question where none was expected") }
+        return .message(await ledger.own().encoded)
       }
       if method == .append { return .message(try await append(message.bytes)) }
       return try await ask(method, message.bytes, context)

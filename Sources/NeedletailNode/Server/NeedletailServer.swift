@@ -170,9 +170,16 @@ package struct NeedletailServer: Service {
     let ingest = IngestService(
       sink: cluster?.writing.sink ?? sink, bodyBytesMax: configuration.bodyBytesMax, clock: clock,
       rates: configuration.tenantRates)
+    let started = clock.wallNanoseconds()
+    let ledger = LedgerService(
+      ingest: ingest, cluster: cluster, complaints: complaints,
+      health: NodeHealth(
+        storage: storage, dataFolder: configuration.dataFolder, fileSystem: fileSystem, executor: executors.storage,
+        maintenance: maintenance, certificateExpiry: try NodeCertificate(configuration)?.expiry),
+      clock: clock, startedNanoseconds: started)
     let metrics = NodeMetrics(
       storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,
-      cluster: cluster, startedNanoseconds: clock.wallNanoseconds())
+      cluster: cluster, health: ledger.health, startedNanoseconds: started)
     return NodeServices(
       ingest: ingest, queries: queries, metrics: metrics,
       settling: SettlingService(storage: storage, executor: executors.storage, clock: clock, counters: maintenance),
@@ -180,8 +187,9 @@ package struct NeedletailServer: Service {
         storage: storage, executor: executors.storage, counters: maintenance, isInCluster: cluster != nil),
       status: PrometheusStatus(
         configuration: configuration, storage: storage, clock: clock,
-        startedMilliseconds: clock.wallNanoseconds() / 1_000_000),
-      peers: PeerService(sink: sink, queries: peerQueries, budget: ingest.budget, cluster: cluster),
+        startedMilliseconds: started / 1_000_000),
+      peers: PeerService(sink: sink, queries: peerQueries, budget: ingest.budget, cluster: cluster, ledger: ledger),
+      ledger: ledger,
       cluster: cluster)
   }
 

@@ -23,6 +23,7 @@ final class NodeServices: Sendable {
   let deletion: DeletionService
   let status: PrometheusStatus
   let peers: PeerService
+  let ledger: LedgerService
   /// Nil where the node belongs to no cluster.
   let cluster: ClusterNode?
 

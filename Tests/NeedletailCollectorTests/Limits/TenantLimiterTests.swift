@@ -75,10 +75,10 @@ struct TenantLimiterTests {
     let refused = await send(1, time: 100)
     #expect(refused.otlpStatus == 429 && refused.remoteWriteStatus == 503 && refused.retryAfterSeconds == 1)
     #expect(refused.message == "tenant default sends more than the 2 log records a second that it may")
-    #expect(receiver.counters[.logs].dropped == ["rate_limited": 1] && store.eventCount == 11)
+    #expect(receiver.ledger[.logs].failed == ["rate_limited": 1] && store.eventCount == 11)
     clock.advance(nanoseconds: 2 * Self.second)
     #expect(await send(1, time: 100).failure == nil)
-    #expect(store.eventCount == 12 && receiver.counters[.logs].received == 13)
+    #expect(store.eventCount == 12 && receiver.ledger[.logs].received == 13)
   }
 
   @Test("a body beyond the rate of bytes is not even read")

@@ -20,6 +20,8 @@ struct HintShelf {
   /// Nil until the first hint, or while its folder cannot be opened.
   var log: HintLog?
   var jobs: [Job] = []
+  /// Hints that waited when the log was opened.
+  var left = 0
   /// What could not be noted yet, the disk being full maybe; as long as there is something nothing is released.
   var unnoted = HintNote()
   /// Who does the jobs; nil where there are none.

@@ -39,6 +39,12 @@ struct ReplicatedWriting: Sendable {
     return (queue?.count ?? 0, queue?.bytes ?? 0)
   }
 
+  /// The books of copies and of hints, those of hints by node.
+  func ledger() async -> (copies: CopyLedger, hints: [NodeLedger.Hints]) {
+    let shelves = await coordinator.shelves
+    return (await coordinator.copies, shelves.keys.sorted().compactMap { shelves[$0].map { NodeLedger.Hints($0) } })
+  }
+
   /// What became of writes, as metrics.
   func families() async -> [MetricFamily] {
     let received = receiver.outcomes

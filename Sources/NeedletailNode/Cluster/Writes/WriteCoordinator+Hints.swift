@@ -26,6 +26,7 @@ extension WriteCoordinator {
     if shelves[node] == nil || !stored.isEmpty {
       let queue = HintQueue(for: node, limits: settings.hints, stored: stored, isUp: view.isPresent(node))
       if shelves[node] == nil { shelves[node] = HintShelf(queue) } else { shelves[node]?.queue = queue }
+      shelves[node]?.left = stored.count
     }
     shelves[node]?.log = found.log
     if !found.log.note.isEmpty { tell(node, found.log.note) }
@@ -43,8 +44,12 @@ extension WriteCoordinator {
     for action in actions {
       switch action {
       case .store: break  // `hint` has done that.
-      case .hinted(let write): perform(writes.hinted(write, node))
-      case .hintGivenUp(let write): perform(writes.hintGivenUp(write, node))
+      case .hinted(let write):
+        note(.hinted, of: write, at: node)
+        perform(writes.hinted(write, node))
+      case .hintGivenUp(let write):
+        note(.missed, of: write, at: node)
+        perform(writes.hintGivenUp(write, node))
       case .deliver(let sequence, let attempt): deliver(sequence, to: node, attempt: attempt)
       case .release(let last): addJob(.release(last), of: node)
       case .gaveUp(let slots, let count):

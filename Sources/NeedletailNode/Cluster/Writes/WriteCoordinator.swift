@@ -22,6 +22,8 @@ actor WriteCoordinator: ClusterListener {
     var calls: [Task<Void, Never>] = []
     /// Why the last replica that refused for good did so.
     var reason: WriteRefusal.Reason?
+    /// What its replicas came to, as far as that is known.
+    var fates: [NodeID: CopyLedger.Fate] = [:]
   }
 
   nonisolated let view: ClusterView
@@ -45,6 +47,8 @@ actor WriteCoordinator: ClusterListener {
   /// When it was told last of each node that hints are given up, and how many were since.
   var givenUp: [NodeID: (at: Int64, count: Int)] = [:]
   var ownMissed = 0
+  /// The books of all rows that replicas were to get.
+  private(set) var copies = CopyLedger()
 
   init(
     view: ClusterView, storage: StorageSink, hints: HintLogs, settings: WriteSettings, clock: any WallClock,
@@ -90,6 +94,7 @@ actor WriteCoordinator: ClusterListener {
     }
     let outcome = await withCheckedContinuation { waiter in
       entries[payload.id] = Entry(payload: payload, waiters: [waiter])
+      copies.begin(payload)
       perform(actions)
       wake(at: writes.nextTick)
     }
@@ -109,10 +114,21 @@ actor WriteCoordinator: ClusterListener {
       case .hint(let write, let node): addJob(.hint(write), of: node)
       case .gaveUp(let write, let node): missed(write, by: node)
       case .complete(let write, let outcome): complete(write, outcome)
-      case .forget(let write):
-        for call in entries.removeValue(forKey: write)?.calls ?? [] { call.cancel() }
+      case .forget(let write): forget(write)
       }
     }
+  }
+
+  private func forget(_ write: WriteID) {
+    guard let entry = entries.removeValue(forKey: write) else { return }
+    for call in entry.calls { call.cancel() }
+    let isAcknowledged = if case .success? = entry.outcome { true } else { false }
+    copies.end(entry.payload, isAcknowledged: isAcknowledged, fates: entry.fates)
+  }
+
+  /// Notes what a replica of a write came to; that it has the rows counts before all else.
+  func note(_ fate: CopyLedger.Fate, of write: WriteID, at node: NodeID) {
+    if fate == .stored || entries[write]?.fates[node] == nil { entries[write]?.fates[node] = fate }
   }
 
   private func complete(_ write: WriteID, _ outcome: WriteOutcome) {
@@ -134,6 +150,7 @@ actor WriteCoordinator: ClusterListener {
   /// A node misses its part of an acknowledged write, and gets no hint of it.
   func missed(_ write: WriteID, by node: NodeID) {
     guard let part = entries[write]?.payload.parts.part(of: node) else { return }
+    note(.missed, of: write, at: node)
     tell(node, HintNote(part.slots))
   }
 
@@ -183,6 +200,7 @@ actor WriteCoordinator: ClusterListener {
   }
 
   private func acknowledged(_ write: WriteID, by node: NodeID) {
+    note(.stored, of: write, at: node)
     perform(writes.acknowledged(write, by: node, now: now))
     wake(at: writes.nextTick)
   }

@@ -28,6 +28,7 @@ extension WriteCoordinator {
         .gauge, "needletail_cluster_writes_held", "Writes whose batch is held for a replica.", Double(writes.count)),
       MetricFamily(
         .gauge, "needletail_cluster_write_bytes_held", "Their size, in bytes.", Double(writes.bytes)),
+      copies.family,
     ] + hintFamilies
   }
 
