@@ -18,6 +18,7 @@ struct Needletail: AsyncParsableCommand {
         needletail dash
         needletail storage verify ./needletail-data
         needletail cluster up --nodes 5
+        needletail doctor
 
       EXIT CODES
         0   it worked
@@ -29,7 +30,7 @@ struct Needletail: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, QueryCommand.self, LogsCommand.self, TracesCommand.self, TraceCommand.self,
       LabelsCommand.self, SeriesCommand.self, DashCommand.self, DemoCommand.self, StorageCommand.self,
-      ClusterCommand.self, VersionCommand.self, SuperviseCommand.self,
+      ClusterCommand.self, DoctorCommand.self, VersionCommand.self, SuperviseCommand.self,
     ])
 
   static func main() async {
