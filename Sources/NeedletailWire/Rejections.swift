@@ -5,6 +5,8 @@ package enum RejectionReason: String, CaseIterable, Sendable {
   case missingName = "missing_name"
   case invalidLabels = "invalid_labels"
   case labelLimit = "label_limit"
+  /// The tenant has as many active series as it may.
+  case seriesLimit = "series_limit"
   case invalidTimestamp = "invalid_timestamp"
   case invalidHistogram = "invalid_histogram"
   case invalidExemplar = "invalid_exemplar"
@@ -20,6 +22,8 @@ package enum RejectionReason: String, CaseIterable, Sendable {
   case outOfRetention = "out_of_retention"
   case outOfOrderWindow = "out_of_order_window"
   case tooFarInFuture = "too_far_in_future"
+  /// The receiver was overloaded, and let go of the least important.
+  case shed
   /// The store will never take it.
   case refusedByStore = "refused_by_store"
 }

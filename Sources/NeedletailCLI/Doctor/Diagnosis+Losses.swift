@@ -65,7 +65,8 @@ extension Diagnosis {
       let whose = "\(account.signal) of tenant \(account.tenant ?? "(all others)")"
       var found = account.refused.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { reason, count in
         Finding(
-          severity: .warning, code: "refused", node: member.name,
+          severity: .warning, code: reason == "series_limit" ? "limited" : reason == "shed" ? "shed" : "refused",
+          node: member.name,
           what: "\(count) of \(account.received) \(whose) refused for good: \(reason)",
           why: Self.refusals[reason]?.why, remedy: Self.refusals[reason]?.remedy ?? "correct the sender")
       }
@@ -138,6 +139,10 @@ extension Diagnosis {
       "a sender that comes again after a time-out does this, and nothing is lost; otherwise give each its own instance"
     ),
     "delta_limit": ("too many series that tell changes", "use cumulative temporality for some senders"),
+    "shed": (
+      "the node was overloaded and let go of the least important first: debug logs, then unremarkable traces",
+      "add nodes or memory, or send less of these"
+    ),
     "refused_by_store": ("the store cannot take it", "look at the log; please report it"),
   ]
 

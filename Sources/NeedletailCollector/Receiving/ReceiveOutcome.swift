@@ -28,6 +28,8 @@ package struct ReceiveOutcome: Sendable {
     case overloaded(retryAfterSeconds: Int)
     /// The tenant sends more than it may; to be sent again after that many seconds.
     case rateLimited(String, retryAfterSeconds: Int)
+    /// The receiver is overloaded and lets go of what is least important; to be sent again after that many seconds.
+    case shed(String, retryAfterSeconds: Int)
     /// The same, for another reason than that there is too much.
     case unavailable(String, retryAfterSeconds: Int = 1)
 
@@ -39,6 +41,7 @@ package struct ReceiveOutcome: Sendable {
       case .unsupportedMediaType: "unsupported_media_type"
       case .overloaded: "overloaded"
       case .rateLimited: "rate_limited"
+      case .shed: "shed"
       case .unavailable: "unavailable"
       }
     }
@@ -47,7 +50,7 @@ package struct ReceiveOutcome: Sendable {
     package var isFinal: Bool {
       switch self {
       case .invalid, .tooLarge, .unsupportedMediaType: true
-      case .overloaded, .rateLimited, .unavailable: false
+      case .overloaded, .rateLimited, .shed, .unavailable: false
       }
     }
 
@@ -55,7 +58,7 @@ package struct ReceiveOutcome: Sendable {
     package var explanation: String {
       switch self {
       case .invalid(let text), .tooLarge(let text), .unsupportedMediaType(let text), .unavailable(let text, _): text
-      case .rateLimited(let text, _): text
+      case .rateLimited(let text, _), .shed(let text, _): text
       case .overloaded: "the receiver is overloaded"
       }
     }
@@ -84,27 +87,29 @@ package struct ReceiveOutcome: Sendable {
     case .tooLarge: 413
     case .unsupportedMediaType: 415
     case .rateLimited: 429
-    case .overloaded, .unavailable: 503
+    case .overloaded, .shed, .unavailable: 503
     }
   }
 
   /// The HTTP status for a sender of remote write.
   ///
-  /// What must never come again is 400, as some agents retry all others for ever; overload is 503, and so is a rate that
+  /// What must never come again is 400, as some agents retry all others for ever; overload is 503, and so is a rate
+  /// that
   /// is used up, as Prometheus drops what is answered 429.
   package var remoteWriteStatus: Int {
     switch failure {
     case nil: rejections.isEmpty ? 204 : 400
     case .invalid, .tooLarge: 400
     case .unsupportedMediaType: 415
-    case .overloaded, .rateLimited, .unavailable: 503
+    case .overloaded, .rateLimited, .shed, .unavailable: 503
     }
   }
 
   /// Seconds for a `Retry-After` header.
   package var retryAfterSeconds: Int? {
     switch failure {
-    case .overloaded(let seconds), .rateLimited(_, let seconds), .unavailable(_, let seconds): seconds
+    case .overloaded(let seconds), .rateLimited(_, let seconds), .shed(_, let seconds), .unavailable(_, let seconds):
+      seconds
     default: nil
     }
   }

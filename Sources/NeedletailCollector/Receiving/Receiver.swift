@@ -13,6 +13,9 @@ package struct Receiver: Sendable {
   package let limits: IngestLimits
   package let ledger: IngestLedger
   package let budget: IngestBudget
+  /// How many series each tenant may have; nil for as many as it likes.
+  package let activeSeries: ActiveSeries?
+  private let shedding: Shedding
   private let distributor: Distributor
   private let resolver: SeriesResolver
   private let accumulator: DeltaAccumulator
@@ -22,13 +25,15 @@ package struct Receiver: Sendable {
   package init(
     limits: IngestLimits = IngestLimits(), sink: any BatchSink, clock: any WallClock,
     ledger: IngestLedger = IngestLedger(), resolver: SeriesResolver = SeriesResolver(),
-    rates: TenantRates = TenantRates()
+    rates: TenantRates = TenantRates(), seriesMax: Int? = nil
   ) {
+    activeSeries = seriesMax.map { ActiveSeries(max: $0) }
     self.limits = limits
     self.ledger = ledger
     self.resolver = resolver
     self.clock = clock
     budget = IngestBudget(bytesMax: limits.bytesInFlightMax)
+    shedding = Shedding(budget)
     distributor = Distributor(sink: sink)
     limiter = TenantLimiter(rates)
     accumulator = DeltaAccumulator(countMax: limits.deltaSeriesMax, requestBytesMax: limits.deltaBytesMax)
@@ -192,16 +197,43 @@ package struct Receiver: Sendable {
       outcome.turnAway(refusal, count: decoded.recordCount)
       return outcome
     }
-    let delivery = await distributor.append(decoded.batches)
+    let batches = shed(decoded.batches, key.signal, &outcome)
+    let kept = decoded.recordCount - (outcome.rejections.counts[.shed] ?? 0)
+    guard outcome.failure == nil else { return outcome }
+    let delivery = await distributor.append(batches)
+    noteOverload(delivery)
     if let failure = delivery.failure {
-      outcome.settle(failure, count: decoded.recordCount)
+      outcome.settle(failure, count: kept)
     } else {
-      outcome.accepted = decoded.recordCount
-      for (fate, batch) in zip(delivery.fates, decoded.batches) {
+      outcome.accepted = kept
+      for (fate, batch) in zip(delivery.fates, batches) {
         outcome.settle(fate, BatchCounts(records: batch.rowCount, rows: batch.rowCount))
       }
     }
     return outcome
+  }
+
+  /// What is kept of batches by how loaded the node is; where that is nothing the request fails, and may come again.
+  private func shed(
+    _ batches: [EventBatch], _ signal: OTLPSignal, _ outcome: inout ReceiveOutcome
+  ) -> [EventBatch] {
+    let level = shedding.level(now: clock.monotonicNanoseconds())
+    guard level > .nothing else { return batches }
+    let (kept, count) = Shedding.keeping(batches, signal, at: level)
+    guard count > 0 else { return batches }
+    let what = signal == .logs ? "debug logs" : "traces in which nothing failed or was slow"
+    if kept.isEmpty {
+      outcome.turnAway(
+        .shed("the receiver is overloaded and takes no \(what) now", retryAfterSeconds: limits.retryAfterSeconds),
+        count: count)
+    } else {
+      outcome.rejections.add(.shed, count: count, detail: "the receiver is overloaded and took no \(what)")
+    }
+    return kept
+  }
+
+  private func noteOverload(_ delivery: Delivery) {
+    if case .overloaded? = delivery.failure { shedding.noteOverload(now: clock.monotonicNanoseconds()) }
   }
 
   // MARK: Series
@@ -250,6 +282,7 @@ package struct Receiver: Sendable {
       redefine: Redefinition(holding: body.count) {
         (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, decode))?.definitions ?? []
       })
+    noteOverload(delivery)
     totals.settle(delivery.fates.dropFirst(decoded.batches.count), accumulator)
     settle(delivery, decoded, totals, &outcome)
     return outcome
@@ -280,8 +313,14 @@ package struct Receiver: Sendable {
   private func decodeSeries(
     _ tenant: TenantID, _ body: [UInt8], _ batchID: Hash128, alwaysDefine: Bool, _ decode: SeriesDecoder
   ) throws(ProtobufError) -> DecodedSeries {
+    var admits: (@Sendable (SeriesID) -> Bool)?
+    if let activeSeries {
+      let now = clock.monotonicNanoseconds()
+      admits = { id in activeSeries.admit(id, of: tenant, now: now) }
+    }
     let decoding = SeriesDecoding(
-      tenant: tenant, batchID: batchID, resolver: resolver, limits: limits.series, alwaysDefine: alwaysDefine)
+      tenant: tenant, batchID: batchID, resolver: resolver, limits: limits.series, alwaysDefine: alwaysDefine,
+      admits: admits)
     return try body.withBytes { bytes throws(ProtobufError) in try decode(bytes, decoding) }
   }
 }

@@ -47,6 +47,11 @@ extension ServerConfiguration {
     case .tenantSamples: return Self.assign(rate: text, to: &tenantRates.samples)
     case .tenantLogRecords: return Self.assign(rate: text, to: &tenantRates.logRecords)
     case .tenantSpans: return Self.assign(rate: text, to: &tenantRates.spans)
+    case .tenantSeries:
+      if text == "off" { tenantSeriesMax = nil; return nil }
+      return Self.assign(
+        Self.count(text, max: 100_000_000).map(Optional.some), to: &tenantSeriesMax,
+        "write a number from 1 to 100000000, or off")
     case .queryTimeout:
       return Self.assign(Self.span(text), to: &queryTimeout, "write a duration of 1ms or more, for example 2m")
     case .querySamplesMax: return Self.assign(Self.count(text), to: &querySamplesMax, "write a number of 1 or more")
@@ -110,6 +115,7 @@ extension ServerConfiguration {
     case .tenantSamples: tenantRates.samples.map { String($0) } ?? "off"
     case .tenantLogRecords: tenantRates.logRecords.map { String($0) } ?? "off"
     case .tenantSpans: tenantRates.spans.map { String($0) } ?? "off"
+    case .tenantSeries: tenantSeriesMax.map { String($0) } ?? "off"
     case .queryTimeout: queryTimeout.description
     case .querySamplesMax: String(querySamplesMax)
     case .queryConcurrency: String(queryConcurrency)

@@ -75,6 +75,8 @@ package struct ServerConfiguration: Sendable {
   package var bodyBytesMax = 64 << 20
   /// How much each tenant may send in a second.
   package var tenantRates = TenantRates()
+  /// How many active series each tenant may have, nil for as many as it likes.
+  package var tenantSeriesMax: Int?
   /// How long a query may run.
   package var queryTimeout = TimeSpan(seconds: 120)
   /// How many samples a query may read.

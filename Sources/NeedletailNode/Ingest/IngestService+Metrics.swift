@@ -43,6 +43,25 @@ extension IngestService {
       MetricFamily(
         .gauge, "needletail_ingest_bytes_in_flight", "Bytes of bodies that are being worked on.",
         Double(budget.bytesInFlight)),
+    ] + seriesFamilies
+  }
+
+  /// Where there is a limit on the series of tenants.
+  private var seriesFamilies: [MetricFamily] {
+    guard let (max, counts) = activeSeries else { return [] }
+    func points(_ value: (ActiveSeries.Count) -> Int) -> [MetricFamily.Point] {
+      counts.map {
+        MetricFamily.Point(labels: [Label("tenant", $0.tenant?.description ?? "")], value: Double(value($0)))
+      }
+    }
+    return [
+      MetricFamily(
+        .gauge, "needletail_tenant_series", "Series that a tenant sent within the last half hour, or hour at most.",
+        points(\.active)),
+      MetricFamily(
+        .gauge, "needletail_tenant_series_refused", "Series that were refused within the last half hour for the limit.",
+        points(\.refused)),
+      MetricFamily(.gauge, "needletail_tenant_series_max", "How many series each tenant may have.", Double(max)),
     ]
   }
 }

@@ -16,11 +16,13 @@ struct IngestService: Sendable {
 
   /// What comes in goes to `sink`.
   init(
-    sink: any BatchSink, bodyBytesMax: Int, clock: any WallClock, rates: TenantRates = TenantRates()
+    sink: any BatchSink, bodyBytesMax: Int, clock: any WallClock, rates: TenantRates = TenantRates(),
+    seriesMax: Int? = nil
   ) {
     self.sink = sink
     self.clock = clock
-    receiver = Receiver(limits: Self.limits(bodyBytesMax: bodyBytesMax), sink: sink, clock: clock, rates: rates)
+    receiver = Receiver(
+      limits: Self.limits(bodyBytesMax: bodyBytesMax), sink: sink, clock: clock, rates: rates, seriesMax: seriesMax)
   }
 
   /// The limits where bodies have so many bytes at most, before and after decompression.
@@ -39,6 +41,11 @@ struct IngestService: Sendable {
 
   /// The memory for bodies that are being worked on.
   var budget: IngestBudget { receiver.budget }
+
+  /// How many series tenants have, where there is a limit.
+  var activeSeries: (max: Int, counts: [ActiveSeries.Count])? {
+    receiver.activeSeries.map { ($0.max, $0.counts(now: clock.monotonicNanoseconds())) }
+  }
 
   /// The books of what came in.
   var ledger: IngestLedger { receiver.ledger }
@@ -156,7 +163,7 @@ struct IngestService: Sendable {
     case .invalid: throw GRPCStatus(.invalidArgument, outcome.message)
     case .rateLimited:
       throw GRPCStatus(.resourceExhausted, outcome.message, retryAfterSeconds: outcome.retryAfterSeconds ?? 1)
-    case .overloaded, .unavailable:
+    case .overloaded, .shed, .unavailable:
       throw GRPCStatus(.unavailable, outcome.message, retryAfterSeconds: outcome.retryAfterSeconds ?? 1)
     }
   }

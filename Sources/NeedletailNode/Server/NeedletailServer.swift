@@ -169,7 +169,7 @@ package struct NeedletailServer: Service {
     let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
     let ingest = IngestService(
       sink: cluster?.writing.sink ?? sink, bodyBytesMax: configuration.bodyBytesMax, clock: clock,
-      rates: configuration.tenantRates)
+      rates: configuration.tenantRates, seriesMax: configuration.tenantSeriesMax)
     let started = clock.wallNanoseconds()
     let ledger = LedgerService(
       ingest: ingest, cluster: cluster, complaints: complaints,

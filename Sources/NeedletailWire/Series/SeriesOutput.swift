@@ -33,11 +33,14 @@ package struct SeriesDecoding: Sendable {
   package let limits: SeriesLimits
   /// Whether every series is defined, known or not: for the second try after the engine said that it does not know one.
   package let alwaysDefine: Bool
+  /// Whether a series is taken; nil where all are.
+  package let admits: (@Sendable (SeriesID) -> Bool)?
 
   package init(
     tenant: TenantID, batchID: Hash128, resolver: SeriesResolver, limits: SeriesLimits = SeriesLimits(),
-    alwaysDefine: Bool = false
+    alwaysDefine: Bool = false, admits: (@Sendable (SeriesID) -> Bool)? = nil
   ) {
+    self.admits = admits
     self.tenant = tenant
     self.batchID = batchID
     self.resolver = resolver
@@ -115,13 +118,22 @@ struct SeriesOutput {
   /// The identity that the resolver has for a key, unless every series is to be defined again.
   @inline(__always)
   mutating func known(_ key: Hash128?) -> SeriesID? {
-    guard let key, !decoding.alwaysDefine else { return nil }
-    return decoding.resolver.series(for: key, &trail)
+    guard let key, !decoding.alwaysDefine, let id = decoding.resolver.series(for: key, &trail) else { return nil }
+    // One that is not taken goes the way of those that are not known, on which it is told why.
+    if let admits = decoding.admits, !admits(id) { return nil }
+    return id
   }
 
   /// The identities that the resolver has for the keys of a block; the bits of the answer name those without one.
   mutating func find(_ block: borrowing RemoteWriteBlock) -> UInt64 {
-    decoding.resolver.series(for: block.keys, into: block.ids, &trail)
+    var unknown = decoding.resolver.series(for: block.keys, into: block.ids, &trail)
+    guard let admits = decoding.admits else { return unknown }
+    for index in 0..<block.count where unknown & 1 << UInt64(index) == 0 {
+      let (low, high) = (block.ids[2 * index], block.ids[2 * index + 1])
+      let id = SeriesID(Hash128(high: UInt64(littleEndian: high), low: UInt64(littleEndian: low)))
+      if !admits(id) { unknown |= 1 << UInt64(index) }
+    }
+    return unknown
   }
 
   /// Adds series of a block that the resolver knew, each with its sample.
@@ -151,6 +163,10 @@ struct SeriesOutput {
     let set = labels.build()
     guard set.metricName != nil else { return .refused(.missingName, "a series has no __name__") }
     let id = set.withUnsafeBytes { SeriesID(Hash128.of($0, seed: seed)) }
+    if let admits = decoding.admits, !admits(id) {
+      let name = (set.metricName ?? "").prefix(128).debugDescription
+      return .refused(.seriesLimit, "series \(name): the tenant has as many active series as it may")
+    }
     if !defined.contains(id) {
       let bytes = set.canonicalBytes.count
       guard bytes <= definitionBytesLeft else {

@@ -1,0 +1,95 @@
+import NeedletailEnvironment
+import NeedletailTelemetry
+
+/// Keeps each tenant to so many active series, so that a label that grows without end costs its tenant, and nobody
+/// else.
+///
+/// A series is active for half an hour after it was sent last, and for an hour at most: two sets of what was sent take
+/// turns, so
+/// that nothing is kept by series but its identity. Those that are active stay; one that comes when there are as many
+/// as may be
+/// is refused until others have become silent. What is counted came in through this node. Time is monotonic, in ns.
+package final class ActiveSeries: Sendable {
+  /// How long one set is added to.
+  static let turn: Int64 = 1_800_000_000_000
+  /// How many tenants are told apart; those after them share one limit.
+  static let tenantsMax = 10_000
+  /// How many refused series of a tenant are told apart.
+  static let refusedMax = 1 << 16
+
+  /// The series of one tenant.
+  package struct Count: Equatable, Sendable {
+    /// Nil for all tenants beyond those that are told apart.
+    package var tenant: TenantID?
+    package var active: Int
+    /// Series that were refused within the last half hour, as far as they are told apart.
+    package var refused: Int
+  }
+
+  private struct Books {
+    var began: Int64
+    var current: Set<SeriesID> = []
+    /// Those of the turn before that did not come since.
+    var previous: Set<SeriesID> = []
+    var refused: Set<SeriesID> = []
+
+    var count: Int { current.count + previous.count }
+
+    /// Lets go of what is not active any more.
+    mutating func advance(to now: Int64) {
+      let age = now &- began
+      guard age >= ActiveSeries.turn else { return }
+      let isLong = age >= 2 * ActiveSeries.turn
+      previous = isLong ? [] : current
+      (current, refused) = ([], [])
+      // Turns follow each other without a gap, or what came early in one would be active for longer than two.
+      began = isLong ? now : began &+ ActiveSeries.turn
+    }
+
+    mutating func admit(_ id: SeriesID, max: Int) -> Bool {
+      if current.contains(id) { return true }
+      if previous.remove(id) == nil, count >= max {
+        if refused.count < ActiveSeries.refusedMax { refused.insert(id) }
+        return false
+      }
+      current.insert(id)
+      return true
+    }
+  }
+
+  /// How many each tenant may have.
+  package let max: Int
+  private let tenants = Lock<[TenantID?: Books]>([:])
+
+  package init(max: Int) { self.max = max }
+
+  /// Whether a series of a tenant is taken; it is active from now on where it is.
+  package func admit(_ id: SeriesID, of tenant: TenantID, now: Int64) -> Bool {
+    tenants.withLock { tenants in
+      let key = Self.key(tenant, &tenants, now)
+      tenants[key, default: Books(began: now)].advance(to: now)
+      return tenants[key, default: Books(began: now)].admit(id, max: max)
+    }
+  }
+
+  /// O(tenants), for a new one where there are too many.
+  private static func key(_ tenant: TenantID, _ tenants: inout [TenantID?: Books], _ now: Int64) -> TenantID? {
+    guard tenants[tenant] == nil, tenants.count >= tenantsMax else { return tenant }
+    tenants = tenants.filter { now &- $0.value.began < 2 * turn }
+    return tenants.count < tenantsMax ? tenant : nil
+  }
+
+  /// The tenants with the most active series, by name; at most `limit`. O(n log n).
+  package func counts(now: Int64, limit: Int = IngestLedger.tenantsMax) -> [Count] {
+    let all = tenants.withLock { tenants in
+      tenants.map { tenant, books in
+        var books = books
+        books.advance(to: now)
+        return Count(tenant: tenant, active: books.count, refused: books.refused.count)
+      }
+    }
+    func name(_ count: Count) -> String { count.tenant?.description ?? "" }
+    let largest = all.sorted { ($1.active, name($0)) < ($0.active, name($1)) }.prefix(limit)
+    return largest.sorted { name($0) < name($1) }
+  }
+}

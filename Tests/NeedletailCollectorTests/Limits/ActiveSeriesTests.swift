@@ -1,0 +1,138 @@
+import NeedletailEnvironment
+import NeedletailOTLP
+import NeedletailSimulation
+import NeedletailTelemetry
+import NeedletailWire
+import Testing
+
+@testable import NeedletailCollector
+
+@Suite("The limit on active series")
+struct ActiveSeriesTests {
+  private let store = Store()
+  private let clock = ManualClock()
+
+  private func receiver(_ max: Int) -> Receiver {
+    Receiver(sink: store, clock: clock, seriesMax: max)
+  }
+
+  /// Remote write of one sample for each of these series.
+  private func write(_ numbers: Range<Int>, to receiver: Receiver, tenant: TenantID = .default) async -> ReceiveOutcome
+  {
+    var writer = ProtobufWriter()
+    for number in numbers {
+      writer.field(1) { series in
+        for (name, value) in [("__name__", "m"), ("number", "\(number)")] {
+          series.field(1) { label in
+            label.field(1, string: name)
+            label.field(2, string: value)
+          }
+        }
+        series.field(2) { sample in
+          sample.field(1, double: Double(number))
+          sample.field(2, varint: 1)
+        }
+      }
+    }
+    return await receiver.remoteWrite(
+      ReceiveRequest(tenant: tenant, contentType: nil, contentEncoding: "identity", body: writer.bytes))
+  }
+
+  @Test(
+    "takes those that are active and as many others as there is room for; the rest is refused for good, and counted")
+  func limit() async throws {
+    let receiver = receiver(10)
+    let first = await write(0..<8, to: receiver)
+    #expect(first.remoteWriteStatus == 204 && first.accepted == 8)
+    let second = await write(4..<14, to: receiver)
+    #expect(second.remoteWriteStatus == 400 && second.accepted == 6 && second.samples == 6)
+    #expect(second.rejections.counts == [.seriesLimit: 4] && second.message.contains("as many active series as it may"))
+    // What is known goes on, in the same requests as what is not.
+    for _ in 0..<3 {
+      let again = await write(0..<14, to: receiver)
+      #expect(again.accepted == 10 && again.rejections.counts == [.seriesLimit: 4])
+    }
+    #expect(store.samples.count == 10)
+    let books = receiver.ledger[.metrics]
+    #expect(books.refused == ["series_limit": 16] && books.balance == 0)
+    #expect(
+      receiver.activeSeries?.counts(now: clock.monotonicNanoseconds()) == [
+        .init(tenant: .default, active: 10, refused: 4)
+      ])
+    // Others have their own.
+    let other = try #require(TenantID("other"))
+    #expect(await write(0..<10, to: receiver, tenant: other).remoteWriteStatus == 204)
+    #expect(await write(10..<11, to: receiver, tenant: other).remoteWriteStatus == 400)
+  }
+
+  @Test("has room again for new ones when others were silent, and none for as long as they are not")
+  func turns() async {
+    let receiver = receiver(5)
+    #expect(await write(0..<5, to: receiver).remoteWriteStatus == 204)
+    clock.advance(nanoseconds: ActiveSeries.turn)
+    #expect(await write(0..<2, to: receiver).remoteWriteStatus == 204)
+    // The other three are still active: they were sent within the hour.
+    #expect(await write(10..<11, to: receiver).remoteWriteStatus == 400)
+    clock.advance(nanoseconds: ActiveSeries.turn)
+    #expect(await write(10..<13, to: receiver).accepted == 3)
+    #expect(await write(13..<14, to: receiver).remoteWriteStatus == 400)
+    // One that was let go of is new again.
+    #expect(await write(4..<5, to: receiver).remoteWriteStatus == 400)
+    clock.advance(nanoseconds: 3 * ActiveSeries.turn)
+    #expect(await write(20..<25, to: receiver).remoteWriteStatus == 204)
+  }
+
+  @Test(
+    "refuses a histogram as one point, of which no half is taken, and tells a sender of OTLP that it was a partial success"
+  )
+  func histograms() async {
+    let receiver = receiver(4)
+    let json = """
+      {"resourceMetrics":[{"scopeMetrics":[{"metrics":[
+      {"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"1000000","asInt":"1"}]}},
+      {"name":"h","histogram":{"aggregationTemporality":2,"dataPoints":[{"timeUnixNano":"1000000","count":"3","sum":4,
+      "bucketCounts":["1","1","1"],"explicitBounds":[1,2]}]}}]}]}]}
+      """
+    let outcome = await receiver.otlp(
+      .metrics, ReceiveRequest(tenant: .default, contentType: "application/json", body: Array(json.utf8)))
+    #expect(outcome.otlpStatus == 200 && outcome.accepted == 1 && outcome.rejections.counts == [.seriesLimit: 1])
+    #expect(store.samples.count == 1 && receiver.ledger[.metrics].balance == 0)
+  }
+
+  @Test("against a model: who is active is never refused, and never are there more than may be")
+  func model() {
+    for seed in 0..<100 as Range<UInt64> {
+      var generator = SeededGenerator(seed: seed)
+      let max = Int.random(in: 1...20, using: &generator)
+      let series = ActiveSeries(max: max)
+      var now: Int64 = 0
+      var last: [Int: Int64] = [:]
+      for _ in 0..<300 {
+        if Int.random(in: 0..<20, using: &generator) == 0 {
+          now += Int64.random(in: 0...(2 * ActiveSeries.turn), using: &generator)
+        }
+        let number = Int.random(in: 0..<40, using: &generator)
+        let id = SeriesID(Hash128(high: 1, low: UInt64(number)))
+        let isTaken = series.admit(id, of: .default, now: now)
+        if let time = last[number], now - time < ActiveSeries.turn { #expect(isTaken, "seed \(seed)") }
+        // Whoever is silent for two turns has no place.
+        let alive = last.values.count { now - $0 < 2 * ActiveSeries.turn }
+        if !isTaken { #expect(alive >= max, "seed \(seed)") }
+        if isTaken { last[number] = now }
+        #expect(last.values.count { now - $0 < ActiveSeries.turn } <= max, "seed \(seed)")
+        #expect((series.counts(now: now).first?.active ?? 0) <= max, "seed \(seed)")
+      }
+    }
+  }
+
+  @Test("tells so many tenants apart, and has one limit for all others together")
+  func tenants() throws {
+    let series = ActiveSeries(max: 1)
+    for number in 0..<(ActiveSeries.tenantsMax + 5) {
+      let tenant = try #require(TenantID("t\(number)"))
+      let isTaken = series.admit(SeriesID(Hash128(high: 2, low: UInt64(number))), of: tenant, now: 0)
+      #expect(isTaken == (number <= ActiveSeries.tenantsMax))
+    }
+    #expect(series.counts(now: 0).count == IngestLedger.tenantsMax)
+  }
+}
