@@ -88,6 +88,16 @@ struct DoctorTests {
     }
   }
 
+  @Test("tells limits and what was shed from what senders have to correct")
+  func limits() throws {
+    var ledger = try ledger()
+    ledger.members[0].accounts[0].refused = ["series_limit": 1, "shed": 2, "missing_name": 3]
+    ledger.members[0].accounts[0].failed = ["shed": 4]
+    let found = Diagnosis(cluster: nil, ledger: ledger, now: Self.now).accounts(ledger.members[0])
+    #expect(found.prefix(4).map(\.code) == ["refused", "limited", "shed", "shed"], "\(found)")
+    #expect(found[1].remedy?.contains("tenant-series-max") == true && found[3].what.hasPrefix("4 of 1000 metrics"))
+  }
+
   @Test("takes what is on its way for no reason to act")
   func notes() throws {
     let note = Finding(severity: .note, code: "x", node: nil, what: "x")

@@ -44,14 +44,10 @@ extension ServerConfiguration {
       return Self.assign(
         Self.size(text, in: 1024...(1 << 50)).map(Optional.some), to: &tenantRates.bytes,
         "write a size of 1KiB or more, such as 10MiB, or off")
-    case .tenantSamples: return Self.assign(rate: text, to: &tenantRates.samples)
-    case .tenantLogRecords: return Self.assign(rate: text, to: &tenantRates.logRecords)
-    case .tenantSpans: return Self.assign(rate: text, to: &tenantRates.spans)
-    case .tenantSeries:
-      if text == "off" { tenantSeriesMax = nil; return nil }
-      return Self.assign(
-        Self.count(text, max: 100_000_000).map(Optional.some), to: &tenantSeriesMax,
-        "write a number from 1 to 100000000, or off")
+    case .tenantSamples: return Self.assign(limit: text, to: &tenantRates.samples)
+    case .tenantLogRecords: return Self.assign(limit: text, to: &tenantRates.logRecords)
+    case .tenantSpans: return Self.assign(limit: text, to: &tenantRates.spans)
+    case .tenantSeries: return Self.assign(limit: text, to: &tenantSeriesMax)
     case .queryTimeout:
       return Self.assign(Self.span(text), to: &queryTimeout, "write a duration of 1ms or more, for example 2m")
     case .querySamplesMax: return Self.assign(Self.count(text), to: &querySamplesMax, "write a number of 1 or more")
@@ -137,7 +133,7 @@ extension ServerConfiguration {
     return nil
   }
 
-  private static func assign(rate text: String, to place: inout Int?) -> String? {
+  private static func assign(limit text: String, to place: inout Int?) -> String? {
     if text == "off" { place = nil; return nil }
     return assign(count(text).map(Optional.some), to: &place, "write a number of 1 or more, or off")
   }
