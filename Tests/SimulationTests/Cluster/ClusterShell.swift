@@ -7,30 +7,60 @@ import NeedletailTelemetry
 struct ClusterShell {
   /// What is done when the disk has what was given to it before.
   enum Continuation {
-    case acknowledge(WriteID, attempt: UInt8, to: Int)
+    case acknowledge(WriteID, attempt: UInt8, epoch: UInt64, to: Int)
     case ownRows(WriteID)
     case hint(NodeID, UInt64)
     case repair(AntiEntropy.Ticket)
-    case epoch(UInt64)
+    case topologyStored
+    case adopt(SimulatedLayout)
+    case damageNoted(NodeDisk.Damage)
+    case owedNoted(NodeDisk.Owed?)
   }
 
-  /// A write of which the payload is held, and the assignment by which it was begun.
+  /// A write of which the payload is held, and the layout by which it was begun.
   struct Payload {
     var rows: [SimulatedRow]
-    var epoch: UInt64
+    let layout: SimulatedLayout
+    /// Who has it, has a hint of it, or was reported as lacking it.
+    var cared: Set<NodeID> = []
+    var isAcknowledged = false
   }
 
   struct ReadUnderWay {
     var machine: QuorumRead
-    /// How many writes were acknowledged when it began.
-    var began: Int
+    let question: Question
+    let epoch: UInt64
+    /// The newest epoch of which it was told.
+    var newest: UInt64
+    var isHedged = false
     var data: [Int: [SimulatedRow]] = [:]
+  }
+
+  /// What a client asks.
+  struct Question {
+    let slots: SlotSet
+    let partial: QuorumRead.Partial
+    /// How many writes were acknowledged when it was asked.
+    let began: Int
+    var isSecond = false
+  }
+
+  /// What waits until the node knows an epoch, or has waited long enough.
+  struct Waiter {
+    enum Subject {
+      case question(ReadMessage.Request, from: Int)
+      case read(Question)
+    }
+
+    let epoch: UInt64
+    let until: Int64
+    let subject: Subject
   }
 
   let number: Int
   let id: NodeID
-  /// Whether this disk is not the node's first.
-  private var hadOther = false
+  let seeds: [PeerAddress]
+  var clock: NodeClock
   var plants = Plants()
   var disk: NodeDisk
   private(set) var life = 0
@@ -39,120 +69,208 @@ struct ClusterShell {
   var pausedUntil: Int64 = 0
   /// Until when the disk takes no more rows and hints.
   var fullUntil: Int64 = 0
+  var slowDiskUntil: Int64 = 0
   private var wakeAt = Int64.max
+  /// When it is looked next whether something is to be filled.
+  private var lookAt = Int64.min
   private var isSyncing = false
   private var continuations: [(after: Int, Continuation)] = []
   private var syncedOperations = 0
 
   var membership: Membership
+  /// Who is there, as far as this node knows.
+  var present: Set<NodeID> = []
   var writes = ReplicatedWrites()
   var hints: [NodeID: HintQueue] = [:]
-  /// The rows that a write has for each node, for as long as it is held.
+  /// Up to which number hints were sent for the first time.
+  var firstDelivered: [NodeID: UInt64] = [:]
+  /// Hints that their node has, and how many were given up aloud.
+  var settledHints: [NodeID: Set<UInt64>] = [:]
+  var givenUpHints: [NodeID: Int] = [:]
+  /// Up to which number each log was let go of.
+  var releasedHints: [NodeID: UInt64] = [:]
   var payloads: [WriteID: Payload] = [:]
-  /// The newest assignment that this node knows and has on disk; 0 for none.
-  private(set) var epoch: UInt64 = 0
   /// The hints that are on their way, by their write.
-  var deliveries: [NodeID: [WriteID: (sequence: UInt64, attempt: UInt32)]] = [:]
+  var deliveries: [NodeID: [WriteID: [(sequence: UInt64, attempt: UInt32)]]] = [:]
   var reads: [UInt64: ReadUnderWay] = [:]
   var nextRead: UInt64 = 0
+  var waiters: [Waiter] = []
   var repair: AntiEntropy
   var readiness: ReplicaReadiness
-  var trees: [UInt16: MerkleTree] = [:]
-  var rows: [UInt16: Set<SimulatedRow>] = [:]
+  var trees: [MerkleTree] = []
+  var rows: [RowSet] = []
+
+  var register: TopologyRegister
+  var founding: Founding
+  var change: RingChange?
+  /// What the register wants done: behind a store that is under way all waits.
+  var outbox: [TopologyAction] = []
+  var isStoring = false
+  var proposeAt = Int64.min
+  /// The newest that this node knows; it is on disk.
+  var layout: SimulatedLayout?
+  /// The one by whose slots the replicas go.
+  var adopted: SimulatedLayout?
+  var held: SlotSet = []
+  var records: [UInt16: ReplicaReadiness.Record] = [:]
+  var settled: UInt64 = 0
+  var owed: NodeDisk.Owed?
+  var isOwedStored = false
 
   init(_ number: Int, _ world: inout ClusterWorld) {
     self.number = number
     id = world.nodes[number]
-    disk = NodeDisk(NodeIdentity(Hash128(high: world.generator.next(), low: world.generator.next())))
-    membership = Self.membership(id, disk, &world)
+    seeds = world.nodes.prefix(world.settings.founders).map { PeerAddress($0.rawValue) }
+    clock = NodeClock(base: Int64.random(in: 0...1_000_000_000_000_000, using: &world.generator))
+    disk = NodeDisk(Self.identity(&world))
+    let record = Self.record(id, disk)
+    membership = Self.membership(record, seeds, &world)
+    founding = Founding(record, seeds: seeds)
+    register = TopologyRegister(id, identity: disk.identity, state: TopologyState())
     repair = Self.repair(disk, &world)
     readiness = ReplicaReadiness(id, records: [:])
   }
 
-  private static func membership(_ id: NodeID, _ disk: NodeDisk, _ world: inout ClusterWorld) -> Membership {
+  static func identity(_ world: inout ClusterWorld) -> NodeIdentity {
+    NodeIdentity(Hash128(high: world.generator.next(), low: world.generator.next()))
+  }
+
+  private static func record(_ id: NodeID, _ disk: NodeDisk) -> NodeRecord {
+    guard
+      let record = try? NodeRecord(
+        node: id, identity: disk.identity, address: PeerAddress(id.rawValue), isEmpty: disk.isEmpty)
+    else { preconditionFailure("a node of the simulation has no record") }
+    return record
+  }
+
+  private static func membership(
+    _ record: NodeRecord, _ seeds: [PeerAddress], _ world: inout ClusterWorld
+  ) -> Membership {
     var options = MembershipOptions()
     options.period = 200_000_000
     options.pingTimeout = 60_000_000
     options.exchangeInterval = 2_000_000_000
     options.takeOverAfter = 2_000_000_000
     options.settleAfter = 2_000_000_000
-    guard
-      let record = try? NodeRecord(
-        node: id, identity: disk.identity, address: PeerAddress(id.rawValue), isEmpty: disk.isEmpty)
-    else { preconditionFailure("a node of the simulation has no record") }
-    return Membership(
-      record, run: world.generator.next(), options: options, seeds: world.nodes.map { PeerAddress($0.rawValue) })
+    return Membership(record, run: world.generator.next(), options: options, seeds: seeds)
+  }
+
+  private static func register(_ id: NodeID, _ disk: NodeDisk, _ plants: Plants) -> TopologyRegister {
+    var options = TopologyOptions()
+    options.attemptTimeout = 600_000_000
+    options.resendInterval = 150_000_000
+    options.backoff = Backoff(base: 60_000_000, cap: 1_000_000_000)
+    options.helloInterval = 1_000_000_000
+    options.fetchTimeout = 200_000_000
+    options.recoverAfter = 2_000_000_000
+    var state = disk.topology.flatMap { try? TopologyState(decoding: $0) } ?? TopologyState()
+    if plants.topology == .forgetsPromises { (state.promised, state.accepted) = (nil, nil) }
+    return TopologyRegister(id, identity: disk.identity, state: state, options: options)
   }
 
   private static func repair(_ disk: NodeDisk, _ world: inout ClusterWorld) -> AntiEntropy {
     var settings = AntiEntropy.Settings()
-    settings.pause = 30_000_000
+    settings.pause = 40_000_000
     settings.timeout = 1_000_000_000
     return AntiEntropy(settings, cursor: disk.cursor, using: &world.generator)
   }
+
+  /// What its monotonic clock shows.
+  func time(_ world: ClusterWorld) -> Int64 { clock.monotonic(at: world.now) }
 
   // MARK: - Life and death
 
   mutating func start(_ world: inout ClusterWorld) {
     life += 1
     isUp = true
-    (isSyncing, continuations, syncedOperations, wakeAt) = (false, [], 0, .max)
-    membership = Self.membership(id, disk, &world)
-    writes = ReplicatedWrites()
-    (payloads, deliveries, reads) = ([:], [:], [:])
+    world.down.remove(number)
+    (isSyncing, continuations, syncedOperations, wakeAt, lookAt) = (false, [], 0, .max, .min)
+    (disk.forgetsNames, disk.tieByArrival) = (plants.shell == .skipsDirectorySync, plants.shell == .tieByArrival)
+    let record = Self.record(id, disk)
+    membership = Self.membership(record, seeds, &world)
+    present = [id]
+    (payloads, deliveries, reads, waiters) = ([:], [:], [:], [])
     repair = Self.repair(disk, &world)
-    readiness = ReplicaReadiness(id, records: disk.records)
+    (records, settled, owed) = (disk.records, disk.settled, disk.owed)
+    isOwedStored = owed != nil
+    readiness = ReplicaReadiness(id, records: records)
+    register = Self.register(id, disk, plants)
+    founding = Founding(record, seeds: seeds)
+    if let topology = register.topology { founding.learned(topology) }
+    if register.state.promised != nil { world.reach(.startedWithAVote) }
+    (change, outbox, isStoring, proposeAt) = (nil, [], false, .min)
+    (layout, adopted, held) = (nil, nil, [])
+    startWrites(&world)
     plant()
-    (trees, rows) = ([:], [:])
-    for slot in world.assignment.slots(of: id) {
-      trees[slot] = MerkleTree()
-      trees[slot]?.bug = plants.read
-      rows[slot] = []
-    }
-    keep(disk.rows.sorted())
-    hints = [:]
+    let empty: MerkleTree = {
+      var tree = MerkleTree()
+      tree.bug = plants.read
+      return tree
+    }()
+    trees = (0..<ClusterWorld.slotCount).map { _ in empty }
+    rows = (0..<ClusterWorld.slotCount).map { _ in RowSet() }
+    keep(disk.rows.sorted)
+    world.note("start \(id) life \(life)")
+    if let topology = register.topology { take(topology, &world) }
+    tick(&world)
+  }
+
+  private mutating func startWrites(_ world: inout ClusterWorld) {
+    var limits = WriteLimits()
+    limits.writesMax = world.settings.writesMax
+    writes = ReplicatedWrites(limits: limits)
+    (hints, firstDelivered, settledHints, givenUpHints, releasedHints) = ([:], [:], [:], [:], [:])
     for peer in world.nodes where peer != id {
       let stored = (disk.hints[peer] ?? [:]).sorted { $0.key < $1.key }.map { sequence, hint in
-        HintQueue.Stored(
-          sequence: sequence, bytes: hint.frame.count, time: hint.time, slots: HintedSlots(hint.slots))
+        // Of an age by the clock on the wall, whatever that shows now.
+        let age = max(0, clock.wall(at: world.now) - hint.time)
+        return HintQueue.Stored(
+          sequence: sequence, bytes: hint.frame.count, time: time(world) - age, slots: HintedSlots(hint.slots))
       }
-      hints[peer] = HintQueue(for: peer, stored: stored, next: disk.nextHint[peer] ?? 1, isUp: true)
-      hints[peer]?.planted = plants.write
+      if !stored.isEmpty { world.reach(.hintsFoundAtStart) }
+      var limits = HintLimits()
+      limits.countMax = world.settings.hintsMax
+      limits.ageMax = world.settings.hintAgeMax
+      limits.timeout = 2_000_000_000
+      limits.backoff = Backoff(base: 200_000_000, cap: 3_000_000_000)
+      hints[peer] = HintQueue(
+        for: peer, limits: limits, stored: stored, next: disk.nextHint[peer] ?? 1, isUp: false)
     }
-    var duties: [UInt16: [NodeID]] = [:]
-    for slot in world.assignment.slots(of: id) {
-      duties[slot] = world.assignment.replicas(of: slot).filter { $0 != id }
-    }
-    if plants.shell == .forgetsToRepair { duties = [:] }
-    repair.setDuties(duties)
-    epoch = 0
-    if disk.epoch > 0 { adopt(disk.epoch, &world) } else { learn(hadOther ? world.makeEpoch(by: number) : 1, &world) }
-    world.note("start \(id) life \(life)")
-    tick(&world)
   }
 
   private mutating func plant() {
     membership.planted = plants.membership
-    writes.planted = plants.write
+    #if DEBUG
+      writes.planted = plants.write
+      for peer in hints.keys { hints[peer]?.planted = plants.write }
+    #endif
     repair.bug = plants.read
     readiness.bug = plants.read
+    register.bug = plants.topology
+    founding.bug = plants.topology
   }
 
   mutating func crash(_ world: inout ClusterWorld) {
     guard isUp else { return }
     world.note("crash \(id)")
-    world.count("crashes")
+    world.count("fault: crashes")
+    if isSyncing { world.reach(.crashDuringASync) }
+    tellCounters(&world)
     isUp = false
+    world.down.insert(number)
     pausedUntil = 0
-    disk.crash(&world.generator)
+    if disk.crash(&world.generator) > 0 { world.reach(.tornLogCut) }
+    world.durable[number] = disk.rows
   }
 
   /// The disk is gone; the node comes back with another one.
   mutating func loseDisk(_ world: inout ClusterWorld) {
     crash(&world)
-    world.count("lost disks")
-    hadOther = true
-    disk = NodeDisk(NodeIdentity(Hash128(high: world.generator.next(), low: world.generator.next())))
+    world.count("fault: lost disks")
+    world.losses += 1
+    disk = NodeDisk(Self.identity(&world))
+    world.durable[number] = RowSet()
+    world.known[number] = nil
   }
 
   // MARK: - Events
@@ -164,27 +282,38 @@ struct ClusterShell {
   }
 
   mutating func tick(_ world: inout ClusterWorld) {
-    let now = world.now
-    perform(membership.tick(now: now, random: &world.generator), &world)
-    perform(writes.tick(now: now, using: &world.generator), &world)
+    perform(membership.tick(now: time(world), random: &world.generator), &world)
+    tickTopology(&world)
+    perform(writes.tick(now: time(world), using: &world.generator), &world)
+    let now = time(world)
     for peer in hints.keys.sorted() {
       let actions = hints[peer]?.tick(now: now, using: &world.generator) ?? []
       perform(actions, of: peer, &world)
     }
-    for read in reads.keys.sorted() { perform(reads[read]?.machine.tick(now: UInt64(now)) ?? [], of: read, &world) }
-    perform(repair.tick(now: UInt64(now), view), &world)
+    for read in reads.keys.sorted() {
+      perform(reads[read]?.machine.tick(now: UInt64(now)) ?? [], of: read, &world)
+    }
+    endWaits(&world)
+    if now >= lookAt {
+      // An exchange that came to nothing has to be asked for again.
+      lookAt = now + 400_000_000
+      urgeFills()
+    }
+    perform(repair.tick(now: UInt64(time(world)), view(world)), &world)
     scheduleWake(&world)
   }
 
   mutating func receive(_ bytes: [UInt8], from sender: Int, _ world: inout ClusterWorld) {
-    guard isUp, let kind = bytes.first.flatMap(MessageKind.init(rawValue:)) else { return }
+    guard isUp, let first = bytes.first else { return }
+    guard first != Self.compareTag else { return receiveCompare(bytes, &world) }
+    guard let kind = MessageKind(rawValue: first) else { return world.violation("a message of an unknown kind") }
     let node = world.nodes[sender]
     switch kind {
     case .membership:
       let message = bytes.withUnsafeBytes { try? MembershipMessage(decoding: $0) }
       guard let message else { return world.violation("a message about members cannot be read") }
       let address = PeerAddress(node.rawValue)
-      perform(membership.receive(message, from: address, now: world.now, random: &world.generator), &world)
+      perform(membership.receive(message, from: address, now: time(world), random: &world.generator), &world)
     case .write:
       guard let message = try? WriteMessage(decoding: bytes) else {
         return world.violation("a message about a write cannot be read")
@@ -199,25 +328,32 @@ struct ClusterShell {
       guard let message = try? RepairMessage(bytes) else {
         return world.violation("a message about repair cannot be read")
       }
-      perform(repair.received(message, from: node, now: UInt64(world.now), view), &world)
-    // Assignments come from the world here: that nodes agree on them is simulated by itself.
-    case .topology: return world.violation("a message about the topology")
+      perform(repair.received(message, from: node, now: UInt64(time(world)), view(world)), &world)
+    case .topology:
+      guard let message = try? TopologyMessage(decoding: bytes) else {
+        return world.violation("a message about the topology cannot be read")
+      }
+      receive(message, from: sender, &world)
     }
     scheduleWake(&world)
   }
 
   mutating func scheduleWake(_ world: inout ClusterWorld) {
     guard isUp else { return }
-    let now = world.now
+    let now = time(world)
     var next = Int64(clamping: repair.wakeAt(now: UInt64(now)))
     next = min(next, membership.nextDeadline ?? .max, writes.nextTick ?? .max)
+    next = min(next, register.nextTick, founding.nextTick ?? .max, change?.nextTick ?? .max)
     for queue in hints.values { next = min(next, queue.nextTick ?? .max) }
     for read in reads.values { next = min(next, read.machine.wakeAt.map { Int64(clamping: $0) } ?? .max) }
-    // Not for ever at one instant, whatever a machine says.
-    next = max(next, now + 100_000)
-    guard next < wakeAt, next < .max else { return }
-    wakeAt = next
-    world.schedule(.wake(number, life: life), at: next)
+    for waiter in waiters { next = min(next, waiter.until) }
+    if !outbox.isEmpty, !isStoring { next = min(next, now + 50_000_000) }
+    // Not for ever at one instant, whatever a machine says; and nothing that is overdue for ever is slept over.
+    next = min(max(next, now + 1_000_000), now + 1_000_000_000)
+    let moment = clock.moment(of: next, after: world.now)
+    guard moment < wakeAt else { return }
+    wakeAt = moment
+    world.schedule(.wake(number, life: life), at: moment)
   }
 
   // MARK: - The disk
@@ -238,13 +374,18 @@ struct ClusterShell {
   private mutating func sync(_ world: inout ClusterWorld) {
     guard !isSyncing, disk.pending > 0 || !continuations.isEmpty else { return }
     isSyncing = true
-    world.schedule(.synced(number, life: life, count: disk.pending), after: world.time(1...world.plan.syncMax))
+    var time = world.time(1...world.plan.syncMax)
+    if slowDiskUntil > world.now {
+      world.reach(.slowDisk)
+      time = time * 4 + world.time(50...400)
+    }
+    world.schedule(.synced(number, life: life, count: disk.pending), after: time)
   }
 
   mutating func synced(life: Int, count: Int, _ world: inout ClusterWorld) {
     guard isUp, life == self.life else { return }
     isSyncing = false
-    disk.synced(count)
+    for case .rows(let rows) in disk.synced(count) { for row in rows { world.durable[number].insert(row) } }
     syncedOperations += count
     let due = continuations.filter { $0.after <= syncedOperations }
     continuations.removeAll { $0.after <= syncedOperations }
@@ -255,101 +396,33 @@ struct ClusterShell {
 
   private mutating func perform(_ next: Continuation, _ world: inout ClusterWorld) {
     switch next {
-    case .acknowledge(let write, let attempt, let node):
-      world.send(WriteMessage.acknowledge(write, attempt: attempt).encoded, from: number, to: node)
-    case .ownRows(let write): perform(writes.acknowledged(write, by: id, now: world.now), &world)
+    case .acknowledge(let write, let attempt, let epoch, let node):
+      acknowledge(write, attempt: attempt, epoch: epoch, to: node, &world)
+    case .ownRows(let write): ownRowsStored(write, &world)
     case .hint(let peer, let sequence):
-      let actions = hints[peer]?.stored(sequence, now: world.now) ?? []
+      let now = time(world)
+      let actions = hints[peer]?.stored(sequence, now: now) ?? []
       perform(actions, of: peer, &world)
-    case .epoch(let epoch): adopt(epoch, &world)
-    case .repair(let ticket): perform(repair.stored(ticket, now: UInt64(world.now), view), &world)
+    case .topologyStored:
+      isStoring = false
+      pump(&world)
+    case .adopt(let layout): adopt(layout, &world)
+    case .damageNoted(let damage): write([.leftOut(damage)], then: nil, &world)
+    case .owedNoted(let noted): if noted == owed { isOwedStored = owed != nil }
+    case .repair(let ticket): perform(repair.stored(ticket, now: UInt64(time(world)), view(world)), &world)
     }
   }
 
-  /// Rows become part of what the node knows; those of slots that it does not hold are left out.
+  /// Rows become part of what the node knows.
   mutating func keep(_ added: [SimulatedRow]) {
-    for row in added where rows[row.slot]?.insert(row).inserted == true {
-      trees[row.slot]?.add(row.digest, window: row.window, bucket: row.bucket)
-    }
-  }
-
-  // MARK: - Assignments
-
-  /// Hears of an assignment: it counts when it is on disk.
-  mutating func learn(_ epoch: UInt64, _ world: inout ClusterWorld) {
-    if isUp, epoch > self.epoch { write([.epoch(epoch)], then: .epoch(epoch), &world) }
-  }
-
-  private mutating func adopt(_ epoch: UInt64, _ world: inout ClusterWorld) {
-    guard epoch > self.epoch else { return }
-    self.epoch = epoch
-    world.note("\(id) knows assignment \(epoch)")
-    for slot in world.assignment.slots(of: id) {
-      let replicas = world.assignment.replicas(of: slot)
-      perform(readiness.assigned(slot, replicas: replicas, writeQuorum: 2, since: 1, epoch: epoch), &world)
-    }
-  }
-
-  // MARK: - Members
-
-  mutating func perform(_ actions: [MembershipAction], _ world: inout ClusterWorld) {
-    for action in actions {
-      switch action {
-      case .send(let message, let address):
-        guard let to = world.node(NodeID(address.text)) else { continue }
-        world.send(message.encoded(), from: number, to: to)
-      case .changed(let member): changed(member, &world)
-      case .refused(let refusal):
-        world.note("\(id) is refused: \(refusal)")
-        world.count("refusals of a node")
-        crash(&world)
-        world.schedule(.restart(number), after: 2_000_000_000)
-      case .left: break
+    for row in added {
+      let slot = Int(row.slot)
+      switch rows[slot].insert(row, byArrival: plants.shell == .tieByArrival) {
+      case .none: continue
+      case .new: break
+      case .replaced(let old): trees[slot].remove(old.digest, window: old.window, bucket: old.bucket)
       }
+      trees[slot].add(row.digest, window: row.window, bucket: row.bucket)
     }
   }
-
-  private mutating func changed(_ member: Member, _ world: inout ClusterWorld) {
-    guard member.node != id else { return }
-    world.note("\(id) sees \(member.node) \(member.status)")
-    if member.status.isPresent {
-      writes.nodeUp(member.node)
-      let actions = hints[member.node]?.nodeUp(now: world.now) ?? []
-      perform(actions, of: member.node, &world)
-    } else {
-      world.count("nodes seen as dead")
-      perform(writes.nodeDown(member.node), &world)
-      hints[member.node]?.nodeDown()
-    }
-  }
-
-  /// Whether this node may vote on a slot.
-  func isReady(_ slot: UInt16) -> Bool {
-    plants.shell == .emptyNodeVotes || readiness.isReady(slot, Self.allWindows)
-  }
-
-  func isPresent(_ node: NodeID) -> Bool { node == id || membership.member(node)?.status.isPresent ?? false }
-
-  var view: ShellView {
-    ShellView(
-      identity: disk.identity, trees: trees, readiness: readiness,
-      epoch: epoch, present: Set(membership.members.filter(\.status.isPresent).map(\.node)))
-  }
-}
-
-/// What repair sees of its node.
-struct ShellView: RepairSource {
-  let identity: NodeIdentity
-  let trees: [UInt16: MerkleTree]
-  let readiness: ReplicaReadiness
-  let epoch: UInt64
-  let present: Set<NodeID>
-
-  var firstWindow: Int64 { .min }
-  var lastWindow: Int64 { .max }
-  func holds(_ slot: UInt16) -> Bool { trees[slot] != nil }
-  func epoch(of slot: UInt16) -> UInt64 { epoch }
-  func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { readiness.isReady(slot, windows) }
-  func fill(of slot: UInt16) -> UInt64 { readiness.fill(of: slot) }
-  func isAvailable(_ node: NodeID) -> Bool { present.contains(node) }
 }

@@ -12,12 +12,13 @@ struct ClusterWorld {
     case wake(Int, life: Int)
     /// A node's disk has so many operations more.
     case synced(Int, life: Int, count: Int)
+    /// A node says something that it worked out some time ago, as only a bug does.
+    case lateAnswer(Int, life: Int, ReadMessage.Request, rows: [SimulatedRow], to: Int)
     case client
     case fault
+    case operate
     case restart(Int)
     case mend(from: Int, to: Int)
-    /// A node hears of an assignment.
-    case epoch(Int, UInt64)
     case check
   }
 
@@ -25,40 +26,56 @@ struct ClusterWorld {
   struct ClientWrite {
     var rows: [SimulatedRow]
     var isAcknowledged = false
+    /// How much had been lost when it was sent first.
+    var losses = 0
   }
 
   static let millisecond: Int64 = 1_000_000
+  static let slotCount = 16
 
+  let settings: ClusterSettings
   let nodes: [NodeID]
-  let assignment: SlotAssignment
-  let groups: ReplicaGroups
   var generator: SeededGenerator
   var plan: FaultPlan
   private(set) var now: Int64 = 0
   private var queue = EventQueue<Event>()
   /// Ordered pairs of nodes between which nothing passes.
   var cuts: Set<[Int]> = []
-  /// The newest assignment: each new disk and each damage makes one.
-  private(set) var epoch: UInt64 = 1
+  /// Until when all that comes to a node comes late.
+  var slowUntil: [Int64]
+  /// The topologies that were decided, by epoch.
+  var chosen: [Topology] = []
+  var layouts: [UInt64: SimulatedLayout] = [:]
+  /// The newest epoch that each node's disk was told of; nil for a new disk.
+  var known: [UInt64?]
+  /// What each node's disk has of rows, as far as it is durable; where something is lost it is not here.
+  var durable: [RowSet]
   var writes: [WriteID: ClientWrite] = [:]
   var sent: Set<SimulatedRow> = []
   /// In the order in which they were acknowledged.
   var acknowledged: [[SimulatedRow]] = []
+  /// The nodes at which all was read and was whole.
+  var wholeReads: Set<Int> = []
+  /// Nodes that do not run.
+  var down: Set<Int> = []
+  /// How often a node lost something.
+  var losses = 0
   var violations: [String] = []
   var counts: [String: Int] = [:]
+  private var reached = [Int](repeating: 0, count: ClusterProbe.allCases.count)
   private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
   private(set) var log: [String] = []
   private let isLogged: Bool
 
   init(seed: UInt64, isLogged: Bool) {
     var generator = SeededGenerator(seed: seed)
-    let nodes = (0..<Int.random(in: 3...6, using: &generator)).map { NodeID("n\($0)") }
+    settings = ClusterSettings(&generator)
+    let nodes = (0..<(settings.founders + settings.spares)).map { NodeID("n\($0)") }
     self.nodes = nodes
-    let slots = SlotMap(count: 16) ?? .standard
-    assignment = SlotAssignment(
-      HashRing(nodes.map { RingMember($0) }), slots: slots, replicaCount: 3)
-    groups = ReplicaGroups(assignment)
     plan = .none
+    slowUntil = nodes.map { _ in 0 }
+    known = nodes.map { _ in nil }
+    durable = nodes.map { _ in RowSet() }
     self.generator = generator
     self.isLogged = isLogged
   }
@@ -82,32 +99,40 @@ struct ClusterWorld {
     )
   }
 
+  mutating func chance(_ percent: Int) -> Bool {
+    percent > 0 && Int.random(in: 0..<100, using: &generator) < percent
+  }
+
   // MARK: - The network
 
   func node(_ id: NodeID) -> Int? { nodes.firstIndex(of: id) }
 
   mutating func send(_ bytes: [UInt8], from: Int, to: Int) {
     count("messages")
-    guard !cuts.contains([from, to]), !chance(plan.lossPercent) else { return count("lost messages") }
-    for _ in 0..<(chance(plan.duplicatePercent) ? 2 : 1) {
-      schedule(.message(from: from, to: to, bytes), after: time(0...plan.delayMax))
+    guard !cuts.contains([from, to]), !chance(plan.lossPercent) else { return count("fault: lost messages") }
+    let isDouble = chance(plan.duplicatePercent)
+    if isDouble { count("fault: doubled messages") }
+    for _ in 0..<(isDouble ? 2 : 1) {
+      let late = slowUntil[to] > now ? time(20...400) : 0
+      schedule(.message(from: from, to: to, bytes), after: time(0...plan.delayMax) + late)
     }
-  }
-
-  mutating func chance(_ percent: Int) -> Bool {
-    percent > 0 && Int.random(in: 0..<100, using: &generator) < percent
-  }
-
-  /// A new assignment, of which all others hear some time.
-  mutating func makeEpoch(by node: Int) -> UInt64 {
-    epoch += 1
-    for other in nodes.indices where other != node { schedule(.epoch(other, epoch), after: time(1...1_500)) }
-    return epoch
   }
 
   // MARK: - What happened
 
   mutating func count(_ what: String, _ number: Int = 1) { counts[what, default: 0] += number }
+
+  /// A rare state was come to.
+  mutating func reach(_ probe: ClusterProbe, _ times: Int = 1) {
+    if times > 0, let place = Self.places[probe] { reached[place] += times }
+  }
+
+  private static let places = Dictionary(
+    uniqueKeysWithValues: ClusterProbe.allCases.enumerated().map { ($1, $0) })
+
+  var probes: [ClusterProbe: Int] {
+    Dictionary(uniqueKeysWithValues: zip(ClusterProbe.allCases, reached).filter { $0.1 > 0 })
+  }
 
   mutating func note(_ line: @autoclosure () -> String) {
     let text = "\(now) \(line())"
@@ -118,25 +143,5 @@ struct ClusterWorld {
   mutating func violation(_ text: String) {
     note("VIOLATION \(text)")
     if violations.count < 10 { violations.append("\(now / Self.millisecond) ms: \(text)") }
-  }
-
-  mutating func completed(_ write: WriteID, _ outcome: WriteOutcome) {
-    note("write \(write) \(outcome)")
-    count("writes: \(outcome == .acknowledged ? "acknowledged" : "not acknowledged")")
-    guard outcome == .acknowledged, let known = writes[write], !known.isAcknowledged else { return }
-    writes[write]?.isAcknowledged = true
-    acknowledged.append(known.rows)
-  }
-
-  /// A read came to its end that began when so many writes were acknowledged.
-  mutating func completed(_ coverage: SlotCoverage, rows: Set<SimulatedRow>, began: Int) {
-    note("read \(coverage.text) \(rows.count) rows")
-    count(coverage.isPartial ? "reads: partial" : "reads: whole")
-    if !rows.isSubset(of: sent) { violation("a read invented rows") }
-    for row in acknowledged.prefix(began).joined()
-    where coverage.asked.contains(row.slot) && !coverage.short.contains(row.slot) && !rows.contains(row) {
-      violation("a read that says that slot \(row.slot) is whole lacks an acknowledged row")
-      return
-    }
   }
 }

@@ -4,7 +4,7 @@ import NeedletailEnvironment
 struct FaultPlan {
   var lossPercent = 0
   var duplicatePercent = 0
-  /// The longest way of a message, in ms.
+  /// The longest way of a message, in ms; each has its own, so that they overtake each other.
   var delayMax: Int64
   /// How long a sync takes, in ms.
   var syncMax: Int64
@@ -14,6 +14,11 @@ struct FaultPlan {
   var lostDisks = false
   var damage = false
   var fullDisks = false
+  var slowNodes = false
+  var slowDisks = false
+  var clocks = false
+  /// Nodes are added, drained and removed.
+  var changes = false
   /// The mean time from one fault to the next, in ms.
   var interval: Int64
 
@@ -37,5 +42,9 @@ struct FaultPlan {
     lostDisks = Bool.random(using: &generator)
     damage = Bool.random(using: &generator)
     fullDisks = Bool.random(using: &generator)
+    slowNodes = Int.random(in: 0..<3, using: &generator) == 0
+    slowDisks = Int.random(in: 0..<3, using: &generator) == 0
+    clocks = Int.random(in: 0..<3, using: &generator) == 0
+    changes = Int.random(in: 0..<3, using: &generator) > 0
   }
 }

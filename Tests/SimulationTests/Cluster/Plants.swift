@@ -6,26 +6,47 @@ struct Plants {
   enum ShellBug: CaseIterable {
     /// What is to be on disk before an answer is given is given to the disk after it.
     case answersBeforeSync
+    /// The name of a new file is not made durable before what is in it counts.
+    case skipsDirectorySync
     /// A replica that lacks what was acknowledged counts.
     case emptyNodeVotes
     case readsOne
     case writesOne
+    /// Each slot has one replica fewer than it should.
+    case wrongReplicaCount
+    /// Of two values of one row the one that came last counts.
+    case tieByArrival
     /// An answer lacks its last row.
     case losesLastRow
+    /// A replica makes its digest some time after its data.
+    case digestAfterData
+    /// A question that was asked by another layout is answered.
+    case answersByAnyLayout
     /// Hints are reported as durable, and are nowhere.
     case hintsStayInMemory
-    /// Hints that come are acknowledged, and are on the disk alone.
+    /// Hints that come are acknowledged, and are nowhere.
     case acknowledgesWithoutStoring
-    /// A write is taken that was begun when another disk, or undamaged data, counted.
+    /// A write is taken that was begun when another disk, other owners, or undamaged data counted.
     case takesOldAssignments
+    /// While members change, writes go to those who are read from alone.
+    case writesToOwnersAlone
     /// Nobody compares.
     case forgetsToRepair
     /// What repair brings is not written to the disk.
     case repairsInMemory
+    /// What is compared counts before the others know of the loss.
+    case fillsBeforeTheLossIsKnown
+    /// An owner that lost its disk takes as few others as one that never acknowledged anything.
+    case fillsOwnersAsNewcomers
+    /// A record counts although the slot was somebody else's meanwhile.
+    case keepsOldRecords
+    /// A new owner says that it has all that it is to have.
+    case claimsToBeFilled
   }
 
   var shell: ShellBug?
   var write: PlantedWriteBug?
   var read: PlantedReadBug?
+  var topology: PlantedTopologyBug?
   var membership: PlantedBugs = []
 }

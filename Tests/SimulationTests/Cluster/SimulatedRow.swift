@@ -1,14 +1,25 @@
 import NeedletailCluster
 import NeedletailTelemetry
 
-/// A sample of the simulation: what it says follows from nothing, and none is twice.
+/// A sample of the simulation.
 struct SimulatedRow: Hashable, Comparable, Sendable {
-  static let byteCount = 34
+  /// What it is a value of.
+  struct Key: Hashable, Sendable {
+    var series: Hash128
+    var window: Int64
+    var time: UInt32
+  }
+
+  static let byteCount = 38
 
   var slot: UInt16
   var series: Hash128
   var window: Int64
+  /// Within the window.
+  var time: UInt32
   var value: UInt64
+
+  var key: Key { Key(series: series, window: window, time: time) }
 
   var digest: RangeDigest {
     let hash = bytes.withUnsafeBytes { Hash128.of($0) }
@@ -27,11 +38,15 @@ struct SimulatedRow: Hashable, Comparable, Sendable {
     writer.append(slot)
     writer.append(series)
     writer.append(window)
+    writer.append(time)
     writer.append(value)
   }
 
   static func < (left: Self, right: Self) -> Bool {
-    (left.slot, left.window, left.value) < (right.slot, right.window, right.value)
+    if left.slot != right.slot { return left.slot < right.slot }
+    if left.window != right.window { return left.window < right.window }
+    if left.time != right.time { return left.time < right.time }
+    return left.value != right.value ? left.value < right.value : left.series < right.series
   }
 
   static func encode(_ rows: [SimulatedRow]) -> [UInt8] {
@@ -45,9 +60,10 @@ struct SimulatedRow: Hashable, Comparable, Sendable {
       var reader = ByteReader(bytes)
       var rows: [SimulatedRow] = []
       while let slot = try? reader.read(UInt16.self), let series = try? reader.readHash(),
-        let window = try? reader.read(Int64.self), let value = try? reader.read(UInt64.self)
+        let window = try? reader.read(Int64.self), let time = try? reader.read(UInt32.self),
+        let value = try? reader.read(UInt64.self)
       {
-        rows.append(SimulatedRow(slot: slot, series: series, window: window, value: value))
+        rows.append(SimulatedRow(slot: slot, series: series, window: window, time: time, value: value))
       }
       return rows
     }

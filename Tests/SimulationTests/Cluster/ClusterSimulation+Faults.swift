@@ -1,0 +1,202 @@
+@testable import NeedletailCluster
+
+// What goes wrong, and who comes and goes meanwhile.
+
+extension ClusterSimulation {
+  mutating func fault() {
+    guard case .faults = phase else { return }
+    world.schedule(.fault, after: world.time(1...(2 * faults.interval)))
+    let number = Int.random(in: shells.indices, using: &world.generator)
+    switch Int.random(in: 0..<9, using: &world.generator) {
+    case 0 where faults.crashes: crash(number)
+    case 1 where faults.pauses: pause(number)
+    case 2 where faults.cuts: cut(number)
+    case 3 where faults.lostDisks: loseDisks()
+    case 4 where faults.damage: damage(number)
+    case 5 where faults.fullDisks:
+      world.count("fault: full disks")
+      shells[number].fullUntil = world.now + world.time(200...4_000)
+    case 6 where faults.slowNodes:
+      world.count("fault: slow nodes")
+      world.reach(.slowNode)
+      world.slowUntil[number] = world.now + world.time(500...4_000)
+    case 7 where faults.slowDisks:
+      world.count("fault: slow disks")
+      shells[number].slowDiskUntil = world.now + world.time(500...4_000)
+    case 8 where faults.clocks: upset(number)
+    default: break
+    }
+  }
+
+  private mutating func crash(_ number: Int) {
+    if world.chance(3) {
+      // The power of all is cut.
+      for number in shells.indices { end(number) }
+      return world.reach(.everybodyDown)
+    }
+    end(number)
+  }
+
+  private mutating func end(_ number: Int) {
+    guard shells[number].isUp else { return }
+    shells[number].crash(&world)
+    // Some stay away so long that others take their place.
+    world.schedule(.restart(number), after: world.time(world.chance(15) ? 6_000...15_000 : 100...6_000))
+  }
+
+  private mutating func pause(_ number: Int) {
+    guard shells[number].isUp else { return }
+    world.count("fault: pauses")
+    shells[number].pausedUntil = world.now + world.time(200...4_000)
+  }
+
+  /// One way or both, to one node or to all.
+  private mutating func cut(_ number: Int) {
+    world.count("fault: cuts")
+    let others = shells.indices.filter { $0 != number }
+    let chosen = world.chance(50) ? others : Array(others.prefix(1))
+    let (isOut, isIn) =
+      [(true, true), (true, false), (false, true)].randomElement(using: &world.generator) ?? (true, true)
+    let duration = world.time(200...5_000)
+    for other in chosen {
+      for pair in [[number, other], [other, number]] where pair[0] == number ? isOut : isIn {
+        world.cuts.insert(pair)
+        world.schedule(.mend(from: pair[0], to: pair[1]), after: duration)
+      }
+    }
+  }
+
+  /// A clock goes at another pace, leaps, or tells another time.
+  private mutating func upset(_ number: Int) {
+    world.count("fault: clocks")
+    switch Int.random(in: 0..<3, using: &world.generator) {
+    case 0:
+      let drift = Int64.random(in: -200_000...200_000, using: &world.generator)
+      shells[number].clock.setDrift(drift, at: world.now)
+    case 1:
+      world.reach(.monotonicJump)
+      shells[number].clock.leap(by: world.time(100...20_000), at: world.now)
+    default:
+      let offset = Int64.random(in: -3_600...3_600, using: &world.generator) * Self.second
+      if offset < shells[number].clock.wallOffset { world.reach(.wallClockSetBack) }
+      shells[number].clock.wallOffset = offset
+    }
+    shells[number].scheduleWake(&world)
+  }
+
+  // MARK: - Losses
+
+  /// The members that hold slots, all of them whole and of one mind; empty where some are not: then nothing may be lost.
+  private var wholeRing: [Int] {
+    guard let newest = world.chosen.last else { return [] }
+    var ring: [Int] = []
+    for member in newest.ring {
+      guard let number = world.node(member.node), isWhole(number, newest, member) else { return [] }
+      ring.append(number)
+    }
+    return ring
+  }
+
+  private func isWhole(_ number: Int, _ newest: Topology, _ member: TopologyMember) -> Bool {
+    let shell = shells[number]
+    guard shell.isUp, shell.pausedUntil <= world.now, shell.disk.identity == member.identity, shell.owed == nil,
+      shell.adopted?.epoch == newest.epoch, let layout = shell.adopted
+    else { return false }
+    return layout.assignment.slots(of: shell.id).allSatisfy { shell.readiness.state(of: $0) == .ready }
+  }
+
+  /// Whether enough of those who decide on the next epoch would still have what they promised.
+  private func canDecide(without lost: [Int]) -> Bool {
+    world.chosen.suffix(2).allSatisfy { topology in
+      let voters = topology.electorate.voters
+      let gone = voters.count { voter in
+        world.node(voter.node).map { lost.contains($0) || shells[$0].disk.identity != voter.identity } ?? true
+      }
+      return 2 * gone < voters.count
+    }
+  }
+
+  private mutating func damage(_ number: Int) {
+    let isWhole = world.settings.isBeyondTheModel || wholeRing.contains(number)
+    guard world.settings.lossesMax > 0, isWhole, shells[number].disk.damages.isEmpty else { return }
+    let slot = UInt16.random(in: 0..<UInt16(ClusterWorld.slotCount), using: &world.generator)
+    shells[number].damage(slot, Int64.random(in: 0..<5, using: &world.generator), &world)
+    // Before it is noted, for example.
+    if world.chance(30), shells[number].isUp {
+      shells[number].crash(&world)
+      world.schedule(.restart(number), after: world.time(100...2_000))
+    }
+  }
+
+  /// One that does not come back.
+  private mutating func die() {
+    guard world.settings.lossesMax > 0, let node = wholeRing.randomElement(using: &world.generator),
+      canDecide(without: [node])
+    else { return }
+    world.note("\(world.nodes[node]) is dead for good")
+    deadForGood.insert(node)
+    shells[node].loseDisk(&world)
+  }
+
+  /// As many as may, at the most.
+  private mutating func loseDisks() {
+    let ring = wholeRing.shuffled(using: &world.generator)
+    let others = shells.indices.filter { world.chosen.last?.member(world.nodes[$0]) == nil }
+    if let other = others.randomElement(using: &world.generator), world.chance(30) {
+      return lose([other])
+    }
+    let count = Int.random(in: 1...max(1, world.settings.lossesMax), using: &world.generator)
+    guard world.settings.lossesMax > 0, ring.count > 1 else { return }
+    let lost = Array(ring.prefix(count))
+    guard canDecide(without: lost) else { return }
+    if lost.count > 1 { world.reach(.twoDisksReplacedAtOnce) }
+    lose(lost)
+  }
+
+  private mutating func lose(_ lost: [Int]) {
+    for number in lost {
+      shells[number].loseDisk(&world)
+      world.schedule(.restart(number), after: world.time(100...2_000))
+    }
+  }
+
+  // MARK: - Members
+
+  /// An operator looks, and asks for something.
+  mutating func operate() {
+    guard case .faults = phase, faults.changes else { return }
+    world.schedule(.operate, after: world.time(deadForGood.isEmpty ? 300...2_500 : 200...600))
+    if faults.lostDisks, deadForGood.isEmpty, world.chance(10) { die() }
+    guard let newest = world.chosen.last, let number = shells.indices.randomElement(using: &world.generator),
+      shells[number].isUp, shells[number].pausedUntil <= world.now
+    else { return }
+    if newest.next != nil {
+      if world.chance(8) { _ = shells[number].make(.cancel, &world) }
+      return
+    }
+    guard newest.former == nil, let wish = wish(newest) else { return }
+    let isAsked = shells[number].make(wish, &world)
+    // Somebody else wants something else at the same time.
+    if isAsked, world.chance(25), let other = shells.indices.randomElement(using: &world.generator),
+      shells[other].isUp, let wish = self.wish(newest)
+    {
+      _ = shells[other].make(wish, &world)
+    }
+  }
+
+  private mutating func wish(_ newest: Topology) -> ClusterShell.Wish? {
+    let ring = newest.ring.map(\.node)
+    let dead = deadForGood.sorted().first { ring.contains(world.nodes[$0]) }
+    if let dead, ring.count > newest.replicaCount { return .remove(world.nodes[dead]) }
+    let spares = shells.indices.filter { shells[$0].isUp && !ring.contains(world.nodes[$0]) }
+    let isFull = ring.count > newest.replicaCount
+    if let spare = spares.randomElement(using: &world.generator), !isFull || world.chance(40) {
+      return .add(world.nodes[spare])
+    }
+    let away = ring.filter { name in world.node(name).map { world.down.contains($0) } ?? false }
+    let choice = !away.isEmpty && world.chance(60) ? away : ring
+    guard isFull, let node = choice.randomElement(using: &world.generator) else { return nil }
+    let isDown = world.node(node).map { !shells[$0].isUp } ?? false
+    return isDown ? .remove(node) : .drain(node)
+  }
+}
