@@ -42,7 +42,7 @@ extension ClusterShell {
     if member.status.isFinal {
       world.note("\(id) sees \(member.node) \(member.status)")
       // Nobody is left who would lack anything.
-      for write in payloads.keys { payloads[write]?.cared.insert(member.node) }
+      for write in Array(payloads.keys) { payloads[write]?.cared.insert(member.node) }
       perform(writes.nodeRemoved(member.node), &world)
       let actions = hints[member.node]?.nodeRemoved() ?? []
       return perform(actions, of: member.node, &world)

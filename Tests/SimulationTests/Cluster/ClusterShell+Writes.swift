@@ -144,6 +144,11 @@ extension ClusterShell {
       return perform(writes.acknowledged(write, by: node, now: time(world)), &world)
     }
     guard let delivery = takeDelivery(write, to: node) else { return }
+    if let hint = disk.hints[node]?[delivery.sequence], let place = world.node(node), world.losses == 0,
+      !SimulatedRow.decode(hint.frame).allSatisfy({ world.durable[place].covers($0) })
+    {
+      world.violation("\(node) acknowledges a hint and has not all of it on disk")
+    }
     settledHints[node, default: []].insert(delivery.sequence)
     let now = time(world)
     let actions = hints[node]?.acknowledged(delivery.sequence, now: now) ?? []

@@ -133,7 +133,8 @@ extension ClusterSimulation {
     guard world.settings.lossesMax > 0, let node = wholeRing.randomElement(using: &world.generator),
       canDecide(without: [node])
     else { return }
-    world.note("\(world.nodes[node]) is dead for good")
+    let name = world.nodes[node]
+    world.note("\(name) is dead for good")
     deadForGood.insert(node)
     shells[node].loseDisk(&world)
   }
