@@ -221,24 +221,27 @@ extension ReplicatedWrites {
     remove(index)
   }
 
+  /// What is given up is told first: a shell that gives a hint up while it performs these has the write forgotten, and with it
+  /// what there is to tell of the others.
   private mutating func hintMissed(_ index: Int, _ actions: inout [Action]) {
     let write = writes[index]
     for (place, replica) in write.replicas.enumerated() {
       switch replica.state {
       case .missed where peers[replica.peer].isRemoved, .barred where peers[replica.peer].isRemoved:
         counters.removed += 1
-        writes[index].move(place, to: .givenUp)
-      case .missed:
-        counters.hints += 1
-        actions.append(.hint(write.id, peers[replica.peer].node))
-        let isForgotten = isPlanted(.forgottenBeforeHint)
-        writes[index].move(place, to: isForgotten ? .givenUp : .hinting)
       case .barred:
         counters.gaveUp += 1
         actions.append(.gaveUp(write.id, peers[replica.peer].node))
-        writes[index].move(place, to: .givenUp)
-      default: break
+      default: continue
       }
+      writes[index].move(place, to: .givenUp)
+    }
+    for (place, replica) in write.replicas.enumerated()
+    where replica.state == .missed && !peers[replica.peer].isRemoved {
+      counters.hints += 1
+      actions.append(.hint(write.id, peers[replica.peer].node))
+      let isForgotten = isPlanted(.forgottenBeforeHint)
+      writes[index].move(place, to: isForgotten ? .givenUp : .hinting)
     }
   }
 

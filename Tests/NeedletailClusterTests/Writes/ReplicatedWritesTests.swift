@@ -159,6 +159,19 @@ import Testing
     same(driver.fail(id(3), b, .notReplica), [.complete(id(3), .unavailable(retryAfter: 1)), .forget(id(3))])
   }
 
+  @Test("What is given up is told before hints are asked for, so that a hint that fails at once does not take it along")
+  func givenUpFirst() {
+    var driver = driver()
+    let nodes = ["a", "b", "c", "d", "e"]
+    let (d, e) = (NodeID("d"), NodeID("e"))
+    _ = driver.begin(id(1), targets(nodes))
+    _ = driver.machine.nodeDown(d)
+    same(driver.fail(id(1), e, .notReplica), [])
+    _ = driver.ack(id(1), a) + driver.ack(id(1), b)
+    same(driver.ack(id(1), c), [.complete(id(1), .acknowledged), .gaveUp(id(1), e), .hint(id(1), d)])
+    same(driver.machine.hintGivenUp(id(1), d), [.forget(id(1))])
+  }
+
   @Test("are sent again after a while within the deadline, and at once with definitions where these are wanted")
   func retries() {
     var driver = driver()

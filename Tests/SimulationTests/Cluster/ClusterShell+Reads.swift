@@ -89,7 +89,8 @@ extension ClusterShell {
     }
     if !outcome.united.isEmpty { world.reach(.readUnitedReplicas) }
     world.completed(outcome.coverage, rows: rows, began: underWay.question.began)
-    if !outcome.coverage.isPartial, underWay.question.slots.count == ClusterWorld.slotCount { world.wholeReads.insert(number) }
+    let isOfAll = underWay.question.slots.count == ClusterWorld.slotCount
+    if isOfAll, !outcome.coverage.isPartial { world.wholeReads.insert(number) }
   }
 
   private mutating func took(

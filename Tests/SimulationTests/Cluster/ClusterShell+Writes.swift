@@ -99,13 +99,20 @@ extension ClusterShell {
     let isOld = (payloads[write]?.layout.epoch ?? 0) < layout?.epoch ?? 0 && plants.shell != .takesOldAssignments
     guard world.now >= fullUntil, !isOld else {
       world.reach(.ownRowsNotTaken)
-      let actions = writes.failed(
-        write, at: id, attempt: attempt, isOld ? .notReplica : .overloaded(retryAfterMilliseconds: 200),
-        now: time(world), using: &world.generator)
-      return perform(actions, &world)
+      // Later, as every answer.
+      let failure: ReplicaFailure = isOld ? .notReplica : .overloaded(retryAfterMilliseconds: 200)
+      return self.write([], then: .ownRefused(write, attempt: attempt, failure), &world)
     }
     keep(rows)
     self.write([.rows(rows)], then: .ownRows(write), &world)
+  }
+
+  mutating func ownRowsRefused(
+    _ write: WriteID, attempt: UInt8, _ failure: ReplicaFailure, _ world: inout ClusterWorld
+  ) {
+    let actions = writes.failed(
+      write, at: id, attempt: attempt, failure, now: time(world), using: &world.generator)
+    perform(actions, &world)
   }
 
   mutating func ownRowsStored(_ write: WriteID, _ world: inout ClusterWorld) {

@@ -9,6 +9,7 @@ struct ClusterShell {
   enum Continuation {
     case acknowledge(WriteID, attempt: UInt8, epoch: UInt64, to: Int)
     case ownRows(WriteID)
+    case ownRefused(WriteID, attempt: UInt8, ReplicaFailure)
     case hint(NodeID, UInt64)
     case repair(AntiEntropy.Ticket)
     case topologyStored
@@ -399,6 +400,8 @@ struct ClusterShell {
     case .acknowledge(let write, let attempt, let epoch, let node):
       acknowledge(write, attempt: attempt, epoch: epoch, to: node, &world)
     case .ownRows(let write): ownRowsStored(write, &world)
+    case .ownRefused(let write, let attempt, let failure):
+      ownRowsRefused(write, attempt: attempt, failure, &world)
     case .hint(let peer, let sequence):
       let now = time(world)
       let actions = hints[peer]?.stored(sequence, now: now) ?? []

@@ -128,7 +128,7 @@ extension ClusterSimulation {
     }
   }
 
-  /// One that does not come back.
+  /// One that does not come back before it is removed; then as it was, which nobody wants any more, or with another disk.
   private mutating func die() {
     guard world.settings.lossesMax > 0, let node = wholeRing.randomElement(using: &world.generator),
       canDecide(without: [node])
@@ -136,7 +136,7 @@ extension ClusterSimulation {
     let name = world.nodes[node]
     world.note("\(name) is dead for good")
     deadForGood.insert(node)
-    shells[node].loseDisk(&world)
+    if world.chance(50) { shells[node].loseDisk(&world) } else { shells[node].crash(&world) }
   }
 
   /// As many as may, at the most.

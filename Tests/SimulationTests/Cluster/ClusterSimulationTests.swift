@@ -58,13 +58,13 @@ struct ClusterSimulationTests {
     }
   }
 
-  /// One at a time; the parts' own simulations find those that the rest of the cluster makes up for. These are found within a few
-  /// seeds each.
+  /// One at a time; the parts' own simulations find those that the rest of the cluster makes up for. These are found
+  /// within a few seeds each.
   static let planted: [(name: String, plants: Plants)] =
     ([
-      .answersBeforeSync, .skipsDirectorySync, .emptyNodeVotes, .readsOne, .writesOne, .wrongReplicaCount, .tieByArrival,
-      .losesLastRow, .digestAfterData, .hintsStayInMemory, .acknowledgesWithoutStoring, .writesToOwnersAlone,
-      .forgetsToRepair,
+      .answersBeforeSync, .skipsDirectorySync, .emptyNodeVotes, .readsOne, .writesOne, .wrongReplicaCount,
+      .tieByArrival, .losesLastRow, .digestAfterData, .hintsStayInMemory, .acknowledgesWithoutStoring,
+      .writesToOwnersAlone, .forgetsToRepair,
     ] as [Plants.ShellBug]).map { ("\($0)", Plants(shell: $0)) }
     + ([
       .hintCounts, .oneTooFew, .hintDroppedOnTimeOut, .forgottenBeforeHint, .queueLeaks, .hintedBeforeStored,
