@@ -57,7 +57,7 @@ FUZZ = NEEDLETAIL_FUZZ="$$(echo "$$(dirname "$$(command -v $(SWIFT))")"/../lib/c
 SIMULATE = -c release -Xswiftc -enable-testing -Xswiftc -DDEBUG --scratch-path .build-simulate --no-color-diagnostics
 
 simulate: setup ## Run the simulated cluster: make simulate [SEEDS=1000]; SEED=7 replays one and tells all; PLANTED=1 finds all planted mistakes.
-	NEEDLETAIL_ONLY=NeedletailCluster,SimulationTests SWIFT_DETERMINISTIC_HASHING=1 SWIFT_BACKTRACE=enable=no \
+	NEEDLETAIL_ONLY=SimulationTests SWIFT_DETERMINISTIC_HASHING=1 SWIFT_BACKTRACE=enable=no \
 	  $(if $(SEED),NEEDLETAIL_SEED=$(SEED),NEEDLETAIL_SEEDS=$(or $(SEEDS),1000)) $(if $(PLANTED),NEEDLETAIL_PLANTED=all) \
 	  $(SWIFT) test $(SIMULATE) --filter 'ClusterSimulationTests/$(if $(SEED),replay,$(if $(PLANTED),finds,holds))'
 

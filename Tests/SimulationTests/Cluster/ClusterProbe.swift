@@ -102,4 +102,9 @@ enum ClusterProbe: String, CaseIterable {
   case wallClockSetBack
   case slowDisk
   case slowNode
+
+  /// Those that a few hundred seeds may miss by chance.
+  static let rarest: Set<ClusterProbe> = [
+    .exchangeWithAReplacedDisk, .hintForARemovedNode, .deadNodeRemoved, .removedNodeRefused,
+  ]
 }

@@ -130,8 +130,10 @@ extension ClusterSimulation {
 
   /// One that does not come back before it is removed; then as it was, which nobody wants any more, or with another disk.
   private mutating func die() {
-    guard world.settings.lossesMax > 0, let node = wholeRing.randomElement(using: &world.generator),
-      canDecide(without: [node])
+    let ring = wholeRing
+    // Where others can take its place.
+    guard world.settings.lossesMax > 0, ring.count > world.settings.replicas,
+      let node = ring.randomElement(using: &world.generator), canDecide(without: [node])
     else { return }
     let name = world.nodes[node]
     world.note("\(name) is dead for good")
@@ -167,12 +169,12 @@ extension ClusterSimulation {
   mutating func operate() {
     guard case .faults = phase, faults.changes else { return }
     world.schedule(.operate, after: world.time(deadForGood.isEmpty ? 300...2_500 : 200...600))
-    if faults.lostDisks, deadForGood.isEmpty, world.chance(10) { die() }
+    if faults.lostDisks, deadForGood.isEmpty, world.chance(20) { die() }
     guard let newest = world.chosen.last, let number = shells.indices.randomElement(using: &world.generator),
       shells[number].isUp, shells[number].pausedUntil <= world.now
     else { return }
     if newest.next != nil {
-      if world.chance(8) { _ = shells[number].make(.cancel, &world) }
+      if deadForGood.isEmpty, world.chance(8) { _ = shells[number].make(.cancel, &world) }
       return
     }
     guard newest.former == nil, let wish = wish(newest) else { return }
