@@ -9,12 +9,14 @@ package struct MemberReport: Equatable, Sendable {
     case repair = 1
   }
 
-  private static let version: UInt8 = 1
+  private static let version: UInt8 = 2
 
   /// The newest topology that it has on disk; 0 for none.
   package var epoch: UInt64
   /// The slots that it holds, or is to hold, and that are not whole on it yet.
   package var unready: SlotSet
+  /// Others that it is to compare before the change under way is committed, and has not (`KeptSlots`).
+  package var uncompared: SlotSet = []
   /// Comparisons of its replicas that were asked for out of turn and have not ended.
   package var waiting: UInt64 = 0
   /// Since it was started: those that were finished, those given up, and of the finished ones those that found a
@@ -36,6 +38,7 @@ package struct MemberReport: Equatable, Sendable {
     writer.append(Self.version)
     for number in [epoch, waiting, finished, failed, different, asked] { writer.appendVarint(number) }
     unready.write(to: &writer)
+    uncompared.write(to: &writer)
     return writer.bytes
   }
 
@@ -49,6 +52,7 @@ package struct MemberReport: Equatable, Sendable {
       report.different = try reader.readVarint()
       report.asked = try reader.readVarint()
       report.unready = try SlotSet(from: &reader)
+      report.uncompared = try SlotSet(from: &reader)
       try reader.expectEnd()
       return report
     }

@@ -55,30 +55,36 @@ package struct RingChange: Sendable {
   /// Nil where no change is under way.
   ///
   /// O(slots x nodes x replicas).
-  package init?(_ topology: Topology) {
+  package init?(_ topology: Topology) { self.init(topology, bug: nil) }
+
+  init?(_ topology: Topology, bug: PlantedChangeBug?) {
     self.topology = topology
     if let plan = ChangePlan(topology) {
-      (stage, due, groups) = (.filling, Self.due(topology, plan), [])
+      (stage, due, groups) = (.filling, Self.due(topology, plan, bug), [])
     } else if let former = topology.besideAssignment {
-      let groups = Self.groups(topology, former)
+      let groups = Self.groups(topology, former, bug)
       (stage, due, self.groups) = (.telling, Self.shares(groups) { $0.owners }, groups)
     } else {
       return nil
     }
   }
 
-  /// The slots of which a read by the former owners is not one by those of now.
-  private static func groups(_ topology: Topology, _ former: SlotAssignment) -> [Group] {
+  /// The slots of which a read by the former owners is not one by those of now: there are others, or a write may have
+  /// fewer of them than a reader who asks as few as before would need.
+  private static func groups(_ topology: Topology, _ former: SlotAssignment, _ bug: PlantedChangeBug?) -> [Group] {
     let assignment = topology.assignment
+    let replication = topology.besideReplication
     var slots: [[NodeID]: SlotSet] = [:]
     for number in 0..<topology.slotCount {
       let slot = UInt16(truncatingIfNeeded: number)
-      let owners = former.replicas(of: slot).sorted()
-      if owners != assignment.replicas(of: slot).sorted() { slots[owners, default: []].insert(slot) }
+      let (owners, now) = (former.replicas(of: slot).sorted(), assignment.replicas(of: slot).sorted())
+      let isFewer = topology.acknowledgements(of: now.count) < replication.acknowledgements(of: owners.count)
+      if owners != now || isFewer && bug != .tellsOthersAlone { slots[owners, default: []].insert(slot) }
     }
     return slots.map { owners, slots in
-      // Of those who have not, too few are left to be R.
-      Group(owners: owners, needed: owners.count - topology.readers(of: owners.count) + 1, slots: slots)
+      // Of those who have not, too few are left to be as many as were asked before the commit.
+      let asking = bug == .tellsByNewQuorum ? topology.replication : replication
+      return Group(owners: owners, needed: owners.count - asking.readers(of: owners.count) + 1, slots: slots)
     }
   }
 
@@ -90,15 +96,22 @@ package struct RingChange: Sendable {
     return slots.map { Share(node: $0.key, slots: $0.value) }.sorted { $0.node < $1.node }
   }
 
-  /// New owners have to be filled. Where a slot is left with fewer replicas than it has, those that stay may be fewer
-  /// than W with all that was acknowledged: each of them has to compare with the others too.
-  private static func due(_ topology: Topology, _ plan: ChangePlan) -> [Share] {
-    guard let next = topology.next, let assignment = topology.nextAssignment else { return [] }
-    let replicas = topology.replicaCount
-    guard min(next.count, replicas) < min(topology.ring.count, replicas) else {
-      return plan.incoming.map { Share(node: $0.node, slots: $0.slots) }
+  /// New owners have to be filled. Where fewer will agree on a read of a slot than before, those that stay may be fewer
+  /// than the new W with all that was acknowledged: each of them has to be compared with others too. Where a write will
+  /// be on fewer, more of those that stay may lack something than the new W allows for: they have to be ready.
+  private static func due(_ topology: Topology, _ plan: ChangePlan, _ bug: PlantedChangeBug?) -> [Share] {
+    guard let next = topology.nextAssignment else { return [] }
+    let ring = topology.assignment
+    var due: [NodeID: SlotSet] = [:]
+    for (node, slots) in plan.incoming { due[node] = slots }
+    for member in topology.ring where bug != .keepsUncompared {
+      let kept =
+        bug == .keepsUnready
+        ? topology.keptSlots(of: member.node, in: ring, next: next)
+        : topology.dueSlots(of: member.node, in: ring, next: next)
+      if !kept.isEmpty { due[member.node, default: []].formUnion(kept) }
     }
-    return next.map { Share(node: $0.node, slots: SlotSet(assignment.slots(of: $0.node))) }
+    return due.map { Share(node: $0.key, slots: $0.value) }.sorted { $0.node < $1.node }
   }
 
   /// What is not there yet, by node; empty where the next step may be made.
@@ -119,9 +132,8 @@ package struct RingChange: Sendable {
 
   /// The slots of which a node has to have all for the change to be committed, or has to know that it is.
   ///
-  /// One that it held before it has to compare anew since the change began: with a `ReplicaReadiness` of its own for
-  /// the purpose, which nothing else asks, with what `Topology.filling(hasLostNothing: true)` says. All others it is
-  /// filled with as any new replica.
+  /// One that it held before it has to be ready for, and to compare anew since the change began where `KeptSlots` says
+  /// so. All others it is filled with as any new replica.
   package func due(of node: NodeID) -> SlotSet { due.first { $0.node == node }?.slots ?? [] }
 
   /// What `progress` a node may tell that has this topology on disk, where these of its slots are not whole.

@@ -24,11 +24,12 @@ package struct SlotTenures: Sendable {
     epoch = topology.epoch
     member = topology.member(node).flatMap { $0.identity == identity ? $0 : nil }
     guard let member else { return }
-    add(topology.ring.map(\.ringMember), topology.ringSince...epoch, topology)
-    if let beside = topology.beside { add(beside.map(\.ringMember), topology.besideSince...epoch, topology) }
+    add(topology.assignment, topology.ringSince...epoch)
+    if let beside = topology.besideAssignment { add(beside, topology.besideSince...epoch) }
     // From the latest to the earliest by their last epoch: what reaches to now only grows.
     for past in topology.history.reversed() where past.epochs.upperBound >= member.joined {
-      add(past.members, past.epochs, topology)
+      guard past.members.contains(where: { $0.node == node }) else { continue }
+      add(topology.assignment(of: past.members, replicaCount: past.replicaCount), past.epochs)
     }
     for (slot, tenure) in tenures {
       if tenure.since <= member.joined {
@@ -39,10 +40,10 @@ package struct SlotTenures: Sendable {
     }
   }
 
-  /// Takes in that the nodes of a ring held their slots in these epochs.
-  private mutating func add(_ ring: [RingMember], _ epochs: ClosedRange<UInt64>, _ topology: Topology) {
-    guard let member, ring.contains(where: { $0.node == member.node }) else { return }
-    for slot in topology.assignment(of: ring).slots(of: member.node) {
+  /// Takes in that nodes held their slots in these epochs.
+  private mutating func add(_ assignment: SlotAssignment, _ epochs: ClosedRange<UInt64>) {
+    guard let member else { return }
+    for slot in assignment.slots(of: member.node) {
       if let since = tenures[slot]?.since {
         if epochs.upperBound >= since - 1 { tenures[slot]?.since = min(since, epochs.lowerBound) }
       } else if epochs.upperBound == epoch {

@@ -3,7 +3,7 @@
 import NeedletailTelemetry
 
 extension Topology {
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
   /// The bytes of a topology, at the most.
   package static let bytesMax = 2 << 20
   /// No member, and no member of a past ring, has a shorter form.
@@ -25,12 +25,14 @@ extension Topology {
     writer.append(clusterID)
     writer.append(epoch)
     writer.appendVarint(UInt64(slotCount))
-    writer.append(UInt8(truncatingIfNeeded: replicaCount))
-    writer.append(UInt8(truncatingIfNeeded: writeQuorum))
+    replication.encode(to: &writer)
     writer.appendVarint(ringSince)
     writer.appendVarint(besideSince)
     Self.encode(ring, to: &writer)
-    if let beside { Self.encode(beside, to: &writer) }
+    if let beside {
+      besideReplication.encode(to: &writer)
+      Self.encode(beside, to: &writer)
+    }
     writer.appendVarint(horizon)
     writer.appendVarint(UInt64(history.count))
     for past in history { past.encode(to: &writer) }
@@ -61,11 +63,11 @@ extension Topology {
     clusterID = try reader.readHash()
     epoch = try reader.read()
     slotCount = try reader.readNumber()
-    replicaCount = Int(try reader.read(UInt8.self))
-    writeQuorum = Int(try reader.read(UInt8.self))
+    replication = try Replication(decoding: &reader)
     ringSince = try reader.readVarint()
     besideSince = try reader.readVarint()
     ring = try Self.members(&reader)
+    besideReplication = besideSince == 0 ? replication : try Replication(decoding: &reader)
     beside = besideSince == 0 ? nil : try Self.members(&reader)
     horizon = try reader.readVarint()
     var room = Self.pastMembersMax
@@ -83,6 +85,18 @@ extension Topology {
       members.append(try TopologyMember(decoding: &reader))
     }
     return members
+  }
+}
+
+extension Replication {
+  fileprivate func encode(to writer: inout ByteWriter) {
+    writer.append(UInt8(truncatingIfNeeded: count))
+    writer.append(UInt8(truncatingIfNeeded: writeQuorum))
+  }
+
+  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    count = Int(try reader.read(UInt8.self))
+    writeQuorum = Int(try reader.read(UInt8.self))
   }
 }
 
@@ -125,6 +139,7 @@ extension PastRing {
   fileprivate func encode(to writer: inout ByteWriter) {
     writer.appendVarint(epochs.lowerBound)
     writer.appendVarint(epochs.upperBound)
+    writer.append(UInt8(truncatingIfNeeded: replicaCount))
     writer.appendVarint(UInt64(members.count))
     for member in members { member.encode(to: &writer) }
   }
@@ -135,6 +150,7 @@ extension PastRing {
     let (first, last) = (try reader.readVarint(), try reader.readVarint())
     guard first <= last else { throw .invalid("a past ring that ends before it begins") }
     epochs = first...last
+    replicaCount = Int(try reader.read(UInt8.self))
     var members: [RingMember] = []
     for _ in 0..<(try reader.readCount(max: membersMax, elementBytes: memberBytesMin)) {
       members.append(try RingMember(decoding: &reader))

@@ -1,5 +1,6 @@
 // The next topology of a cluster, for each thing that may be done to it. One change of the ring at a time: it begins
-// with `adding`, `draining` or `removing`, which set `next`, and ends with `cancelled`, or with `committed` and `finished`.
+// with `adding`, `draining`, `removing`, `placing` or `replicating`, which set `next`, and ends with `cancelled`, or with
+// `committed` and `finished`.
 
 extension Topology {
   // MARK: Changes of the ring
@@ -34,6 +35,32 @@ extension Topology {
     return topology
   }
 
+  /// Begins to give a node another zone, another weight, or both: the slots that follow from that move.
+  package func placing(_ node: NodeID, zone: String?, weight: UInt32) throws(TopologyError) -> Topology {
+    var topology = try beginning()
+    guard let index = ring.firstIndex(where: { $0.node == node }) else { throw .unknownNode(node) }
+    // What a text or a number may be is known there.
+    let placed = try TopologyMember(node: node, identity: ring[index].identity, zone: zone, weight: weight)
+    guard placed.ringMember != ring[index].ringMember else { throw .nothingToChange }
+    var next = ring
+    next[index].zone = placed.zone
+    next[index].weight = placed.weight
+    topology.beside = next
+    return topology
+  }
+
+  /// Begins to hold each slot on more or fewer nodes, to have more or fewer of them take a write, or both.
+  ///
+  /// Where there are fewer nodes than a slot is to have replicas the change can be made; `ChangePlan` warns of it.
+  package func replicating(_ replication: Replication) throws(TopologyError) -> Topology {
+    var topology = try beginning()
+    try replication.check()
+    guard replication != self.replication else { throw .nothingToChange }
+    topology.beside = ring
+    topology.besideReplication = replication
+    return topology
+  }
+
   /// Moves the slots to `next`, for good: reads go there, writes go to both. To be proposed only once `RingChange` says
   /// that it may be.
   package func committed() throws(TopologyError) -> Topology {
@@ -41,6 +68,7 @@ extension Topology {
     var topology = try following()
     (topology.ring, topology.ringSince) = (next, besideSince)
     (topology.beside, topology.besideSince) = (ring, ringSince)
+    (topology.replication, topology.besideReplication) = (besideReplication, replication)
     return topology
   }
 
@@ -60,8 +88,11 @@ extension Topology {
   private func ending() throws(TopologyError) -> Topology {
     guard let beside else { throw .noChangeUnderWay }
     var topology = try following()
-    topology.remember(PastRing(epochs: besideSince...epoch, members: beside.map(\.ringMember)))
+    topology.remember(
+      PastRing(
+        epochs: besideSince...epoch, replicaCount: besideReplication.count, members: beside.map(\.ringMember)))
     (topology.beside, topology.besideSince) = (nil, 0)
+    topology.besideReplication = replication
     return topology
   }
 

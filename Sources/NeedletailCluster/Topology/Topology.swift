@@ -20,10 +20,10 @@ package struct Topology: Hashable, Sendable {
   /// 1 for the topology with which the cluster was founded.
   package internal(set) var epoch: UInt64
   package let slotCount: Int
-  /// How many nodes hold each slot, where there are as many.
-  package let replicaCount: Int
-  /// How many of them have to have a write before it is acknowledged.
-  package let writeQuorum: Int
+  /// By which N and W `ring` holds the slots.
+  package internal(set) var replication: Replication
+  /// By which those hold them that are beside it; those of `ring` where no change is under way.
+  var besideReplication: Replication
   /// Who holds the slots, and is read from; sorted by node, at least one.
   package internal(set) var ring: [TopologyMember]
   /// Who takes the writes as well while a change is under way: before its commit those who will hold the slots, after it
@@ -49,8 +49,9 @@ package struct Topology: Hashable, Sendable {
       member.joined = 1
       return member
     }
+    let replication = Replication(count: replicaCount, writeQuorum: writeQuorum)
     let topology = Topology(
-      clusterID: clusterID, epoch: 1, slotCount: slotCount, replicaCount: replicaCount, writeQuorum: writeQuorum,
+      clusterID: clusterID, epoch: 1, slotCount: slotCount, replication: replication, besideReplication: replication,
       ring: ring, ringSince: 1)
     try topology.check()
     return topology
@@ -60,11 +61,17 @@ package struct Topology: Hashable, Sendable {
 
   package var slots: SlotMap { SlotMap(count: slotCount) ?? .standard }
 
+  /// How many nodes hold each slot, where there are as many.
+  package var replicaCount: Int { replication.count }
+
+  /// How many of them have to have a write before it is acknowledged.
+  package var writeQuorum: Int { replication.writeQuorum }
+
   /// How many ready replicas have to agree on an answer.
-  package var readQuorum: Int { replicaCount - writeQuorum + 1 }
+  package var readQuorum: Int { replication.readers(of: replicaCount) }
 
   /// Who holds which slot: reads go there, and writes. O(slots x nodes x replicas): keep it.
-  package var assignment: SlotAssignment { assignment(of: ring.map(\.ringMember)) }
+  package var assignment: SlotAssignment { assignment(of: ring.map(\.ringMember), replicaCount: replicaCount) }
 
   /// Who will hold the slots once the change that is under way is committed; nil where none is, or is committed.
   package var next: [TopologyMember]? { besideSince > ringSince ? beside : nil }
@@ -75,13 +82,24 @@ package struct Topology: Hashable, Sendable {
   /// them have heard of it.
   package var former: [TopologyMember]? { besideSince < ringSince ? beside : nil }
 
+  /// The N and W of `next`; nil where that is nil.
+  package var nextReplication: Replication? { next == nil ? nil : besideReplication }
+
+  /// The N and W of `former`; nil where that is nil.
+  package var formerReplication: Replication? { former == nil ? nil : besideReplication }
+
+  /// Those of the nodes that take the writes as well while a change is under way; nil where none is.
+  package var sideReplication: Replication? { beside == nil ? nil : besideReplication }
+
   /// Who will hold which slot after the change. Nil where none is under way, or is committed.
-  package var nextAssignment: SlotAssignment? { next.map { assignment(of: $0.map(\.ringMember)) } }
+  package var nextAssignment: SlotAssignment? { next == nil ? nil : besideAssignment }
 
   /// Who takes the writes of which slot beside those who hold it. Nil where no change is under way.
-  package var besideAssignment: SlotAssignment? { beside.map { assignment(of: $0.map(\.ringMember)) } }
+  package var besideAssignment: SlotAssignment? {
+    beside.map { assignment(of: $0.map(\.ringMember), replicaCount: besideReplication.count) }
+  }
 
-  func assignment(of members: [RingMember]) -> SlotAssignment {
+  func assignment(of members: [RingMember], replicaCount: Int) -> SlotAssignment {
     SlotAssignment(HashRing(members), slots: slots, replicaCount: replicaCount)
   }
 
@@ -113,12 +131,8 @@ package struct Topology: Hashable, Sendable {
   func check() throws(TopologyError) {
     guard (1...Self.epochMax).contains(epoch) else { throw .invalid("the epoch \(epoch)") }
     guard (1...SlotMap.countMax).contains(slotCount) else { throw .invalid("the number of slots \(slotCount)") }
-    guard (1...Self.replicaCountMax).contains(replicaCount) else {
-      throw .invalid("the number of replicas \(replicaCount), which is 1 to \(Self.replicaCountMax),")
-    }
-    guard (1...replicaCount).contains(writeQuorum) else {
-      throw .invalid("the write quorum \(writeQuorum) of \(replicaCount) replicas")
-    }
+    try replication.check()
+    try besideReplication.check()
     try Self.check(ring, epoch)
     guard (1...epoch).contains(ringSince), (1...epoch).contains(horizon) else { throw .invalid("the age of a ring") }
     if let beside {
@@ -126,10 +140,11 @@ package struct Topology: Hashable, Sendable {
       guard (1...epoch).contains(besideSince), besideSince != ringSince else { throw .invalid("the age of a change") }
       for member in beside {
         guard let old = Self.find(member.node, in: ring) else { continue }
-        guard old == member else { throw .invalid("a node that is two things at once") }
+        // Its weight and its zone may be what the change is about, its disk not.
+        guard old.isSameDisk(as: member) else { throw .invalid("a node that is two things at once") }
       }
-    } else if besideSince != 0 {
-      throw .invalid("the age of a change")
+    } else {
+      guard besideSince == 0, besideReplication == replication else { throw .invalid("the age of a change") }
     }
     guard Set(members.map(\.identity)).count == members.count else { throw .invalid("an identity of two nodes") }
     try checkHistory()
@@ -150,7 +165,7 @@ package struct Topology: Hashable, Sendable {
     var (last, count) = (horizon - 1, 0)
     for past in history {
       guard past.epochs.lowerBound > 0, past.epochs.upperBound > last, past.epochs.upperBound < epoch,
-        !past.members.isEmpty
+        !past.members.isEmpty, (1...Self.replicaCountMax).contains(past.replicaCount)
       else { throw .invalid("the age of a past ring") }
       guard zip(past.members, past.members.dropFirst()).allSatisfy({ $0.node < $1.node }) else {
         throw .invalid("a past ring that names a node twice")

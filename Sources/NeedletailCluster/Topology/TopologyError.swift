@@ -21,6 +21,8 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Without it nobody would hold anything.
   case lastNode(NodeID)
   case tooManyMembers(Int)
+  /// It is so already.
+  case nothingToChange
   /// No more changes can be numbered.
   case epochsUsedUp
   /// What a topology may not have.
@@ -59,6 +61,7 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
       "\(node) is the only node that holds slots: add another one before it goes"
     case .tooManyMembers(let count):
       "a cluster has at most \(Topology.membersMax) nodes that hold slots, and this would be \(count)"
+    case .nothingToChange: "that is how it is already: nothing would change"
     case .epochsUsedUp: "the cluster has been changed \(Topology.epochMax) times, which is as often as can be numbered"
     case .invalid(let what): "\(what) is none that a cluster can have"
     }

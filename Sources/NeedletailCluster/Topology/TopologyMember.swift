@@ -4,9 +4,9 @@ package struct TopologyMember: Hashable, Sendable {
   /// Which disk of the node it is that holds them.
   package internal(set) var identity: NodeIdentity
   /// What fails together with it; nil where nobody said.
-  package let zone: String?
+  package internal(set) var zone: String?
   /// How large a share of the slots it takes, relative to the others'; at least 1.
-  package let weight: UInt32
+  package internal(set) var weight: UInt32
   /// How often something durable on this node was found unreadable.
   package internal(set) var losses: UInt32 = 0
   /// The epoch since which this identity is named under this name.
@@ -35,6 +35,11 @@ package struct TopologyMember: Hashable, Sendable {
 
   /// The node as the ring sees it.
   package var ringMember: RingMember { RingMember(node, zone: zone, weight: weight) }
+
+  /// Whether this is the same node with the same disk, with what was lost on it; its share and zone may differ.
+  func isSameDisk(as other: TopologyMember) -> Bool {
+    node == other.node && identity == other.identity && losses == other.losses && joined == other.joined
+  }
 
   static func isFit(_ text: String, _ bytesMax: Int) -> Bool {
     (1...bytesMax).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }

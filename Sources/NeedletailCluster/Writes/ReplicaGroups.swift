@@ -2,13 +2,15 @@
 ///
 /// Computed once for an assignment. Slots with the same replicas are one *group*, which counts its acknowledgements once for all of
 /// them: a node gets one message with all rows that it holds, and has all of it or nothing. While members change, a slot is
-/// of two groups, its old and its new owners, and each of them needs W.
+/// of two groups, its old and its new owners, and each of them needs the W by which it holds the slot.
 package struct ReplicaGroups: Sendable {
   /// All nodes of the assignments, ascending; the rest speaks of them by their place here.
   package let nodes: [NodeID]
   package let slotCount: Int
   /// The nodes of each group, ascending.
   let nodesOfGroup: FlatLists
+  /// How many of its nodes have to acknowledge, for each group; 0 where the write says it (`WriteLevel`).
+  let needsOfGroup: [Int32]
   /// What the rows of a slot need, slots that need the same having the same route: its groups, and their nodes.
   let routeOfSlot: [Int32]
   let groupsOfRoute: FlatLists
@@ -19,8 +21,33 @@ package struct ReplicaGroups: Sendable {
     self.init(assignment, next: next, unitesOwners: false)
   }
 
+  /// The groups of a topology, which say how many have to acknowledge: those who hold the slots, and while a change is
+  /// under way those who take the writes beside them, each by their own N and W.
+  package init(
+    _ assignment: SlotAssignment, _ replication: Replication, beside: SlotAssignment?, _ besideReplication: Replication?
+  ) {
+    self.init(assignment, replication, beside: beside, besideReplication, bug: nil)
+  }
+
+  init(
+    _ assignment: SlotAssignment, _ replication: Replication, beside: SlotAssignment?,
+    _ besideReplication: Replication?,
+    bug: PlantedChangeBug?
+  ) {
+    let other = bug == .writesByOneQuorum ? replication : besideReplication ?? replication
+    self.init(assignment, next: beside, unitesOwners: false, needs: [replication, other], bug)
+  }
+
   /// `unitesOwners` is wrong: tests ask for it to see that they would notice.
   init(_ assignment: SlotAssignment, next: SlotAssignment?, unitesOwners: Bool) {
+    self.init(assignment, next: next, unitesOwners: unitesOwners, needs: [], nil)
+  }
+
+  /// `needs` are the N and W of both; empty where writes say how many have to acknowledge.
+  private init(
+    _ assignment: SlotAssignment, next: SlotAssignment?, unitesOwners: Bool, needs: [Replication],
+    _ bug: PlantedChangeBug?
+  ) {
     var table = Table(assignment, next)
     slotCount = max(assignment.slots.count, next?.slots.count ?? 0)
     var routes: [Int32] = []
@@ -31,10 +58,14 @@ package struct ReplicaGroups: Sendable {
       if let next { sets.append(table.indices(of: next.replicas(of: slot))) }
       if unitesOwners { sets = [Set(sets.flatMap { $0 }).sorted()] }
       routes.append(table.route(through: sets))
+      for (set, replication) in zip(sets, needs) {
+        table.need(replication.acknowledgements(of: set.count), of: set, isFirstOnly: bug == .writesByFirstQuorum)
+      }
     }
     routeOfSlot = routes
     nodes = table.nodes
     nodesOfGroup = table.groups
+    needsOfGroup = table.needs
     groupsOfRoute = table.routes
     nodesOfRoute = table.routeNodes
   }
@@ -44,6 +75,7 @@ package struct ReplicaGroups: Sendable {
     let nodes: [NodeID]
     private let indexOf: [NodeID: Int32]
     private(set) var groups = FlatLists()
+    private(set) var needs: [Int32] = []
     private var groupOf: [[Int32]: Int32] = [:]
     private(set) var routes = FlatLists()
     private(set) var routeNodes = FlatLists()
@@ -75,10 +107,18 @@ package struct ReplicaGroups: Sendable {
       return Int32(clamping: routes.count - 1)
     }
 
+    /// Where the same nodes are both groups of a slot, or of several, the greater number serves all.
+    mutating func need(_ count: Int, of set: [Int32], isFirstOnly: Bool) {
+      let group = Int(group(of: set))
+      guard !isFirstOnly || needs[group] == 0 else { return }
+      needs[group] = max(needs[group], Int32(clamping: count))
+    }
+
     private mutating func group(of set: [Int32]) -> Int32 {
       if let known = groupOf[set] { return known }
       groupOf[set] = Int32(clamping: groups.count)
       groups.append(set)
+      needs.append(0)
       return Int32(clamping: groups.count - 1)
     }
   }

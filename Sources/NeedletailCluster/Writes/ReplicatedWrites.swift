@@ -55,10 +55,11 @@ package struct ReplicatedWrites: Sendable {
 
   /// Begins a write of `bytes` bytes of payload. Throws where it is not taken on, and nothing is to be done then.
   ///
+  /// `level` says how many have to acknowledge in groups that do not say it themselves (those of a topology do).
   /// Nodes that are down, that failed too often or for which too much waits are not asked; where W cannot be got without them,
   /// nobody is: the write fails at once, or, where only too much waits, is refused.
   package mutating func begin(
-    _ id: WriteID, bytes: Int, to targets: WriteTargets, level: WriteLevel, now: Int64, deadline: Int64
+    _ id: WriteID, bytes: Int, to targets: WriteTargets, level: WriteLevel = .all, now: Int64, deadline: Int64
   ) throws(WriteRefused) -> [Action] {
     guard indexOf[id] == nil else { throw .underWay }
     guard bytes <= limits.bytesMax else { throw .tooLarge }

@@ -8,6 +8,8 @@ package struct WriteTargets: Equatable, Sendable {
   let groupsOfNode: FlatLists
   /// How many replicas each group has.
   let groupSizes: [Int32]
+  /// How many acknowledgements each of them needs; 0 where the write says it.
+  let groupNeeds: [Int32]
 
   /// No nodes and no groups.
   static let none = WriteTargets()
@@ -16,6 +18,7 @@ package struct WriteTargets: Equatable, Sendable {
     nodes = []
     groupsOfNode = FlatLists()
     groupSizes = []
+    groupNeeds = []
   }
 
   /// The targets of a write with rows of these slots. O(slots + replicas of the groups + all nodes).
@@ -52,6 +55,7 @@ package struct WriteTargets: Equatable, Sendable {
     }
     self.nodes = nodes
     groupSizes = groups.map { Int32(clamping: replicas.nodesOfGroup.range(of: $0).count) }
+    groupNeeds = groups.map { replicas.needsOfGroup[$0] }
     groupsOfNode = members.inverted(count: nodes.count)
   }
 

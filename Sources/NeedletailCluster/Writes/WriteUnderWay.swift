@@ -88,8 +88,9 @@ struct WriteUnderWay: Sendable {
     self.deadline = deadline
     self.targets = targets
     replicas = peers.map { Replica(peer: $0, state: .missed) }
-    tallies = targets.groupSizes.map { size in
-      let needed = Int32(clamping: max(1, level.acknowledgements(of: Int(size)) - (isOneTooFew ? 1 : 0)))
+    tallies = zip(targets.groupSizes, targets.groupNeeds).map { size, need in
+      let whole = need > 0 ? Int(need) : level.acknowledgements(of: Int(size))
+      let needed = Int32(clamping: max(1, whole - (isOneTooFew ? 1 : 0)))
       return Tally(needed: needed, missing: needed, asked: 0, willing: size)
     }
     groupsShort = tallies.count

@@ -87,6 +87,75 @@ import Testing
     #expect(change.left.map(\.node.rawValue) == ["a", "b"] && change.left.allSatisfy { $0.slots.count == 64 })
   }
 
+  /// What stays of five nodes has to be compared where R falls, to be ready where W does, and nothing where neither does.
+  @Test(
+    "Another N or W waits for new owners, and for those that stay where fewer read or write",
+    arguments: [
+      (Replication(count: 5, writeQuorum: 3), Replication(count: 3, writeQuorum: 2), true, true),
+      (.init(count: 3, writeQuorum: 2), .init(count: 5, writeQuorum: 3), false, false),
+      (.init(count: 3, writeQuorum: 2), .init(count: 3, writeQuorum: 3), true, true),
+      (.init(count: 3, writeQuorum: 3), .init(count: 3, writeQuorum: 2), false, true),
+      (.init(count: 3, writeQuorum: 1), .init(count: 3, writeQuorum: 1 + 1), true, true),
+      (.init(count: 3, writeQuorum: 2), .init(count: 4, writeQuorum: 3), false, false),
+    ])
+  func replicating(old: Replication, new: Replication, isCompared: Bool, isDue: Bool) throws {
+    var members: [TopologyMember] = []
+    for number in 0..<5 as Range<UInt64> {
+      members.append(try TopologyMember(node: NodeID("n\(number)"), identity: identity(number)))
+    }
+    let topology = try Topology.founding(
+      clusterID: Hash128(high: 0, low: 1), slotCount: 16, replicaCount: old.count, writeQuorum: old.writeQuorum,
+      members: members
+    ).replicating(new)
+    let (ring, next) = (topology.assignment, try #require(topology.nextAssignment))
+    let (change, plan) = (try #require(RingChange(topology)), try #require(ChangePlan(topology)))
+    var compared = 0
+    for member in members {
+      let (held, coming) = (SlotSet(ring.slots(of: member.node)), SlotSet(next.slots(of: member.node)))
+      let stays = SlotSet(held.filter { coming.contains($0) })
+      var due = coming
+      due.subtract(held)
+      if isDue { due.formUnion(stays) }
+      #expect(change.due(of: member.node) == due)
+      let kept = topology.keptSlots(of: member.node, in: ring, next: next)
+      #expect(kept == (isCompared ? stays : []))
+      compared += kept.count
+    }
+    #expect(plan.compared == compared && (change.left.isEmpty == !(isDue || new.count > old.count)))
+  }
+
+  @Test("Where the nodes of a slot stay and W falls, W of before have to know of the commit")
+  func tellsOfQuorum() throws {
+    let founded = try founded(["a", "b", "c"])
+    let rising = try founded.replicating(Replication(count: 3, writeQuorum: 3)).committed()
+    #expect(try #require(RingChange(rising)).left.isEmpty)
+    let falling = try rising.finished().replicating(Replication(count: 3, writeQuorum: 1)).committed()
+    var change = try #require(RingChange(falling))
+    for (number, member) in falling.ring.enumerated() {
+      #expect(change.left.count == 3 - number)
+      let voter = TopologyVoter(member.node, member.identity)
+      change.receive(change.answer(ready: change.due(of: member.node), from: voter))
+    }
+    #expect(change.left.isEmpty)
+  }
+
+  @Test("A plan tells of another weight what moves, and warns of quorums that ask for all or for one")
+  func placing() throws {
+    let founded = try founded(["a", "b", "c", "d", "e"])
+    let plan = try #require(ChangePlan(try founded.placing(NodeID("a"), zone: nil, weight: 4)))
+    #expect(plan.copies > 0 && plan.flows.allSatisfy { $0.to == NodeID("a") } && plan.compared == 0)
+    let back = try founded.placing(NodeID("a"), zone: nil, weight: 4).committed().finished()
+    let other = try #require(ChangePlan(try back.placing(NodeID("a"), zone: nil, weight: 1)))
+    #expect(other.copies == plan.copies && other.flows.allSatisfy { $0.from == NodeID("a") })
+    let all = try founded.replicating(Replication(count: 2, writeQuorum: 2))
+    #expect(ChangePlan(all)?.warnings == [.everyReplicaWrites(2)])
+    let one = try founded.replicating(Replication(count: 6, writeQuorum: 1))
+    #expect(ChangePlan(one)?.warnings == [.fewerNodesThanReplicas(nodes: 5, replicas: 6), .oneReplicaWrites])
+    for warning in [ChangePlan.Warning.everyReplicaWrites(2), .oneReplicaWrites] {
+      #expect(!warning.description.isEmpty)
+    }
+  }
+
   @Test("A change is over when of no slot R former owners may not have heard of the commit")
   func ends() throws {
     let topology = try founded(["a", "b", "c", "d"]).draining(NodeID("b")).committed()

@@ -26,6 +26,11 @@ struct TopologyGenerator {
       weight: UInt32.random(in: 1...3, using: &random))
   }
 
+  mutating func replication() -> Replication {
+    let count = Int.random(in: 1...4, using: &random)
+    return Replication(count: count, writeQuorum: Int.random(in: 1...count, using: &random))
+  }
+
   mutating func founding(members: ClosedRange<Int> = 1...6) throws -> Topology {
     let replicas = Int.random(in: 1...3, using: &random)
     var found: [TopologyMember] = []
@@ -41,7 +46,7 @@ struct TopologyGenerator {
   mutating func changed(_ topology: Topology) throws -> Topology? {
     let node = topology.members.randomElement(using: &random)?.node ?? NodeID("nobody")
     let member = try member()
-    return switch Int.random(in: 0..<10, using: &random) {
+    return switch Int.random(in: 0..<12, using: &random) {
     case 0, 1: try? topology.adding(member)
     case 2: topology.ring.count > 2 ? try? topology.draining(node) : nil
     case 3: topology.ring.count > 2 ? try? topology.removing(node) : nil
@@ -49,6 +54,8 @@ struct TopologyGenerator {
     case 6: try? topology.cancelled()
     case 7: try? topology.damaged(node)
     case 8: try? topology.replacing(node, with: identity())
+    case 9: try? topology.placing(node, zone: member.zone, weight: member.weight)
+    case 10: try? topology.replicating(replication())
     default: nil
     }
   }

@@ -193,7 +193,14 @@ enum TopologyScenario: Int, CaseIterable {
       return try? topology.replacing(stale.name, with: stale.identity)
     }
     guard let host = world.hosts.randomElement(using: &world.random) else { return nil }
-    switch Int.random(in: 0..<6, using: &world.random) {
+    switch Int.random(in: 0..<7, using: &world.random) {
+    case 6 where Bool.random(using: &world.random):
+      let zone = Bool.random(using: &world.random) ? nil : "zone"
+      return try? topology.placing(host.name, zone: zone, weight: UInt32.random(in: 1...3, using: &world.random))
+    case 6:
+      let count = Int.random(in: 1...4, using: &world.random)
+      let quorum = Int.random(in: 1...count, using: &world.random)
+      return try? topology.replicating(Replication(count: count, writeQuorum: quorum))
     case 0, 1, 2:
       return try? topology.adding(try TopologyMember(node: host.name, identity: host.identity))
     case 3: return topology.ring.count > 3 && stale == nil ? try? topology.draining(host.name) : nil
@@ -229,7 +236,8 @@ enum TopologyScenario: Int, CaseIterable {
       }
       if host.topology?.epoch == epoch { world.problems.append("nothing is decided although all can talk") }
     }
-    world.run(for: 30 * Self.second)
+    // Of one cluster that is known by the addresses of another, one may be asked by few of the others, and rarely.
+    for _ in 0..<8 where world.hosts.contains(where: { world.isBehind($0) }) { world.run(for: 30 * Self.second) }
     for host in world.hosts {
       guard let topology = host.topology, let newest = world.chosen[topology.clusterID]?.last else {
         world.problems.append("\(host.name) knows nothing")

@@ -55,17 +55,18 @@ import Testing
   @Test("The form of a topology is part of what versions agree on: this one never changes")
   func golden() throws {
     let topology = try three().adding(try member("d", 4, zone: "x")).damaged(NodeID("b")).committed()
-      .finished().draining(NodeID("a"))
+      .finished().draining(NodeID("a")).cancelled().replicating(Replication(count: 4, writeQuorum: 3))
     let hex = topology.encoded.map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined()
     #expect(hex == Self.golden)
   }
 
   private static let golden =
-    "010200000000000000010000000000000006000000000000001003020206040161000101000000000000000000000000"
+    "020200000000000000010000000000000008000000000000001003020208040161000101000000000000000000000000"
     + "000000000101620001020000000000000000000000000000000101016300010300000000000000000000000000000000"
-    + "010164010178010400000000000000000000000000000000020301620001020000000000000000000000000000000101"
-    + "016300010300000000000000000000000000000000010164010178010400000000000000000000000000000000020101"
-    + "010403016100010162000101630001"
+    + "010164010178010400000000000000000000000000000000020403040161000101000000000000000000000000000000"
+    + "000101620001020000000000000000000000000000000101016300010300000000000000000000000000000000010164"
+    + "010178010400000000000000000000000000000000020102010403030161000101620001016300010606030301620001"
+    + "01630001016401017801"
 
   @Test("The largest topology fits into its limit")
   func largest() throws {
@@ -115,6 +116,55 @@ import Testing
     #expect(try over.draining(NodeID("a")).committed().ring.map(\.node.rawValue) == ["b", "c", "d"])
   }
 
+  @Test("A weight, a zone, N and W change as members do: they count after the commit, and not when it is taken back")
+  func settings() throws {
+    let founded = try three()
+    let placed = try founded.placing(NodeID("b"), zone: "z", weight: 5)
+    #expect(placed.ring == founded.ring && placed.next?[1].zone == "z" && placed.next?[1].weight == 5)
+    #expect(placed.members == founded.ring && placed.besideReplication == founded.replication)
+    // Losses are of the disk, whatever its weight.
+    let lost = try placed.replacing(NodeID("b"), with: identity(22)).damaged(NodeID("b"))
+    #expect(lost.next?[1].identity == identity(22) && lost.ring[1].losses == 1 && lost.ring[1].weight == 1)
+    #expect(try Topology(decoding: lost.encoded) == lost)
+    #expect(try lost.cancelled().ring[1].weight == 1)
+    let over = try lost.committed().finished()
+    #expect(over.ring[1].weight == 5 && over.ring[1].zone == "z" && over.ring[1].identity == identity(22))
+    #expect(try over.placing(NodeID("b"), zone: nil, weight: 5).committed().ring[1].zone == nil)
+
+    let new = Replication(count: 2, writeQuorum: 2)
+    let fewer = try founded.replicating(new)
+    #expect(fewer.replicaCount == 3 && fewer.nextReplication == new && fewer.next == fewer.ring)
+    #expect(fewer.assignment.replicaCount == 3 && fewer.nextAssignment?.replicaCount == 2)
+    #expect(try fewer.cancelled().replication == founded.replication)
+    let committed = try fewer.committed()
+    #expect(committed.replication == new && committed.formerReplication == founded.replication)
+    #expect(committed.assignment.replicaCount == 2 && committed.besideAssignment?.replicaCount == 3)
+    let last = try committed.finished()
+    #expect(last.replication == new && last.besideReplication == new && last.history.map(\.replicaCount) == [3])
+    #expect(try Topology(decoding: committed.encoded) == committed && Topology(decoding: last.encoded) == last)
+  }
+
+  @Test("A node that is two things in one topology is refused, and so is one N without a change")
+  func twoThings() throws {
+    let placed = try three().placing(NodeID("b"), zone: "z", weight: 5)
+    for body in [
+      { (member: inout TopologyMember) in member.identity = self.identity(99) }, { $0.losses += 1 }, { $0.joined = 2 },
+    ] {
+      var wrong = placed
+      var beside = try #require(wrong.beside)
+      body(&beside[1])
+      wrong.beside = beside
+      #expect(throws: TopologyError.invalid("a node that is two things at once")) { try wrong.check() }
+      #expect(throws: MalformedBytes.self) { try Topology(decoding: wrong.encoded) }
+    }
+    var wrong = try three()
+    wrong.besideReplication = Replication(count: 2, writeQuorum: 1)
+    #expect(throws: TopologyError.self) { try wrong.check() }
+    wrong = try three().replicating(Replication(count: 2, writeQuorum: 1))
+    wrong.besideReplication = Replication(count: 2, writeQuorum: 3)
+    #expect(throws: MalformedBytes.self) { try Topology(decoding: wrong.encoded) }
+  }
+
   @Test("What cannot be done says why")
   func errors() throws {
     let founded = try three()
@@ -126,6 +176,19 @@ import Testing
     #expect(throws: TopologyError.noChangeUnderWay) { try founded.committed() }
     #expect(throws: TopologyError.noChangeUnderWay) { try founded.cancelled() }
     #expect(throws: TopologyError.noChangeUnderWay) { try draining.finished() }
+    #expect(throws: TopologyError.nothingToChange) { try founded.placing(NodeID("a"), zone: nil, weight: 1) }
+    #expect(throws: TopologyError.unknownNode(NodeID("x"))) { try founded.placing(NodeID("x"), zone: nil, weight: 2) }
+    #expect(throws: TopologyError.self) { try founded.placing(NodeID("a"), zone: nil, weight: 0) }
+    #expect(throws: TopologyError.self) { try founded.placing(NodeID("a"), zone: "a b", weight: 1) }
+    #expect(throws: TopologyError.nothingToChange) { try founded.replicating(founded.replication) }
+    for (replicas, quorum) in [(0, 0), (3, 0), (3, 4), (16, 8)] {
+      #expect(throws: TopologyError.self) {
+        try founded.replicating(Replication(count: replicas, writeQuorum: quorum))
+      }
+    }
+    #expect(throws: TopologyError.changeUnderWay(to: [NodeID("b"), NodeID("c")])) {
+      try draining.replicating(Replication(count: 2, writeQuorum: 2))
+    }
     let committed = try draining.committed()
     #expect(throws: TopologyError.changeCommitted) { try committed.cancelled() }
     #expect(throws: TopologyError.noChangeUnderWay) { try committed.committed() }
@@ -146,7 +209,9 @@ import Testing
     let one = try Topology.founding(
       clusterID: Hash128(high: 1, low: 1), replicaCount: 1, writeQuorum: 1, members: [try member("a", 1)])
     #expect(throws: TopologyError.lastNode(NodeID("a"))) { try one.draining(NodeID("a")) }
-    for error in [TopologyError.lastNode(NodeID("a")), .changeUnderWay(to: []), .epochsUsedUp, .invalid("this")] {
+    for error in [
+      TopologyError.lastNode(NodeID("a")), .changeUnderWay(to: []), .nothingToChange, .epochsUsedUp, .invalid("this"),
+    ] {
       #expect(!error.description.isEmpty)
     }
     for (replicas, quorum) in [(0, 0), (3, 0), (3, 4), (16, 8)] {

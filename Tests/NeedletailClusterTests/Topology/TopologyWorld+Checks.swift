@@ -33,14 +33,24 @@ extension TopologyWorld {
     chosen[topology.clusterID, default: []].append(topology)
   }
 
-  /// A change is committed only when all that have to be filled have said so under the epoch before.
+  /// A change is committed only when all that have to be filled, or compared, have said so under the epoch before.
   private mutating func checkCommit(of before: Topology, to topology: Topology) {
-    guard let change = RingChange(before), change.stage == .filling, topology.former == before.ring else { return }
+    guard let next = before.nextAssignment, topology.former == before.ring else { return }
     outcomes["committed", default: 0] += 1
-    for share in change.left {
-      guard let member = before.member(share.node) else { continue }
-      if !filled.contains("\(TopologyVoter(member.node, member.identity)) \(before.epoch)") {
-        problems.append("epoch \(topology.epoch) is committed without \(share.node)")
+    let isPlaced = before.ring != topology.ring && before.ring.map(\.node) == topology.ring.map(\.node)
+    if isPlaced { outcomes["placed", default: 0] += 1 }
+    if topology.replication != before.replication { outcomes["replicated", default: 0] += 1 }
+    let ring = before.assignment
+    for number in 0..<before.slotCount {
+      let slot = UInt16(truncatingIfNeeded: number)
+      let (old, new) = (ring.replicas(of: slot), next.replicas(of: slot))
+      let (wOld, wNew) = (min(before.writeQuorum, old.count), min(topology.writeQuorum, new.count))
+      let areAllDue = new.count - wNew < old.count - wOld || wNew < wOld
+      for node in new where areAllDue || !old.contains(node) {
+        guard let member = before.member(node) else { continue }
+        if !filled.contains("\(TopologyVoter(member.node, member.identity)) \(before.epoch)") {
+          problems.append("epoch \(topology.epoch) is committed without \(node)")
+        }
       }
     }
   }
@@ -54,8 +64,10 @@ extension TopologyWorld {
     for number in 0..<topology.slotCount {
       let slot = UInt16(truncatingIfNeeded: number)
       let owners = former.replicas(of: slot)
-      guard Set(owners) != Set(before.assignment.replicas(of: slot)),
-        owners.count(where: { behind.contains($0) }) >= before.readers(of: owners.count)
+      let now = before.assignment.replicas(of: slot)
+      let needed = min(before.besideReplication.writeQuorum, owners.count)
+      guard Set(owners) != Set(now) || min(before.writeQuorum, now.count) < needed,
+        owners.count(where: { behind.contains($0) }) > owners.count - needed
       else { continue }
       return problems.append("epoch \(topology.epoch) ends a change of which former owners of slot \(slot) do not know")
     }
@@ -102,5 +114,10 @@ extension TopologyWorld {
       let isNew = topology.member(host.name).map { $0.identity == host.identity } ?? false
       return 2 * (staleCount(topology) + (isNew ? 1 : 0)) < topology.electorate.voters.count
     }
+  }
+  /// Whether the node does not know the newest topology of its cluster.
+  func isBehind(_ host: TopologyHost) -> Bool {
+    guard let topology = host.topology else { return true }
+    return topology != chosen[topology.clusterID]?.last
   }
 }

@@ -246,6 +246,27 @@ import Testing
     same(driver.ack(id(1), c), [.complete(id(1), .acknowledged)])
   }
 
+  @Test("need of each of two groups the W by which it holds the slots, and the greater where both are the same nodes")
+  func twoQuorums() {
+    let (one, other) = (NodeID("d"), NodeID("e"))
+    func assigned(_ names: [String]) -> SlotAssignment {
+      SlotAssignment(HashRing(names.map { RingMember(NodeID($0)) }), replicaCount: names.count)
+    }
+    let (old, new) = (assigned(["a", "b", "c"]), assigned(["a", "b", "c", "d", "e"]))
+    let (two, four) = (Replication(count: 3, writeQuorum: 2), Replication(count: 5, writeQuorum: 4))
+    var driver = driver()
+    _ = driver.begin(id(1), WriteTargets(slots: [7], in: ReplicaGroups(old, two, beside: new, four)))
+    same(driver.ack(id(1), one) + driver.ack(id(1), other) + driver.ack(id(1), a), [])
+    same(driver.ack(id(1), b), [.complete(id(1), .acknowledged)])
+    let all = Replication(count: 3, writeQuorum: 3)
+    for (first, second) in [(two, all), (all, two)] {
+      var driver = self.driver()
+      _ = driver.begin(id(1), WriteTargets(slots: [7], in: ReplicaGroups(old, first, beside: old, second)))
+      same(driver.ack(id(1), a) + driver.ack(id(1), b), [])
+      same(driver.ack(id(1), c), [.complete(id(1), .acknowledged), .forget(id(1))])
+    }
+  }
+
   @Test("owe nothing to a node that was removed")
   func removed() {
     var driver = driver()
