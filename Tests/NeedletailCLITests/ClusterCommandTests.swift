@@ -16,6 +16,15 @@ struct ClusterCommandTests {
     (["cluster", "verify", "--within", "soon"], "--within 'soon' is not a duration above zero"),
     (["cluster", "verify", "--rounds", "0"], "--rounds 0 is not between 1 and 100"),
     (["cluster", "ring", "--server", "ftp://x"], "http://127.0.0.1:7070"),
+    (["cluster", "set"], "nothing to set"), (["cluster", "set", "n1"], "nothing to set"),
+    (["cluster", "set", "--weight", "2"], "name it"), (["cluster", "set", "n1", "--replication", "3"], "name none"),
+    (["cluster", "set", "n1", "--weight", "0"], "--weight 0 is not at least 1"),
+    (["cluster", "set", "n1", "--zone", ""], "--no-zone takes it away"),
+    (["cluster", "set", "n1", "--zone", "a", "--no-zone"], "--no-zone takes the zone away"),
+    (["cluster", "set", "n1", "--zone", "a", "--replication", "3"], "one at a time"),
+    (["cluster", "set", "--replication", "16"], "--replication 16 is not between 1 and 15"),
+    (["cluster", "set", "--write-quorum", "most"], "--write-quorum most is none of"),
+    (["cluster", "set", "--replication", "3", "--write-quorum", "4"], "--write-quorum 4 is none of"),
     (["cluster", "up", "--nodes", "33"], "--nodes 33 is not between 1 and 32"),
     (["cluster", "up", "--port-base", "80"], "--port-base 80 is not between 1024 and 65000"),
     (["cluster", "up", "--replication", "17"], "--replication 17 is not between 1 and 16"),
@@ -37,7 +46,7 @@ struct ClusterCommandTests {
   @Test("every command has examples that stand in one line, and those that change something name the dry run")
   func help() {
     let commands = ClusterCommand.configuration.subcommands
-    #expect(commands.count == 10)
+    #expect(commands.count == 11)
     for type in commands {
       let lines = type.configuration.discussion.split(separator: "\n", omittingEmptySubsequences: false)
       let help = Needletail.helpMessage(for: type, columns: 80).split(separator: "\n")
@@ -49,9 +58,22 @@ struct ClusterCommandTests {
         #expect(throws: Never.self, "\(example)") { try Needletail.parseAsRoot(Array(words.dropFirst())) }
       }
     }
-    for name in ["add", "drain", "remove", "cancel"] {
+    for name in ["add", "drain", "remove", "set", "cancel"] {
       let type = commands.first { $0._commandName == name }
       #expect(type.map { $0.configuration.discussion.contains("Try --dry-run before") } == true, "\(name)")
+    }
+  }
+
+  @Test("what is to be set reaches the server as parameters")
+  func settings() throws {
+    for (words, parameters) in [
+      (["n1", "--weight", "3", "--zone", "a"], ["node=n1", "weight=3", "zone=a"]),
+      (["n1", "--no-zone"], ["node=n1", "zone="]),
+      (["--replication", "5", "--write-quorum", "all"], ["replication=5", "write_quorum=all"]),
+      (["--write-quorum", "2"], ["write_quorum=2"]),
+    ] {
+      let command = try #require(try Needletail.parseAsRoot(["cluster", "set"] + words) as? ClusterSetCommand)
+      #expect(command.parameters.map { "\($0.0)=\($0.1)" } == parameters)
     }
   }
 

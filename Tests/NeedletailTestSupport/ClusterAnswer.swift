@@ -36,7 +36,8 @@ package enum ClusterAnswer {
 
   package static let plan =
     #"{"status":"success","data":{"epoch":8,"dryRun":true,"moves":[{"from":"n1","to":"n4","slots":256},"#
-    + #"{"from":"n2","to":"n4","slots":1},{"from":null,"to":"n4","slots":10},{"from":"n3","to":null,"slots":4}]},"#
+    + #"{"from":"n2","to":"n4","slots":1},{"from":null,"to":"n4","slots":10},{"from":"n3","to":null,"slots":4}],"#
+    + #""compared":12},"#
     + #""warnings":["n3 is dead: what it holds alone is not moved"]}"#
 
   package static let repair = #"{"status":"success","data":{"exchanges":42}}"#

@@ -6,8 +6,8 @@ struct ClusterCommand: AsyncParsableCommand {
     commandName: "cluster",
     abstract: "See and steer a cluster, or start one for trying out.",
     discussion: """
-      All but up ask one node, which tells of the cluster as it sees it. add, drain, remove and cancel begin at once: \
-      --dry-run says before how much would move.
+      All but up ask one node, which tells of the cluster as it sees it. add, drain, remove, set and cancel begin at \
+      once: --dry-run says before how much would move.
 
       EXAMPLES
         needletail cluster up --nodes 5
@@ -18,8 +18,8 @@ struct ClusterCommand: AsyncParsableCommand {
       """,
     subcommands: [
       ClusterStatusCommand.self, ClusterNodesCommand.self, ClusterRingCommand.self, ClusterAddCommand.self,
-      ClusterDrainCommand.self, ClusterRemoveCommand.self, ClusterCancelCommand.self, ClusterRepairCommand.self,
-      ClusterVerifyCommand.self, ClusterUpCommand.self,
+      ClusterDrainCommand.self, ClusterRemoveCommand.self, ClusterSetCommand.self, ClusterCancelCommand.self,
+      ClusterRepairCommand.self, ClusterVerifyCommand.self, ClusterUpCommand.self,
     ])
 
   /// Where a node tells of its cluster and is asked to change it.

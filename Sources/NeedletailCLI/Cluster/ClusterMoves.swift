@@ -15,6 +15,8 @@ struct ClusterMoves: Equatable {
   var epoch: String
   var isDryRun: Bool
   var moves: [Move]
+  /// Replicas that stay and are compared with others before.
+  var compared: Int
   var warnings: [String]
 
   /// Reads the answer of a server.
@@ -32,6 +34,7 @@ struct ClusterMoves: Equatable {
       }
       return Move(from: move["from"]?.string, to: move["to"]?.string, slots: slots)
     }
+    compared = ClusterState.count(data["compared"]) ?? 0
     warnings = Answers.warnings(answer)
   }
 
@@ -39,10 +42,14 @@ struct ClusterMoves: Equatable {
   func lines(columns: Int?) -> [StyledText] {
     let filled = moves.filter { $0.to != nil }.reduce(0) { $0 + $1.slots }
     let (verb, whole) = isDryRun ? ("would move", "would be") : ("move", "is")
+    let comparing = StyledText(
+      TerminalText(
+        "\(Counted.text(compared, "replica")) of slots that \(compared == 1 ? "stays" : "stay") "
+          + "\(isDryRun ? "would be" : compared == 1 ? "is" : "are") compared with others first"))
     guard !moves.isEmpty else {
       return [
         StyledText(TerminalText("nothing \(verb == "move" ? "moves" : verb); the assignment \(whole) version \(epoch)"))
-      ]
+      ] + (compared > 0 ? [comparing] : [])
     }
     let rows = moves.map { move in
       [
@@ -56,5 +63,6 @@ struct ClusterMoves: Equatable {
     ]
     let sum = "\(Counted.text(filled, "replica")) of slots \(verb); the assignment \(whole) version \(epoch)"
     return Table(columns: titles, rows: rows).lines(within: columns) + [StyledText(TerminalText(sum))]
+      + (compared > 0 ? [comparing] : [])
   }
 }

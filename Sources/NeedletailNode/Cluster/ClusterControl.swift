@@ -1,3 +1,5 @@
+import NeedletailCluster
+
 /// How operators see and steer the cluster; what the paths under `/needletail/v1/cluster` lead to.
 protocol ClusterControl: Sendable {
   func status() async -> ClusterStatus
@@ -18,8 +20,24 @@ enum ClusterChange: Hashable, Sendable {
   case drain(String)
   /// A member that is gone for good gives way to others.
   case remove(String)
+  /// A member that holds slots gets another weight, another zone, or both.
+  case place(String, weight: UInt32?, zone: NewZone?)
+  /// Slots are held by more or fewer members, more or fewer of them take a write, or both.
+  case replicate(count: Int?, quorum: NewQuorum?)
   /// The change under way is taken back.
   case cancel
+
+  enum NewZone: Hashable, Sendable {
+    case none
+    case named(String)
+
+    var name: String? { if case .named(let name) = self { name } else { nil } }
+  }
+
+  enum NewQuorum: Hashable, Sendable {
+    case level(WriteLevel)
+    case count(Int)
+  }
 }
 
 /// What a change moves.
@@ -35,6 +53,8 @@ struct ClusterPlan: Hashable, Sendable {
   /// The version of the assignment that the change made, or would make.
   var epoch: UInt64
   var moves: [Move]
+  /// How many replicas stay and have to be compared with others before the change counts.
+  var compared = 0
   /// What the operator should know, in sentences.
   var warnings: [String]
 }

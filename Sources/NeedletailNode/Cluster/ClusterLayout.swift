@@ -10,36 +10,44 @@ struct ClusterLayout: Sendable {
   let beside: SlotAssignment?
   /// Whether these were the owners, and not those who will be.
   let isCommitted: Bool
+  /// By which N and W `assignment` is.
+  let replication: Replication
+  /// By which `beside` is; that of `replication` where there is none.
+  let besideReplication: Replication
   /// Both, as writes need them.
   let groups: ReplicaGroups
-  let writeLevel: WriteLevel
   /// What the nodes agreed on; nil where nobody did, as in tests.
   let topology: Topology?
 
   /// O(slots x replicas).
   init(epoch: UInt64, assignment: SlotAssignment, next: SlotAssignment? = nil, writeLevel: WriteLevel) {
-    self.init(epoch: epoch, assignment: assignment, beside: next, writeLevel: writeLevel, topology: nil)
+    let count = assignment.replicaCount
+    let replication = Replication(count: count, writeQuorum: writeLevel.acknowledgements(of: count))
+    self.init(
+      epoch: epoch, assignment: assignment, beside: next, replication: replication, besideReplication: replication,
+      topology: nil)
   }
 
   /// The layout of a topology.
   init(_ topology: Topology) {
-    let (replicas, quorum) = (topology.replicaCount, topology.writeQuorum)
-    let level = [WriteLevel.quorum, .one, .all].first { $0.acknowledgements(of: replicas) == quorum }
     self.init(
       epoch: topology.epoch, assignment: topology.assignment, beside: topology.besideAssignment,
-      writeLevel: level ?? .all, topology: topology)
+      replication: topology.replication, besideReplication: topology.sideReplication ?? topology.replication,
+      topology: topology)
   }
 
   private init(
-    epoch: UInt64, assignment: SlotAssignment, beside: SlotAssignment?, writeLevel: WriteLevel, topology: Topology?
+    epoch: UInt64, assignment: SlotAssignment, beside: SlotAssignment?, replication: Replication,
+    besideReplication: Replication, topology: Topology?
   ) {
     self.topology = topology
     self.epoch = epoch
     self.assignment = assignment
     self.beside = beside
     self.isCommitted = topology?.former != nil
-    self.writeLevel = writeLevel
-    groups = ReplicaGroups(assignment, next: beside)
+    self.replication = replication
+    self.besideReplication = besideReplication
+    groups = ReplicaGroups(assignment, replication, beside: beside, besideReplication)
   }
 
   /// The slots of all.
@@ -60,8 +68,7 @@ struct ClusterLayout: Sendable {
 
   /// How many ready replicas of a slot have to agree, so that every acknowledged write is among what they have.
   func readQuorum(of slot: UInt16) -> Int {
-    let replicas = readers(of: slot).count
-    return max(1, replicas - writeLevel.acknowledgements(of: replicas) + 1)
+    replication.readers(of: readers(of: slot).count)
   }
 
   /// The slots that a node holds, is to hold, or held and still takes writes of.

@@ -9,7 +9,9 @@ extension ClusterNode: ClusterControl {
     let layout = view.layout
     let reports = await reports(.report, of: members.filter(\.status.isPresent).map(\.node))
     var nodes: [ClusterStatus.Node] = []
-    for member in members { nodes.append(await node(member, layout, reports[member.node])) }
+    for member in members {
+      nodes.append(await node(member, topology?.member(member.node), layout, reports[member.node]))
+    }
     for holder in topology?.members ?? [] where !members.contains(where: { $0.node == holder.node }) {
       nodes.append(await node(unheard: holder, layout))
     }
@@ -20,7 +22,7 @@ extension ClusterNode: ClusterControl {
       writeQuorum: topology?.writeQuorum ?? 0, readQuorum: topology?.readQuorum ?? 0,
       nodes: nodes.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) },
       change: topology.flatMap { change($0, reports) }, slotsWithoutReadQuorum: reads,
-      slotsWithoutWriteQuorum: writes, warnings: [])
+      slotsWithoutWriteQuorum: writes, warnings: await member.placementWarnings(topology?.members ?? []))
   }
 
   func ring() async -> [(replicas: [String], next: [String]?)] {
@@ -68,13 +70,17 @@ extension ClusterNode: ClusterControl {
 
   // MARK: - What follows from it
 
-  private func node(_ member: Member, _ layout: ClusterLayout?, _ report: MemberReport?) async -> ClusterStatus.Node {
+  /// What it holds follows from what the cluster agreed on, whatever it was started with.
+  private func node(
+    _ member: Member, _ holder: TopologyMember?, _ layout: ClusterLayout?, _ report: MemberReport?
+  ) async -> ClusterStatus.Node {
     let record = member.record
     let slots = slots(of: member.node, layout)
     let hints = await writing.waiting(for: member.node)
     return ClusterStatus.Node(
       name: record.node.rawValue, identity: "\(record.identity)", address: record.address.text,
-      status: "\(member.status)", roles: record.roles.names, zone: record.zone, weight: record.weight,
+      status: "\(member.status)", roles: record.roles.names, zone: holder.map(\.zone) ?? record.zone,
+      weight: holder?.weight ?? record.weight,
       version: record.version, slots: slots.held, arriving: slots.arriving, leaving: slots.leaving,
       unready: report.map(\.unready.count), hints: hints.hints, hintBytes: hints.bytes,
       exchanges: report.map { report in
@@ -112,9 +118,10 @@ extension ClusterNode: ClusterControl {
       let owners = layout.readers(of: slot)
       let ready = owners.filter { reports[$0].map { !$0.unready.contains(slot) } ?? false }
       if ready.count < layout.readQuorum(of: slot) { reads += 1 }
-      let groups = [owners] + (layout.beside.map { [$0.replicas(of: slot)] } ?? [])
-      let isShort = groups.contains { group in
-        group.count { reports[$0] != nil } < layout.writeLevel.acknowledgements(of: group.count)
+      var groups = [(owners, layout.replication)]
+      if let beside = layout.beside { groups.append((beside.replicas(of: slot), layout.besideReplication)) }
+      let isShort = groups.contains { group, replication in
+        group.count { reports[$0] != nil } < replication.acknowledgements(of: group.count)
       }
       if isShort { writes += 1 }
     }
@@ -122,31 +129,48 @@ extension ClusterNode: ClusterControl {
   }
 
   private func change(_ topology: Topology, _ reports: [NodeID: MemberReport]) -> ClusterStatus.Change? {
-    let (old, new): ([NodeID], [NodeID])
-    if let next = topology.next {
-      (old, new) = (topology.ring.map(\.node), next.map(\.node))
-    } else if let former = topology.former {
-      (old, new) = (former.map(\.node), topology.ring.map(\.node))
-    } else {
-      return nil
+    guard let words = Self.words(of: topology), let change = RingChange(topology) else { return nil }
+    guard change.stage == .filling else {
+      return ClusterStatus.Change(what: words + ": committed, those who held the slots are told", slots: 0, filled: 0)
     }
-    let added = new.filter { !old.contains($0) }.map(\.rawValue)
-    let removed = old.filter { !new.contains($0) }.map(\.rawValue)
-    let words = [
-      added.isEmpty ? nil : "adding " + added.joined(separator: ", "),
-      removed.isEmpty ? nil : "taking out " + removed.joined(separator: ", "),
-    ]
-    let what = words.compactMap { $0 }.joined(separator: " and ")
-    guard let plan = ChangePlan(topology) else {
-      return ClusterStatus.Change(what: what + ": committed, those who held the slots are told", slots: 0, filled: 0)
+    var (all, filled) = (0, 0)
+    for member in topology.members {
+      var due = change.due(of: member.node)
+      all += due.count
+      guard let report = reports[member.node] else { continue }
+      due.subtract(report.unready)
+      due.subtract(report.uncompared)
+      filled += due.count
     }
-    var filled = 0
-    for (node, slots) in plan.incoming {
-      guard let unready = reports[node]?.unready else { continue }
-      var ready = slots
-      ready.subtract(unready)
-      filled += ready.count
+    return ClusterStatus.Change(what: words, slots: all, filled: filled)
+  }
+
+  /// What the change under way is about; nil where there is none.
+  static func words(of topology: Topology) -> String? {
+    let ring = (topology.ring, topology.replication)
+    let side = (topology.next ?? topology.former ?? [], topology.sideReplication ?? topology.replication)
+    guard !side.0.isEmpty else { return nil }
+    let (old, new) = topology.next == nil ? (side, ring) : (ring, side)
+    let added = new.0.filter { member in !old.0.contains { $0.node == member.node } }.map(\.node.rawValue)
+    let removed = old.0.filter { member in !new.0.contains { $0.node == member.node } }.map(\.node.rawValue)
+    var words: [String] = []
+    if !added.isEmpty { words.append("adding " + added.joined(separator: ", ")) }
+    if !removed.isEmpty { words.append("taking out " + removed.joined(separator: ", ")) }
+    for member in new.0 {
+      guard let before = old.0.first(where: { $0.node == member.node }), before.ringMember != member.ringMember else {
+        continue
+      }
+      if before.weight != member.weight {
+        words.append("giving \(member.node) weight \(member.weight) instead of \(before.weight)")
+      }
+      if before.zone != member.zone {
+        words.append("moving \(member.node) \(member.zone.map { "to zone \($0)" } ?? "out of its zone")")
+      }
     }
-    return ClusterStatus.Change(what: what, slots: plan.copies, filled: filled)
+    if old.1.count != new.1.count { words.append("holding each slot on \(new.1.count) instead of \(old.1.count)") }
+    if old.1.writeQuorum != new.1.writeQuorum {
+      words.append("writing to \(new.1.writeQuorum) of \(new.1.count) instead of \(old.1.writeQuorum)")
+    }
+    return words.joined(separator: " and ")
   }
 }

@@ -78,6 +78,8 @@ struct ClusterNode: ClusterPeer {
     let held = view.layout?.slots(of: view.own) ?? []
     var report = MemberReport(
       epoch: view.layout?.epoch ?? 0, unready: repair.unready(of: held, windows: .min ... .max))
+    report.uncompared = repair.unfinished(of: held)
+    report.uncompared.subtract(report.unready)
     report.waiting = UInt64(clamping: status.waiting)
     report.finished = UInt64(clamping: status.counts.exchanges)
     report.failed = UInt64(clamping: status.counts.unfinished)

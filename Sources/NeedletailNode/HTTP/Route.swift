@@ -120,13 +120,14 @@ enum ClusterRoute: String, Sendable {
   case add
   case drain
   case remove
+  case set
   case cancel
   case repair
 
   var methods: [String] {
     switch self {
     case .status, .ring: ["GET"]
-    case .add, .drain, .remove, .cancel, .repair: ["POST"]
+    case .add, .drain, .remove, .set, .cancel, .repair: ["POST"]
     }
   }
 }

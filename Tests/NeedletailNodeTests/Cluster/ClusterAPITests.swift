@@ -42,7 +42,7 @@ struct ClusterAPITests {
         moves: [
           .init(from: "n1", to: "n4", slots: 256), .init(from: "n2", to: "n4", slots: 1),
           .init(from: nil, to: "n4", slots: 10), .init(from: "n3", to: nil, slots: 4),
-        ], warnings: ["n3 is dead: what it holds alone is not moved"])
+        ], compared: 12, warnings: ["n3 is dead: what it holds alone is not moved"])
     }
 
     func repair(node: String?) async throws -> Int {
@@ -136,6 +136,47 @@ struct ClusterAPITests {
     #expect(control.changes.map(\.isDryRun) == [true, false, false, true])
   }
 
+  @Test("a weight and a zone are set of one node, and how many hold and write of all")
+  func settings() async throws {
+    let control = Control()
+    #expect(try await ask("set?node=n1&weight=4&dry_run=true", control).text == ClusterAnswer.plan)
+    #expect(try await ask("set", control, form: "node=n2&zone=east&weight=1").status == 200)
+    #expect(try await ask("set?node=n2&zone=", control).status == 200)
+    #expect(try await ask("set?replication=5&write_quorum=quorum", control).status == 200)
+    #expect(try await ask("set?write_quorum=2", control).status == 200)
+    #expect(try await ask("set?replication=1", control).status == 200)
+    #expect(
+      control.changes.map(\.change) == [
+        .place("n1", weight: 4, zone: nil), .place("n2", weight: 1, zone: .named("east")),
+        .place("n2", weight: nil, zone: ClusterChange.NewZone.none),
+        .replicate(count: 5, quorum: .level(.quorum)), .replicate(count: nil, quorum: .count(2)),
+        .replicate(count: 1, quorum: nil),
+      ])
+    #expect(control.changes.map(\.isDryRun) == [true, false, false, false, false, false])
+  }
+
+  @Test("what sets nothing, or what cannot be, is refused with what may be")
+  func wrongSettings() async throws {
+    let control = Control()
+    let long = String(repeating: "z", count: 129)
+    for (path, reason) in [
+      ("set", "nothing to set"), ("set?node=n1", "nothing to set for the node"), ("set?weight=2", "say which"),
+      ("set?zone=a", "say which"), ("set?replication=3&zone=a", "say which"),
+      ("set?node=n1&replication=3", "leave node out"), ("set?node=n1&weight=2&write_quorum=one", "leave node out"),
+      ("set?node=n1&weight=0", "from 1 to 4294967295"), ("set?node=n1&weight=4294967296", "from 1 to 4294967295"),
+      ("set?node=n1&weight=two", "from 1 to 4294967295"), ("set?node=n1&zone=a%20b", "printable ASCII"),
+      ("set?node=n1&zone=\(long)", "printable ASCII"), ("set?replication=0", "from 1 to 15"),
+      ("set?replication=16", "from 1 to 15"), ("set?write_quorum=most", "one, quorum, all or a number"),
+      ("set?write_quorum=0", "one, quorum, all or a number"), ("set?write_quorum=16", "one, quorum, all or a number"),
+    ] {
+      let answer = try await ask(path, control)
+      #expect(answer.status == 400 && answer.text.contains(#""errorType":"bad_data""#), "\(path): \(answer.text)")
+      #expect(answer.text.contains(reason), "\(path): \(answer.text)")
+    }
+    #expect(try await ask("set?node=n9&weight=2", control).status == 404)
+    #expect(control.changes.isEmpty)
+  }
+
   @Test("a repair is of all nodes or of one, and tells how many exchanges were asked for")
   func repairs() async throws {
     let control = Control()
@@ -197,7 +238,7 @@ struct ClusterAPITests {
         let posted = try await server.request("POST", base + path, body: [])
         #expect(posted.status == 405 && posted.headers["allow"] == "GET")
       }
-      for path in ["add?node=a", "drain?node=a", "remove?node=a", "cancel", "repair"] {
+      for path in ["add?node=a", "drain?node=a", "remove?node=a", "set?node=a", "cancel", "repair"] {
         #expect(try await server.get(base + path).status == 405)
         #expect(try await server.request("POST", base + path, body: []).text.contains("belongs to no cluster"))
       }

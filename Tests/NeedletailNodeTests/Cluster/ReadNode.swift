@@ -66,6 +66,8 @@ final class ReadNode: Sendable {
       return isDamaged ? slots : unready.withLock { unready in SlotSet(slots.filter { unready.contains($0) }) }
     }
 
+    func unfinished(of slots: SlotSet) -> SlotSet { unready(of: slots, windows: .min ... .max) }
+
     func urge(_ slots: SlotSet, with node: NodeID, windows: ClosedRange<Int64>) {
       urged.withLock { $0.append((slots, node)) }
     }

@@ -83,6 +83,42 @@ import Testing
     }
   }
 
+  @Test("What stays of more replicas is done with a change when it has compared with those that go")
+  func keeping() async throws {
+    let (all, nodes) = Self.contents(seed: 9, rows: 200, share: 0.5)
+    let members = try (0..<3).map { number in
+      try TopologyMember(node: NodeID("n\(number)"), identity: RepairNodes.identities[number])
+    }
+    let founded = try Topology.founding(
+      clusterID: Hash128(high: 1, low: 1), slotCount: MemoryContents.slots, replicaCount: 3, writeQuorum: 2,
+      members: members)
+    let shrinking = try founded.draining(NodeID("n2"))
+    let change = try #require(RingChange(shrinking))
+    @Sendable func hear(_ topology: Topology, _ nodes: ArraySlice<RepairNode>) async {
+      for node in nodes {
+        node.view.take(ClusterLayout(topology))
+        await node.service.heard(.layout(ClusterLayout(topology)))
+      }
+    }
+    try await RepairNodes.run(nodes.map { RepairContents($0) }, disks: Self.disks(), founding: [0, 1, 2]) { cluster in
+      await hear(founded, cluster.nodes[...])
+      let due = change.due(of: NodeID("n0"))
+      #expect(due.count == MemoryContents.slots)
+      #expect(cluster.nodes[0].service.unfinished(of: due).isEmpty)
+      // It compares with nobody who does not know the change.
+      await hear(shrinking, cluster.nodes[..<1])
+      #expect(cluster.isReady(0) && cluster.nodes[0].service.unfinished(of: due) == due)
+      await hear(shrinking, cluster.nodes[1...])
+      #expect(
+        await RepairNodes.eventually {
+          cluster.nodes[..<2].allSatisfy { $0.service.unfinished(of: due).isEmpty }
+        })
+      #expect(change.due(of: NodeID("n2")).isEmpty)
+      await hear(try shrinking.cancelled(), cluster.nodes[...])
+      #expect(await RepairNodes.eventually { Self.isEqual(nodes, all) })
+    }
+  }
+
   @Test("An emptied node has no vote, counts nothing before the loss has its epoch, and is whole when others filled it")
   func filling() async throws {
     var (all, nodes) = Self.contents(seed: 4, rows: 200, share: 1)

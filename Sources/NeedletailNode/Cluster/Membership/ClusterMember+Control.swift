@@ -27,12 +27,8 @@ extension ClusterMember {
       ClusterPlan.Move(from: $0.from?.rawValue, to: $0.to?.rawValue, slots: $0.slots)
     }
     let answer = ClusterPlan(
-      epoch: next.epoch, moves: moves ?? [], warnings: plan?.warnings.map(\.description) ?? [])
-    if let nodes = next.next?.count, nodes < min(topology.ring.count, topology.replicaCount) {
-      throw ClusterControlError(
-        description: "\(nodes) nodes would be left for \(topology.replicaCount) replicas of each slot: add another "
-          + "node first")
-    }
+      epoch: next.epoch, moves: moves ?? [], compared: plan?.compared ?? 0,
+      warnings: (plan?.warnings.map(\.description) ?? []) + placementWarnings(next.next ?? []))
     guard !isDryRun else { return answer }
     let outcome = await withCheckedContinuation { post(.change(next, $0)) }
     switch outcome {
@@ -63,7 +59,54 @@ extension ClusterMember {
       return try topology.adding(TopologyMember(member.record))
     case .drain(let name): return try topology.draining(NodeID(name))
     case .remove(let name): return try topology.removing(NodeID(name))
+    case .place(let name, let weight, let zone):
+      let node = NodeID(name)
+      guard let member = topology.ring.first(where: { $0.node == node }) else { throw .unknownNode(node) }
+      return try topology.placing(node, zone: zone.map(\.name) ?? member.zone, weight: weight ?? member.weight)
+    case .replicate(let count, let quorum):
+      let count = count ?? topology.replicaCount
+      return try topology.replicating(
+        Replication(count: count, writeQuorum: try self.quorum(quorum, of: count, topology.replication)))
     case .cancel: return try topology.cancelled()
     }
+  }
+
+  /// W of so many replicas; where nobody says it, it stays the majority, all or one.
+  private func quorum(
+    _ quorum: ClusterChange.NewQuorum?, of count: Int, _ now: Replication
+  ) throws(TopologyError) -> Int {
+    switch quorum {
+    case .count(let number): return number
+    case .level(let level): return level.acknowledgements(of: count)
+    case nil:
+      let levels: [WriteLevel] = [.quorum, .all, .one]
+      guard let level = levels.first(where: { $0.acknowledgements(of: now.count) == now.writeQuorum }) else {
+        throw .invalid(
+          "a write quorum that is neither a majority nor all nor one (\(now.writeQuorum) of \(now.count)), for another "
+            + "number of replicas: say how many are to take a write, which")
+      }
+      return level.acknowledgements(of: count)
+    }
+  }
+
+  /// Of each that was started with another weight or zone than the cluster has agreed on, which of them counts.
+  func placementWarnings(_ holders: [TopologyMember]) -> [String] {
+    let known = members
+    return holders.compactMap { holder in
+      guard let record = known.first(where: { $0.node == holder.node })?.record, record.roles.contains(.storage) else {
+        return nil
+      }
+      return Self.placementWarning(record, holder)
+    }
+  }
+
+  static func placementWarning(_ record: NodeRecord, _ holder: TopologyMember) -> String? {
+    let (said, agreed) = (RingMember(record.node, zone: record.zone, weight: record.weight), holder.ringMember)
+    guard said != agreed else { return nil }
+    func text(_ member: RingMember) -> String {
+      "weight \(member.weight), \(member.zone.map { "zone \($0)" } ?? "no zone")"
+    }
+    return "\(record.node) was started with \(text(said)); what the cluster agreed on counts: \(text(agreed)). "
+      + "`needletail cluster set \(record.node)` changes that"
   }
 }

@@ -68,8 +68,14 @@ extension ClusterMember {
         "cluster": "\(topology.clusterID)", "epoch": "\(topology.epoch)",
         "nodes": "\(topology.ring.map(\.node.rawValue).joined(separator: ","))",
         "next": "\(topology.next.map { $0.map(\.node.rawValue).joined(separator: ",") } ?? "")",
+        "replication": "\(topology.replicaCount)", "write-quorum": "\(topology.writeQuorum)",
         "former": "\(topology.former.map { $0.map(\.node.rawValue).joined(separator: ",") } ?? "")",
       ])
+    if let own = topology.member(view.own), before?.member(view.own)?.ringMember != own.ringMember,
+      let warning = Self.placementWarning(membership.own.record, own)
+    {
+      logger.warning("\(warning)")
+    }
     await tell(.layout(layout))
     // Whoever was dead and gave way to others is gone for good, and its name is free.
     for node in gone where membership.member(node)?.status == .dead {
@@ -179,7 +185,7 @@ extension ClusterMember {
       guard replicas.adoptedEpoch == change.topology.epoch else {
         return change.answer(ready: [], from: register.voter)
       }
-      let done = change.done(by: view.own) { replicas.unready(of: $0, windows: .min ... .max) }
+      let done = change.done(by: view.own) { replicas.unfinished(of: $0) }
       return change.answer(ready: done, from: register.voter)
     case .agreement, .progress: return nil
     }

@@ -15,6 +15,8 @@ final class LocalReadiness: Sendable {
     var epoch: UInt64 = 0
     var held: SlotSet = []
     var lacks: [UInt16: [ClosedRange<Int64>]] = [:]
+    /// Slots that are whole, and that a change under way wants compared before it is committed.
+    var kept: SlotSet = []
     var differences: [Difference] = []
   }
 
@@ -35,6 +37,17 @@ final class LocalReadiness: Sendable {
     }
   }
 
+  /// Those of the slots that a change under way waits for: the node does not hold them, may lack something of them, or has
+  /// yet to compare them.
+  func unfinished(of slots: SlotSet) -> SlotSet {
+    let unready = unready(of: slots, windows: .min ... .max)
+    return state.withLock { state in
+      var unfinished = unready
+      for slot in state.kept where slots.contains(slot) { unfinished.insert(slot) }
+      return unfinished
+    }
+  }
+
   /// Whether the node holds the slot and lacks nothing of these windows.
   func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool {
     state.withLock { state in
@@ -50,9 +63,10 @@ final class LocalReadiness: Sendable {
 
   /// The slots of a layout, and what the node may lack of each: all at once, so that no slot that was just given to
   /// the node looks as if it were whole.
-  func adopt(_ slots: SlotSet, lacks: [UInt16: [ClosedRange<Int64>]], epoch: UInt64) {
+  func adopt(_ slots: SlotSet, lacks: [UInt16: [ClosedRange<Int64>]], kept: SlotSet = [], epoch: UInt64) {
     state.withLock { state in
       state.epoch = epoch
+      state.kept = kept
       state.held = slots
       state.lacks = lacks.filter { slots.contains($0.key) && !$0.value.isEmpty }
     }
@@ -62,6 +76,9 @@ final class LocalReadiness: Sendable {
   func note(_ slot: UInt16, lacks: [ClosedRange<Int64>]) {
     state.withLock { $0.lacks[slot] = lacks.isEmpty ? nil : lacks }
   }
+
+  /// The slots that a change under way wants compared, and that have not been.
+  func note(kept: SlotSet) { state.withLock { $0.kept = kept } }
 
   /// Returns whether it is the first one that waits.
   func add(_ difference: Difference) -> Bool {

@@ -173,6 +173,8 @@ extension RepairService: LocalReplicas {
     readinessCopy.unready(of: slots, windows: windows)
   }
 
+  nonisolated func unfinished(of slots: SlotSet) -> SlotSet { readinessCopy.unfinished(of: slots) }
+
   nonisolated func urge(_ slots: SlotSet, with node: NodeID, windows: ClosedRange<Int64>) {
     add(LocalReadiness.Difference(slots: slots, node: node, windows: windows))
   }

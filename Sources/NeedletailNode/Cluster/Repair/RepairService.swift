@@ -45,6 +45,8 @@ actor RepairService: ClusterListener {
 
   var machine: AntiEntropy
   var readiness: ReplicaReadiness
+  /// What a change under way has this node compare of slots that it keeps.
+  private var kept: KeptSlots
   var held: SlotSet = []
   /// What the disk has, or is about to have.
   private(set) var state = RepairState()
@@ -100,6 +102,7 @@ actor RepairService: ClusterListener {
     var generator = SeededGenerator(seed: random.next())
     machine = AntiEntropy(pace.exchanges, cursor: nil, using: &generator)
     readiness = ReplicaReadiness(cluster.own, records: [:])
+    kept = KeptSlots(of: cluster.own)
     seed = random.next()
   }
 
@@ -162,11 +165,14 @@ actor RepairService: ClusterListener {
     var lacks: [UInt16: [ClosedRange<Int64>]] = [:]
     for slot in own { assign(slot, layout) }
     if isFirst { takeLogLosses() }
+    if let topology = layout.topology {
+      kept.adopt(topology, ring: layout.assignment, next: layout.next) { readiness.fill(of: $0) }
+    }
     for slot in own {
       lacks[slot] = toldLacks(of: slot)
       duties[slot] = layout.writers(of: slot).filter { $0 != cluster.own }
     }
-    readinessCopy.adopt(own, lacks: lacks, epoch: epoch)
+    readinessCopy.adopt(own, lacks: lacks, kept: kept.left, epoch: epoch)
     machine.setDuties(duties)
     state.settled = layout.epoch
     markDirty()
@@ -231,7 +237,7 @@ actor RepairService: ClusterListener {
   /// This node is one of a slot's replicas, or is to be one.
   private func assign(_ slot: UInt16, _ layout: ClusterLayout) {
     let owners = layout.readers(of: slot)
-    let quorum = layout.writeLevel.acknowledgements(of: owners.count)
+    let quorum = layout.replication.acknowledgements(of: owners.count)
     let since = hooks.since(slot, state.records[slot]?.since, state.settled) ?? layout.epoch
     // A newcomer has all owners as others, so that as many of them as a read asks are one fewer of these.
     let isOwner = owners.contains(cluster.own)
@@ -324,6 +330,7 @@ actor RepairService: ClusterListener {
     counters.count { $0.exchanges += 1 }
     // Before the loss has its epoch, the other one may still take writes that name what is gone.
     guard state.owed == nil, !isToLeaveOut(comparison.slot) else { return }
+    if kept.compared(comparison) { readinessCopy.note(kept: kept.left) }
     let fill = readiness.fill(of: comparison.slot)
     perform(readiness.compared(comparison))
     if readiness.fill(of: comparison.slot) != fill { urgeFill(comparison.slot) }
@@ -331,6 +338,12 @@ actor RepairService: ClusterListener {
 
   private func urgeFills() {
     for slot in readiness.unready { urgeFill(slot) }
+    guard state.owed == nil else { return }
+    for slot in kept.left where !isToLeaveOut(slot) {
+      for partner in kept.awaited(slot) {
+        machine.urge(slot, with: partner, windows: .min ... .max, isFill: true)
+      }
+    }
   }
 
   private func urgeFill(_ slot: UInt16) {

@@ -87,7 +87,7 @@ actor WriteCoordinator: ClusterListener {
     let now = now
     do throws(WriteRefused) {
       actions = try writes.begin(
-        payload.id, bytes: payload.byteCount, to: payload.parts.targets, level: payload.level, now: now,
+        payload.id, bytes: payload.byteCount, to: payload.parts.targets, now: now,
         deadline: now &+ settings.deadline)
     } catch {
       throw SinkError(error)

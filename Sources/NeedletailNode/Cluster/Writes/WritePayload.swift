@@ -7,7 +7,6 @@ struct WritePayload: Sendable {
   let id: WriteID
   /// The version of the assignment by which the rows were routed.
   let epoch: UInt64
-  let level: WriteLevel
   let parts: ReplicaParts
   /// Those that came with the batch; they go with the first attempt too.
   let definitions: SeriesDefinitions?

@@ -25,7 +25,7 @@ struct ClusterAPI: Sendable {
       case .status: return Self.status(await cluster.status())
       case .ring: return Self.ring(await cluster.ring())
       case .repair: return try await repair(cluster, try await request.parameters(bytesMax: Self.parameterBytesMax))
-      case .add, .drain, .remove, .cancel:
+      case .add, .drain, .remove, .set, .cancel:
         return try await change(route, cluster, try await request.parameters(bytesMax: Self.parameterBytesMax))
       }
     } catch let error as QueryError {
@@ -72,6 +72,7 @@ struct ClusterAPI: Sendable {
     let change: ClusterChange
     switch route {
     case .cancel: change = .cancel
+    case .set: change = try await Self.setting(parameters, cluster)
     default:
       let node = try await Self.known(try Self.name(try parameters.required("node")), cluster)
       change = route == .add ? .add(node) : route == .drain ? .drain(node) : .remove(node)
@@ -96,8 +97,70 @@ struct ClusterAPI: Sendable {
             }
           }
         }
+        json.key("compared")
+        json.integer(plan.compared)
       }
     }
+  }
+
+  /// A weight and a zone of one node, or N and W of all.
+  private static func setting(
+    _ parameters: FormParameters, _ cluster: any ClusterControl
+  ) async throws -> ClusterChange {
+    guard let name = parameters["node"] else {
+      let quorum = try parameters["write_quorum"].map(Self.quorum)
+      let count = try parameters["replication"].map {
+        try number($0, "replication", 1...UInt32(Topology.replicaCountMax))
+      }
+      guard parameters["weight"] == nil, parameters.all("zone").isEmpty else {
+        throw QueryError(.badData, "weight and zone are of one node: say which with the parameter node")
+      }
+      guard count != nil || quorum != nil else {
+        throw QueryError(
+          .badData, "nothing to set: give a node with weight or zone, or replication or write_quorum without a node")
+      }
+      return .replicate(count: count.map { Int($0) }, quorum: quorum)
+    }
+    guard parameters["replication"] == nil, parameters["write_quorum"] == nil else {
+      throw QueryError(.badData, "replication and write_quorum are of the whole cluster: leave node out")
+    }
+    let weight = try parameters["weight"].map { try number($0, "weight", 1...UInt32.max) }
+    let zone = try parameters.all("zone").first.map(Self.zone)
+    guard weight != nil || zone != nil else {
+      throw QueryError(.badData, "nothing to set for the node: give weight, zone or both")
+    }
+    return .place(try await known(try Self.name(name), cluster), weight: weight, zone: zone)
+  }
+
+  private static func number(_ text: String, _ name: String, _ range: ClosedRange<UInt32>) throws(QueryError) -> UInt32
+  {
+    guard let number = UInt32(text), range.contains(number) else {
+      throw QueryError(
+        .badData, "invalid parameter \"\(name)\": write a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  private static func quorum(_ text: String) throws(QueryError) -> ClusterChange.NewQuorum {
+    if let level = WriteLevel(rawValue: text) { return .level(level) }
+    guard let number = Int(text), (1...Topology.replicaCountMax).contains(number) else {
+      throw QueryError(
+        .badData,
+        "invalid parameter \"write_quorum\": write one, quorum, all or a number from 1 to \(Topology.replicaCountMax)")
+    }
+    return .count(number)
+  }
+
+  /// Empty for none.
+  private static func zone(_ text: String) throws(QueryError) -> ClusterChange.NewZone {
+    guard !text.isEmpty else { return .none }
+    guard text.utf8.count <= NodeRecord.zoneBytesMax, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+      throw QueryError(
+        .badData,
+        "invalid parameter \"zone\": names of zones are 1 to \(NodeRecord.zoneBytesMax) printable ASCII characters, or "
+          + "nothing for no zone")
+    }
+    return .named(text)
   }
 
   private func repair(_ cluster: any ClusterControl, _ parameters: FormParameters) async throws -> Response {
