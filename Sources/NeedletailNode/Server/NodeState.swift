@@ -29,9 +29,11 @@ final class NodeServices: Sendable {
 
   init(
     ingest: IngestService, queries: QueryService, metrics: NodeMetrics, settling: SettlingService,
-    deletion: DeletionService, status: PrometheusStatus, peers: PeerService, cluster: ClusterNode?
+    deletion: DeletionService, status: PrometheusStatus, peers: PeerService, ledger: LedgerService,
+    cluster: ClusterNode?
   ) {
     (self.ingest, self.queries, self.metrics, self.settling) = (ingest, queries, metrics, settling)
-    (self.deletion, self.status, self.peers, self.cluster) = (deletion, status, peers, cluster)
+    (self.deletion, self.status, self.peers) = (deletion, status, peers)
+    (self.ledger, self.cluster) = (ledger, cluster)
   }
 }

@@ -340,9 +340,7 @@ actor RepairService: ClusterListener {
     for slot in readiness.unready { urgeFill(slot) }
     guard state.owed == nil else { return }
     for slot in kept.left where !isToLeaveOut(slot) {
-      for partner in kept.awaited(slot) {
-        machine.urge(slot, with: partner, windows: .min ... .max, isFill: true)
-      }
+      for partner in kept.awaited(slot) { machine.urge(slot, with: partner, windows: .min ... .max, isFill: true) }
     }
   }
 
