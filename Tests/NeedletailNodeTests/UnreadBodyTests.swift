@@ -48,6 +48,20 @@ struct UnreadBodyTests {
     }
   }
 
+  @Test("a body that breaks off is the client's failure, and its memory is given back") func brokenOff() async throws {
+    struct EndedEarly: Error {}
+    let budget = IngestBudget(bytesMax: 1 << 20)
+    let pieces = AsyncThrowingStream<ByteBuffer, any Error> { continuation in
+      continuation.yield(ByteBuffer(repeating: 0, count: 100))
+      continuation.finish(throwing: EndedEarly())
+    }
+    let request = Request(head: Self.head, body: RequestBody(asyncSequence: pieces))
+    let failure = await #expect(throws: RequestFailure.self) {
+      _ = try await request.collectedBody(bytesMax: 1 << 20, budget: budget)
+    }
+    #expect(failure?.status == .badRequest && budget.bytesInFlight == 0)
+  }
+
   @Test("a body that trickles is refused after a while, and its memory given back; a slow one that moves is taken")
   func pace() async throws {
     let budget = IngestBudget(bytesMax: 64 << 20)

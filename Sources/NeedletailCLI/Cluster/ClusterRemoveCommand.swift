@@ -6,8 +6,8 @@ struct ClusterRemoveCommand: AsyncParsableCommand {
     commandName: "remove",
     abstract: "Have others take the place of a member that is gone for good.",
     discussion: """
-      For a node that will not come back: its slots are filled from their other replicas. One that still runs is \
-      drained instead. Try --dry-run before: it says how much will move.
+      For a node that will not come back: its slots are filled from their other replicas. Have one that still runs \
+      give its slots to others with `cluster drain` instead. Try --dry-run before: it says how much will move.
 
       EXAMPLES
         needletail cluster remove n3 --dry-run

@@ -60,32 +60,45 @@ package final class ActiveSeries: Sendable {
   /// How many each tenant may have.
   package let max: Int
   private let tenants = Lock<[TenantID?: Books]>([:])
+  /// How often those that have become silent are looked for, in ns, where there are too many tenants.
+  private static let purgePause: Int64 = 60_000_000_000
+  private let purged = Lock(Int64.min)
 
   package init(max: Int) { self.max = max }
 
   /// Whether a series of a tenant is taken; it is active from now on where it is.
   package func admit(_ id: SeriesID, of tenant: TenantID, now: Int64) -> Bool {
     tenants.withLock { tenants in
-      let key = Self.key(tenant, &tenants, now)
+      let key = key(tenant, &tenants, now)
       tenants[key, default: Books(began: now)].advance(to: now)
       return tenants[key, default: Books(began: now)].admit(id, max: max)
     }
   }
 
-  /// O(tenants), for a new one where there are too many.
-  private static func key(_ tenant: TenantID, _ tenants: inout [TenantID?: Books], _ now: Int64) -> TenantID? {
-    guard tenants[tenant] == nil, tenants.count >= tenantsMax else { return tenant }
-    tenants = tenants.filter { now &- $0.value.began < 2 * turn }
-    return tenants.count < tenantsMax ? tenant : nil
+  /// O(tenants) once a minute, for a new one where there are too many.
+  private func key(_ tenant: TenantID, _ tenants: inout [TenantID?: Books], _ now: Int64) -> TenantID? {
+    guard tenants[tenant] == nil, tenants.count >= Self.tenantsMax else { return tenant }
+    let isDue = purged.withLock { last in
+      guard last == .min || now &- last >= Self.purgePause else { return false }
+      last = now
+      return true
+    }
+    if isDue { Self.purge(&tenants, now) }
+    return tenants.count < Self.tenantsMax ? tenant : nil
+  }
+
+  /// Lets go of what is not active any more, of all tenants.
+  private static func purge(_ tenants: inout [TenantID?: Books], _ now: Int64) {
+    for tenant in tenants.keys { tenants[tenant]?.advance(to: now) }
+    tenants = tenants.filter { $0.value.count > 0 || !$0.value.refused.isEmpty }
   }
 
   /// The tenants with the most active series, by name; at most `limit`. O(n log n).
   package func counts(now: Int64, limit: Int = IngestLedger.tenantsMax) -> [Count] {
     let all = tenants.withLock { tenants in
-      tenants.map { tenant, books in
-        var books = books
-        books.advance(to: now)
-        return Count(tenant: tenant, active: books.count, refused: books.refused.count)
+      Self.purge(&tenants, now)
+      return tenants.map { tenant, books in
+        Count(tenant: tenant, active: books.count, refused: books.refused.count)
       }
     }
     func name(_ count: Count) -> String { count.tenant?.description ?? "" }

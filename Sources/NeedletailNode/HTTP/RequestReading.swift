@@ -1,5 +1,6 @@
 import HTTPTypes
 import HummingbirdCore
+import NIOCore
 import NeedletailCollector
 import NeedletailTelemetry
 
@@ -29,7 +30,8 @@ extension Request {
       guard length <= bytesMax else { throw failure }
       bytes.reserveCapacity(min(length, 1 << 20))
     }
-    for try await buffer in body {
+    var pieces = body.makeAsyncIterator()
+    while let buffer = try await Self.next(of: &pieces) {
       let count = buffer.readableBytes
       guard count <= bytesMax - bytes.count else { throw failure }
       if let budget {
@@ -45,6 +47,17 @@ extension Request {
       }
     }
     return bytes
+  }
+
+  /// The next piece of a body; one that breaks off is the client's failure, not ours.
+  private static func next(of pieces: inout RequestBody.AsyncIterator) async throws -> ByteBuffer? {
+    do {
+      return try await pieces.next()
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      throw RequestFailure(.badRequest, "the request body broke off before its end")
+    }
   }
 
   /// The parameters of the address and, for a posted form, of the body.

@@ -107,6 +107,6 @@ extension ClusterMember {
       "weight \(member.weight), \(member.zone.map { "zone \($0)" } ?? "no zone")"
     }
     return "\(record.node) was started with \(text(said)); what the cluster agreed on counts: \(text(agreed)). "
-      + "`needletail cluster set \(record.node)` changes that"
+      + "start it with these settings next time"
   }
 }

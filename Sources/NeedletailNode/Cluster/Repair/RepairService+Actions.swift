@@ -22,6 +22,22 @@ enum RepairReading: Sendable {
 }
 
 extension RepairService {
+  /// The slots of which others hear that a change wants them compared.
+  var toldKept: SlotSet {
+    var slots = kept.left
+    slots.formUnion(unsynced.slots)
+    return slots
+  }
+
+  /// Has all slots compared of which the node may lack something, and those that a change wants compared.
+  func urgeFills() {
+    for slot in readiness.unready { urgeFill(slot) }
+    guard state.owed == nil else { return }
+    for slot in kept.left where !isToLeaveOut(slot) {
+      for partner in kept.awaited(slot) { machine.urge(slot, with: partner, windows: .min ... .max, isFill: true) }
+    }
+  }
+
   func perform(_ actions: [AntiEntropy.Action]) {
     for action in actions {
       switch action {

@@ -46,7 +46,9 @@ actor RepairService: ClusterListener {
   var machine: AntiEntropy
   var readiness: ReplicaReadiness
   /// What a change under way has this node compare of slots that it keeps.
-  private var kept: KeptSlots
+  var kept: KeptSlots
+  /// Those of them that were compared, with what others had not being known to be on disk yet.
+  var unsynced = UnsyncedSlots()
   var held: SlotSet = []
   /// What the disk has, or is about to have.
   private(set) var state = RepairState()
@@ -172,7 +174,7 @@ actor RepairService: ClusterListener {
       lacks[slot] = toldLacks(of: slot)
       duties[slot] = layout.writers(of: slot).filter { $0 != cluster.own }
     }
-    readinessCopy.adopt(own, lacks: lacks, kept: kept.left, epoch: epoch)
+    readinessCopy.adopt(own, lacks: lacks, kept: toldKept, epoch: epoch)
     machine.setDuties(duties)
     state.settled = layout.epoch
     markDirty()
@@ -265,7 +267,7 @@ actor RepairService: ClusterListener {
     while isDirty {
       isDirty = false
       isCursorDirty = false
-      let (snapshot, layout, file, sync) = (state, coming, file, hooks.sync)
+      let (snapshot, layout, file, sync, mark) = (state, coming, file, hooks.sync, unsynced.mark)
       do {
         // What makes a slot ready is on disk before the word of it is.
         try await executor.run {
@@ -278,6 +280,7 @@ actor RepairService: ClusterListener {
         isDirty = true
         break
       }
+      if unsynced.synced(upTo: mark) { readinessCopy.note(kept: toldKept) }
       stored(snapshot)
       if let layout, layout.epoch <= snapshot.epoch, layout.epoch >= epoch { adopt(layout) }
     }
@@ -330,21 +333,17 @@ actor RepairService: ClusterListener {
     counters.count { $0.exchanges += 1 }
     // Before the loss has its epoch, the other one may still take writes that name what is gone.
     guard state.owed == nil, !isToLeaveOut(comparison.slot) else { return }
-    if kept.compared(comparison) { readinessCopy.note(kept: kept.left) }
+    if kept.compared(comparison) {
+      // Rows that both had may be in this node's memory alone: others hear of it when they are on disk.
+      unsynced.insert(comparison.slot)
+      markDirty()
+    }
     let fill = readiness.fill(of: comparison.slot)
     perform(readiness.compared(comparison))
     if readiness.fill(of: comparison.slot) != fill { urgeFill(comparison.slot) }
   }
 
-  private func urgeFills() {
-    for slot in readiness.unready { urgeFill(slot) }
-    guard state.owed == nil else { return }
-    for slot in kept.left where !isToLeaveOut(slot) {
-      for partner in kept.awaited(slot) { machine.urge(slot, with: partner, windows: .min ... .max, isFill: true) }
-    }
-  }
-
-  private func urgeFill(_ slot: UInt16) {
+  func urgeFill(_ slot: UInt16) {
     guard state.owed == nil, !isToLeaveOut(slot), let awaited = readiness.awaited(slot) else { return }
     for partner in awaited.partners { machine.urge(slot, with: partner, windows: awaited.windows, isFill: true) }
   }
@@ -410,7 +409,7 @@ actor RepairService: ClusterListener {
 
   /// Whether a damaged part of the slot is still there: with it goes what of it can still be read, and what was compared
   /// before had that.
-  private func isToLeaveOut(_ slot: UInt16) -> Bool {
+  func isToLeaveOut(_ slot: UInt16) -> Bool {
     toLeaveOut.contains { $0.damage.slots?.contains(slot) ?? true }
   }
 

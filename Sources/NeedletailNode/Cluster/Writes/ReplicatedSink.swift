@@ -80,7 +80,13 @@ struct ReplicatedSink: BatchSink {
     if let definitions, definitions.tenant != sent.frame.tenant {
       throw .refused(reason: "definitions and batch are of different tenants")
     }
-    if let definitions { try await describe(definitions, layout) }
+    if let definitions {
+      do throws(SinkError) {
+        try await describe(definitions, layout)
+      } catch .unavailable {
+        // Rows whose replicas are there do not wait for it: what was not told is told with the next request.
+      }
+    }
     try await coordinator.write(
       WritePayload(
         id: sent.writeID, epoch: layout.epoch, parts: parts, definitions: definitions,
