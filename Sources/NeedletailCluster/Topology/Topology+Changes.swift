@@ -27,6 +27,13 @@ extension Topology {
   /// Begins to take a node out that will not come back: the others fill its place from each other.
   package func removing(_ node: NodeID) throws(TopologyError) -> Topology { try without(node) }
 
+  /// Whether the end of a change that takes a node out waits for that node too: as many have to have heard of it as have to
+  /// have a write, and there are no more.
+  package var endNeedsAll: Bool {
+    let owners = min(replicaCount, ring.count)
+    return acknowledgements(of: owners) == owners
+  }
+
   private func without(_ node: NodeID) throws(TopologyError) -> Topology {
     var topology = try beginning()
     guard Self.find(node, in: ring) != nil else { throw .unknownNode(node) }

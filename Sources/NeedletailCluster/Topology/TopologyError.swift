@@ -12,6 +12,8 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   case alreadyMember(NodeID)
   /// It is not there: it could neither vote nor be filled.
   case notThere(NodeID)
+  /// It is not there, and the change that takes it out could not end without it.
+  case endNeeds(NodeID)
   /// It is new, and its name does not count as its own yet.
   case unsettled(NodeID)
   /// It does not hold slots.
@@ -52,6 +54,10 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
       "\(node) holds slots already; where its disk was replaced, it is taken back with the new one under the same name"
     case .notThere(let node):
       "\(node) is not there: start it, and add it once `needletail cluster nodes` shows it as alive"
+    case .endNeeds(let node):
+      "\(node) is not there, and a change that takes it out ends only when every replica of its slots has heard of it, which are "
+        + "as many as a write needs: start \(node) again first, with an empty data folder where its own is lost; it is then "
+        + "filled, and can be drained"
     case .unsettled(let node):
       "\(node) has just been started, and the others do not count its name as its own yet: ask again in some seconds"
     case .notStorage(let node): "\(node) does not have the role storage: start it with that role first"

@@ -181,6 +181,29 @@ import Testing
     #expect(RingChange(try topology.finished()) == nil)
   }
 
+  @Test("A change that takes out a node that is gone ends exactly where its end does not need all", arguments: 2...5)
+  func endsWithout(nodes: Int) throws {
+    let names = (0..<nodes).map { "n\($0)" }
+    for count in 1...5 {
+      for quorum in 1...count {
+        let members = try names.enumerated().map { index, name in
+          try TopologyMember(node: NodeID(name), identity: identity(UInt64(index + 1)))
+        }
+        let topology = try Topology.founding(
+          clusterID: Hash128(high: 1, low: 1), slotCount: 64, replicaCount: count, writeQuorum: quorum,
+          members: members)
+        let gone = NodeID("n1")
+        var change = try #require(RingChange(try topology.removing(gone).committed()))
+        for member in members where member.node != gone {
+          let voter = TopologyVoter(member.node, member.identity)
+          change.receive(change.answer(ready: change.due(of: voter.node), from: voter))
+        }
+        #expect(change.left.isEmpty == !topology.endNeedsAll, "\(nodes) nodes, N=\(count), W=\(quorum)")
+      }
+    }
+    #expect(TopologyError.endNeeds(NodeID("n1")).description.contains("n1"))
+  }
+
   @Test("With those that a node is filled from it has, of N owners, all that W of them have", arguments: 1...7)
   func filling(count: Int) throws {
     for quorum in 1...count {

@@ -57,8 +57,12 @@ extension ClusterMember {
       guard member.tenure > 0 else { throw .unsettled(member.node) }
       guard member.record.roles.contains(.storage) else { throw .notStorage(member.node) }
       return try topology.adding(TopologyMember(member.record))
-    case .drain(let name): return try topology.draining(NodeID(name))
-    case .remove(let name): return try topology.removing(NodeID(name))
+    case .drain(let name):
+      try checkEnd(of: topology, without: NodeID(name))
+      return try topology.draining(NodeID(name))
+    case .remove(let name):
+      try checkEnd(of: topology, without: NodeID(name))
+      return try topology.removing(NodeID(name))
     case .place(let name, let weight, let zone):
       let node = NodeID(name)
       guard let member = topology.ring.first(where: { $0.node == node }) else { throw .unknownNode(node) }
@@ -69,6 +73,13 @@ extension ClusterMember {
         Replication(count: count, writeQuorum: try self.quorum(quorum, of: count, topology.replication)))
     case .cancel: return try topology.cancelled()
     }
+  }
+
+  /// Refuses a change that would be committed and never over.
+  private func checkEnd(of topology: Topology, without node: NodeID) throws(TopologyError) {
+    guard topology.ring.count > 1, topology.member(node) != nil, topology.endNeedsAll else { return }
+    let isPresent = members.contains { $0.node == node && $0.status.isPresent }
+    guard isPresent else { throw .endNeeds(node) }
   }
 
   /// W of so many replicas; where nobody says it, it stays the majority, all or one.
