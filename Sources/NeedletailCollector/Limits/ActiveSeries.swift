@@ -5,10 +5,9 @@ import NeedletailTelemetry
 /// else.
 ///
 /// A series is active for half an hour after it was sent last, and for an hour at most: two sets of what was sent take
-/// turns, so
-/// that nothing is kept by series but its identity. Those that are active stay; one that comes when there are as many
-/// as may be
-/// is refused until others have become silent. What is counted came in through this node. Time is monotonic, in ns.
+/// turns, so that nothing is kept by series but its identity. Those that are active stay; one that comes when there are
+/// as many as may be is refused until others have become silent. What is counted came in through this node. Time is
+/// monotonic, in ns.
 package final class ActiveSeries: Sendable {
   /// How long one set is added to.
   static let turn: Int64 = 1_800_000_000_000
