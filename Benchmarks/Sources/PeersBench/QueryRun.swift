@@ -24,27 +24,81 @@ struct QueryRun {
     return answer
   }
 
-  /// Repeats a request for the options' time, at least `fewest` times and 300 times at most, after one that warms up.
+  /// So many times servers take turns with a shape: what else the machine does, and how deep its processors sleep, is
+  /// the same for all of them then.
+  private static let turns = 8
+  /// No shape is asked for more often of one server.
+  private static let repetitionsMax = 300
+
+  /// What one server has been asked of a shape so far.
+  private struct Asking {
+    let server: RunningServer
+    let extra: String
+    let connection: Connection
+    let answer: [UInt8]
+    var walls: [Double] = []
+    var cpuSeconds = 0.0
+
+    var cost: Cost {
+      Cost(
+        milliseconds: walls.median ?? .nan, cpuMilliseconds: cpuSeconds * 1_000 / Double(walls.count), answer: answer)
+    }
+  }
+
+  /// Repeats a request for the options' time, at least `fewest` times, after one that warms up: every server in turn,
+  /// several times, each a part of the time. What failed is told and left out.
+  func costs(
+    _ shape: QueryShape, first: Int = 0, fewest: Int = 5
+  ) -> (costs: [String: Cost], notes: [String]) {
+    var notes: [String] = []
+    var askings: [Asking] = []
+    for turn in servers.indices {
+      let server = servers[(turn + first) % servers.count]
+      do { askings.append(try begin(shape, server)) } catch {
+        notes.append("\(shape.name), \(server.contestant.name): \(error)")
+      }
+    }
+    for turn in 0..<Self.turns {
+      for index in askings.indices.reversed() {
+        do { try ask(shape, &askings[index], fewest: (fewest * (turn + 1) + Self.turns - 1) / Self.turns) } catch {
+          notes.append("\(shape.name), \(askings[index].server.contestant.name): \(error)")
+          askings.remove(at: index)
+        }
+      }
+    }
+    return (Dictionary(askings.map { ($0.server.contestant.name, $0.cost) }) { $1 }, notes)
+  }
+
+  /// The same of one server, in one go.
   func cost(_ shape: QueryShape, _ server: RunningServer, fewest: Int = 5) throws -> Cost {
+    var asking = try begin(shape, server)
+    try ask(shape, &asking, fewest: fewest, turns: 1)
+    return asking.cost
+  }
+
+  private func begin(_ shape: QueryShape, _ server: RunningServer) throws -> Asking {
     let keepsAnswers = server.contestant.name != "prometheus"
     let extra = keepsAnswers && !options.usesCaches ? "&nocache=1" : ""
     let connection = try Connection(port: server.port)
     let first = try connection.get(shape.request(endSeconds: endSeconds, repetition: 0, extra: extra))
     guard first.status == 200 else { throw BenchmarkError("answer \(first.status): \(first.text.prefix(160))") }
-    var walls: [Double] = []
-    let cpu = server.figures.cpuSeconds
+    return Asking(server: server, extra: extra, connection: connection, answer: first.bytes)
+  }
+
+  /// One server's turn of so many, after which it was asked `fewest` times at least in all.
+  private func ask(_ shape: QueryShape, _ asking: inout Asking, fewest: Int, turns: Int = Self.turns) throws {
+    let mostNow = asking.walls.count + Self.repetitionsMax / turns
+    let cpu = asking.server.figures.cpuSeconds
     let clock = ContinuousClock()
-    let end = clock.now + .milliseconds(options.queryMilliseconds)
-    while walls.count < fewest || (clock.now < end && walls.count < 300) {
-      let request = shape.request(endSeconds: endSeconds, repetition: walls.count + 1, extra: extra)
+    let end = clock.now + .microseconds(options.queryMilliseconds * 1_000 / turns)
+    while asking.walls.count < fewest || (clock.now < end && asking.walls.count < mostNow) {
+      let request = shape.request(endSeconds: endSeconds, repetition: asking.walls.count + 1, extra: asking.extra)
       let begin = clock.now
-      let answer = try connection.get(request)
-      walls.append((clock.now - begin) / .milliseconds(1))
+      let answer = try asking.connection.get(request)
+      asking.walls.append((clock.now - begin) / .milliseconds(1))
       guard answer.status == 200 else { throw BenchmarkError("answer \(answer.status)") }
     }
-    return Cost(
-      milliseconds: walls.median ?? .nan,
-      cpuMilliseconds: (server.figures.cpuSeconds - cpu) * 1_000 / Double(walls.count), answer: first.bytes)
+    asking.cpuSeconds += asking.server.figures.cpuSeconds - cpu
   }
 
   /// All shapes, as a table with geometric means; the means go into the figures as well.
@@ -60,13 +114,8 @@ struct QueryRun {
       notes.append("\(server.contestant.name): the peak of its memory is that since its start")
     }
     for (index, shape) in shapes.enumerated() {
-      var costs: [String: Cost] = [:]
-      for turn in servers.indices {
-        let server = servers[(turn + index) % servers.count]
-        do { costs[server.contestant.name] = try cost(shape, server) } catch {
-          notes.append("\(shape.name), \(server.contestant.name): \(error)")
-        }
-      }
+      let (costs, failures) = costs(shape, first: index)
+      notes += failures
       let wall = names.map { costs[$0]?.milliseconds ?? .nan }
       let cpu = names.map { costs[$0]?.cpuMilliseconds ?? .nan }
       // Means are over the shapes that all could answer.
