@@ -59,6 +59,7 @@ let libraries: [Target] = [
   .systemLibrary(
     name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
   .systemLibrary(name: "CAllocator"),
+  .systemLibrary(name: "CProgramText"),
   .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
 ]
 
@@ -66,7 +67,7 @@ let sanitizers: [Target] = watchingThreads ? [.systemLibrary(name: "CThreadSanit
 
 let rooms: [Target] = [
   // Floor 1
-  room("NeedletailEnvironment", ["CAllocator"] + (watchingThreads ? ["CThreadSanitizer"] : [])),
+  room("NeedletailEnvironment", ["CAllocator", "CProgramText"] + (watchingThreads ? ["CThreadSanitizer"] : [])),
   room("NeedletailTelemetry", ["CXXHash", "CRE2"]),
   room("NeedletailOTLP", []),
   // Floor 2

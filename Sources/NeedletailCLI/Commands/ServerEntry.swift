@@ -1,4 +1,5 @@
 import Logging
+import NeedletailEnvironment
 import NeedletailNode
 import ServiceLifecycle
 
@@ -16,6 +17,11 @@ enum ServerEntry {
     }
     if printOnly { return Console.printExactly(configuration.rendered()) }
     PrivateFiles.enforce()
+    if configuration.triesHugePages, case .left(let reason) = ProgramText.moveToHugePages() {
+      var logger = Logger(label: "needletail", factory: { LogfmtHandler(label: $0) })
+      logger.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
+      logger.debug("the program's code stays on small pages: \(reason)")
+    }
     var logger = Logger(label: "needletail", factory: { LogfmtHandler(label: $0) })
     // What the group says at info is of no use to an operator; the server tells what it does itself.
     logger.logLevel = .warning

@@ -74,6 +74,9 @@ extension ServerConfiguration {
       if text == "off" { selfInterval = nil; return nil }
       return Self.assign(
         Self.span(text).map(Optional.some), to: &selfInterval, "write a duration such as 15s, or off")
+    case .hugePages:
+      let isTried = text == "try" ? true : text == "off" ? false : nil
+      return Self.assign(isTried, to: &triesHugePages, "write try or off")
     case .logLevel:
       guard ["trace", "debug", "info", "notice", "warning", "error", "critical"].contains(text) else {
         return "write trace, debug, info, notice, warning, error or critical"
@@ -123,6 +126,7 @@ extension ServerConfiguration {
     case .mergeBytesPerSecond: mergeBytesPerSecond.map { ByteSize.text($0) } ?? "off"
     case .mergeCPUPercent: String(mergeCPUPercent)
     case .selfInterval: selfInterval?.description ?? "off"
+    case .hugePages: triesHugePages ? "try" : "off"
     case .logLevel: logLevel
     }
   }

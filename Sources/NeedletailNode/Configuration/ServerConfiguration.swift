@@ -101,6 +101,8 @@ package struct ServerConfiguration: Sendable {
   package var selfInterval: TimeSpan? = TimeSpan(seconds: 15)
   /// The least level that is logged: `trace` to `critical`.
   package var logLevel = "info"
+  /// Whether the program's code is moved to huge pages where the system has them.
+  package var triesHugePages = true
 
   /// Where each setting came from; a setting that is missing here is a default.
   package internal(set) var origins: [Setting: SettingOrigin] = [:]

@@ -42,6 +42,7 @@ package enum Setting: String, CaseIterable, Sendable {
   case mergeBytesPerSecond = "merge-bytes-per-second"
   case mergeCPUPercent = "merge-cpu-percent"
   case selfInterval = "self-interval"
+  case hugePages = "huge-pages"
   case logLevel = "log-level"
 
   /// The name of the setting's environment variable.
@@ -92,6 +93,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .mergeBytesPerSecond: "64MiB"
     case .mergeCPUPercent: "100"
     case .selfInterval: "15s"
+    case .hugePages: "try"
     case .logLevel: "info"
     }
   }
@@ -142,6 +144,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case .mergeBytesPerSecond: "how much merges in the background read and write in a second, together, or off"
     case .mergeCPUPercent: "how much of one core merges in the background take at most, in per cent"
     case .selfInterval: "how often the server stores its own metrics, or off"
+    case .hugePages: "whether the program's code lies on huge pages where the system has them: try or off"
     case .logLevel: "trace, debug, info, notice, warning, error or critical"
     }
   }
