@@ -33,7 +33,10 @@ struct GroupState: Sendable {
   /// Their places among the nodes of the read.
   private let nodes: [Int]
   let needed: Int
+  /// The slots that are decided on one by one; where it is all of them at once, the first stands for all.
   let slots: [UInt16]
+  /// All slots are decided on at once, by what they come to together.
+  let isSummed: Bool
   private(set) var form: QuorumRead.Form
   /// Of each replica how it stands with its reduction.
   private(set) var reduced: [Progress]
@@ -44,13 +47,16 @@ struct GroupState: Sendable {
   private var isSlotDone: [Bool]
   var bug: PlantedReadBug?
 
-  init(_ group: SlotGroup, order: [NodeID], nodes: [Int], needed: Int, form: QuorumRead.Form) {
+  init(
+    _ group: SlotGroup, order: [NodeID], nodes: [Int], needed: Int, form: QuorumRead.Form, isSummed: Bool = false
+  ) {
     self.group = group
     self.order = order
     self.nodes = nodes
     self.needed = needed
     self.form = form
-    slots = Array(group.slots)
+    self.isSummed = isSummed
+    slots = isSummed ? Array(group.slots.prefix(1)) : Array(group.slots)
     reduced = Array(repeating: .none, count: order.count)
     cells = Array(repeating: Cell(), count: slots.count * order.count)
     isSlotDone = Array(repeating: false, count: slots.count)
@@ -63,6 +69,16 @@ struct GroupState: Sendable {
     slots.indices.contains { slot in
       !isSlotDone[slot] && order.indices.count { mayCount(slot, $0) } < needed
     }
+  }
+
+  /// Adds the slot at a place, and all that it stands for.
+  func insert(_ slot: Int, into set: inout SlotSet) {
+    if isSummed { set.formUnion(group.slots) } else { set.insert(slots[slot]) }
+  }
+
+  /// Whether the slot at a place, or one that it stands for, is among some.
+  func touches(_ slot: Int, _ some: SlotSet) -> Bool {
+    isSummed ? !some.isDisjoint(with: group.slots) : some.contains(slots[slot])
   }
 
   private func at(_ slot: Int, _ replica: Int) -> Int { slot * order.count + replica }
@@ -203,7 +219,7 @@ struct GroupState: Sendable {
   private mutating func askSeries(_ index: Int, _ slot: Int, _ replica: Int, _ wants: inout QuorumRead.Wants) {
     cells[at(slot, replica)].series = .waiting
     if isReady(replica) { expectVote(slot, replica) }
-    wants.series(slots[slot], QuorumRead.Part(group: index, slot: slot, replica: replica), nodes[replica])
+    wants.series(self, QuorumRead.Part(group: index, slot: slot, replica: replica), nodes[replica])
   }
 
   /// A vote comes with data that was asked for.
@@ -222,7 +238,7 @@ struct GroupState: Sendable {
     }
     for replica in order.indices where expected < needed && isReady(replica) && cells[at(slot, replica)].vote == .none {
       cells[at(slot, replica)].vote = .waiting
-      wants.digest(slots[slot], QuorumRead.Part(group: index, slot: slot, replica: replica), nodes[replica])
+      wants.digest(self, QuorumRead.Part(group: index, slot: slot, replica: replica), nodes[replica])
       expected += 1
     }
   }

@@ -20,13 +20,13 @@ extension QuorumRead {
 
     mutating func reduce(_ part: Part, _ node: Int) { byNode[node].reduced.append(part) }
 
-    mutating func series(_ slot: UInt16, _ part: Part, _ node: Int) {
-      byNode[node].series.insert(slot)
+    mutating func series(_ group: GroupState, _ part: Part, _ node: Int) {
+      group.insert(part.slot, into: &byNode[node].series)
       byNode[node].parts.append(part)
     }
 
-    mutating func digest(_ slot: UInt16, _ part: Part, _ node: Int) {
-      byNode[node].digests.insert(slot)
+    mutating func digest(_ group: GroupState, _ part: Part, _ node: Int) {
+      group.insert(part.slot, into: &byNode[node].digests)
       byNode[node].parts.append(part)
     }
   }
@@ -87,7 +87,7 @@ extension QuorumRead {
       let number = group.slots[part.slot]
       group.take(
         part.slot, part.replica, digest: answer.digests[number],
-        isVote: !answer.notReady.contains(number) || bug == .unreadyVotes,
+        isVote: !group.touches(part.slot, answer.notReady) || bug == .unreadyVotes,
         hasSeries: series.contains(number) ? answer.series.contains(number) : nil, ask: id,
         isReduction: won.contains(number))
     }
@@ -108,11 +108,11 @@ extension QuorumRead {
     var (asked, short, unanswered): (SlotSet, SlotSet, SlotSet) = ([], [], [])
     var fewest = Int.max
     for group in groups {
-      for (slot, number) in group.slots.enumerated() {
+      for slot in group.slots.indices {
         let agreed = group.agreeing(slot)
-        asked.insert(number)
-        if agreed < group.needed, bug != .missingPartial { short.insert(number) }
-        if group.data(slot).isEmpty { unanswered.insert(number) }
+        group.insert(slot, into: &asked)
+        if agreed < group.needed, bug != .missingPartial { group.insert(slot, into: &short) }
+        if group.data(slot).isEmpty { group.insert(slot, into: &unanswered) }
         fewest = min(fewest, agreed)
       }
     }
@@ -134,13 +134,14 @@ extension QuorumRead {
         }
         continue
       }
-      for (slot, number) in group.slots.enumerated() {
+      for slot in group.slots.indices {
         let replicas = group.data(slot)
-        if replicas.count > 1 { united.insert(number) }
+        if replicas.count > 1 { group.insert(slot, into: &united) }
         for replica in replicas where bug != .unionDropsSecondReplica || replica == replicas.first(where: { _ in true })
         {
           let ask = group.ask(slot, replica)
-          uses[ask, default: Use(ask: ask, node: group.order[replica], reduction: nil, slots: [])].slots.insert(number)
+          group.insert(
+            slot, into: &uses[ask, default: Use(ask: ask, node: group.order[replica], reduction: nil, slots: [])].slots)
         }
       }
     }

@@ -72,10 +72,14 @@ package struct QuorumRead: Sendable {
     package var deadline: UInt64
     /// After how many ns without an answer another replica is asked too.
     package var hedgeAfter: UInt64
+    /// Whether each replica is asked first what all slots of a group together come to, which is little to make, to send
+    /// and to compare; slot by slot only where that differs or is not enough.
+    package var sumsFirst: Bool
 
     package init(
       groups: [SlotGroup], windows: ClosedRange<Int64>, readQuorum: Int, consistency: Consistency = .quorum,
-      partial: Partial = .deny, form: Form = .series, peers: [NodeID: Peer], deadline: UInt64, hedgeAfter: UInt64
+      partial: Partial = .deny, form: Form = .series, peers: [NodeID: Peer], deadline: UInt64, hedgeAfter: UInt64,
+      sumsFirst: Bool = false
     ) {
       self.groups = groups
       self.windows = windows
@@ -86,6 +90,7 @@ package struct QuorumRead: Sendable {
       self.peers = peers
       self.deadline = deadline
       self.hedgeAfter = hedgeAfter
+      self.sumsFirst = sumsFirst
     }
   }
 
@@ -101,15 +106,29 @@ package struct QuorumRead: Sendable {
     package var series: SlotSet = []
     /// Slots of which the digest is enough.
     package var digests: SlotSet = []
+    /// The groups of all of these slots where one digest of each is wanted, and not one of each slot.
+    package var sums: [SlotSet] = []
 
     package init(
-      id: Int, node: NodeID, reduced: [SlotSet] = [], series: SlotSet = [], digests: SlotSet = []
+      id: Int, node: NodeID, reduced: [SlotSet] = [], series: SlotSet = [], digests: SlotSet = [], sums: [SlotSet] = []
     ) {
       self.id = id
       self.node = node
       self.reduced = reduced
       self.series = series
       self.digests = digests
+      self.sums = sums
+    }
+
+    /// The digests that are wanted, from those of each slot.
+    package func digests(_ digest: (UInt16) -> RangeDigest) -> [UInt16: RangeDigest] {
+      guard sums.isEmpty else {
+        let all = sums.compactMap { group in
+          group.first { _ in true }.map { ($0, group.reduce(into: RangeDigest()) { $0.add(digest($1)) }) }
+        }
+        return Dictionary(all) { first, _ in first }
+      }
+      return Dictionary(uniqueKeysWithValues: slots.map { ($0, digest($0)) })
     }
 
     package var slots: SlotSet {
@@ -124,7 +143,7 @@ package struct QuorumRead: Sendable {
   package struct Answer: Equatable, Sendable {
     /// What the digests are of; no other windows than those that were asked for count.
     package var windows: ClosedRange<Int64>
-    /// Made no later than the data.
+    /// Of each slot, or of each group whose sum was asked for, by its first slot; made no later than the data.
     package var digests: [UInt16: RangeDigest]
     /// Slots for which the node is not ready (`ReplicaReadiness`): it has no vote on them.
     package var notReady: SlotSet
@@ -186,6 +205,12 @@ package struct QuorumRead: Sendable {
   let plan: Plan
   /// All replicas, ascending: the rest speaks of them by their place here.
   private let nodes: [NodeID]
+  /// The replicas of each group in the order in which to ask them.
+  private var orders: [[NodeID]] = []
+  /// Whether groups are decided on as a whole so far (`Plan.sumsFirst`).
+  package private(set) var isSummed = false
+  /// The first question that is about slots one by one.
+  private var refined = 0
   var groups: [GroupState] = []
   var asks: [AskState] = []
   var failures: [String] = []
@@ -202,14 +227,28 @@ package struct QuorumRead: Sendable {
   /// Asks the first questions, or ends at once.
   package mutating func begin(now: UInt64, using generator: inout some RandomNumberGenerator) -> [Action] {
     var choice = ReplicaChoice(plan.peers)
+    orders = plan.groups.map { choice.order($0, using: &generator) }
+    isSummed = plan.sumsFirst
+    makeGroups()
+    return advance(Array(groups.indices), now)
+  }
+
+  private mutating func makeGroups() {
     let places = Dictionary(uniqueKeysWithValues: nodes.enumerated().map { ($1, $0) })
-    groups = plan.groups.map { group in
-      let order = choice.order(group, using: &generator)
+    groups = zip(plan.groups, orders).map { group, order in
       let isOwn = order.first.flatMap { plan.peers[$0]?.isOwn } ?? false
       return GroupState(
         group, order: order, nodes: order.map { places[$0] ?? 0 }, needed: needed(of: group),
-        form: isOwn ? .series : plan.form)
+        form: isOwn ? .series : plan.form, isSummed: isSummed)
     }
+  }
+
+  /// Begins anew slot by slot, because groups as a whole do not agree or too few of them told. What is still awaited of
+  /// the first questions is not heard any more.
+  private mutating func refine(_ now: UInt64) -> [Action] {
+    (isSummed, refined) = (false, asks.count)
+    for index in asks.indices { asks[index].isOpen = false }
+    makeGroups()
     return advance(Array(groups.indices), now)
   }
 
@@ -223,7 +262,9 @@ package struct QuorumRead: Sendable {
 
   /// A node answered; a second answer to the same ask is not heard.
   package mutating func answered(_ id: Int, _ answer: Answer, now: UInt64) -> [Action] {
-    guard !isEnded, asks.indices.contains(id), asks[id].isOpen || bug == .hedgeCountedTwice else { return [] }
+    guard !isEnded, asks.indices.contains(id), asks[id].isOpen || bug == .hedgeCountedTwice && id >= refined else {
+      return []
+    }
     guard answer.windows == plan.windows || bug == .digestsOverFewerWindows else {
       return failed(id, "answered for other windows than were asked for", now: now)
     }
@@ -262,16 +303,18 @@ package struct QuorumRead: Sendable {
   private mutating func advance(_ touched: [Int], _ now: UInt64) -> [Action] {
     var wants = Wants(nodes.count)
     for index in touched { groups[index].settle(index, &wants, allowsUnready: plan.partial == .allow, bug) }
+    if isSummed, touched.contains(where: { groups[$0].isHopeless || groups[$0].differs(0) }) { return refine(now) }
     if plan.partial == .deny, bug != .missingPartial, touched.contains(where: { groups[$0].isHopeless }) {
       return end()
     }
-    if groups.allSatisfy(\.isDone) { return end() }
+    if groups.allSatisfy(\.isDone) { return isSummed && coverage().isPartial ? refine(now) : end() }
     var actions: [Action] = []
     for (place, want) in wants.byNode.enumerated() where !want.isEmpty {
       var ask = Ask(id: asks.count, node: nodes[place], series: want.series, digests: want.digests)
       ask.reduced = want.reduced.map { groups[$0.group].group.slots }
       ask.digests.subtract(ask.series)
       for group in ask.reduced { ask.digests.subtract(group) }
+      if isSummed { ask.sums = sums(want) }
       let hedgeAt = now.addingReportingOverflow(plan.hedgeAfter)
       asks.append(
         AskState(
@@ -282,11 +325,17 @@ package struct QuorumRead: Sendable {
     return actions
   }
 
+  /// The groups that a question is about.
+  private func sums(_ want: Wants.Want) -> [SlotSet] {
+    Set(want.reduced.map(\.group) + want.parts.map(\.group)).sorted().map { groups[$0].group.slots }
+  }
+
   private mutating func end() -> [Action] {
     isEnded = true
     wakeAt = nil
     let coverage = coverage()
-    let repairs = repairs().map { Action.repair($0) }
+    // Groups that differ as a whole are looked at slot by slot before a read ends, but for one whose time is over.
+    let repairs = isSummed ? [] : repairs().map { Action.repair($0) }
     if plan.partial == .deny, coverage.isPartial { return repairs + [.fail(.partial(coverage))] }
     return repairs + [.complete(outcome(coverage))]
   }

@@ -3,7 +3,7 @@
 import NeedletailTelemetry
 
 extension ReadMessage {
-  static let version: UInt8 = 2
+  static let version: UInt8 = 3
   /// Bytes of a query, at the most.
   package static let selectionMax = 1 << 20
   /// Bytes of the data of one answer, at the most.
@@ -45,13 +45,18 @@ extension ReadMessage {
     writer.appendVarint(UInt64(request.ask.id))
     writer.append(request.epoch)
     writer.appendPrefixed(request.reader.rawValue)
-    writer.appendVarint(UInt64(request.ask.reduced.count))
-    for group in request.ask.reduced { group.write(to: &writer) }
+    write(request.ask.reduced, to: &writer)
     request.ask.series.write(to: &writer)
     request.ask.digests.write(to: &writer)
+    write(request.ask.sums, to: &writer)
     writer.append(request.windows)
     writer.appendVarint(request.timeLeft)
     writer.appendPrefixed(bytes: request.selection)
+  }
+
+  private static func write(_ groups: [SlotSet], to writer: inout ByteWriter) {
+    writer.appendVarint(UInt64(groups.count))
+    for group in groups { group.write(to: &writer) }
   }
 
   private static func write(_ response: Response, to writer: inout ByteWriter) {
@@ -96,19 +101,28 @@ extension ReadMessage {
     var ask = QuorumRead.Ask(id: try reader.readNumber(), node: node)
     let epoch = try reader.read(UInt64.self)
     let name = NodeID(try NodeRecord.text(&reader, max: NodeRecord.nameBytesMax))
-    var slots: SlotSet = []
-    for _ in 0..<(try reader.readCount(max: groupsMax)) {
-      let group = try SlotSet(from: &reader)
-      guard !group.isEmpty, group.isDisjoint(with: slots) else { throw .invalid("a slot lies in two groups") }
-      slots.formUnion(group)
-      ask.reduced.append(group)
-    }
+    ask.reduced = try groups(&reader)
     ask.series = try SlotSet(from: &reader)
     ask.digests = try SlotSet(from: &reader)
+    ask.sums = try groups(&reader)
+    guard ask.sums.isEmpty || ask.sums.reduce(into: SlotSet(), { $0.formUnion($1) }) == ask.slots else {
+      throw .invalid("sums of other slots than those that are asked for")
+    }
     let (windows, timeLeft) = (try reader.readWindows(), try reader.readVarint())
     return Request(
       read: read, ask: ask, epoch: epoch, reader: name, windows: windows, timeLeft: timeLeft,
       selection: try reader.readBytes(max: selectionMax))
+  }
+
+  private static func groups(_ reader: inout ByteReader) throws(MalformedBytes) -> [SlotSet] {
+    var (groups, slots): ([SlotSet], SlotSet) = ([], [])
+    for _ in 0..<(try reader.readCount(max: groupsMax)) {
+      let group = try SlotSet(from: &reader)
+      guard !group.isEmpty, group.isDisjoint(with: slots) else { throw .invalid("a slot lies in two groups") }
+      slots.formUnion(group)
+      groups.append(group)
+    }
+    return groups
   }
 
   private static func response(_ reader: inout ByteReader) throws(MalformedBytes) -> Response {

@@ -169,11 +169,7 @@ extension SeriesEngine: SlotContents {
     let mark = changeMark
     let snapshot = slotSnapshot
     for window in windows where snapshot.isKept(window) { try snapshot.check(window) }
-    let before = digestCache.withLock { cache in windows.map { cache[$0.number] } }
-    var found: [[SeriesDigest]?] = zip(windows, before).map { window, entry in
-      guard let entry, snapshot.isKept(window) else { return nil }
-      return changedTimes(since: entry.mark, within: window.times).isEmpty ? entry.digests : nil
-    }
+    var found = unchanged(windows, snapshot)
     let stale = windows.indices.filter { found[$0] == nil }
     let fresh = try digests(stale.map { windows[$0] }, only: nil, snapshot)
     for (place, digests) in zip(stale, fresh) {
@@ -181,6 +177,32 @@ extension SeriesEngine: SlotContents {
       digestCache.withLock { $0.keep(digests, of: windows[place].number, at: mark) }
     }
     return zip(windows, found).map { ($0, $1 ?? []) }
+  }
+
+  /// The digests of each of some windows as they were told before; nil where something may have changed since.
+  private func unchanged(_ windows: [SeriesWindow], _ snapshot: SlotSnapshot) -> [[SeriesDigest]?] {
+    let before = digestCache.withLock { cache in windows.map { cache[$0.number] } }
+    return zip(windows, before).map { window, entry in
+      guard let entry, snapshot.isKept(window) else { return nil }
+      return changedTimes(since: entry.mark, within: window.times).isEmpty ? entry.digests : nil
+    }
+  }
+
+  package func knownDigests(of windows: ClosedRange<Int64>) -> [SlotWindow]? {
+    let snapshot = slotSnapshot
+    guard !windows.contains(SlotWindow.timeless), let range = SeriesWindow.range(windows), snapshot.unreadable.isEmpty,
+      let known = digestCache.withLock({ $0.known }),
+      let changed = Self.windows(of: changedTimes(since: known.mark, within: snapshot.earliest ... .max))
+    else { return nil }
+    let some = known.windows.union(changed).compactMap { SeriesWindow(number: $0) }
+      .filter { range.contains($0) && snapshot.isKept($0) }
+    guard some.allSatisfy({ (try? snapshot.check($0)) != nil }) else { return nil }
+    var told: [SlotWindow] = []
+    for (window, digests) in zip(some, unchanged(some, snapshot)) {
+      guard let digests else { return nil }
+      told.append(SlotWindow(window: window.number, digests: digests))
+    }
+    return told
   }
 
   /// The windows within a range that may have anything, ascending; throws where a part that cannot be read may have

@@ -22,6 +22,11 @@ package protocol SlotContents: Sendable {
   /// the rows themselves.
   func digests(of windows: ClosedRange<Int64>) throws(SlotContentsError) -> [SlotWindow]
 
+  /// The digests as `digests` tells them, in any order, where that takes no more than a look at what is kept; else nil.
+  ///
+  /// Never blocks.
+  func knownDigests(of windows: ClosedRange<Int64>) -> [SlotWindow]?
+
   /// The digest of a slot in each window that has anything of it, by window: the upper level of its tree.
   func windowDigests(of slot: UInt16) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)]
 
@@ -206,6 +211,8 @@ package enum SlotContentsError: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension SlotContents {
+  package func knownDigests(of windows: ClosedRange<Int64>) -> [SlotWindow]? { nil }
+
   package func windowDigests(
     of slot: UInt16, within windows: ClosedRange<Int64>
   ) throws(SlotContentsError) -> [(window: Int64, digest: RangeDigest)] {
@@ -214,8 +221,15 @@ extension SlotContents {
 
   /// The digest of each slot over some windows together, by slot: what a quorum read compares.
   package func sums(over windows: ClosedRange<Int64>) throws(SlotContentsError) -> [RangeDigest] {
+    sums(try digests(of: windows))
+  }
+
+  /// The same where that takes no more than a look at what is kept (`knownDigests`).
+  package func knownSums(over windows: ClosedRange<Int64>) -> [RangeDigest]? { knownDigests(of: windows).map(sums) }
+
+  private func sums(_ windows: [SlotWindow]) -> [RangeDigest] {
     var sums = [RangeDigest](repeating: RangeDigest(), count: slotCount)
-    for window in try digests(of: windows) {
+    for window in windows {
       for slot in sums.indices { sums[slot].add(window.digests[slot]) }
     }
     return sums

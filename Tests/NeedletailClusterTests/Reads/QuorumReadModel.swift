@@ -39,6 +39,8 @@ struct QuorumReadModel {
   private var pending: [Pending] = []
   private var answered: [(node: Int, ask: Int, answer: QuorumRead.Answer)] = []
   private var delivered: [Int: [UInt16: Set<ClusterItem>]] = [:]
+  /// By their number.
+  private var asks: [Int: QuorumRead.Ask] = [:]
   private var askCount: [NodeID: [UInt16: Int]] = [:]
   private let replicaBug: ReplicaBug?
   private(set) var violations: [String] = []
@@ -99,6 +101,7 @@ struct QuorumReadModel {
     plan.consistency = isCalm || generator.chance(0.8) ? .quorum : generator.chance(0.5) ? .one : .all
     plan.partial = Bool.random(using: &generator) ? .allow : .deny
     plan.form = Bool.random(using: &generator) ? .reduced : .series
+    plan.sumsFirst = Bool.random(using: &generator)
     let reader = generator.below(2 * nodes.count)
     for node in nodes.indices {
       let isSeenDown = isDown[node] ? generator.chance(0.5) : !isCalm && generator.chance(0.05)
@@ -210,7 +213,7 @@ struct QuorumReadModel {
   }
 
   private func digests(_ node: Int, _ one: Pending) -> [UInt16: RangeDigest] {
-    Dictionary(uniqueKeysWithValues: one.ask.slots.map { ($0, rows(node, $0, one.windows).digest) })
+    one.ask.digests { rows(node, $0, one.windows).digest }
   }
 
   private func rows(_ node: Int, _ slot: UInt16, _ windows: ClosedRange<Int64>) -> Set<ClusterItem> {
@@ -238,6 +241,7 @@ struct QuorumReadModel {
         if !isCalm, generator.chance(0.06), windows.count > 1 {
           windows = windows.lowerBound...(windows.upperBound - 1)
         }
+        asks[ask.id] = ask
         pending.append(Pending(ask: ask, epoch: epochs[node], windows: windows))
         for slot in ask.slots { askCount[ask.node, default: [:]][slot, default: 0] += 1 }
       case .repair(let repair): check(repair)
@@ -250,7 +254,9 @@ struct QuorumReadModel {
   // MARK: - Checking
 
   private func told(_ node: NodeID, _ slot: UInt16) -> Set<RangeDigest> {
-    Set(answered.filter { nodes[$0.node] == node }.compactMap { $0.answer.digests[slot] })
+    // What groups come to as a whole tells of no slot.
+    let told = answered.filter { nodes[$0.node] == node && asks[$0.ask]?.sums.isEmpty ?? true }
+    return Set(told.compactMap { $0.answer.digests[slot] })
   }
 
   private mutating func check(_ repair: QuorumRead.Repair) {
@@ -272,7 +278,10 @@ struct QuorumReadModel {
 
   private mutating func check(_ before: Set<ClusterItem>) {
     for (node, slots) in askCount {
-      for (slot, count) in slots where count > 3 { violations.append("\(node) was asked \(count) times for \(slot)") }
+      let most = plan.sumsFirst ? 6 : 3
+      for (slot, count) in slots where count > most {
+        violations.append("\(node) was asked \(count) times for \(slot)")
+      }
     }
     if case .partial(let coverage)? = failure {
       if plan.partial == .allow || !coverage.isPartial { violations.append("a failure that was not asked for") }
@@ -287,7 +296,7 @@ struct QuorumReadModel {
       guard !outcome.coverage.short.contains(slot) else { continue }
       let voters = Set(
         answered.filter {
-          $0.answer.digests[slot] != nil && !$0.answer.notReady.contains(slot) && $0.answer.windows == plan.windows
+          asks[$0.ask]?.votes($0.answer).contains(slot) ?? false && $0.answer.windows == plan.windows
         }.map(\.node))
       if voters.count < needed(slot) { violations.append("slot \(slot) is not flagged: \(voters.count) answered") }
       guard plan.consistency != .one else { continue }

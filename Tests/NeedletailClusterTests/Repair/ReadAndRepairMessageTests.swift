@@ -45,6 +45,7 @@ import Testing
         left.remove(slot)
         asked.reduced.append([slot])
       }
+      if Bool.random(using: &generator), !asked.slots.isEmpty { asked.sums = [asked.slots] }
       return .request(
         ReadMessage.Request(
           read: number, ask: asked, epoch: generator.next(), reader: NodeID("node-\(generator.below(20))"),
@@ -109,7 +110,7 @@ import Testing
       let (one, other) = (read(&generator), repair(&generator))
       #expect(try ReadMessage(one.bytes, node: NodeID("n")) == one, "seed \(seed)")
       #expect(try RepairMessage(other.bytes) == other, "seed \(seed)")
-      #expect(one.bytes.prefix(2) == [3, 2] && other.bytes.prefix(2) == [4, 1])
+      #expect(one.bytes.prefix(2) == [3, 3] && other.bytes.prefix(2) == [4, 1])
       let (first, second) = (one.bytes, other.bytes)
       let parts = first.indices.map { Array(first[..<$0]) } + [first + [0]]
       #expect(parts.allSatisfy { (try? ReadMessage($0, node: NodeID("n"))) == nil }, "seed \(seed)")
@@ -158,12 +159,15 @@ import Testing
     let numbers: [UInt8] = [10, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]
     let identity: [UInt8] = [7, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]
     #expect(message.bytes == head + numbers + identity + [8, 0, 0, 0, 0, 0, 0, 0, 9])
-    let ask = QuorumRead.Ask(id: 1, node: NodeID("n"), reduced: [[0, 1, 2], [7]], series: [], digests: [1023])
+    let ask = QuorumRead.Ask(
+      id: 1, node: NodeID("n"), reduced: [[0, 1, 2], [7]], series: [], digests: [1023],
+      sums: [[0, 1, 2], [7, 1023]])
     let request = ReadMessage.Request(
       read: 2, ask: ask, epoch: 9, reader: NodeID("r"), windows: 3...4, timeLeft: 5, selection: [6])
-    let start: [UInt8] = [3, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0, 1, 0x72]
+    let start: [UInt8] = [3, 3, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0, 1, 0x72]
     let slots: [UInt8] = [2, 1, 0, 2, 1, 7, 0, 0, 1, 0xff, 7, 0]
+    let sums: [UInt8] = [2, 1, 0, 2, 2, 7, 0, 0xf7, 7, 0]
     let last: [UInt8] = [3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 5, 1, 6]
-    #expect(ReadMessage.request(request).bytes == start + slots + last)
+    #expect(ReadMessage.request(request).bytes == start + slots + sums + last)
   }
 }

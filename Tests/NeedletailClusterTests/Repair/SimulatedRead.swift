@@ -10,6 +10,7 @@ struct SimulatedRead {
   var delivered: [Int: [ClusterItem]] = [:]
   /// Who told, as a ready replica, of each slot.
   var voters: [UInt16: Set<Int>] = [:]
+  var asks: [Int: QuorumRead.Ask] = [:]
 
   static func bytes(_ items: [ClusterItem]) -> [UInt8] {
     var writer = ByteWriter()
@@ -44,7 +45,7 @@ extension RepairSimulation {
     var plan = QuorumRead.Plan(
       groups: groups, windows: windows, readQuorum: replicaCount - writeQuorum + 1,
       partial: generator.chance(0.6) ? .allow : .deny, form: generator.chance(0.5) ? .reduced : .series,
-      peers: [:], deadline: now + 600, hedgeAfter: 80)
+      peers: [:], deadline: now + 600, hedgeAfter: 80, sumsFirst: reads.count.isMultiple(of: 2))
     for id in ids { plan.peers[id] = QuorumRead.Peer(latency: UInt64(1 + generator.below(40))) }
     let expected = rows.indices.filter { rows[$0].isAcknowledged && windows.contains(rows[$0].item.window) }
     var read = QuorumRead(plan)
@@ -58,6 +59,7 @@ extension RepairSimulation {
     for action in actions {
       switch action {
       case .ask(let ask):
+        reads[number].asks[ask.id] = ask
         guard let node = ids.firstIndex(of: ask.node) else { continue }
         let request = ReadMessage.Request(
           read: UInt64(number), ask: ask, epoch: 1, reader: NodeID("reader"), windows: reads[number].windows,
@@ -88,9 +90,10 @@ extension RepairSimulation {
     }
     let slots = request.ask.slots
     var answer = QuorumRead.Answer(
-      windows: request.windows, digests: [:], reduced: Array(request.ask.reduced.indices), series: request.ask.series)
+      windows: request.windows,
+      digests: request.ask.digests { nodes[node].trees[$0]?.digest(request.windows) ?? RangeDigest() },
+      reduced: Array(request.ask.reduced.indices), series: request.ask.series)
     for slot in slots {
-      answer.digests[slot] = nodes[node].trees[slot]?.digest(request.windows)
       if !nodes[node].readiness.isReady(slot, request.windows) { answer.notReady.insert(slot) }
     }
     let response = ReadMessage.Response(
@@ -117,7 +120,7 @@ extension RepairSimulation {
     if reads[number].delivered[response.ask] == nil {
       reads[number].delivered[response.ask] = SimulatedRead.items(response.data, rows)
     }
-    for slot in response.answer.digests.keys where !response.answer.notReady.contains(slot) {
+    for slot in reads[number].asks[response.ask]?.votes(response.answer) ?? [] {
       reads[number].voters[slot, default: []].insert(node)
     }
     let actions = reads[number].read.answered(response.ask, response.answer, now: now)

@@ -22,7 +22,8 @@ extension ClusterShell {
     let quorum = question.slots.map { layout.readQuorum(of: $0) }.max() ?? 1
     let plan = QuorumRead.Plan(
       groups: groups, windows: Self.allWindows, readQuorum: plants.shell == .readsOne ? 1 : quorum,
-      partial: question.partial, peers: peers, deadline: now + 4_000_000_000, hedgeAfter: 300_000_000)
+      partial: question.partial, peers: peers, deadline: now + 4_000_000_000, hedgeAfter: 300_000_000,
+      sumsFirst: nextRead.isMultiple(of: 2))
     nextRead += 1
     let number = nextRead
     reads[number] = ReadUnderWay(
@@ -149,12 +150,8 @@ extension ClusterShell {
   mutating func finish(
     _ request: ReadMessage.Request, _ rows: [SimulatedRow], to sender: Int, _ world: inout ClusterWorld
   ) {
-    var digests: [UInt16: RangeDigest] = [:]
-    var notReady: SlotSet = []
-    for slot in request.ask.slots {
-      if !isReady(slot) { notReady.insert(slot) }
-      digests[slot] = trees[Int(slot)].digest(Self.allWindows)
-    }
+    let digests = request.ask.digests { trees[Int($0)].digest(Self.allWindows) }
+    let notReady = SlotSet(request.ask.slots.filter { !isReady($0) })
     let answer = QuorumRead.Answer(
       windows: Self.allWindows, digests: digests, notReady: notReady, series: request.ask.series)
     guard sender != number else { return took(request.read, request.ask.id, answer, rows, &world) }

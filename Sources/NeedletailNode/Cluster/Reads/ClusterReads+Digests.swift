@@ -9,11 +9,12 @@ extension ClusterReads {
   /// Beyond this many hours, a century and more, nobody has something of each.
   private static let windowsMax: UInt64 = 1 << 20
 
-  /// The digest of each of these slots over all windows (hours since 1970) of a range together, as this node holds them.
+  /// The digest of each slot over all windows (hours since 1970) of a range together, as this node holds them; empty
+  /// ones may be missing at the end.
   ///
   /// Exact at some instant after it was called. Blocks. Throws `QueryError` where something of it cannot be read, and
   /// `CancellationError`.
-  func digests(of slots: SlotSet, windows: ClosedRange<Int64>) throws -> [UInt16: RangeDigest] {
+  func sums(over windows: ClosedRange<Int64>) throws -> [RangeDigest] {
     var sums: [RangeDigest] = []
     var next = windows.lowerBound
     while true {
@@ -33,9 +34,7 @@ extension ClusterReads {
       if isLast { break }
       next += Self.windowsAtOnce
     }
-    var result: [UInt16: RangeDigest] = [:]
-    for slot in slots { result[slot] = Int(slot) < sums.count ? sums[Int(slot)] : RangeDigest() }
-    return result
+    return sums
   }
 }
 

@@ -23,6 +23,7 @@ final class ClusterReads: Sendable {
   let heard: @Sendable (UInt64, NodeID) -> Void
   let times = PeerTimes()
   let groups = ReadGroups()
+  let summed = SummedReads()
   let counters = ReadCounters()
   /// Has the replicas of others compared.
   let asking: CompareAsking
@@ -50,6 +51,9 @@ final class ClusterReads: Sendable {
     asking = CompareAsking(view)
   }
 
+  /// The hour since 1970 that is being written.
+  var hour: Int64 { SeriesWindow(of: clock.wallNanoseconds() / 1_000_000).number }
+
   /// Monotonic, in ns.
   var now: UInt64 { UInt64(clamping: clock.monotonicNanoseconds()) }
 
@@ -63,7 +67,7 @@ final class ClusterReads: Sendable {
 
   /// The groups of all slots, for a read of these windows.
   func groups(_ layout: ClusterLayout, windows: ClosedRange<Int64>) -> [SlotGroup] {
-    let unready = replicas.unready(of: layout.slots(of: view.own), windows: windows)
+    let unready = replicas.unready(of: groups.held(layout, own: view.own), windows: windows)
     return groups.groups(layout, own: view.own, unready: unready)
   }
 

@@ -38,15 +38,24 @@ struct QuorumReading: Sendable {
     let groups = reads.groups(layout, windows: windows)
     let number = reads.random.next()
     var generator = SeededGenerator(seed: number)
-    var read = QuorumRead(plan(layout, groups))
+    let plan = plan(layout, groups)
+    var read = QuorumRead(plan)
+    defer { if plan.sumsFirst { reads.summed.ended(wasEnough: read.isSummed, windows, hour: reads.hour) } }
     return try await withThrowingTaskGroup(of: Event.self) { tasks in
       defer { tasks.cancelAll() }
       var shell = Shell(reading: self, groups: groups, number: number, epoch: layout.epoch, isLast: isLast)
       var actions = read.begin(now: reads.now, using: &generator)
       while true {
         if let result = try shell.perform(actions, in: &tasks) { return result }
-        shell.wake(at: read.wakeAt, in: &tasks)
-        guard let event = try await tasks.next() else { throw CancellationError() }
+        let event: Event
+        if let own = shell.own.popLast() {
+          // While others are on their way to an answer, and on this thread: nothing waits for it.
+          event = try answer(own)
+        } else {
+          shell.wake(at: read.wakeAt, in: &tasks)
+          guard let next = try await tasks.next() else { throw CancellationError() }
+          event = next
+        }
         try Task.checkCancellation()
         switch event {
         case .answered(let ask, let answer, let stream):
@@ -72,7 +81,8 @@ struct QuorumReading: Sendable {
       consistency: question.options.consistency, partial: question.options.partial,
       // A node is asked for so many reductions at the most.
       form: groups.count > ReadMessage.groupsMax ? .series : form, peers: peers,
-      deadline: reads.now.addingClamped(time), hedgeAfter: reads.times.lateAfter(peers.keys.sorted()))
+      deadline: reads.now.addingClamped(time), hedgeAfter: reads.times.lateAfter(peers.keys.sorted()),
+      sumsFirst: groups.count <= ReadMessage.groupsMax && reads.summed.areWorthwhile(windows, hour: reads.hour))
   }
 
   /// The state of a read that is under way.
@@ -87,6 +97,8 @@ struct QuorumReading: Sendable {
     var asked: [Int: SlotSet] = [:]
     var reductions: [Int: Int] = [:]
     var notReady: [Int: SlotSet] = [:]
+    /// What this node is asked, once all others have been.
+    var own: [QuorumRead.Ask] = []
     /// Times for which a task waits.
     var wakes: Set<UInt64> = []
 
@@ -100,6 +112,10 @@ struct QuorumReading: Sendable {
         switch action {
         case .ask(let ask):
           (asked[ask.id], reductions[ask.id]) = (ask.series, ask.reduced.count)
+          guard ask.node != reads.view.own else {
+            own.append(ask)
+            continue
+          }
           let (reading, number, epoch) = (reading, number, epoch)
           tasks.addTask { try await reading.ask(ask, of: number, by: epoch) }
         case .repair(let pair): reads.urge(pair)
@@ -139,15 +155,17 @@ struct QuorumReading: Sendable {
     }
   }
 
-  private func ask(_ ask: QuorumRead.Ask, of number: UInt64, by epoch: UInt64) async throws -> Event {
-    guard ask.node != reads.view.own else {
-      do {
-        return .answered(ask.id, try reads.own(ask, windows: windows), nil)
-      } catch let error as QueryError {
-        guard error.kind != .execution else { throw error }
-        return .failed(ask.id, error.message)
-      }
+  /// What this node itself answers; blocks.
+  private func answer(_ ask: QuorumRead.Ask) throws -> Event {
+    do {
+      return .answered(ask.id, try reads.own(ask, windows: windows), nil)
+    } catch let error as QueryError {
+      guard error.kind != .execution else { throw error }
+      return .failed(ask.id, error.message)
     }
+  }
+
+  private func ask(_ ask: QuorumRead.Ask, of number: UInt64, by epoch: UInt64) async throws -> Event {
     do throws(PeerError) {
       let answer = try await reads.ask(
         ask, of: number, by: epoch, for: question, windows: windows, subject,
@@ -168,11 +186,26 @@ extension ClusterReads {
   ///
   /// Blocks. Throws `QueryError`, and `CancellationError`.
   func own(_ ask: QuorumRead.Ask, windows: ClosedRange<Int64>) throws -> QuorumRead.Answer {
+    try answer(ask, windows: windows) { try sums(over: windows) }
+  }
+
+  /// The same where it takes no more than a look at what is kept; else nil. Never blocks.
+  func known(_ ask: QuorumRead.Ask, windows: ClosedRange<Int64>) -> QuorumRead.Answer? {
+    try? answer(ask, windows: windows) {
+      guard let sums = contents.knownSums(over: windows) else { throw CancellationError() }
+      return sums
+    }
+  }
+
+  private func answer(
+    _ ask: QuorumRead.Ask, windows: ClosedRange<Int64>, _ sums: () throws -> [RangeDigest]
+  ) throws -> QuorumRead.Answer {
     // Who was ready before, and still is, has all that the digest has to have: what is damaged is noted before it is
     // left out, so that a digest without it is never one of a node that is ready after it was made.
     let slots = ask.slots
     var notReady = replicas.unready(of: slots, windows: windows)
-    let digests = try digests(of: slots, windows: windows)
+    let sums = try sums()
+    let digests = ask.digests { Int($0) < sums.count ? sums[Int($0)] : RangeDigest() }
     notReady.formUnion(replicas.unready(of: slots, windows: windows))
     return QuorumRead.Answer(
       windows: windows, digests: digests, notReady: notReady, reduced: Array(ask.reduced.indices), series: ask.series)

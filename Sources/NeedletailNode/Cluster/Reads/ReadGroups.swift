@@ -10,6 +10,16 @@ final class ReadGroups: Sendable {
   }
 
   private let last = Lock<Entry?>(nil)
+  private let lastHeld = Lock<(epoch: UInt64, slots: SlotSet)?>(nil)
+
+  /// The slots that the node itself has something to do with.
+  func held(_ layout: ClusterLayout, own: NodeID) -> SlotSet {
+    let known = lastHeld.withLock { $0.flatMap { $0.epoch == layout.epoch ? $0.slots : nil } }
+    if let known { return known }
+    let slots = layout.slots(of: own)
+    lastHeld.withLock { $0 = (layout.epoch, slots) }
+    return slots
+  }
 
   /// The groups of all slots; of those in `unready` the node itself has no vote. What others are, they tell.
   func groups(_ layout: ClusterLayout, own: NodeID, unready: SlotSet) -> [SlotGroup] {

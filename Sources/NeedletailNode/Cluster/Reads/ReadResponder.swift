@@ -17,6 +17,12 @@ struct ReadResponder: Sendable {
     }
     // Before it takes a place at the gate: it may wait for a layout.
     if let refusal = try await reads.refusal(of: request) { return .message(refusal.bytes) }
+    // Where digests are enough and known, which is most questions, nothing is waited for.
+    if request.ask.series.isEmpty, request.ask.reduced.isEmpty,
+      let answer = reads.known(request.ask, windows: request.windows)
+    {
+      return .message(Self.first(request, answer, []))
+    }
     let timeout = Duration.nanoseconds(Int64(clamping: request.timeLeft))
     let answer = try await queries.run(for: context, timeout: timeout) { engine in
       let subject: ReadSubject
