@@ -227,7 +227,7 @@ let fuzzers: [Target] = [
     dependencies: [
       "CFuzzDriver", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
       "NeedletailBlocks", "NeedletailCluster", "NeedletailSeries", "NeedletailEvents", "NeedletailQueryLanguage",
-      "NeedletailTerminal", "NeedletailSimulation",
+      "NeedletailQueryEngine", "NeedletailTerminal", "NeedletailSimulation",
     ],
     path: "Tests/Fuzzing/Fuzzer",
     swiftSettings: [.enableUpcomingFeature("ExistentialAny"), .unsafeFlags(["-sanitize=address"])],

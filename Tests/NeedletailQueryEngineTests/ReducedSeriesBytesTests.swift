@@ -8,10 +8,10 @@ import Testing
 @Suite("Reductions and what they come to have a byte form that is checked")
 struct ReducedSeriesBytesTests {
   private static func reduction(_ text: String, steps: Int64 = 7) throws -> SeriesReduction {
-    try #require(
-      SeriesReduction(
-        text, place: "(1:5)", steps: Steps(start: 1000, end: 1000 + (steps - 1) * 500, interval: 500),
-        lookback: 300_000, usesStarts: true, rule: .both))
+    let asked = AskedExpression(
+      text, place: "(1:5)", steps: Steps(start: 1000, end: 1000 + (steps - 1) * 500, interval: 500),
+      lookback: 300_000, usesStarts: true, rule: .both)
+    return try #require(asked.flatMap { SeriesReduction($0) })
   }
 
   private static func bytes(_ reduction: SeriesReduction) -> [UInt8] {
@@ -35,7 +35,7 @@ struct ReducedSeriesBytesTests {
     var result = ReducedSeries(try #require(reduction.emptyFold))
     let isDense = generator.oneIn(2)
     for group in 0..<groups {
-      let parts = (0..<reduction.steps.count).map { _ -> NumberReduction.Part in
+      let parts = (0..<reduction.asked.steps.count).map { _ -> NumberReduction.Part in
         if !isDense, generator.oneIn(3) { return NumberReduction.Part() }
         return NumberReduction.Part(
           count: isDense ? 3 : UInt32(generator.int(1...4_000_000_000)),
@@ -78,8 +78,8 @@ struct ReducedSeriesBytesTests {
   func reductions(text: String) throws {
     let reduction = try Self.reduction(text)
     let again = try Self.decoded(Self.bytes(reduction))
-    #expect(again.text == text && again.place == "(1:5)" && again.steps == reduction.steps)
-    #expect(again.lookback == 300_000 && again.usesStarts && again.rule == .both)
+    #expect(again.asked.text == text && again.asked.place == "(1:5)" && again.asked.steps == reduction.asked.steps)
+    #expect(again.asked.lookback == 300_000 && again.asked.usesStarts && again.asked.rule == .both)
     #expect(again.aggregation == reduction.aggregation)
   }
 
@@ -93,8 +93,8 @@ struct ReducedSeriesBytesTests {
     ])
   func refused(text: String) {
     let steps = Steps(start: 0, end: 1000, interval: 500)
-    #expect(
-      SeriesReduction(text, place: "", steps: steps, lookback: 1, usesStarts: false, rule: .notReset) == nil)
+    let asked = AskedExpression(text, place: "", steps: steps, lookback: 1, usesStarts: false, rule: .notReset)
+    #expect(asked.flatMap { SeriesReduction($0) } == nil)
   }
 
   @Test("steps and lengths that no query has are refused")
@@ -168,7 +168,7 @@ struct ReducedSeriesBytesTests {
     let messages = Self.messages(try Self.reduced(reduction, groups: 4, seed: UInt64(seed)))
     for _ in 0..<50 {
       if let asked = try? Self.decoded(mutate(Self.bytes(reduction))) {
-        #expect(asked.emptyFold != nil && asked.steps.count <= SeriesReduction.stepsMax)
+        #expect(asked.emptyFold != nil && asked.asked.steps.count <= AskedExpression.stepsMax)
       }
       var reader = ReducedSeriesReader(reduction, cellsMax: 1000)
       for message in messages where (try? reader.read(mutate(message))) == nil { break }

@@ -18,12 +18,16 @@ final class RemoteSeriesCursor: SeriesCursor {
   /// What ended the reading early: whoever asks again is told the same.
   private var failure: (any Error)?
 
-  init(_ stream: PeerStream, of node: String, _ selection: SeriesSelection, holding holder: ReplicaStream? = nil) {
+  /// With a number of steps a derivation was asked for, and series may be told as what it makes of them.
+  init(
+    _ stream: PeerStream, of node: String, _ selection: SeriesSelection, stepCount: Int? = nil,
+    holding holder: ReplicaStream? = nil
+  ) {
     self.stream = stream
     self.node = node
     self.holder = holder
     limits = selection.limits
-    reader = SeriesMessageReader(selection.range)
+    reader = SeriesMessageReader(selection.range, stepCount: stepCount)
   }
 
   deinit { stream.cancel() }

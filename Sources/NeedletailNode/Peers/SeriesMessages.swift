@@ -12,6 +12,11 @@ private enum SeriesRecord: UInt8 {
   case histogram = 3
   case seriesEnd = 4
   case answerEnd = 5
+  /// What there is to know of a series that was worked out; behind its labels.
+  case derived = 6
+  /// Numbers at steps that follow each other.
+  case stepNumbers = 7
+  case stepHistogram = 8
 }
 
 /// Writes the chunks of a cursor as messages.
@@ -38,28 +43,63 @@ struct SeriesMessageWriter {
   /// Adds a chunk; `send` takes each message that is full.
   mutating func append(_ chunk: SeriesColumns, send: ([UInt8]) -> Void) {
     var histogram = 0
-    for row in 0..<chunk.count where chunk.offsets[row] < chunk.offsets[row + 1] {
+    for row in 0..<chunk.count {
+      let derived = chunk.derivation(of: row)
+      guard derived != nil || chunk.offsets[row] < chunk.offsets[row + 1] else { continue }
       writer.append(SeriesRecord.labels.rawValue)
       chunk.labels[row].withUnsafeBytes { writer.appendPrefixed($0) }
+      if let derived {
+        writer.append(SeriesRecord.derived.rawValue)
+        derived.encode(to: &writer)
+      }
       var next = chunk.offsets[row]
       let end = chunk.offsets[row + 1]
+      /// The step behind the last one that has a value.
+      var step: Int64 = 0
       while next < end {
         let firstHistogram =
           histogram < chunk.histogramIndexes.count ? min(chunk.histogramIndexes[histogram], end) : end
         if firstHistogram == next {
-          append(chunk, histogram: histogram)
+          if derived == nil { append(chunk, histogram: histogram) } else { append(chunk, histogram: histogram, &step) }
           histogram += 1
           next += 1
         } else {
           let numbers = next..<min(firstHistogram, next + Self.numbersMax)
-          append(chunk, numbers: numbers)
-          next = numbers.upperBound
+          if derived == nil {
+            append(chunk, numbers: numbers)
+            next = numbers.upperBound
+          } else {
+            next = append(chunk, numbers: numbers, &step)
+          }
         }
         if isFull { send(take()) }
       }
       writer.append(SeriesRecord.seriesEnd.rawValue)
     }
     if isFull { send(take()) }
+  }
+
+  /// Adds those of a series' values that stand at steps which follow each other; tells where the others begin.
+  private mutating func append(_ chunk: SeriesColumns, numbers: Range<Int>, _ step: inout Int64) -> Int {
+    var end = numbers.lowerBound + 1
+    while end < numbers.upperBound, chunk.timestamps[end] == chunk.timestamps[end - 1] + 1 { end += 1 }
+    writer.append(SeriesRecord.stepNumbers.rawValue)
+    append(gapTo: chunk.timestamps[numbers.lowerBound], &step)
+    writer.appendVarint(UInt64(end - numbers.lowerBound))
+    for value in numbers.lowerBound..<end { writer.append(chunk.values[value].bitPattern) }
+    step = chunk.timestamps[end - 1] + 1
+    return end
+  }
+
+  private mutating func append(_ chunk: SeriesColumns, histogram: Int, _ step: inout Int64) {
+    writer.append(SeriesRecord.stepHistogram.rawValue)
+    append(gapTo: chunk.timestamps[chunk.histogramIndexes[histogram]], &step)
+    chunk.histograms[histogram].encode(to: &writer)
+  }
+
+  private mutating func append(gapTo next: Int64, _ step: inout Int64) {
+    writer.appendVarint(UInt64(clamping: next - step))
+    step = next + 1
   }
 
   /// Ends the answer.
@@ -110,18 +150,28 @@ struct SeriesMessageReader {
   private(set) var seriesRead = 0
   private(set) var samplesRead = 0
   private let range: TimeRange
+  private let stepCount: Int?
   private var columns = SeriesColumns()
   private var labels: LabelSet?
   private var lastLabels: LabelSet?
+  /// What is known of the series that has begun where its samples are values at steps, and the next of these.
+  private var derived: DerivedSeries?
+  private var nextStep = 0
 
   /// A reader of samples within a range, both ends included: others are refused.
-  init(_ range: TimeRange = .all) { self.range = range }
+  ///
+  /// Where a derivation of so many steps was asked for, series may be told as what it makes of them.
+  init(_ range: TimeRange = .all, stepCount: Int? = nil) {
+    self.range = range
+    self.stepCount = stepCount
+  }
 
   /// Whether the answer has come to its end.
   var isAtEnd: Bool { coverage != nil }
 
-  /// How many samples wait to be taken, those of the unfinished series among them.
-  var sampleCount: Int { columns.timestamps.count }
+  /// How many samples wait to be taken, those of the unfinished series among them; a series that may have none counts for
+  /// one more.
+  var sampleCount: Int { columns.timestamps.count + columns.derived.count }
 
   /// Whether a series is whole.
   var hasSeries: Bool { columns.count > 0 }
@@ -129,7 +179,7 @@ struct SeriesMessageReader {
   /// Reads a message.
   mutating func read(_ message: [UInt8]) throws(MalformedBytes) {
     var reading = self
-    self = SeriesMessageReader(range)
+    self = SeriesMessageReader(range, stepCount: stepCount)
     try SelectionMessage.reading(message) { reader throws(MalformedBytes) in
       guard try reader.read(UInt8.self) == SeriesMessageWriter.version else {
         throw .invalid("series of an unknown version")
@@ -174,6 +224,11 @@ struct SeriesMessageReader {
       labels = next
       seriesRead += 1
     case .numbers: try readNumbers(&reader)
+    case .derived: try readDerived(&reader)
+    case .stepNumbers: try readStepNumbers(&reader)
+    case .stepHistogram:
+      try skipSteps(&reader, andTake: 1)
+      columns.append(timestamp: Int64(nextStep - 1), histogram: try NativeHistogram(decoding: &reader))
     case .histogram:
       let time = try reader.readSignedVarint()
       let start = try reader.readSignedVarint()
@@ -183,7 +238,12 @@ struct SeriesMessageReader {
       samplesRead += 1
     case .seriesEnd:
       guard let labels else { throw .invalid("the end of no series") }
-      guard columns.timestamps.count > columns.offsets[columns.count] else { throw .invalid("a series of no samples") }
+      if var derived = derived.take() {
+        derived.series = columns.count
+        columns.derived.append(derived)
+      } else if columns.timestamps.count == columns.offsets[columns.count] {
+        throw .invalid("a series of no samples")
+      }
       columns.finishSeries(labels)
       (lastLabels, self.labels) = (labels, nil)
     case .answerEnd:
@@ -215,6 +275,37 @@ struct SeriesMessageReader {
     }
   }
 
+  private mutating func readDerived(_ reader: inout ByteReader) throws(MalformedBytes) {
+    guard stepCount != nil, labels != nil, derived == nil,
+      columns.timestamps.count == columns.offsets[columns.count]
+    else { throw .invalid("a series that nobody asked to work out, or amid one") }
+    derived = try DerivedSeries(decoding: &reader)
+    nextStep = 0
+    columns.starts.append(0, from: columns.timestamps.count)
+  }
+
+  private mutating func readStepNumbers(_ reader: inout ByteReader) throws(MalformedBytes) {
+    let gap = try reader.readVarint()
+    let count = try reader.readCount(elementBytes: 8)
+    try skipSteps(gap, andTake: count)
+    for step in (nextStep - count)..<nextStep {
+      columns.append(timestamp: Int64(step), value: Double(bitPattern: try reader.read(UInt64.self)))
+    }
+  }
+
+  private mutating func skipSteps(_ reader: inout ByteReader, andTake count: Int) throws(MalformedBytes) {
+    try skipSteps(try reader.readVarint(), andTake: count)
+  }
+
+  /// Goes on behind the next steps that have values.
+  private mutating func skipSteps(_ gap: UInt64, andTake count: Int) throws(MalformedBytes) {
+    guard derived != nil, let stepCount, let gap = Int(exactly: gap), gap <= stepCount - nextStep,
+      count <= stepCount - nextStep - gap
+    else { throw .invalid("a value at no step that was asked for") }
+    nextStep += gap + count
+    samplesRead += count
+  }
+
   private mutating func readEnd(_ reader: inout ByteReader) throws(MalformedBytes) {
     coverage = try Coverage(decoding: &reader)
     work.partsTouched = try reader.readPeerCount()
@@ -225,7 +316,7 @@ struct SeriesMessageReader {
 
   /// Throws where a sample of this time cannot come next.
   private func expect(_ time: Int64) throws(MalformedBytes) {
-    guard labels != nil else { throw .invalid("samples of no series") }
+    guard labels != nil, derived == nil else { throw .invalid("samples of no series, or of one that was worked out") }
     guard time >= range.startMilliseconds, time <= range.endMilliseconds else {
       throw .invalid("a sample outside of the range that was asked for")
     }

@@ -21,6 +21,8 @@ final class UnionCursor: NeedletailQueryEngine.SeriesCursor {
     var isAtEnd = false
 
     var labels: LabelSet? { row < chunk.count ? chunk.labels[row] : nil }
+    /// What there is to know of the row where it was worked out.
+    var derived: DerivedSeries? { chunk.derivation(of: row) }
     var samples: Range<Int> { chunk.offsets[row]..<chunk.offsets[row + 1] }
 
     /// The histograms of the row.
@@ -55,11 +57,15 @@ final class UnionCursor: NeedletailQueryEngine.SeriesCursor {
       guard let labels = inputs.compactMap(\.labels).min(by: SeriesOrder.precedes) else { break }
       let owners = inputs.indices.filter { inputs[$0].labels == labels }
       if let only = owners.first, owners.dropFirst().allSatisfy({ isSame(inputs[$0], inputs[only]) }) {
-        copy(inputs[only], to: &result)
+        result.append(inputs[only].row, of: inputs[only].chunk, histograms: inputs[only].histograms)
       } else {
+        // What was made of a series has no place among samples of it.
+        guard owners.allSatisfy({ inputs[$0].derived == nil }) else {
+          throw QueryError(.internal, "what several nodes made of one series cannot be united")
+        }
         unite(owners, into: &result)
+        result.finishSeries(labels)
       }
-      result.finishSeries(labels)
       for owner in owners { inputs[owner].advance() }
     }
     return result.count == 0 ? nil : result
@@ -80,23 +86,13 @@ final class UnionCursor: NeedletailQueryEngine.SeriesCursor {
   /// Whether two rows have the same samples, as those of replicas nearly always do.
   private func isSame(_ left: Input, _ right: Input) -> Bool {
     let (one, other) = (left.samples, right.samples)
-    guard one.count == other.count, left.histograms.isEmpty, right.histograms.isEmpty,
+    guard one.count == other.count, left.derived == nil, right.derived == nil,
+      left.histograms.isEmpty, right.histograms.isEmpty,
       left.chunk.timestamps[one].elementsEqual(right.chunk.timestamps[other])
     else { return false }
     return zip(one, other).allSatisfy {
       left.chunk.values[$0].bitPattern == right.chunk.values[$1].bitPattern
     } && left.chunk.starts.starts(of: one) == right.chunk.starts.starts(of: other)
-  }
-
-  private func copy(_ input: Input, to result: inout SeriesColumns) {
-    let (samples, first) = (input.samples, result.timestamps.count)
-    result.starts.append(input.chunk.starts, samples, at: first)
-    for index in input.histograms {
-      result.histogramIndexes.append(input.chunk.histogramIndexes[index] - samples.lowerBound + first)
-      result.histograms.append(input.chunk.histograms[index])
-    }
-    result.timestamps += input.chunk.timestamps[samples]
-    result.values += input.chunk.values[samples]
   }
 
   private func unite(_ owners: [Int], into result: inout SeriesColumns) {

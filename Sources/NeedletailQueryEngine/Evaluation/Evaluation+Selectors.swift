@@ -17,16 +17,18 @@ extension Evaluation {
     return (0..<steps.count).map { (anchor ?? steps.time($0)) - offset }
   }
 
-  /// With a sink the source may reduce some of the series for it, and not tell them.
+  /// With a sink the source may reduce some of the series for it, and not tell them; with a derivation it may tell what
+  /// that makes of them.
   func select(
     _ selector: VectorSelector, span: SourceSpan, from start: Int64, to end: Int64, hints: SelectionHints,
-    for sink: GroupSink? = nil
+    for sink: GroupSink? = nil, deriving derivation: SeriesDerivation? = nil
   ) async throws -> any SeriesCursor {
     guard selector.alternatives.isEmpty else {
       return try await selectAny(selector, span: span, from: start, to: end, hints: hints)
     }
     return try await select(
-      try compiled(selector.allMatchers(span: span)), from: start, to: end, hints: hints, for: sink)
+      try compiled(selector.allMatchers(span: span)), from: start, to: end, hints: hints, for: sink,
+      deriving: derivation)
   }
 
   func compiled(_ matchers: [MatcherSyntax]) throws -> [LabelMatcher] {
@@ -38,7 +40,8 @@ extension Evaluation {
   }
 
   func select(
-    _ matchers: [LabelMatcher], from start: Int64, to end: Int64, hints: SelectionHints, for sink: GroupSink? = nil
+    _ matchers: [LabelMatcher], from start: Int64, to end: Int64, hints: SelectionHints, for sink: GroupSink? = nil,
+    deriving derivation: SeriesDerivation? = nil
   ) async throws -> any SeriesCursor {
     guard let range = TimeRange(startMilliseconds: start, endMilliseconds: end) else {
       throw QueryError(.internal, "a selection ends before it starts")
@@ -47,12 +50,15 @@ extension Evaluation {
     let began = now
     defer { statistics.findingNanoseconds += now - began }
     let selection = SeriesSelection(tenant: tenant, matchers: matchers, range: range, hints: hints, limits: limits)
-    guard let sink, let reduction = sink.reduction, let source = engine.series as? any ReducingSource else {
-      return try await engine.series.select(selection)
+    if let sink, let reduction = sink.reduction, let source = engine.series as? any ReducingSource {
+      let found = try await source.select(selection, reducing: reduction)
+      sink.parts = found.parts
+      return found.rest
     }
-    let found = try await source.select(selection, reducing: reduction)
-    sink.parts = found.parts
-    return found.rest
+    if let derivation, let source = engine.series as? any DerivingSource {
+      return try await source.select(selection, deriving: derivation)
+    }
+    return try await engine.series.select(selection)
   }
 
   /// The next chunk of a cursor, counted.
@@ -69,9 +75,11 @@ extension Evaluation {
     statistics.readingNanoseconds += now - began
     statistics.hold(chunk: chunk.timestamps.count)
     statistics.seriesRead += chunk.count
-    statistics.samplesRead += chunk.timestamps.count
+    // What a source made of samples takes as much of the query's time and limits as if it had been made here.
+    let samples = chunk.samplesRead
+    statistics.samplesRead += samples
     try tally.add(series: chunk.count, samples: chunk.timestamps.count)
-    try spend(chunk.timestamps.count)
+    try spend(samples)
     return chunk
   }
 
@@ -92,7 +100,7 @@ extension Evaluation {
   /// The series of an instant selector, found and not read yet.
   struct OpenedInstant {
     /// Nil where there is no step.
-    fileprivate var cursor: (any SeriesCursor)?
+    fileprivate(set) var cursor: (any SeriesCursor)?
     fileprivate var times: [Int64] = []
     fileprivate var yields = SelectorYield.sample
     fileprivate var rule = ResetHintRule.notReset
@@ -107,8 +115,10 @@ extension Evaluation {
     var hints = hints
     hints.step = steps.count > 1 ? steps.interval : 0
     hints.takesHistogramBefore = yields == .sample
+    let derivation = yields == .sample && sink?.reduction == nil ? derivation(of: selector, steps) : nil
     let cursor = try await select(
-      selector, span: span, from: first - options.lookback + 1, to: last, hints: hints, for: sink)
+      selector, span: span, from: first - options.lookback + 1, to: last, hints: hints, for: sink,
+      deriving: derivation)
     return OpenedInstant(cursor: cursor, times: times, yields: yields, rule: hintRule)
   }
 
@@ -133,41 +143,77 @@ extension Evaluation {
   private func addNewest(
     of chunk: SeriesColumns, at times: [Int64], yields: SelectorYield, _ rule: ResetHintRule, to grid: inout VectorGrid
   ) {
-    let lookback = options.lookback
     var histogram = 0
-    var hinted = HintedHistogram()
     for series in 0..<chunk.count {
       let row = grid.addRow(chunk.labels[series])
-      let end = chunk.offsets[series + 1]
-      var next = chunk.offsets[series]
-      var newestHistogram: Int?
-      for step in 0..<times.count {
-        let time = times[step]
-        while next < end, chunk.timestamps[next] <= time {
-          newestHistogram = nil
-          if histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] == next {
-            newestHistogram = histogram
-            histogram += 1
-          }
-          next += 1
-        }
-        guard next > chunk.offsets[series], chunk.timestamps[next - 1] > time - lookback else { continue }
-        let index = next - 1
-        if let newestHistogram {
-          guard !chunk.histograms[newestHistogram].isStale else { continue }
-          if yields == .time || yields == .start {
-            grid.set(row, step, Self.seconds(chunk, index, yields))
-          } else {
-            let wanted = yields == .sample ? rule : nil
-            grid.set(row, step, hinted.value(newestHistogram, of: chunk, from: chunk.offsets[series], wanted))
-          }
-        } else if !StaleMarker.matches(chunk.values[index]) {
-          grid.set(row, step, yields == .sample ? chunk.values[index] : Self.seconds(chunk, index, yields))
-        }
+      if chunk.derivation(of: series) != nil {
+        grid.set(row, derived: series, of: chunk, &histogram)
+      } else {
+        setNewest(row, of: chunk, series, &histogram, at: times, yields: yields, rule, &grid)
       }
-      while histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] < end { histogram += 1 }
       grid.dropLastRowIfEmpty()
     }
+  }
+
+  /// Sets the cells of a row; `histogram` walks the chunk's histograms along.
+  private func setNewest(
+    _ row: Int, of chunk: SeriesColumns, _ series: Int, _ histogram: inout Int, at times: [Int64],
+    yields: SelectorYield, _ rule: ResetHintRule, _ grid: inout VectorGrid
+  ) {
+    let lookback = options.lookback
+    var hinted = HintedHistogram()
+    let (first, end) = (chunk.offsets[series], chunk.offsets[series + 1])
+    var next = first
+    var newestHistogram: Int?
+    for step in 0..<times.count {
+      let time = times[step]
+      while next < end, chunk.timestamps[next] <= time {
+        newestHistogram = nil
+        if histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] == next {
+          newestHistogram = histogram
+          histogram += 1
+        }
+        next += 1
+      }
+      guard next > first, chunk.timestamps[next - 1] > time - lookback else { continue }
+      let index = next - 1
+      if let newestHistogram {
+        guard !chunk.histograms[newestHistogram].isStale else { continue }
+        if yields == .time || yields == .start {
+          grid.set(row, step, Self.seconds(chunk, index, yields))
+        } else {
+          let wanted = yields == .sample ? rule : nil
+          grid.set(row, step, hinted.value(newestHistogram, of: chunk, from: first, wanted))
+        }
+      } else if !StaleMarker.matches(chunk.values[index]) {
+        grid.set(row, step, yields == .sample ? chunk.values[index] : Self.seconds(chunk, index, yields))
+      }
+    }
+    while histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] < end { histogram += 1 }
+  }
+
+  /// The next chunk of what an instant selector sees at some steps, each series told as what is smaller; for somebody
+  /// else's query.
+  func nextDerived(_ opened: OpenedInstant, _ steps: Steps, _ tally: SelectionTally) async throws -> SeriesColumns? {
+    guard let cursor = opened.cursor, let chunk = try await nextChunk(cursor, tally) else { return nil }
+    var told = DerivedColumns(of: chunk)
+    var grid = VectorGrid(width: steps.count)
+    var histogram = 0
+    for series in 0..<chunk.count {
+      let samples = chunk.offsets[series]..<chunk.offsets[series + 1]
+      let seen = steps.count(seeing: samples, of: chunk) {
+        RangeWindow(start: opened.times[$0] - options.lookback, end: opened.times[$0])
+      }
+      while histogram < chunk.histogramIndexes.count, chunk.histogramIndexes[histogram] < samples.lowerBound {
+        histogram += 1
+      }
+      guard told.mayPay(series, valueCount: seen) else { continue }
+      grid.beginRow()
+      setNewest(0, of: chunk, series, &histogram, at: opened.times, yields: opened.yields, opened.rule, &grid)
+      try spend(0)
+      told.add(series, grid)
+    }
+    return told.take()
   }
 
   /// When a sample was taken, or when its count began.
@@ -182,7 +228,7 @@ extension Evaluation {
   /// some in place of samples.
   func ranges(
     _ expression: Expression, _ steps: Steps, hints: SelectionHints, before: Int64 = 0,
-    standIns: StandIns.Values? = nil, for sink: GroupSink? = nil
+    standIns: StandIns.Values? = nil, for sink: GroupSink? = nil, deriving derivation: SeriesDerivation? = nil
   ) async throws -> RangeReader {
     let expression = expression.withoutParentheses
     switch expression.node {
@@ -206,7 +252,7 @@ extension Evaluation {
       }
       let cursor = try await select(
         selector, span: expression.span, from: first.start - before + 1, to: last.end + margins.after,
-        hints: hints, for: sink)
+        hints: hints, for: sink, deriving: derivation)
       return RangeReader(self, windows: windows, cursor: cursor)
     case .subquery(let subquery): return try await ranges(subquery, steps, before: before)
     default: throw QueryError(.internal, "expression is not a range vector")

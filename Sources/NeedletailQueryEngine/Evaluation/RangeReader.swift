@@ -14,7 +14,7 @@ final class RangeReader {
   /// What histograms are told of resets before them; nothing where nobody asks.
   var hintRule: ResetHintRule?
   private let tally: SelectionTally
-  private var chunk = SeriesColumns()
+  private(set) var chunk = SeriesColumns()
   /// What a subquery gave, and the times of its steps.
   private var grid: VectorGrid?
   private let gridSteps: Steps
@@ -23,6 +23,8 @@ final class RangeReader {
   /// The next series of the chunk or row of the grid, and the chunk's next histogram.
   private var position = 0
   private var histogram = 0
+  /// What `next` gave last where the source worked it out: it has no samples then.
+  private(set) var derived: DerivedSeries?
 
   /// Reads what a selector found, or a share of it, in which case all shares count together.
   init(
@@ -44,6 +46,9 @@ final class RangeReader {
     gridSteps = steps
   }
 
+  /// Which of the chunk's series `next` gave last.
+  var series: Int { position - 1 }
+
   /// Waits for the next series; false after the last.
   func advance() async throws -> Bool {
     if let grid { return position < grid.count }
@@ -58,7 +63,8 @@ final class RangeReader {
     return true
   }
 
-  /// The labels of the next series that has samples, which replace what is in `samples`; nil when it is time to `advance`.
+  /// The labels of the next series that has samples, which replace what is in `samples`, or of which more is known
+  /// (`derived`); nil when it is time to `advance`.
   func next(_ samples: inout RangeSamples) throws -> LabelSet? {
     guard let grid else {
       // Local, as the loop over the samples would otherwise look at this object for each of them.
@@ -68,6 +74,11 @@ final class RangeReader {
       while position < chunk.count {
         let series = position
         position += 1
+        derived = chunk.derivation(of: series)
+        guard derived == nil else {
+          samples.removeAll()
+          return chunk.labels[series]
+        }
         samples.load(chunk, series: series, cursor: &histogram, hintRule)
         if !samples.isEmpty { return chunk.labels[series] }
       }
@@ -82,6 +93,13 @@ final class RangeReader {
       if !samples.isEmpty { return grid.labels[row] }
     }
     return nil
+  }
+}
+
+extension RangeReader {
+  /// Takes over what the source worked out of the series that `next` gave last as the cells of a row.
+  func takeDerived(_ row: Int, _ grid: inout VectorGrid) {
+    grid.set(row, derived: series, of: chunk, &histogram)
   }
 }
 

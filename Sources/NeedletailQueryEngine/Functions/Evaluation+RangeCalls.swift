@@ -22,7 +22,7 @@ extension Evaluation {
 
   /// The series of a function over ranges, found and not read yet, and what is to be made of them.
   struct OpenedRange {
-    fileprivate let reader: RangeReader
+    let reader: RangeReader
     fileprivate let task: RangeTask
   }
 
@@ -41,7 +41,8 @@ extension Evaluation {
         function: function.rawValue, labels: labels, needsStarts: usesStarts,
         takesHistogramBefore: function.tellsResetHints),
       // What the steps look at is counted sample by sample.
-      standIns: counts(steps) ? nil : function.standIns, for: sink)
+      standIns: counts(steps) ? nil : function.standIns, for: sink,
+      deriving: sink?.reduction == nil ? derivation(of: call, argument, steps) : nil)
     reader.hintRule = function.tellsResetHints ? hintRule : nil
     let task = RangeTask(
       function: function, parameters: parameters, steps: steps, span: argument.span,
@@ -97,15 +98,8 @@ extension Evaluation {
     into portion: inout Portion
   ) throws {
     let windows = reader.windows
-    let looksForFalls = task.function == .rate || task.function == .increase
-    let looksForStarts = task.usesStarts && task.function == .resets
     var samples = RangeSamples()
     while let labels = try reader.next(&samples) {
-      if !task.usesStarts { samples.dropStarts() }
-      if looksForFalls || (looksForStarts && samples.hasStarts) {
-        // Of edges that lie between samples nobody tells when they began.
-        samples.findFalls(usingStarts: looksForStarts || task.edges == nil)
-      }
       if counts(task.steps) { samples.count(windows, into: &statistics) }
       let (name, rest, hadType) = labels.splitName()
       portion.names.see(name)
@@ -115,10 +109,11 @@ extension Evaluation {
       let histograms = portion.grid.histograms.count
       let row = portion.grid.addRow(
         task.keepsName || task.delaysNameRemoval ? labels : rest, losesName: !task.keepsName || reader.losesName)
-      if let rule = task.edges {
-        try fillRow(row, task, rule, &kernel, samples, windows, &portion.grid)
+      if let derived = reader.derived {
+        reader.takeDerived(row, &portion.grid)
+        kernel.take(derived)
       } else {
-        try fillRow(row, task, &kernel, samples, windows, &portion.grid)
+        try fill(row, task, &kernel, &samples, windows, &portion.grid)
       }
       try tally.reserve(portion.grid.histograms[histograms...])
       portion.grid.dropLastRowIfEmpty()
@@ -126,6 +121,46 @@ extension Evaluation {
       try spend(0)
       report(&kernel, portion.names, portion.grid.count > row, at: task.span)
     }
+  }
+
+  /// The next chunk of what a function over ranges makes of series, each told as what is smaller; for somebody else's
+  /// query.
+  func nextDerived(_ opened: OpenedRange, _ steps: Steps) async throws -> SeriesColumns? {
+    let (reader, task) = (opened.reader, opened.task)
+    guard try await reader.advance() else { return nil }
+    var told = DerivedColumns(of: reader.chunk)
+    var (grid, samples) = (VectorGrid(width: steps.count), RangeSamples())
+    var kernel = RangeKernel(function: task.function)
+    // What lies beyond a window may count, too.
+    let margin = task.edges == nil ? 0 : options.lookback
+    while try reader.next(&samples) != nil {
+      let found = reader.chunk.offsets[reader.series]..<reader.chunk.offsets[reader.series + 1]
+      let seen = steps.count(seeing: found, of: reader.chunk) {
+        RangeWindow(start: reader.windows[$0].start - margin, end: reader.windows[$0].end + margin)
+      }
+      guard told.mayPay(reader.series, valueCount: seen) else { continue }
+      grid.beginRow()
+      kernel.beginSeries()
+      try fill(0, task, &kernel, &samples, reader.windows, &grid)
+      try spend(0)
+      told.add(reader.series, grid, remarks: kernel.takeRemarks(), sawNumbers: kernel.sawNumbers)
+    }
+    return told.take()
+  }
+
+  /// Sets the cells of a row by the samples of its series.
+  private func fill(
+    _ row: Int, _ task: RangeTask, _ kernel: inout RangeKernel, _ samples: inout RangeSamples,
+    _ windows: [RangeWindow], _ grid: inout VectorGrid
+  ) throws {
+    if !task.usesStarts { samples.dropStarts() }
+    let looksForStarts = task.usesStarts && task.function == .resets
+    if task.function == .rate || task.function == .increase || (looksForStarts && samples.hasStarts) {
+      // Of edges that lie between samples nobody tells when they began.
+      samples.findFalls(usingStarts: looksForStarts || task.edges == nil)
+    }
+    guard let rule = task.edges else { return try fillRow(row, task, &kernel, samples, windows, &grid) }
+    try fillRow(row, task, rule, &kernel, samples, windows, &grid)
   }
 
   /// Sets the cells of a row.

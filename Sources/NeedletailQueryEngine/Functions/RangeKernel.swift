@@ -6,10 +6,13 @@ import NeedletailTelemetry
 /// Evaluates one range function, and collects remarks on the series that it saw.
 struct RangeKernel {
   /// A remark on a series.
-  struct Remark: Equatable {
+  struct Remark: Equatable, Sendable {
     /// How it tells the metric's name.
-    enum Subject {
-      case name, metric, appended, none
+    enum Subject: UInt8, Sendable {
+      case name = 1
+      case metric = 2
+      case appended = 3
+      case none = 4
     }
 
     var message: String
@@ -51,6 +54,12 @@ struct RangeKernel {
     guard !remarks.isEmpty else { return [] }
     defer { remarks.removeAll() }
     return remarks
+  }
+
+  /// Takes over what a kernel elsewhere saw of a series.
+  mutating func take(_ derived: DerivedSeries) {
+    sawNumbers = derived.sawNumbers
+    for remark in derived.remarks { self.remark(remark) }
   }
 
   mutating func warn(_ message: String, _ subject: Remark.Subject = .name) {

@@ -46,17 +46,22 @@ extension QueryEngine {
   /// Throws `QueryError`, and what the source throws.
   package func open(_ reduction: SeriesReduction, tenant: TenantID) async throws -> OpenedReduction {
     guard let fold = reduction.emptyFold else { throw QueryError(.internal, "the reduction is none") }
+    let evaluation = evaluation(of: reduction.asked, tenant: tenant)
+    let sink = GroupSink(fold, evaluation.tally(keepsRows: false))
+    let (node, steps) = (reduction.aggregation, reduction.asked.steps)
+    let opened = try await evaluation.open(node.expression.withoutSigns, steps, node.selectionHints, for: sink)
+    return OpenedReduction(evaluation, opened, sink, steps)
+  }
+
+  /// What evaluates an expression that somebody else's query asks for.
+  func evaluation(of asked: AskedExpression, tenant: TenantID) -> Evaluation {
     var features = features
-    (features.delaysNameRemoval, features.usesStartTimestamps) = (false, reduction.usesStarts)
+    (features.delaysNameRemoval, features.usesStartTimestamps) = (false, asked.usesStarts)
     let engine = QueryEngine(series: series, limits: limits, parallelism: parallelism, features: features, clock: clock)
     let evaluation = Evaluation(
-      engine: engine, tenant: tenant, text: reduction.text, steps: reduction.steps, isInstant: false,
-      options: QueryOptions(lookback: reduction.lookback), budget: QueryBudget(limits), place: reduction.place)
-    evaluation.hintRule = reduction.rule
-    let sink = GroupSink(fold, evaluation.tally(keepsRows: false))
-    let node = reduction.aggregation
-    let opened = try await evaluation.open(
-      node.expression.withoutSigns, reduction.steps, node.selectionHints, for: sink)
-    return OpenedReduction(evaluation, opened, sink, reduction.steps)
+      engine: engine, tenant: tenant, text: asked.text, steps: asked.steps, isInstant: false,
+      options: QueryOptions(lookback: asked.lookback), budget: QueryBudget(limits), place: asked.place)
+    evaluation.hintRule = asked.rule
+    return evaluation
   }
 }

@@ -5,46 +5,31 @@ import NeedletailTelemetry
 ///
 /// `sum by (job) (rate(m[5m]))` and the steps at which that is wanted. Nothing in it hangs on the query that it stands in.
 package struct SeriesReduction: Sendable {
-  /// Bytes of the aggregation's text, and of a place, at the most.
-  static let textMax = 64 << 10
-  static let placeMax = 64
-  /// Steps at the most: what a group comes to at all of them is one record.
-  static let stepsMax = 16_384
-
-  /// The aggregation, as `Printer` puts it.
-  let text: String
-  /// Where the operand stands in the query, as remarks name it.
-  let place: String
-  let steps: Steps
-  /// How far back an instant selector looks, in ms.
-  let lookback: Int64
-  /// Whether it counts when senders said that a count began.
-  let usesStarts: Bool
-  let rule: ResetHintRule
+  let asked: AskedExpression
   let aggregation: Aggregation
 
-  /// The reduction that a text says; nil where it says none, or these are no steps of a query.
-  init?(
-    _ text: String, place: String, steps: Steps, lookback: Int64, usesStarts: Bool, rule: ResetHintRule
-  ) {
-    guard text.utf8.count <= Self.textMax, place.utf8.count <= Self.placeMax,
-      QueryEngine.areSteps(from: steps.start, to: steps.end, step: steps.interval), steps.count <= Self.stepsMax,
-      QueryEngine.isDuration(lookback), let expression = try? Parser.parse(text),
-      case .aggregation(let aggregation) = expression.node, aggregation.standsAlone
-    else { return nil }
-    self.text = text
-    self.place = place
-    self.steps = steps
-    self.lookback = lookback
-    self.usesStarts = usesStarts
-    self.rule = rule
+  /// The reduction that an expression is; nil where it is none.
+  init?(_ asked: AskedExpression) {
+    guard case .aggregation(let aggregation) = asked.expression.node, aggregation.standsAlone else { return nil }
+    self.asked = asked
     self.aggregation = aggregation
   }
 
   /// A fold of it without rows; nil never, since the text was looked at.
   var emptyFold: GroupFold? {
     GroupFold(
-      aggregation, width: steps.count, dropsNames: aggregation.expression.withoutSigns.dropsNamesOverRange)
+      aggregation, width: asked.steps.count, dropsNames: aggregation.expression.withoutSigns.dropsNamesOverRange)
+  }
+
+  /// All of it: docs/formats/read-message.md.
+  package func encode(to writer: inout ByteWriter) { asked.encode(to: &writer) }
+
+  /// Parses the text, and refuses what is no reduction.
+  package init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    guard let reduction = SeriesReduction(try AskedExpression(decoding: &reader)) else {
+      throw .invalid("an aggregation that is not made of parts")
+    }
+    self = reduction
   }
 }
 
@@ -56,11 +41,7 @@ extension Aggregation {
     else { return false }
     switch operand.node {
     case .selector(let selector): return selector.standsAlone
-    case .call(let call):
-      return call.arguments.allSatisfy { argument in
-        if case .selector(let selector) = argument.withoutParentheses.node { return selector.standsAlone }
-        return argument.isPlainNumber
-      }
+    case .call(let call): return call.hasArgumentsThatStandAlone
     default: return false
     }
   }
@@ -70,47 +51,6 @@ extension Aggregation {
     var result = self
     result.expression = expression.withoutSigns.settled(steps)
     return result
-  }
-}
-
-extension VectorSelector {
-  /// A series that several alternatives find counts once, which only shows where all of them are.
-  fileprivate var standsAlone: Bool {
-    guard alternatives.isEmpty, shift.offsetSyntax == nil, rangeSyntax == nil else { return false }
-    switch shift.anchor {
-    case .start, .end: return false
-    case .time, nil: return true
-    }
-  }
-}
-
-extension Expression {
-  /// Whether it is one number, whatever the query.
-  fileprivate var isPlainNumber: Bool {
-    switch node {
-    case .number: true
-    case .negation(let inner), .positive(let inner), .parenthesized(let inner): inner.isPlainNumber
-    default: false
-    }
-  }
-
-  /// Selectors with the times that `start()` and `end()` mean, and lengths as they came out.
-  fileprivate func settled(_ steps: Steps) -> Expression {
-    switch node {
-    case .parenthesized(let inner): return inner.settled(steps)
-    case .selector(var selector):
-      switch selector.shift.anchor {
-      case .start: selector.shift.anchor = .time(steps.start)
-      case .end: selector.shift.anchor = .time(steps.end)
-      case .time, nil: break
-      }
-      (selector.rangeSyntax, selector.shift.offsetSyntax) = (nil, nil)
-      return Expression(.selector(selector), span: span)
-    case .call(var call):
-      call.arguments = call.arguments.map { $0.settled(steps) }
-      return Expression(.call(call), span: span)
-    default: return self
-    }
   }
 }
 
@@ -126,14 +66,7 @@ extension Evaluation {
     if case .call(let call) = operand.node, let argument = call.arguments.first(where: { $0.type == .range }) {
       span = argument.span
     }
-    let text = Printer.print(Expression(.aggregation(node.settled(self.steps)), span: node.expression.span))
-    let reduction = SeriesReduction(
-      text, place: place(span), steps: steps, lookback: options.lookback,
-      usesStarts: engine.features.usesStartTimestamps, rule: hintRule)
-    // What would be asked is what is wanted.
-    guard let reduction, Printer.print(Expression(.aggregation(reduction.aggregation), span: span)) == text else {
-      return nil
-    }
-    return reduction
+    let settled = Expression(.aggregation(node.settled(self.steps)), span: node.expression.span)
+    return asked(settled, remarksAt: span, steps).flatMap { SeriesReduction($0) }
   }
 }

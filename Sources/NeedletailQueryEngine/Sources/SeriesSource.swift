@@ -125,6 +125,10 @@ package struct SeriesColumns: Sendable {
   /// Where samples are left out, for which the ones around them stand, by indexes in `timestamps`, ascending; only of
   /// series without histograms, and only where the hints allow it.
   package var omissions: [SampleOmission] = []
+  /// The series of which no samples are told, but what a derivation makes of them, in their order: their `timestamps` are
+  /// the numbers of steps, and the rest is what stands at these; a series may have nothing at any. Only from a
+  /// `DerivingSource` that is asked for that.
+  package var derived: [DerivedSeries] = []
 
   /// An empty chunk.
   package init() {

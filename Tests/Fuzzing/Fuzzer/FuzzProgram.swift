@@ -28,7 +28,7 @@ struct FuzzTarget: Sendable {
   let callback: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
 
   /// Every target; the folder `Corpus` has a folder for each.
-  static let all = formats + protocols + languages + members
+  static let all = formats + protocols + languages + members + queries
 }
 
 /// The bytes that libFuzzer lends.

@@ -11,31 +11,6 @@ import Testing
 
 @Suite("Nodes reduce what they hold for a query of another one")
 struct ClusterReductionTests {
-  /// A source that is only ever asked for rows.
-  private struct Rows: SeriesSource {
-    let source: any SeriesSource
-
-    func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
-      try await source.select(selection)
-    }
-
-    func labelNames(_ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
-      try await source.labelNames(scope, limit: limit)
-    }
-
-    func labelValues(_ name: String, _ scope: MetadataScope, limit: Int) async throws -> Listing<String> {
-      try await source.labelValues(name, scope, limit: limit)
-    }
-
-    func series(_ scope: MetadataScope, limit: Int) async throws -> Listing<LabelSet> {
-      try await source.series(scope, limit: limit)
-    }
-
-    func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata] {
-      try await source.metadata(tenant: tenant, metric: metric, limit: limit)
-    }
-  }
-
   private static func asked(_ cluster: ReadCluster) -> (data: Int, reduced: Int) {
     cluster.nodes.reduce((0, 0)) { sum, node in
       let asked = node.asked.withLock { $0 }
@@ -63,7 +38,7 @@ struct ClusterReductionTests {
         let found = await ReadAnswer(expression, source)
         let reduced = Self.takeTold(cluster)
         #expect(Self.asked(cluster).data == 0 && Self.asked(cluster).reduced > 0)
-        let rows = await ReadAnswer(expression, Rows(source: source))
+        let rows = await ReadAnswer(expression, SamplesOnly(source: source))
         let told = Self.takeTold(cluster)
         for node in cluster.nodes { node.asked.withLock { $0 = (0, 0, 0) } }
         #expect(reduced > 0 && reduced * 20 < told, "\(expression): \(reduced) in place of \(told)")
@@ -214,7 +189,8 @@ struct ClusterReductionTests {
         let (start, step) = (ReadCluster.start + 500, Int64(75_000))
         let wanted = await ReadAnswer(text, cluster.single.reads.series, start: start, step: step)
         await ReadAnswer(text, source, start: start, step: step).expectSame(as: wanted, comment)
-        await ReadAnswer(text, Rows(source: source), start: start, step: step).expectSame(as: wanted, "rows " + comment)
+        await ReadAnswer(text, SamplesOnly(source: source), start: start, step: step).expectSame(
+          as: wanted, "rows " + comment)
       }
       #expect(count == replicas || Self.asked(cluster).reduced > 0)
     }

@@ -33,6 +33,16 @@ struct ReadAnswer {
     }
   }
 
+  /// All of it is the same, to the last bit.
+  func expectEqual(to wanted: ReadAnswer, _ comment: String) {
+    #expect(texts == wanted.texts, "\(comment)")
+    #expect(isComplete == wanted.isComplete, "\(comment)")
+    #expect(
+      values.mapValues { $0.mapValues(\.bitPattern) } == wanted.values.mapValues { $0.mapValues(\.bitPattern) },
+      "\(comment)")
+    #expect(statistics.seriesRead == wanted.statistics.seriesRead, "\(comment)")
+  }
+
   /// Values may differ by as much as the order of additions makes: a trillionth.
   func expectSame(as wanted: ReadAnswer, _ comment: String) {
     #expect(texts == wanted.texts, "\(comment)")

@@ -56,7 +56,10 @@ final class ReplicaCursor: SeriesCursor {
 
   func next() async throws -> SeriesColumns? {
     do {
-      if let chunk = try await cursor.next() { return chunk }
+      if let chunk = try await cursor.next() {
+        if !chunk.derived.isEmpty { reads.counters.count(\.derived, times: chunk.derived.count) }
+        return chunk
+      }
     } catch {
       if !Task.isCancelled, (error as? QueryError)?.kind != .execution { broke() }
       throw error
@@ -118,16 +121,7 @@ extension SeriesColumns {
       let samples = offsets[row]..<offsets[row + 1]
       let first = histogram
       while histogram < histogramIndexes.count, histogramIndexes[histogram] < samples.upperBound { histogram += 1 }
-      guard kept[row] else { continue }
-      let start = result.timestamps.count
-      result.starts.append(starts, samples, at: start)
-      for index in first..<histogram {
-        result.histogramIndexes.append(histogramIndexes[index] - samples.lowerBound + start)
-        result.histograms.append(histograms[index])
-      }
-      result.timestamps += timestamps[samples]
-      result.values += values[samples]
-      result.finishSeries(labels[row])
+      if kept[row] { result.append(row, of: self, histograms: first..<histogram) }
     }
     return result
   }

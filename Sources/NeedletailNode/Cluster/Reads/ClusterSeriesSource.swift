@@ -9,7 +9,7 @@ import NeedletailTelemetry
 /// Samples are read by `QuorumRead`: of each group of slots one replica tells them, and others only what theirs come
 /// to. Where this node holds all slots that is itself, and nothing is sent but digests. Lists are the union of what R
 /// ready replicas of each slot have.
-struct ClusterSeriesSource: ReducingSource, ExemplarSource {
+struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
   let reads: ClusterReads
   let question: ClusterQuestion
 
@@ -30,6 +30,20 @@ struct ClusterSeriesSource: ReducingSource, ExemplarSource {
     return ReducedSelection(rest: opened.cursor) { [parts] in try await parts.all() }
   }
 
+  /// What others hold they work out where their replicas agree; what this node holds, and what differs, comes as samples.
+  func select(
+    _ selection: SeriesSelection, deriving derivation: SeriesDerivation
+  ) async throws -> any NeedletailQueryEngine.SeriesCursor {
+    let layout = try reads.layout()
+    // What others work out begins where its steps do, be that compared or not. Who holds all asks for digests alone.
+    guard compared(selection)?.range == selection.range, layout.slots(of: reads.view.own) != layout.allSlots else {
+      return try await select(selection)
+    }
+    return try await read(
+      selection, .derivation(selection, derivation), .reduced, stepCount: derivation.stepCount
+    ).cursor
+  }
+
   /// The selection without what is about to expire, of which nobody can tell whether others have more; nil where nothing
   /// is left.
   private func compared(_ selection: SeriesSelection) -> SeriesSelection? {
@@ -43,14 +57,15 @@ struct ClusterSeriesSource: ReducingSource, ExemplarSource {
   }
 
   private func read(
-    _ selection: SeriesSelection, _ subject: ReadSubject, _ form: QuorumRead.Form
+    _ selection: SeriesSelection, _ subject: ReadSubject, _ form: QuorumRead.Form, stepCount: Int? = nil
   ) async throws -> OpenedCursor {
     let reading = QuorumReading(
       reads: reads, question: question, subject: try subject.encoded(), windows: selection.range.windows, form: form)
     return try await onThread {
       let result = try await reading.run()
       return OpenedCursor(
-        cursor: ClusterCursor(try cursor(result, selection), result.outcome.coverage), result: result)
+        cursor: ClusterCursor(try cursor(result, selection, stepCount: stepCount), result.outcome.coverage),
+        result: result)
     }
   }
 
@@ -68,10 +83,12 @@ struct ClusterSeriesSource: ReducingSource, ExemplarSource {
   }
 
   private func cursor(
-    _ result: QuorumReading.Result, _ selection: SeriesSelection
+    _ result: QuorumReading.Result, _ selection: SeriesSelection, stepCount: Int?
   ) throws -> any NeedletailQueryEngine.SeriesCursor {
-    // What this node was asked to reduce it tells: the rows are here.
-    let uses = result.outcome.uses.filter { $0.reduction == nil || $0.node == reads.view.own }
+    // What this node was asked to reduce it tells: the rows are here. Of a derivation all of an answer is one stream.
+    let uses =
+      stepCount == nil
+      ? result.outcome.uses.filter { $0.reduction == nil || $0.node == reads.view.own } : result.outcome.joined
     var selection = selection
     // What lies before a range may be in hours that were not compared: of it replicas may know different things.
     selection.hints.takesHistogramBefore = false
@@ -92,8 +109,9 @@ struct ClusterSeriesSource: ReducingSource, ExemplarSource {
         throw QueryError(.internal, "node \(use.node) is part of an answer and told nothing")
       }
       var cursor: any NeedletailQueryEngine.SeriesCursor = RemoteSeriesCursor(
-        stream.stream, of: use.node.description, selection, holding: stream)
-      if result.asked[use.ask] != use.slots {
+        stream.stream, of: use.node.description, selection, stepCount: stepCount, holding: stream)
+      let isWhole = stepCount == nil ? result.asked[use.ask] == use.slots : result.usesAll(of: use.ask)
+      if !isWhole {
         cursor = SlotCursor(cursor, use.slots, of: map, tenant: selection.tenant)
       }
       return ReplicaCursor(cursor, of: use.node, reads)
@@ -216,5 +234,29 @@ enum ExemplarUnion {
       for exemplar in exemplars.prefix(max(0, limit - union.count)) { union.append((labels, exemplar.exemplar)) }
     }
     return union
+  }
+}
+
+extension QuorumRead.Outcome {
+  /// What is used of each ask, its reductions and its rows together. Uses come in the order of asks.
+  fileprivate var joined: [QuorumRead.Use] {
+    var joined: [QuorumRead.Use] = []
+    for use in uses {
+      if let last = joined.indices.last, joined[last].ask == use.ask {
+        joined[last].slots.formUnion(use.slots)
+      } else {
+        joined.append(use)
+      }
+    }
+    return joined
+  }
+}
+
+extension QuorumReading.Result {
+  /// Whether all that an ask is answered with, reductions and rows, is part of the answer.
+  fileprivate func usesAll(of ask: Int) -> Bool {
+    let uses = outcome.uses.filter { $0.ask == ask }
+    let rows = uses.first { $0.reduction == nil }?.slots ?? SlotSet()
+    return uses.count { $0.reduction != nil } == reductions[ask, default: 0] && rows == asked[ask, default: SlotSet()]
   }
 }

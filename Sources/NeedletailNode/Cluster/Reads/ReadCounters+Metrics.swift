@@ -17,6 +17,9 @@ extension ReadCounters {
       counter(
         "read_reductions_unfit_total", "Reads whose rows were read after all, because they cannot be reduced apart.",
         counted.reductionsUnfit),
+      counter(
+        "read_derived_series_total", "Series of which another node told values at steps in place of samples.",
+        counted.derived),
       counter("read_partial_total", "Reads that too few ready replicas answered.", counted.partial),
       counter("read_broken_total", "Answers of nodes that broke off.", counted.broken),
       counter("read_repairs_total", "Pairs of replicas with this node that a read found to differ.", counted.repairs),

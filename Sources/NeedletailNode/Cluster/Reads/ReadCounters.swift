@@ -15,7 +15,9 @@ final class ReadCounters: Sendable {
     var unions: UInt64 = 0
     /// What other nodes reduced of reads' groups of slots, in place of telling their rows.
     var reductions: UInt64 = 0
-    /// Reads of which that turned out not to be possible, so that the rows were read.
+    /// Series of which other nodes told what a function makes of them, in place of their samples.
+    var derived: UInt64 = 0
+    /// Reads of whose reductions that turned out not to be possible, so that the rows were read.
     var reductionsUnfit: UInt64 = 0
     /// Reads that lacked ready replicas, told or failed.
     var partial: UInt64 = 0

@@ -32,6 +32,9 @@ struct ReadResponder: Sendable {
       if case .reduction(let selection, let reduction) = subject {
         return try await reduced(request, selection, reduction, engine, context)
       }
+      if case .derivation(let selection, let derivation) = subject {
+        return try await derived(request, selection, derivation, engine)
+      }
       guard request.ask.reduced.isEmpty else { throw QueryError(.badData, "there is nothing to reduce") }
       return try await Self.answer(request, subject, reads)
     }
@@ -98,14 +101,9 @@ struct ReadResponder: Sendable {
     let ask = request.ask
     var answer = try reads.own(ask, windows: request.windows)
     guard !ask.series.isEmpty || !ask.reduced.isEmpty else { return (Self.first(request, answer, []), nil) }
-    var limits = engine.limits
-    (limits.series, limits.samples) = (selection.limits.series, selection.limits.samples)
     var opened: [OpenedReduction] = []
     for slots in ask.reduced {
-      let source = SlotSeries(store: reads.series, slots: reads.series.engine.filter(slots), asked: selection)
-      let engine = QueryEngine(
-        series: source, limits: limits, parallelism: engine.parallelism, features: engine.features)
-      opened.append(try await engine.open(reduction, tenant: selection.tenant))
+      opened.append(try await self.engine(engine, selection, slots).open(reduction, tenant: selection.tenant))
     }
     let cursor =
       ask.series.isEmpty
@@ -114,6 +112,39 @@ struct ReadResponder: Sendable {
     answer.notReady.formUnion(reads.replicas.unready(of: ask.slots, windows: request.windows))
     let rows = cursor.map { SelectionAnswer($0, losses: [], isWhole: true) }
     return (Self.first(request, answer, []), ReductionAnswer(opened, rows, context, queries.executor))
+  }
+
+  /// The same, of which each series of some groups is told as what becomes of it, where that is smaller; all of them in one
+  /// order.
+  private func derived(
+    _ request: ReadMessage.Request, _ selection: SeriesSelection, _ derivation: SeriesDerivation, _ engine: QueryEngine
+  ) async throws -> Messages {
+    guard selection.range.isWithin(request.windows) else {
+      throw QueryError(.badData, "samples are asked for outside of the hours that are compared")
+    }
+    let ask = request.ask
+    var answer = try reads.own(ask, windows: request.windows)
+    var cursors: [any NeedletailQueryEngine.SeriesCursor] = []
+    if !ask.reduced.isEmpty {
+      let slots = ask.reduced.reduce(into: SlotSet()) { $0.formUnion($1) }
+      cursors.append(try await self.engine(engine, selection, slots).open(derivation, tenant: selection.tenant))
+    }
+    if !ask.series.isEmpty {
+      cursors.append(try reads.series.select(selection, slots: reads.series.engine.filter(ask.series)))
+    }
+    guard let first = cursors.first else { return (Self.first(request, answer, []), nil) }
+    // What was left out as damaged before the cursors were opened is not in them.
+    answer.notReady.formUnion(reads.replicas.unready(of: ask.slots, windows: request.windows))
+    let all = cursors.count == 1 ? first : UnionCursor(cursors)
+    return (Self.first(request, answer, []), SelectionAnswer(all, losses: [], isWhole: true))
+  }
+
+  /// What evaluates a part of another node's query over some slots of this one, within that query's limits.
+  private func engine(_ engine: QueryEngine, _ selection: SeriesSelection, _ slots: SlotSet) -> QueryEngine {
+    let source = SlotSeries(store: reads.series, slots: reads.series.engine.filter(slots), asked: selection)
+    var limits = engine.limits
+    (limits.series, limits.samples) = (selection.limits.series, selection.limits.samples)
+    return QueryEngine(series: source, limits: limits, parallelism: engine.parallelism, features: engine.features)
   }
 
   /// Events of this node; nil where a list is wanted.
@@ -160,7 +191,7 @@ struct ReadResponder: Sendable {
       ListMessage.encode(try await events.fieldValues(signal, field: field, scope, limit: limit).whole())
     case .streams(let signal, let scope, let limit):
       ListMessage.encode(try await events.streams(signal, scope, limit: limit).whole())
-    case .series, .reduction, .logs, .spans, .trace: throw QueryError(.internal, "rows are no list")
+    case .series, .reduction, .derivation, .logs, .spans, .trace: throw QueryError(.internal, "rows are no list")
     }
   }
 }

@@ -19,6 +19,8 @@ enum ReadSubject: Sendable {
   case streams(EventSignal, EventScope, limit: Int)
   /// Samples, or what becomes of them.
   case reduction(SeriesSelection, SeriesReduction)
+  /// Samples, or of each series what a function makes of it.
+  case derivation(SeriesSelection, SeriesDerivation)
 
   private enum Kind: UInt8 {
     case series = 1
@@ -35,6 +37,7 @@ enum ReadSubject: Sendable {
     case fieldValues = 12
     case streams = 13
     case reduction = 14
+    case derivation = 15
   }
 
   /// Throws `QueryError` where another node would refuse it.
@@ -64,7 +67,10 @@ enum ReadSubject: Sendable {
       [Kind.fieldValues.rawValue] + (try EventQuestionMessage.encode(signal, scope, limit: limit, field: field))
     case .streams(let signal, let scope, let limit):
       [Kind.streams.rawValue] + (try EventQuestionMessage.encode(signal, scope, limit: limit))
-    case .reduction(let selection, let reduction): try Self.encode(selection, reduction)
+    case .reduction(let selection, let reduction):
+      try Self.encode(.reduction, selection) { reduction.encode(to: &$0) }
+    case .derivation(let selection, let derivation):
+      try Self.encode(.derivation, selection) { derivation.encode(to: &$0) }
     }
   }
 
@@ -77,7 +83,16 @@ enum ReadSubject: Sendable {
     case .labelNames, .labelValues, .seriesNames, .metadata, .exemplars: try self.init(list: kind, rest)
     case .logs: self = .logs(try EventQuestionMessage.decode(rest))
     case .spans: self = .spans(try EventQuestionMessage.decode(rest))
-    case .reduction: try self.init(reduction: rest)
+    case .reduction:
+      let (selection, reduction) = try Self.decode(rest) { reader throws(MalformedBytes) in
+        try SeriesReduction(decoding: &reader)
+      }
+      self = .reduction(selection, reduction)
+    case .derivation:
+      let (selection, derivation) = try Self.decode(rest) { reader throws(MalformedBytes) in
+        try SeriesDerivation(decoding: &reader)
+      }
+      self = .derivation(selection, derivation)
     case .trace:
       let (id, tenant) = try TraceMessage.decodeID(rest)
       self = .trace(id, tenant)
@@ -92,23 +107,26 @@ enum ReadSubject: Sendable {
     }
   }
 
+  /// A selection, and what is made of it.
   private static func encode(
-    _ selection: SeriesSelection, _ reduction: SeriesReduction
+    _ kind: Kind, _ selection: SeriesSelection, _ rest: (inout ByteWriter) -> Void
   ) throws(QueryError) -> [UInt8] {
     var writer = ByteWriter()
-    writer.append(Kind.reduction.rawValue)
+    writer.append(kind.rawValue)
     let selected = try SelectionMessage.encode(selection)
     writer.appendVarint(UInt64(selected.count))
     writer.append(selected)
-    reduction.encode(to: &writer)
+    rest(&writer)
     return writer.bytes
   }
 
-  private init(reduction rest: [UInt8]) throws(MalformedBytes) {
-    let (selected, reduction) = try SelectionMessage.reading(rest) { reader throws(MalformedBytes) in
-      (Array(try reader.readPrefixed()), try SeriesReduction(decoding: &reader))
+  private static func decode<Rest>(
+    _ bytes: [UInt8], _ rest: (inout ByteReader) throws(MalformedBytes) -> Rest
+  ) throws(MalformedBytes) -> (SeriesSelection, Rest) {
+    let (selected, rest) = try SelectionMessage.reading(bytes) { reader throws(MalformedBytes) in
+      (Array(try reader.readPrefixed()), try rest(&reader))
     }
-    self = .reduction(try SelectionMessage.decode(selected), reduction)
+    return (try SelectionMessage.decode(selected), rest)
   }
 
   private init(list kind: Kind, _ rest: [UInt8]) throws(MalformedBytes) {

@@ -2,17 +2,17 @@ import NeedletailQueryEngine
 import NeedletailSeries
 import NeedletailTelemetry
 
-/// What this node has of some slots, as a reduction for another node reads it.
+/// What this node has of some slots, as a reduction or a derivation for another node reads it.
 struct SlotSeries: SeriesSource {
   let store: SeriesStore
   /// Nil for all.
   let slots: SlotFilter?
-  /// What is asked for beside the reduction, which has to select the same.
+  /// What is asked for beside it, which has to select the same.
   let asked: SeriesSelection
 
   func select(_ selection: SeriesSelection) async throws -> any NeedletailQueryEngine.SeriesCursor {
     guard selection.matchers == asked.matchers, selection.range == asked.range else {
-      throw QueryError(.badData, "a reduction selects what was not asked for")
+      throw QueryError(.badData, "what is to be worked out selects what was not asked for")
     }
     var selection = selection
     // What lies before a range may be in hours that were not compared: of it replicas may know different things.
@@ -30,5 +30,5 @@ struct SlotSeries: SeriesSource {
 
   func metadata(tenant: TenantID, metric: String?, limit: Int) async throws -> [NamedMetadata] { throw Self.noList }
 
-  private static let noList = QueryError(.internal, "a reduction needs samples and nothing else")
+  private static let noList = QueryError(.internal, "only samples are needed here")
 }
