@@ -49,7 +49,7 @@ package struct Membership: Sendable {
   /// Why this node may not be a member; it is silent from then on.
   package internal(set) var refusal: MembershipRefusal?
   let options: MembershipOptions
-  let seeds: [PeerAddress]
+  package private(set) var seeds: [PeerAddress]
   let run: UInt64
   var table: MemberTable
   var suspicions: [NodeID: Suspicion] = [:]
@@ -80,6 +80,9 @@ package struct Membership: Sendable {
     sequence = run
     table = MemberTable(own: record.node)
   }
+
+  /// Names other seeds from now on, among which the node itself may be.
+  package mutating func setSeeds(_ addresses: [PeerAddress]) { seeds = addresses.filter { $0 != own.record.address } }
 
   // MARK: What the node may know
 

@@ -29,6 +29,8 @@ package struct Founding: Sendable {
   private let seeds: [PeerAddress]
   private let seedsDigest: Hash128
   private let options: FoundingOptions
+  /// Where it is not the members that decide, this node only answers.
+  private let decider: TopologyDecider
   /// Who else is there, from the members.
   private var others: [PeerAddress] = []
   private var answers: [PeerAddress: Answer] = [:]
@@ -39,17 +41,22 @@ package struct Founding: Sendable {
   var bug: PlantedTopologyBug?
 
   /// A node with its list of seeds, in which its own address should be.
-  package init(_ record: NodeRecord, seeds: [PeerAddress], options: FoundingOptions = .init()) {
+  package init(
+    _ record: NodeRecord, seeds: [PeerAddress], decider: TopologyDecider = .members, options: FoundingOptions = .init()
+  ) {
     self.record = record
     self.seeds = Set(seeds).sorted()
     self.options = options
+    self.decider = decider
     var writer = ByteWriter()
     for seed in self.seeds { writer.appendPrefixed(seed.text) }
+    // So that nobody who votes takes this node for one that would.
+    if decider != .members { writer.append(decider.rawValue) }
     seedsDigest = writer.bytes.withUnsafeBytes { Hash128.of($0) }
   }
 
   /// When `tick` has to be called again at the latest; nil for never.
-  package var nextTick: Int64? { topology == nil ? askAt ?? .min : nil }
+  package var nextTick: Int64? { topology == nil && decider == .members ? askAt ?? .min : nil }
 
   /// The members that are there, without the node itself: none of them may know a cluster.
   package mutating func setOthers(_ addresses: [PeerAddress]) {
@@ -66,7 +73,7 @@ package struct Founding: Sendable {
 
   /// Does what is due at `now`.
   package mutating func tick(now: Int64, using random: inout some RandomNumberGenerator) -> [Action] {
-    guard topology == nil else { return [] }
+    guard topology == nil, decider == .members else { return [] }
     if start == nil { start = now }
     guard askAt.map({ now >= $0 }) ?? true else { return [] }
     let jitter = Int64.random(in: 0...max(0, options.interval / 4), using: &random)
@@ -79,7 +86,7 @@ package struct Founding: Sendable {
     switch message.body {
     case .inquire: return [.send(self.message(.standing(record, seeds: seedsDigest)), to: address)]
     case .standing(let other, let seeds):
-      guard topology == nil, asked.contains(address) else { return [] }
+      guard topology == nil, decider == .members, asked.contains(address) else { return [] }
       answers[address] = Answer(record: other, seeds: seeds, epoch: message.sender.epoch, time: now)
       return judge(now)
     default: return []

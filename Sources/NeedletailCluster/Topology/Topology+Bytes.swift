@@ -3,7 +3,10 @@
 import NeedletailTelemetry
 
 extension Topology {
+  /// Of clusters whose members vote; they have the bytes that they always had.
   static let version: UInt8 = 2
+  /// Of those where another one decides, which follows.
+  static let versionWithDecider: UInt8 = 3
   /// The bytes of a topology, at the most.
   package static let bytesMax = 2 << 20
   /// No member, and no member of a past ring, has a shorter form.
@@ -21,7 +24,8 @@ extension Topology {
   package var digest: Hash128 { encoded.withUnsafeBytes { Hash128.of($0) } }
 
   func encode(to writer: inout ByteWriter) {
-    writer.append(Self.version)
+    writer.append(decider == .members ? Self.version : Self.versionWithDecider)
+    if decider != .members { writer.append(decider.rawValue) }
     writer.append(clusterID)
     writer.append(epoch)
     writer.appendVarint(UInt64(slotCount))
@@ -59,7 +63,7 @@ extension Topology {
   }
 
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    guard try reader.read(UInt8.self) == Self.version else { throw .invalid("an unknown version of a topology") }
+    decider = try Self.decider(&reader)
     clusterID = try reader.readHash()
     epoch = try reader.read()
     slotCount = try reader.readNumber()
@@ -77,6 +81,18 @@ extension Topology {
       history.append(past)
     }
     do { try check() } catch { throw .invalid("a topology that no cluster can have") }
+  }
+
+  private static func decider(_ reader: inout ByteReader) throws(MalformedBytes) -> TopologyDecider {
+    switch try reader.read(UInt8.self) {
+    case version: return .members
+    case versionWithDecider:
+      guard let decider = TopologyDecider(rawValue: try reader.read()), decider != .members else {
+        throw .invalid("an unknown decider of a topology")
+      }
+      return decider
+    default: throw .invalid("an unknown version of a topology")
+    }
   }
 
   private static func members(_ reader: inout ByteReader) throws(MalformedBytes) -> [TopologyMember] {

@@ -17,6 +17,8 @@ package struct Topology: Hashable, Sendable {
 
   /// Drawn when the cluster was founded; never changes.
   package let clusterID: Hash128
+  /// Who decides on the topology that follows; never changes.
+  package let decider: TopologyDecider
   /// 1 for the topology with which the cluster was founded.
   package internal(set) var epoch: UInt64
   package let slotCount: Int
@@ -42,7 +44,7 @@ package struct Topology: Hashable, Sendable {
   /// The first topology of a cluster. `members` may come in any order.
   package static func founding(
     clusterID: Hash128, slotCount: Int = SlotMap.defaultCount, replicaCount: Int, writeQuorum: Int,
-    members: [TopologyMember]
+    members: [TopologyMember], decider: TopologyDecider = .members
   ) throws(TopologyError) -> Topology {
     let ring = members.sorted { $0.node < $1.node }.map { member in
       var member = member
@@ -51,8 +53,8 @@ package struct Topology: Hashable, Sendable {
     }
     let replication = Replication(count: replicaCount, writeQuorum: writeQuorum)
     let topology = Topology(
-      clusterID: clusterID, epoch: 1, slotCount: slotCount, replication: replication, besideReplication: replication,
-      ring: ring, ringSince: 1)
+      clusterID: clusterID, decider: decider, epoch: 1, slotCount: slotCount, replication: replication,
+      besideReplication: replication, ring: ring, ringSince: 1)
     try topology.check()
     return topology
   }

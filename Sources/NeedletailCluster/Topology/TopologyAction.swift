@@ -10,6 +10,9 @@ package enum TopologyAction: Hashable, Sendable {
   case proposalEnded(TopologyOutcome)
   /// A node of another cluster spoke, and was not heard: somebody gave one of the two the other's seeds.
   case foreign(NodeID, cluster: Hash128)
+  /// A node told a topology on which others decide than on this node's, and was not heard: one of the two was started with
+  /// etcd, the other without.
+  case unlike(NodeID, decider: TopologyDecider)
 }
 
 /// What became of a proposal.
@@ -31,11 +34,14 @@ package enum TopologyProposalError: Error, Hashable, Sendable, CustomStringConve
   case outdated(known: UInt64)
   /// Who founds the cluster has not been settled, or it is others.
   case notFounders
+  /// The members of this cluster do not vote.
+  case decidedElsewhere
 
   package var description: String {
     switch self {
     case .busy: "another change is being agreed on: try again in a moment"
     case .outdated(let known): "the cluster has changed meanwhile (epoch \(known)): look at it and ask again"
+    case .decidedElsewhere: "the members of this cluster do not vote: changes are decided in etcd"
     case .notFounders: "the nodes that are to found the cluster have not all been heard"
     }
   }

@@ -70,6 +70,16 @@ package struct TopologyMessage: Hashable, Sendable {
     }
   }
 
+  /// The topology that is in it, if any.
+  var topology: Topology? {
+    switch body {
+    case .topology(let topology): topology
+    case .promise(_, _, let proposal): proposal?.topology
+    case .accept(_, let proposal): proposal.topology
+    default: nil
+    }
+  }
+
   // MARK: Writing
 
   package var encoded: [UInt8] {

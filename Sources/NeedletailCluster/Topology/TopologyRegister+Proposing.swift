@@ -47,6 +47,7 @@ extension TopologyRegister {
   package mutating func propose(
     _ topology: Topology, deadline: Int64, now: Int64, using random: inout some RandomNumberGenerator
   ) throws(TopologyProposalError) -> [TopologyAction] {
+    guard decider == .members, topology.decider == .members else { throw .decidedElsewhere }
     guard proposing.map(\.isRecovery) ?? true else { throw .busy }
     guard topology.epoch == epoch + 1, topology.clusterID == self.topology?.clusterID ?? topology.clusterID else {
       throw .outdated(known: epoch)

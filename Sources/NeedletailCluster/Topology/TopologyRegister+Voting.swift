@@ -8,6 +8,7 @@ extension TopologyRegister {
 
   /// Whether this node decides on the next topology, with this disk.
   var isVoter: Bool {
+    guard decider == .members else { return false }
     let voters = electorate.voters
     return voters.contains(voter) || bug == .newDiskVotes && voters.contains { $0.node == voter.node }
   }

@@ -17,6 +17,8 @@ package struct TopologyRegister: Sendable {
   }
 
   package let voter: TopologyVoter
+  /// Who decides; where it is not the members, this node neither votes nor asks for votes.
+  package let decider: TopologyDecider
   package internal(set) var state: TopologyState
   package internal(set) var counters = TopologyCounters()
   let options: TopologyOptions
@@ -36,9 +38,13 @@ package struct TopologyRegister: Sendable {
   var actions: [TopologyAction] = []
   var bug: PlantedTopologyBug?
 
-  /// A node with what its disk has: an empty state where the disk is new.
-  package init(_ node: NodeID, identity: NodeIdentity, state: TopologyState, options: TopologyOptions = .init()) {
+  /// A node with what its disk has: an empty state where the disk is new. A topology in it has the same decider.
+  package init(
+    _ node: NodeID, identity: NodeIdentity, state: TopologyState, decider: TopologyDecider = .members,
+    options: TopologyOptions = .init()
+  ) {
     voter = TopologyVoter(node, identity)
+    self.decider = decider
     self.state = state
     self.options = options
     electorate = state.topology?.electorate ?? TopologyElectorate([])
@@ -92,6 +98,7 @@ package struct TopologyRegister: Sendable {
   ) -> [TopologyAction] {
     let sender = message.sender
     guard sender.voter != voter, isOwnCluster(sender.cluster, sender.voter.node) else { return finish() }
+    guard isAlike(message) else { return finish() }
     if case .topology(let topology) = message.body {
       if isOwnCluster(topology.clusterID, sender.voter.node) { learn(topology, now, &random) }
       return finish()
@@ -144,6 +151,30 @@ package struct TopologyRegister: Sendable {
       actions.append(.foreign(node, cluster: cluster))
     }
     return false
+  }
+
+  /// Whether a message is one that a node with the same decider sends.
+  private mutating func isAlike(_ message: TopologyMessage) -> Bool {
+    guard let other = message.topology?.decider, other != decider else { return true }
+    counters.count(.unlike)
+    actions.append(.unlike(message.sender.voter.node, decider: other))
+    return false
+  }
+
+  /// Takes in what was decided by others than the members; tells it to the members where it was this node that proposed
+  /// it.
+  package mutating func decided(
+    _ topology: Topology, byThisNode isOwn: Bool, now: Int64, using random: inout some RandomNumberGenerator
+  ) -> [TopologyAction] {
+    guard decider != .members, topology.decider == decider,
+      self.topology?.clusterID ?? topology.clusterID == topology.clusterID
+    else { return finish() }
+    let isNews = topology.epoch > epoch
+    learn(topology, now, &random)
+    if isOwn, isNews {
+      for other in Set(electorate.voters.map(\.node) + peers).subtracting([voter.node]).sorted() { tell(other) }
+    }
+    return finish()
   }
 
   /// Asks a node for what it knows and this one does not.

@@ -35,7 +35,7 @@ import Testing
           waiting += more.map { (other, $0) }
         case .proposalEnded(let outcome): ended.append(outcome)
         case .learned(let topology): learned[node, default: []].append(topology)
-        case .store, .foreign: break
+        case .store, .foreign, .unlike: break
         }
       }
     }

@@ -262,6 +262,7 @@ struct TopologyWorld {
       checkEnded(outcome, of: host)
       host.proposed = nil
     case .foreign: outcomes["foreign", default: 0] += 1
+    case .unlike: problems.append("somebody decides elsewhere")
     }
   }
 

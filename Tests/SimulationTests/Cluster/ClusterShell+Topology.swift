@@ -36,6 +36,7 @@ extension ClusterShell {
         if let to = world.node(node) { world.send(message.encoded, from: number, to: to) }
       case .learned(let topology): take(topology, &world)
       case .proposalEnded(let outcome): world.note("\(id): a proposal is \(Self.word(outcome))")
+      case .unlike(let node, _): world.violation("\(id) hears of another decider from \(node)")
       case .foreign(let node, _): world.violation("\(id) hears of another cluster from \(node)")
       }
     }
