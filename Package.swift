@@ -93,8 +93,8 @@ let rooms: [Target] = [
       "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailBlocks",
       "NeedletailCluster", "NeedletailQueryLanguage", "NeedletailSeries", "NeedletailEvents",
       "NeedletailQueryEngine", "NeedletailCollector",
-      hummingbird, lifecycle, logging, yaml, nio, nioPosix, nioTLS, nioSSL, nioHTTP2, httpTypes, nioHTTPTypes,
-      http2Types,
+      hummingbird, httpClient, lifecycle, logging, yaml, nio, nioPosix, nioTLS, nioSSL, nioHTTP2, httpTypes,
+      nioHTTPTypes, http2Types,
     ]),
   room("NeedletailDashboard", ["NeedletailTerminal", "NeedletailQueryLanguage"]),
   // Floor 6

@@ -58,6 +58,12 @@ struct ServeCommand: AsyncParsableCommand {
   var seeds: String?
 
   @Option(
+    help: ArgumentHelp(
+      "URLs of an etcd that keeps who is a member and decides who holds what, separated by commas. (default: none)",
+      valueName: "url,..."))
+  var etcd: String?
+
+  @Option(
     help: ArgumentHelp("What fails together with this member; replicas lie in different zones.", valueName: "name"))
   var zone: String?
 
@@ -130,6 +136,7 @@ struct ServeCommand: AsyncParsableCommand {
     flags["role"] = role
     flags["peer-listen"] = peerListen
     flags["seeds"] = seeds
+    flags["etcd"] = etcd
     flags["zone"] = zone
     flags["replication"] = replication
     flags["write-quorum"] = writeQuorum

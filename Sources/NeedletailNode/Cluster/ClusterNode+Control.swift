@@ -22,7 +22,8 @@ extension ClusterNode: ClusterControl {
       writeQuorum: topology?.writeQuorum ?? 0, readQuorum: topology?.readQuorum ?? 0,
       nodes: nodes.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) },
       change: topology.flatMap { change($0, reports) }, slotsWithoutReadQuorum: reads,
-      slotsWithoutWriteQuorum: writes, warnings: await member.placementWarnings(topology?.members ?? []))
+      slotsWithoutWriteQuorum: writes,
+      warnings: await member.placementWarnings(topology?.members ?? []) + member.etcdWarnings)
   }
 
   func ring() async -> [(replicas: [String], next: [String]?)] {

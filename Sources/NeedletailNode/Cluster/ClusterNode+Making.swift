@@ -33,6 +33,11 @@ extension ClusterNode {
       node: NodeID(name), identity: disk.folder.identity, address: PeerAddress(surroundings.address.description),
       zone: configuration.zone, weight: configuration.weight, roles: configuration.roles,
       isEmpty: disk.topology.topology == nil && !(try storage.hasData))
+    if let topology = disk.topology.topology,
+      let mismatch = ClusterMember.mismatch(topology.decider, hasEtcd: !configuration.etcd.endpoints.isEmpty)
+    {
+      throw StartupError(mismatch)
+    }
     let view = ClusterView(own: record.node, identity: record.identity)
     // Others may write to it before it has read what it kept for them.
     if let topology = disk.topology.topology { view.take(ClusterLayout(topology)) }
@@ -43,8 +48,10 @@ extension ClusterNode {
       ClusterMember.Settings(
         seeds: configuration.seeds.map { PeerAddress($0.description) }, replication: configuration.replication,
         writeLevel: configuration.writeQuorum, slotCount: storage.folder.slotCount),
-      state: disk.topology, folder: disk.folder, view: view, channels: channels, executor: surroundings.executor,
-      clock: clock, random: surroundings.random, logger: logger)
+      state: disk.topology, folder: disk.folder, view: view, channels: channels,
+      etcd: try EtcdClient(
+        configuration.etcd, fileSystem: surroundings.fileSystem, executor: surroundings.executor),
+      executor: surroundings.executor, clock: clock, random: surroundings.random, logger: logger)
     let repair = RepairService(
       cluster: view, contents: RepairContents([storage.series, storage.logs, storage.spans]),
       logLosses: storage.logLosses,

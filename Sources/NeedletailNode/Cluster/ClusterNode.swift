@@ -91,14 +91,15 @@ struct ClusterNode: ClusterPeer {
   /// What became of writes, reads and repairs, as metrics.
   func families() async -> [MetricFamily] {
     let status = await repair.status()
-    return await writing.families() + status.families + reads.counters.families + complaints.families + [
-      MetricFamily(
-        .counter, "needletail_cluster_messages_dropped_total",
-        "Messages to or from other nodes that found no room, and were not sent or not heard.",
-        Double(channels.dropped + member.dropped)),
-      MetricFamily(
-        .gauge, "needletail_cluster_epoch", "The version of who holds which slots that this node knows; 0 for none.",
-        Double(view.layout?.epoch ?? 0)),
-    ]
+    return await writing.families() + status.families + reads.counters.families + complaints.families
+      + member.etcdFamilies + [
+        MetricFamily(
+          .counter, "needletail_cluster_messages_dropped_total",
+          "Messages to or from other nodes that found no room, and were not sent or not heard.",
+          Double(channels.dropped + member.dropped)),
+        MetricFamily(
+          .gauge, "needletail_cluster_epoch", "The version of who holds which slots that this node knows; 0 for none.",
+          Double(view.layout?.epoch ?? 0)),
+      ]
   }
 }

@@ -169,6 +169,7 @@ extension ServerConfiguration {
         "peer-client-auth = require (\(origin(of: .peerClientAuth))) but peer-ca is not set; name the authorities that "
           + "other nodes' certificates have to be by in peer-ca, or leave peer-client-auth out")
     }
+    problems += etcdContradictions()
     guard nodeName != nil else { return problems + strayMemberSettings() }
     if peerListen == nil {
       problems.append(
@@ -201,7 +202,7 @@ extension ServerConfiguration {
   /// Settings that mean nothing without a name.
   private func strayMemberSettings() -> [String] {
     let settings: [Setting] = [
-      .role, .peerAdvertise, .seeds, .zone, .weight, .replication, .writeQuorum, .readQuorum,
+      .role, .peerAdvertise, .seeds, .etcd, .zone, .weight, .replication, .writeQuorum, .readQuorum,
     ]
     return settings.filter { text(of: $0) != $0.defaultValue }.map { setting in
       "\(setting.rawValue) is set (\(origin(of: setting))) but node is not; a node belongs to a cluster by its name: "
@@ -211,11 +212,13 @@ extension ServerConfiguration {
 }
 
 extension NodeRoles {
+  /// Those that this version knows, as they are written in settings.
+  static let named: [(role: NodeRoles, name: String)] = [
+    (.collector, "collector"), (.storage, "storage"), (.query, "query"),
+  ]
+
   /// The names of those that this version knows, as they are written in settings.
-  var names: [String] {
-    let all: [(role: NodeRoles, name: String)] = [(.collector, "collector"), (.storage, "storage"), (.query, "query")]
-    return all.filter { contains($0.role) }.map(\.name)
-  }
+  var names: [String] { Self.named.filter { contains($0.role) }.map(\.name) }
 }
 
 extension StringProtocol {

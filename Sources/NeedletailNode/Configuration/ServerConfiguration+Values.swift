@@ -19,6 +19,8 @@ extension ServerConfiguration {
     case .node, .role, .peerAdvertise, .seeds, .zone, .weight, .replication, .writeQuorum, .readQuorum, .peerCA,
       .peerClientAuth:
       return setMember(setting, to: text)
+    case .etcd, .etcdPrefix, .etcdCA, .etcdCertificate, .etcdKey, .etcdUser, .etcdPasswordFile:
+      return etcd.set(setting, to: text)
     case .retention:
       return Self.assign(Self.retention(text), to: &retention, "write a duration such as 30d, or forever")
     case .retentionBytes:
@@ -97,6 +99,8 @@ extension ServerConfiguration {
     case .node, .role, .peerAdvertise, .seeds, .zone, .weight, .replication, .writeQuorum, .readQuorum, .peerCA,
       .peerClientAuth:
       memberText(of: setting)
+    case .etcd, .etcdPrefix, .etcdCA, .etcdCertificate, .etcdKey, .etcdUser, .etcdPasswordFile:
+      etcd.text(of: setting)
     case .retention: retention.description
     case .retentionBytes: retentionBytes.map { ByteSize.text($0) } ?? "off"
     case .outOfOrderWindow: outOfOrderWindow?.description ?? "off"

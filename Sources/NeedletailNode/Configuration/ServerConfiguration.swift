@@ -41,6 +41,8 @@ package struct ServerConfiguration: Sendable {
   package var peerAdvertise: ListenAddress?
   /// Some members of the cluster, each of which may be this node itself.
   package var seeds: [ListenAddress] = []
+  /// The etcd that keeps membership and decisions of the cluster, if any.
+  package var etcd = EtcdSettings()
   /// What fails together with this node; nil where nobody said.
   package var zone: String?
   /// How much the node holds, relative to others; at least 1.

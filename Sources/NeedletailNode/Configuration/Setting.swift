@@ -10,6 +10,13 @@ package enum Setting: String, CaseIterable, Sendable {
   case peerListen = "peer-listen"
   case peerAdvertise = "peer-advertise"
   case seeds
+  case etcd
+  case etcdPrefix = "etcd-prefix"
+  case etcdCA = "etcd-ca"
+  case etcdCertificate = "etcd-certificate"
+  case etcdKey = "etcd-key"
+  case etcdUser = "etcd-user"
+  case etcdPasswordFile = "etcd-password-file"
   case zone
   case weight
   case replication
@@ -54,7 +61,7 @@ package enum Setting: String, CaseIterable, Sendable {
   var hasFlag: Bool {
     switch self {
     case .data, .listen, .otlpHTTP, .otlpGRPC, .retention, .durability, .insecure, .tlsCertificate, .tlsKey, .tokenFile,
-      .node, .role, .peerListen, .seeds, .zone, .replication, .writeQuorum, .readQuorum:
+      .node, .role, .peerListen, .seeds, .etcd, .zone, .replication, .writeQuorum, .readQuorum:
       true
     default: false
     }
@@ -68,6 +75,8 @@ package enum Setting: String, CaseIterable, Sendable {
     case .otlpHTTP: "127.0.0.1:4318"
     case .otlpGRPC: "127.0.0.1:4317"
     case .node, .peerAdvertise, .seeds, .zone: ""
+    case .etcd, .etcdCA, .etcdCertificate, .etcdKey, .etcdUser, .etcdPasswordFile: ""
+    case .etcdPrefix: "/needletail/"
     case .role: "all"
     case .peerClientAuth: "auto"
     case .peerListen: "off"
@@ -110,6 +119,14 @@ package enum Setting: String, CaseIterable, Sendable {
     case .peerListen: "HOST:PORT where other nodes of a cluster reach this one, or off"
     case .peerAdvertise: "HOST:PORT under which others reach peer-listen; empty: the same"
     case .seeds: "HOST:PORT of some members of the cluster, separated by commas; names may have several addresses"
+    case .etcd:
+      "URLs of an etcd that keeps who is a member and decides who holds what, separated by commas; empty: none"
+    case .etcdPrefix: "what stands before all keys of this cluster in etcd"
+    case .etcdCA: "PEM file of the authorities that etcd's certificate is checked against; empty: the system's"
+    case .etcdCertificate: "PEM file of the certificate that is shown to etcd"
+    case .etcdKey: "PEM file of the private key of etcd-certificate"
+    case .etcdUser: "the user of etcd that this node is"
+    case .etcdPasswordFile: "file with the password of etcd-user"
     case .zone: "what fails together with this node, such as a rack; replicas lie in different zones"
     case .weight: "how much the node holds, relative to others, such as the terabytes of its disk"
     case .replication: "how many nodes hold each slot"

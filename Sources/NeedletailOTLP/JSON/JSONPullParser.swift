@@ -28,10 +28,10 @@ package struct JSONPullParser {
 
   package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-  func failure(_ reason: String) -> JSONError { JSONError(offset: offset, reason: reason) }
+  package func failure(_ reason: String) -> JSONError { JSONError(offset: offset, reason: reason) }
 
   /// The first byte of the next token.
-  mutating func peek() throws(JSONError) -> UInt8 {
+  package mutating func peek() throws(JSONError) -> UInt8 {
     while offset < bytes.count {
       switch bytes[offset] {
       case 0x20, 0x09, 0x0a, 0x0d: offset += 1
@@ -52,7 +52,7 @@ package struct JSONPullParser {
   }
 
   /// Checks that nothing but white space is left.
-  mutating func finish() throws(JSONError) {
+  package mutating func finish() throws(JSONError) {
     while offset < bytes.count {
       guard [0x20, 0x09, 0x0a, 0x0d].contains(bytes[offset]) else { throw failure("text after the end") }
       offset += 1
@@ -61,9 +61,9 @@ package struct JSONPullParser {
 
   // MARK: Objects and arrays
 
-  mutating func enterObject() throws(JSONError) { try enter(UInt8(ascii: "{")) }
+  package mutating func enterObject() throws(JSONError) { try enter(UInt8(ascii: "{")) }
 
-  mutating func enterArray() throws(JSONError) { try enter(UInt8(ascii: "[")) }
+  package mutating func enterArray() throws(JSONError) { try enter(UInt8(ascii: "[")) }
 
   private mutating func enter(_ opening: UInt8) throws(JSONError) {
     guard depth < Self.depthMax else { throw failure("nests too deep") }
@@ -72,7 +72,7 @@ package struct JSONPullParser {
   }
 
   /// Reads the next key of the object into `key`; false, and the object is left, where there is none.
-  mutating func nextKey(isFirst: Bool, into key: inout [UInt8]) throws(JSONError) -> Bool {
+  package mutating func nextKey(isFirst: Bool, into key: inout [UInt8]) throws(JSONError) -> Bool {
     if try take(UInt8(ascii: "}")) {
       depth -= 1
       return false
@@ -84,7 +84,7 @@ package struct JSONPullParser {
   }
 
   /// Whether the array has another element; false, and the array is left, where not.
-  mutating func nextElement(isFirst: Bool) throws(JSONError) -> Bool {
+  package mutating func nextElement(isFirst: Bool) throws(JSONError) -> Bool {
     if try take(UInt8(ascii: "]")) {
       depth -= 1
       return false
@@ -102,7 +102,7 @@ package struct JSONPullParser {
     return true
   }
 
-  mutating func readBool() throws(JSONError) -> Bool {
+  package mutating func readBool() throws(JSONError) -> Bool {
     switch try peek() {
     case UInt8(ascii: "t"):
       try literal("true")
@@ -123,7 +123,7 @@ package struct JSONPullParser {
   }
 
   /// Reads the characters of a number into `text`; whether they make a number is for the caller to find out.
-  mutating func readNumber(into text: inout [UInt8]) throws(JSONError) {
+  package mutating func readNumber(into text: inout [UInt8]) throws(JSONError) {
     _ = try peek()
     text.removeAll(keepingCapacity: true)
     while offset < bytes.count {
@@ -142,7 +142,7 @@ package struct JSONPullParser {
   }
 
   /// Reads a string into `text`, its escapes resolved; half a surrogate pair becomes U+FFFD.
-  mutating func readString(into text: inout [UInt8]) throws(JSONError) {
+  package mutating func readString(into text: inout [UInt8]) throws(JSONError) {
     try expect(UInt8(ascii: "\""))
     text.removeAll(keepingCapacity: true)
     while offset < bytes.count {
@@ -205,7 +205,7 @@ package struct JSONPullParser {
   }
 
   /// Passes over a value of any kind.
-  mutating func skipValue(scratch: inout [UInt8]) throws(JSONError) {
+  package mutating func skipValue(scratch: inout [UInt8]) throws(JSONError) {
     switch try peek() {
     case UInt8(ascii: "{"):
       try enterObject()

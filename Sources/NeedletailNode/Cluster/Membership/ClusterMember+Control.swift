@@ -32,16 +32,17 @@ extension ClusterMember {
     guard !isDryRun else { return answer }
     let outcome = await withCheckedContinuation { post(.change(next, $0)) }
     switch outcome {
-    case .chosen: return answer
-    case .overtaken:
+    case .decided(.chosen): return answer
+    case .decided(.overtaken):
       throw ClusterControlError(
         description: "the cluster has changed meanwhile: look at it with cluster status and ask again",
         isTemporary: true)
-    case .timedOut:
+    case .decided(.timedOut):
       throw ClusterControlError(
         description: "no majority of the members that hold slots agreed in time; the change may still come about: look "
           + "with cluster status before you ask again", isTemporary: true)
-    case nil:
+    case .refused(let reason): throw ClusterControlError(description: reason, isTemporary: true)
+    case .busy:
       throw ClusterControlError(
         description: "another change is being agreed on: try again in a moment", isTemporary: true)
     }

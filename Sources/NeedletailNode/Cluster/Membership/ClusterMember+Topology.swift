@@ -22,9 +22,11 @@ extension ClusterMember {
         guard let address = membership.member(node)?.record.address else { continue }
         channels.send(.topology, message.encoded, to: address, within: Self.questionTimeout)
       case .learned(let topology): try await take(topology)
-      case .proposalEnded(let outcome):
-        proposer?.resume(returning: outcome)
-        proposer = nil
+      case .proposalEnded(let outcome): end(.decided(outcome))
+      case .unlike(let node, let decider):
+        // A node that knows its own cluster is not part of the other one.
+        guard register.topology == nil, let mismatch = Self.mismatch(decider, hasEtcd: etcd != nil) else { continue }
+        throw StartupError("this node hears of its cluster from \(node): \(mismatch)")
       case .foreign(let node, let cluster):
         logger.error(
           "a node of another cluster speaks to this one: one of the two has the other's seeds",
@@ -58,6 +60,7 @@ extension ClusterMember {
     let held = (before?.ring ?? []) + (before?.former ?? [])
     let gone = held.map(\.node).filter { topology.member($0) == nil }
     founding.learned(topology)
+    try await perform(etcd?.session.knows(topology, now: clock.monotonicNanoseconds()) ?? [])
     change = RingChange(topology)
     if let before = lossesBefore, let losses = topology.member(view.own)?.losses, losses > before { lossesBefore = nil }
     let layout = ClusterLayout(topology)
@@ -69,6 +72,7 @@ extension ClusterMember {
         "nodes": "\(topology.ring.map(\.node.rawValue).joined(separator: ","))",
         "next": "\(topology.next.map { $0.map(\.node.rawValue).joined(separator: ",") } ?? "")",
         "replication": "\(topology.replicaCount)", "write-quorum": "\(topology.writeQuorum)",
+        "decided-by": "\(topology.decider)",
         "former": "\(topology.former.map { $0.map(\.node.rawValue).joined(separator: ",") } ?? "")",
       ])
     if let own = topology.member(view.own), before?.member(view.own)?.ringMember != own.ringMember,
@@ -87,14 +91,19 @@ extension ClusterMember {
   // MARK: - Proposing
 
   func propose(
-    _ topology: Topology, for waiter: CheckedContinuation<TopologyOutcome?, Never>, _ now: Int64
+    _ topology: Topology, for waiter: CheckedContinuation<ChangeOutcome, Never>, _ now: Int64
   ) async throws {
-    guard proposer == nil else { return waiter.resume(returning: nil) }
+    guard proposer == nil else { return waiter.resume(returning: .busy) }
+    guard etcd == nil else {
+      proposer = waiter
+      if let refusal = try await proposeInEtcd(topology, now) { end(.refused(refusal)) }
+      return
+    }
     let actions: [TopologyAction]
     do throws(TopologyProposalError) {
       actions = try register.propose(topology, deadline: now + Self.proposalTimeout, now: now, using: &generator)
     } catch {
-      return waiter.resume(returning: nil)
+      return waiter.resume(returning: .busy)
     }
     proposer = waiter
     try await perform(actions)
@@ -104,11 +113,21 @@ extension ClusterMember {
   func proposeOwn(_ topology: Topology, _ now: Int64) async throws {
     guard now >= proposeAt else { return }
     proposeAt = now + Self.proposalPause
+    guard etcd == nil else {
+      _ = try await proposeInEtcd(topology, now)
+      return
+    }
     guard
       let actions = try? register.propose(
         topology, deadline: now + Self.proposalTimeout, now: now, using: &generator)
     else { return }
     try await perform(actions)
+  }
+
+  /// Tells whoever waits what became of it.
+  func end(_ outcome: ChangeOutcome) {
+    proposer?.resume(returning: outcome)
+    proposer = nil
   }
 
   /// The topology in which this node is what it is: with its disk, and with what was lost on it.
@@ -132,17 +151,21 @@ extension ClusterMember {
         try await perform(register.setFounders(members.map { TopologyVoter($0.node, $0.identity) }))
         guard leads else { continue }
         let id = Hash128(high: generator.next(), low: generator.next())
-        let founded: Topology
-        do throws(TopologyError) {
-          founded = try Topology.founding(
-            clusterID: id, slotCount: settings.slotCount, replicaCount: settings.replication,
-            writeQuorum: settings.writeLevel.acknowledgements(of: settings.replication), members: members)
-        } catch {
-          logger.error("a cluster cannot be founded", metadata: ["reason": "\(error)"])
-          continue
-        }
+        guard let founded = founded(id, members, .members) else { continue }
         try await proposeOwn(founded, now)
       }
+    }
+  }
+
+  /// The first topology of a cluster of these, by the settings of this node; nil where there can be none.
+  func founded(_ id: Hash128, _ members: [TopologyMember], _ decider: TopologyDecider) -> Topology? {
+    do throws(TopologyError) {
+      return try Topology.founding(
+        clusterID: id, slotCount: settings.slotCount, replicaCount: settings.replication,
+        writeQuorum: settings.writeLevel.acknowledgements(of: settings.replication), members: members, decider: decider)
+    } catch {
+      logger.error("a cluster cannot be founded", metadata: ["reason": "\(error)"])
+      return nil
     }
   }
 

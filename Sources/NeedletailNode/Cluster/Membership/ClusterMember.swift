@@ -20,7 +20,18 @@ actor ClusterMember {
     case heard(epoch: UInt64, NodeID)
     /// Something was found lost on this node's disk: the others have to know before it is filled.
     case damaged
-    case change(Topology, CheckedContinuation<TopologyOutcome?, Never>)
+    case change(Topology, CheckedContinuation<ChangeOutcome, Never>)
+    /// What became of a request to etcd.
+    case etcd(UInt64, Result<EtcdAnswer, EtcdFailure>)
+  }
+
+  /// What became of a change.
+  enum ChangeOutcome: Sendable {
+    case decided(TopologyOutcome)
+    /// Another one is being decided on.
+    case busy
+    /// It is not decided; why, in words.
+    case refused(String)
   }
 
   /// What of a node does not change while it runs.
@@ -51,8 +62,10 @@ actor ClusterMember {
   var generator: SeededGenerator
   var replicas: (any LocalReplicas)?
   private var listeners: [any ClusterListener] = []
+  /// Nil where the node uses no etcd.
+  var etcd: Etcd?
   /// Who waits for what it proposed.
-  var proposer: CheckedContinuation<TopologyOutcome?, Never>?
+  var proposer: CheckedContinuation<ChangeOutcome, Never>?
   /// Whether something was lost here that the topology does not count yet: what it counted then.
   var lossesBefore: UInt32?
   /// When this node may propose something of its own again.
@@ -65,7 +78,8 @@ actor ClusterMember {
   /// A member that has on disk what `state` says.
   init(
     _ record: NodeRecord, _ settings: Settings, state: TopologyState, folder: ClusterFolder, view: ClusterView,
-    channels: PeerChannels, executor: ThreadExecutor, clock: any WallClock, random: any RandomSource, logger: Logger
+    channels: PeerChannels, etcd client: EtcdClient? = nil, executor: ThreadExecutor, clock: any WallClock,
+    random: any RandomSource, logger: Logger
   ) {
     self.view = view
     self.settings = settings
@@ -75,10 +89,12 @@ actor ClusterMember {
     self.clock = clock
     self.logger = logger
     membership = Membership(record, run: random.next(), seeds: settings.seeds)
-    register = TopologyRegister(record.node, identity: record.identity, state: state)
+    let decider: TopologyDecider = client == nil ? .members : .etcd
+    register = TopologyRegister(record.node, identity: record.identity, state: state, decider: decider)
+    etcd = client.map { Etcd($0, record, replicas: settings.replication, knowing: state.topology) }
     var options = FoundingOptions()
     options.aloneAfter = Self.aloneAfter
-    founding = Founding(record, seeds: settings.seeds, options: options)
+    founding = Founding(record, seeds: settings.seeds, decider: decider, options: options)
     if let topology = state.topology { founding.learned(topology) }
     generator = SeededGenerator(seed: random.next())
     let (events, continuation) = AsyncStream.makeStream(
@@ -95,7 +111,7 @@ actor ClusterMember {
   nonisolated func post(_ event: Event) {
     if case .enqueued = continuation.yield(event) { return }
     droppedCount.withLock { $0 += 1 }
-    if case .change(_, let waiter) = event { waiter.resume(returning: nil) }
+    if case .change(_, let waiter) = event { waiter.resume(returning: .busy) }
   }
 
   /// Takes part until the task is cancelled.
@@ -120,16 +136,17 @@ actor ClusterMember {
   /// Nobody waits for an answer that will not come.
   private func end() async {
     timer.set(nil)
-    proposer?.resume(returning: nil)
-    proposer = nil
+    end(.busy)
     continuation.finish()
     for await event in events {
-      if case .change(_, let waiter) = event { waiter.resume(returning: nil) }
+      if case .change(_, let waiter) = event { waiter.resume(returning: .busy) }
     }
   }
 
   private var nextTick: Int64 {
-    let times = [membership.nextDeadline, register.nextTick, founding.nextTick, change?.nextTick].compactMap { $0 }
+    let times = [
+      membership.nextDeadline, register.nextTick, founding.nextTick, change?.nextTick, etcd?.nextTick,
+    ].compactMap { $0 }
     return times.min() ?? .max
   }
 
@@ -150,6 +167,7 @@ actor ClusterMember {
       guard let own = register.topology?.member(view.own), own.identity == view.identity else { return }
       lossesBefore = lossesBefore ?? own.losses
     case .change(let topology, let waiter): try await propose(topology, for: waiter, now)
+    case .etcd(let id, let result): try await answered(id, result, now)
     }
   }
 
@@ -157,6 +175,7 @@ actor ClusterMember {
     try await perform(membership.tick(now: now, random: &generator))
     try await perform(register.tick(now: now, using: &generator))
     try await perform(founding.tick(now: now, using: &generator), now)
+    try await tickEtcd(now)
     let present = membership.members.filter(\.status.isPresent).map(\.node)
     for action in change?.tick(now: now, own: view.own, present: present) ?? [] {
       switch action {
