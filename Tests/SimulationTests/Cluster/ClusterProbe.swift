@@ -83,6 +83,28 @@ enum ClusterProbe: String, CaseIterable {
   case damageCounted
   case recordOfAnEarlierTenure
   case clusterOfFewerNodesThanReplicas
+  // How many hold it, and where
+  case replicasGrew
+  case replicasShrank
+  case writeQuorumRose
+  case writeQuorumFell
+  case quorumsChangedByARing
+  case ringOfFewerNodesThanReplicas
+  case weightChanged
+  case zoneChanged
+  case changeOfQuorumsCancelled
+  case diskReplacedInAChangeOfQuorums
+  case writeByTwoQuorums
+  case keptSlotCompared
+  case keptSlotSynced
+  case changeRefusedForItsEnd
+  // What expires
+  case rowsExpired
+  case rowsExpiredOnTheirWay
+  case writeOfExpiredRows
+  case hintOfExpiredRows
+  case readBeganAfterItsOwnEdge
+  case lackedWindowExpired
   // Who is there
   case probedThroughAnother
   case suspicionRefuted

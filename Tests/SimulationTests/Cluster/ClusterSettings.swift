@@ -4,12 +4,17 @@ import NeedletailEnvironment
 
 /// What kind of cluster a seed has.
 struct ClusterSettings {
-  /// N.
+  /// N and W when it is founded.
   var replicas = 3
   var level = WriteLevel.quorum
+  /// What the nodes say of themselves, by number.
+  var zones: [String?] = []
+  var weights: [UInt32] = []
   /// How many found it, and how many more there are, that may be added.
   var founders = 3
   var spares = 0
+  /// How long rows are kept.
+  var retention: SimulatedRetention
   /// Small, so that they are met.
   var hintsMax = 65_536
   var hintAgeMax: Int64 = 3 * 3_600_000_000_000
@@ -20,6 +25,7 @@ struct ClusterSettings {
   var endsWithSomeAway = false
 
   init(_ generator: inout SeededGenerator) {
+    retention = SimulatedRetention(&generator)
     switch Int.random(in: 0..<20, using: &generator) {
     case 0: (replicas, level) = (3, .one)
     case 1: (replicas, level) = (3, .all)
@@ -39,11 +45,21 @@ struct ClusterSettings {
     isBeyondTheModel = Int.random(in: 0..<15, using: &generator) == 0
     if isBeyondTheModel { founders = max(founders, 5) }
     endsWithSomeAway = Int.random(in: 0..<3, using: &generator) == 0
+    place(&generator)
   }
 
-  /// W.
-  var writeQuorum: Int { level.acknowledgements(of: replicas) }
+  /// Nodes lie in zones, and are of unequal sizes, in some clusters.
+  private mutating func place(_ generator: inout SeededGenerator) {
+    let zoneCount = Int.random(in: 0..<3, using: &generator) == 0 ? Int.random(in: 2...3, using: &generator) : 0
+    let weightMax: UInt32 = Int.random(in: 0..<3, using: &generator) == 0 ? 3 : 1
+    for number in 0..<(founders + spares) {
+      zones.append(zoneCount == 0 ? nil : "z\(number % zoneCount)")
+      weights.append(UInt32.random(in: 1...weightMax, using: &generator))
+    }
+  }
 
-  /// How many replicas of a slot may lose what they have at a time.
-  var lossesMax: Int { isBeyondTheModel ? writeQuorum : writeQuorum - 1 }
+  /// The N and W that the cluster is founded with.
+  var replication: Replication {
+    Replication(count: replicas, writeQuorum: level.acknowledgements(of: replicas))
+  }
 }

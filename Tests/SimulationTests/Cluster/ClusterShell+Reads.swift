@@ -3,7 +3,7 @@ import NeedletailTelemetry
 @testable import NeedletailCluster
 
 extension ClusterShell {
-  static let allWindows: ClosedRange<Int64> = 0...1_000
+  static let allWindows: ClosedRange<Int64> = 0...10_000
   /// How long it waits to hear of a layout that another node knows.
   private static let patience: Int64 = 1_000_000_000
 
@@ -11,9 +11,10 @@ extension ClusterShell {
   mutating func read(_ question: Question, _ world: inout ClusterWorld) {
     guard let layout else { return }
     if layout.slots(of: id).isEmpty { world.reach(.readAtANodeWithoutSlots) }
+    let windows = readWindows(&world)
     let groups = SlotGroup.groups(
       of: question.slots, replicas: { layout.readers(of: $0) },
-      isReady: { slot, node in node != id || isReady(slot) })
+      isReady: { slot, node in node != id || isReady(slot, windows) })
     let peers = Dictionary(
       uniqueKeysWithValues: world.nodes.map { node in
         (node, QuorumRead.Peer(isAvailable: isPresent(node), isOwn: node == id))
@@ -21,13 +22,14 @@ extension ClusterShell {
     let now = UInt64(time(world))
     let quorum = question.slots.map { layout.readQuorum(of: $0) }.max() ?? 1
     let plan = QuorumRead.Plan(
-      groups: groups, windows: Self.allWindows, readQuorum: plants.shell == .readsOne ? 1 : quorum,
+      groups: groups, windows: windows, readQuorum: quorum,
       partial: question.partial, peers: peers, deadline: now + 4_000_000_000, hedgeAfter: 300_000_000,
       sumsFirst: nextRead.isMultiple(of: 2))
     nextRead += 1
     let number = nextRead
     reads[number] = ReadUnderWay(
-      machine: QuorumRead(plan), question: question, epoch: layout.epoch, newest: layout.epoch)
+      machine: QuorumRead(plan), question: question, windows: windows, wall: clock.wall(at: world.now),
+      epoch: layout.epoch, newest: layout.epoch)
     reads[number]?.machine.bug = plants.read
     let actions = reads[number]?.machine.begin(now: now, using: &world.generator) ?? []
     perform(actions, of: number, &world)
@@ -59,7 +61,7 @@ extension ClusterShell {
   private mutating func ask(_ ask: QuorumRead.Ask, of read: UInt64, _ world: inout ClusterWorld) {
     guard let underWay = reads[read] else { return }
     let request = ReadMessage.Request(
-      read: read, ask: ask, epoch: underWay.epoch, reader: id, windows: Self.allWindows, timeLeft: 4_000_000_000,
+      read: read, ask: ask, epoch: underWay.epoch, reader: id, windows: underWay.windows, timeLeft: 4_000_000_000,
       selection: [])
     guard ask.node != id else { return answer(request, from: number, &world) }
     guard let to = world.node(ask.node) else { return }
@@ -89,7 +91,8 @@ extension ClusterShell {
       if isUnready, outcome.coverage.agreed == 0 { world.reach(.readFromAnUnreadyReplica) }
     }
     if !outcome.united.isEmpty { world.reach(.readUnitedReplicas) }
-    world.completed(outcome.coverage, rows: rows, began: underWay.question.began)
+    world.completed(
+      outcome.coverage, rows: rows, began: underWay.question.began, windows: underWay.windows, at: underWay.wall)
     let isOfAll = underWay.question.slots.count == ClusterWorld.slotCount
     if isOfAll, !outcome.coverage.isPartial { world.wholeReads.insert(number) }
   }
@@ -122,7 +125,7 @@ extension ClusterShell {
       return waiters.append(Waiter(epoch: request.epoch, until: until, subject: .question(request, from: sender)))
     }
     guard request.epoch == known || isOtherEpochAllowed else { return refuse(request, from: sender, known, &world) }
-    let rows = data(of: request.ask)
+    let rows = data(of: request, world)
     guard plants.shell == .digestAfterData, sender != number else {
       return finish(request, rows, to: sender, &world)
     }
@@ -140,9 +143,12 @@ extension ClusterShell {
     world.send(failure.bytes, from: number, to: sender)
   }
 
-  private func data(of ask: QuorumRead.Ask) -> [SimulatedRow] {
+  private func data(of request: ReadMessage.Request, _ world: ClusterWorld) -> [SimulatedRow] {
+    let earliest = world.settings.retention.earliest(at: clock.wall(at: world.now))
     var data: [SimulatedRow] = []
-    for slot in ask.series { data += rows[Int(slot)].sorted }
+    for slot in request.ask.series {
+      data += rows[Int(slot)].sorted.filter { request.windows.contains($0.window) && $0.instant >= earliest }
+    }
     return plants.shell == .losesLastRow ? data.dropLast() : data
   }
 
@@ -150,10 +156,11 @@ extension ClusterShell {
   mutating func finish(
     _ request: ReadMessage.Request, _ rows: [SimulatedRow], to sender: Int, _ world: inout ClusterWorld
   ) {
-    let digests = request.ask.digests { trees[Int($0)].digest(Self.allWindows) }
-    let notReady = SlotSet(request.ask.slots.filter { !isReady($0) })
+    let told = told(request.windows, world)
+    let digests = request.ask.digests { slot in told.map { trees[Int(slot)].digest($0) } ?? RangeDigest() }
+    let notReady = SlotSet(request.ask.slots.filter { !isReady($0, request.windows) })
     let answer = QuorumRead.Answer(
-      windows: Self.allWindows, digests: digests, notReady: notReady, series: request.ask.series)
+      windows: request.windows, digests: digests, notReady: notReady, series: request.ask.series)
     guard sender != number else { return took(request.read, request.ask.id, answer, rows, &world) }
     let response = ReadMessage.Response(
       read: request.read, ask: request.ask.id, epoch: request.epoch, answer: answer, data: SimulatedRow.encode(rows))
@@ -161,8 +168,8 @@ extension ClusterShell {
   }
 
   /// Whether this node may vote on a slot.
-  func isReady(_ slot: UInt16) -> Bool {
-    plants.shell == .emptyNodeVotes || held.contains(slot) && readiness.isReady(slot, Self.allWindows)
+  func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool {
+    plants.shell == .emptyNodeVotes || held.contains(slot) && readiness.isReady(slot, windows)
   }
 
   mutating func receive(_ message: ReadMessage, from sender: Int, _ world: inout ClusterWorld) {

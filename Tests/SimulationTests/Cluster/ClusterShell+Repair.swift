@@ -5,8 +5,7 @@ import NeedletailTelemetry
 extension ClusterShell {
   /// The first byte of a request to compare: a call of its own between real nodes.
   static let compareTag: UInt8 = 0xf0
-  /// How long a window is by the clock on the wall, and how long it is left alone when it is over, in ns.
-  private static let windowLength: Int64 = 2_000_000_000
+  /// How long a window is left alone when it is over, in ns.
   private static let settleAfter: Int64 = 500_000_000
 
   mutating func perform(_ actions: [AntiEntropy.Action], _ world: inout ClusterWorld) {
@@ -22,20 +21,23 @@ extension ClusterShell {
       if case .question(.pull) = message.body { world.reach(.rowsPulled) }
       if let to = world.node(node) { world.send(message.bytes, from: number, to: to) }
     case .summarize(let ticket, let slot, let windows):
-      perform(repair.summarized(ticket, trees[Int(slot)].summary(windows), now: now, view(world)), &world)
+      let tree = told(windows, world).map { trees[Int(slot)].summary($0) } ?? SlotTree()
+      perform(repair.summarized(ticket, tree, now: now, view(world)), &world)
     case .expand(let ticket, let slot, let node, let windows):
-      let children = trees[Int(slot)].children(of: node, within: windows)
+      let children = told(windows, world).map { trees[Int(slot)].children(of: node, within: $0) } ?? []
       perform(repair.expanded(ticket, children, now: now, view(world)), &world)
     case .listSeries(let ticket, let slot, let window, let bucket):
       var series: [Hash128: RangeDigest] = [:]
-      for row in rows[Int(slot)].filter({ $0.window == window && RepairMessage.Bucket(bucket).has($0.series) }) {
+      let isTold = told(window...window, world) != nil
+      for row in rows[Int(slot)].filter({ $0.window == window && RepairMessage.Bucket(bucket).has($0.series) })
+      where isTold {
         series[row.series, default: RangeDigest()].add(row.digest)
       }
       let list = series.sorted { $0.key < $1.key }.map { RepairMessage.Series(id: $0.key, digest: $0.value) }
       perform(repair.listed(ticket, list, now: now, view(world)), &world)
     case .readSeries(let ticket, let slot, let window, let bucket, let request):
-      let isMetrics = RepairMessage.Bucket(bucket).signal == 0
-      let found = isMetrics ? rows[Int(slot)].filter { $0.window == window && request.isAskedFor($0.series) } : []
+      let isTold = RepairMessage.Bucket(bucket).signal == 0 && told(window...window, world) != nil
+      let found = isTold ? rows[Int(slot)].filter { $0.window == window && request.isAskedFor($0.series) } : []
       perform(repair.read(ticket, SimulatedRow.encode(found.sorted()), now: now, view(world)), &world)
     case .store(let ticket, let slot, let payload): store(ticket, slot, payload, &world)
     case .compared(let comparison): compared(comparison, &world)
@@ -55,7 +57,9 @@ extension ClusterShell {
       world.reach(.exchangeMetAFullDisk)
       return perform(repair.failed(ticket, "the disk is full", now: now, view(world)), &world)
     }
-    let added = SimulatedRow.decode(payload)
+    let brought = SimulatedRow.decode(payload)
+    let added = unexpired(brought, &world)
+    world.expired(brought.count - added.count, at: number)
     if added.contains(where: { $0.slot != slot }) { world.violation("repair brought rows of another slot") }
     world.count("rows by repair", added.count)
     keep(added)
@@ -83,6 +87,11 @@ extension ClusterShell {
     guard owed == nil || plants.shell == .fillsBeforeTheLossIsKnown else {
       return world.reach(.comparisonHeldBackByAnOwedLoss)
     }
+    if kept.compared(comparison) {
+      world.reach(.keptSlotCompared)
+      unsyncedKept.insert(comparison.slot)
+      write([], then: .keptSynced(comparison.slot), &world)
+    }
     let fill = readiness.fill(of: comparison.slot)
     perform(readiness.compared(comparison), &world)
     guard readiness.fill(of: comparison.slot) != fill else { return }
@@ -92,6 +101,10 @@ extension ClusterShell {
 
   mutating func urgeFills() {
     for slot in readiness.unready { urgeFill(slot) }
+    guard owed == nil, plants.shell != .forgetsToRepair else { return }
+    for slot in kept.left {
+      for partner in kept.awaited(slot) { repair.urge(slot, with: partner, windows: .min ... .max, isFill: true) }
+    }
   }
 
   private mutating func urgeFill(_ slot: UInt16) {
@@ -113,7 +126,11 @@ extension ClusterShell {
       case .ready(let slot, let grounds):
         world.note("\(id) is ready for \(slot): \(grounds)")
         world.count("slots that became ready")
-        world.reach(grounds == .everybody ? .filledFromEverybody : .filledFromAQuorum)
+        switch grounds {
+        case .quorum: world.reach(.filledFromAQuorum)
+        case .everybody: world.reach(.filledFromEverybody)
+        case .expiry: world.reach(.lackedWindowExpired)
+        }
       }
     }
   }
@@ -188,10 +205,10 @@ extension ClusterShell {
   }
 
   func view(_ world: ClusterWorld) -> ShellView {
-    let last = (clock.wall(at: world.now) - Self.settleAfter) / Self.windowLength - 1
-    return ShellView(
-      identity: disk.identity, held: held, readiness: readiness, epoch: adopted?.epoch ?? 0, lastWindow: last,
-      present: present)
+    ShellView(
+      identity: disk.identity, held: held, readiness: readiness, epoch: adopted?.epoch ?? 0,
+      firstWindow: plants.shell == .comparesWhatExpired ? .min : firstWindow(world),
+      lastWindow: SimulatedRetention.window(at: clock.wall(at: world.now) - Self.settleAfter) - 1, present: present)
   }
 }
 
@@ -201,10 +218,10 @@ struct ShellView: RepairSource {
   let held: SlotSet
   let readiness: ReplicaReadiness
   let epoch: UInt64
+  let firstWindow: Int64
   let lastWindow: Int64
   let present: Set<NodeID>
 
-  var firstWindow: Int64 { .min }
   func holds(_ slot: UInt16) -> Bool { held.contains(slot) }
   func epoch(of slot: UInt16) -> UInt64 { epoch }
   func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { readiness.isReady(slot, windows) }

@@ -9,6 +9,8 @@ extension ClusterShell {
     case add(NodeID)
     case drain(NodeID)
     case remove(NodeID)
+    case place(NodeID, zone: String?, weight: UInt32)
+    case replicate(Replication)
     case cancel
   }
 
@@ -62,7 +64,7 @@ extension ClusterShell {
     }
     guard let layout else { return }
     founding.learned(topology)
-    change = RingChange(topology)
+    change = RingChange(topology, bug: plants.change)
     change?.bug = plants.topology
     world.note("\(id) knows epoch \(topology.epoch)")
     write([], then: .adopt(layout), &world)
@@ -123,14 +125,18 @@ extension ClusterShell {
     case .add(let node):
       guard let member = membership.member(node), member.status.isPresent, member.tenure > 0 else { return false }
       next = try? topology.adding(TopologyMember(member.record))
-    case .drain(let node): next = try? topology.draining(node)
-    case .remove(let node): next = try? topology.removing(node)
+    case .drain(let node), .remove(let node):
+      // The node refuses what would be committed and never over.
+      guard isPresent(node) || !topology.endNeedsAll else {
+        world.reach(.changeRefusedForItsEnd)
+        return false
+      }
+      next = try? topology.draining(node)
+    case .place(let node, let zone, let weight): next = try? topology.placing(node, zone: zone, weight: weight)
+    case .replicate(let replication): next = try? topology.replicating(replication)
     case .cancel: next = try? topology.cancelled()
     }
-    // The node refuses what leaves too few.
-    guard let next, next.next.map({ $0.count >= min(topology.ring.count, topology.replicaCount) }) ?? true else {
-      return false
-    }
+    guard let next else { return false }
     world.note("\(id) is asked for \(wish)")
     propose(next, &world)
     scheduleWake(&world)
@@ -162,8 +168,8 @@ extension ClusterShell {
         guard leads else { continue }
         let cluster = Hash128(high: world.generator.next(), low: world.generator.next())
         let founded = try? Topology.founding(
-          clusterID: cluster, slotCount: ClusterWorld.slotCount, replicaCount: world.settings.replicas,
-          writeQuorum: world.settings.writeQuorum, members: members)
+          clusterID: cluster, slotCount: ClusterWorld.slotCount, replicaCount: world.settings.replication.count,
+          writeQuorum: world.settings.replication.writeQuorum, members: members)
         if let founded { proposeOwn(founded, &world) }
       }
     }
@@ -183,7 +189,11 @@ extension ClusterShell {
     if plants.shell == .claimsToBeFilled { return change.answer(ready: change.due(of: id), from: register.voter) }
     // Of slots that this change gives the node, its replicas know nothing before they have adopted it.
     guard adopted?.epoch == change.topology.epoch else { return change.answer(ready: [], from: register.voter) }
-    let done = change.done(by: id) { slots in SlotSet(slots.filter { readiness.state(of: $0) != .ready }) }
+    var open = plants.shell == .claimsToBeCompared ? [] : kept.left
+    if plants.shell != .comparesInMemory { open.formUnion(unsyncedKept) }
+    let done = change.done(by: id) { slots in
+      SlotSet(slots.filter { readiness.state(of: $0) != .ready || open.contains($0) })
+    }
     return change.answer(ready: done, from: register.voter)
   }
 
@@ -210,6 +220,7 @@ extension ClusterShell {
       assign(slot, layout, tenures, isFirst: isFirst, &world)
       duties[slot] = layout.writers(of: slot).filter { $0 != id }
     }
+    kept.adopt(layout.topology, ring: layout.assignment, next: layout.next) { readiness.fill(of: $0) }
     repair.setDuties(plants.shell == .forgetsToRepair ? [:] : duties)
     settled = layout.epoch
     write([.settled(settled)], then: nil, &world)
@@ -230,14 +241,21 @@ extension ClusterShell {
     var since = tenures.since(slot, record: record, settled: settled) ?? layout.epoch
     if let record, record != since { world.reach(.recordOfAnEarlierTenure) }
     if plants.shell == .keepsOldRecords { since = record ?? since }
-    let owners = layout.readers(of: slot)
-    let quorum = layout.level.acknowledgements(of: owners.count)
-    // A newcomer has all owners as others, so that as many of them as a read asks are one fewer of these.
-    let isOwner = owners.contains(id) && plants.shell != .fillsOwnersAsNewcomers
+    let (replicas, quorum) = filling(slot, layout)
     perform(
       readiness.assigned(
-        slot, replicas: owners + [id], writeQuorum: isOwner ? quorum : quorum + 1, since: since, epoch: layout.epoch,
+        slot, replicas: replicas, writeQuorum: quorum, since: since, epoch: layout.epoch,
         isFromTheStart: isFirst && tenures.isFromTheStart(slot)), &world)
+  }
+
+  private func filling(_ slot: UInt16, _ layout: SimulatedLayout) -> (replicas: [NodeID], writeQuorum: Int) {
+    let owners = layout.readers(of: slot)
+    let (replicas, quorum) = layout.topology.filling(id, from: owners)
+    if plants.shell == .fillsOwnersAsNewcomers, owners.contains(id) { return (replicas, quorum + 1) }
+    if plants.change == .fillsByNextQuorum, let next = layout.topology.nextReplication, !owners.contains(id) {
+      return (replicas, next.acknowledgements(of: owners.count) + 1)
+    }
+    return (replicas, quorum)
   }
 
   /// Something is lost: what is compared counts from a layout on that is made after it is noted on disk.

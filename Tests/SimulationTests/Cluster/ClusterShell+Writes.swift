@@ -6,16 +6,20 @@ extension ClusterShell {
   /// A client sends a write to this node.
   mutating func begin(_ write: WriteID, _ written: [SimulatedRow], _ world: inout ClusterWorld) {
     guard let layout else { return }
-    let targets = WriteTargets(slots: written.map(\.slot), in: layout.groups)
-    let bytes = written.count * SimulatedRow.byteCount
+    // What is too old is decided once, by the node that takes the write.
+    let taken = unexpired(written, &world)
+    if taken.count < written.count { world.reach(.writeOfExpiredRows) }
+    guard !taken.isEmpty else { return world.isSettled(write) }
+    let targets = WriteTargets(slots: taken.map(\.slot), in: layout.groups)
+    let bytes = taken.count * SimulatedRow.byteCount
     if layout.slots(of: id).isEmpty { world.reach(.writeOfANodeWithoutSlots) }
     if layout.beside != nil { world.reach(.writeToOldAndNewOwners) }
+    if layout.replication != layout.besideReplication { world.reach(.writeByTwoQuorums) }
     do throws(WriteRefused) {
       let before = brokenPeers
       let actions = try writes.begin(
-        write, bytes: bytes, to: targets, level: plants.shell == .writesOne ? .one : world.settings.level,
-        now: time(world), deadline: time(world) + 8_000_000_000)
-      payloads[write] = Payload(rows: written, layout: layout)
+        write, bytes: bytes, to: targets, now: time(world), deadline: time(world) + 8_000_000_000)
+      payloads[write] = Payload(rows: taken, layout: layout)
       if !before.isEmpty { noteProbes(actions, before, &world) }
       perform(actions, &world)
     } catch {
@@ -152,7 +156,7 @@ extension ClusterShell {
     }
     guard let delivery = takeDelivery(write, to: node) else { return }
     if let hint = disk.hints[node]?[delivery.sequence], let place = world.node(node), world.losses == 0,
-      !SimulatedRow.decode(hint.frame).allSatisfy({ world.durable[place].covers($0) })
+      !SimulatedRow.decode(hint.frame).allSatisfy({ world.durable[place].covers($0) || !world.isKept($0) })
     {
       world.violation("\(node) acknowledges a hint and has not all of it on disk")
     }
@@ -182,7 +186,13 @@ extension ClusterShell {
       return refuse(append.write, append.attempt, .overloaded(retryAfterMilliseconds: 200), to: sender, &world)
     }
     if isOld, append.attempt == 0 { world.reach(.hintOfAnOlderEpochTaken) }
-    let rows = append.frames.flatMap { SimulatedRow.decode($0) }
+    var rows = append.frames.flatMap { SimulatedRow.decode($0) }
+    if append.attempt == 0 {
+      // Of a hint that was long on its way nothing may be left: it counts as stored.
+      let taken = unexpired(rows, &world)
+      if taken.count < rows.count { world.reach(.hintOfExpiredRows) }
+      rows = taken
+    }
     if rows.contains(where: { self.rows[Int($0.slot)].covers($0) && !self.rows[Int($0.slot)].contains($0) }) {
       world.reach(.olderValueLost)
     }

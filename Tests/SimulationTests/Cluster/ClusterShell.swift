@@ -15,6 +15,8 @@ struct ClusterShell {
     case topologyStored
     case adopt(SimulatedLayout)
     case damageNoted(NodeDisk.Damage)
+    /// What was in memory when the slot was compared is on disk.
+    case keptSynced(UInt16)
     case owedNoted(NodeDisk.Owed?)
   }
 
@@ -30,6 +32,9 @@ struct ClusterShell {
   struct ReadUnderWay {
     var machine: QuorumRead
     let question: Question
+    let windows: ClosedRange<Int64>
+    /// What the reader's clock on the wall showed when it began.
+    let wall: Int64
     let epoch: UInt64
     /// The newest epoch of which it was told.
     var newest: UInt64
@@ -74,6 +79,8 @@ struct ClusterShell {
   private var wakeAt = Int64.max
   /// When it is looked next whether something is to be filled.
   private var lookAt = Int64.min
+  /// When it is looked next what has expired.
+  var expireAt = Int64.min
   private var isSyncing = false
   private var continuations: [(after: Int, Continuation)] = []
   private var syncedOperations = 0
@@ -98,6 +105,9 @@ struct ClusterShell {
   var waiters: [Waiter] = []
   var repair: AntiEntropy
   var readiness: ReplicaReadiness
+  /// What a change under way wants compared, and of that what was compared and may be in memory alone.
+  var kept: KeptSlots
+  var unsyncedKept: SlotSet = []
   var trees: [MerkleTree] = []
   var rows: [RowSet] = []
 
@@ -124,22 +134,25 @@ struct ClusterShell {
     seeds = world.nodes.prefix(world.settings.founders).map { PeerAddress($0.rawValue) }
     clock = NodeClock(base: Int64.random(in: 0...1_000_000_000_000_000, using: &world.generator))
     disk = NodeDisk(Self.identity(&world))
-    let record = Self.record(id, disk)
+    let record = Self.record(number, disk, world)
     membership = Self.membership(record, seeds, &world)
     founding = Founding(record, seeds: seeds)
     register = TopologyRegister(id, identity: disk.identity, state: TopologyState())
     repair = Self.repair(disk, &world)
     readiness = ReplicaReadiness(id, records: [:])
+    kept = KeptSlots(of: id)
   }
 
   static func identity(_ world: inout ClusterWorld) -> NodeIdentity {
     NodeIdentity(Hash128(high: world.generator.next(), low: world.generator.next()))
   }
 
-  private static func record(_ id: NodeID, _ disk: NodeDisk) -> NodeRecord {
+  private static func record(_ number: Int, _ disk: NodeDisk, _ world: ClusterWorld) -> NodeRecord {
+    let id = world.nodes[number]
     guard
       let record = try? NodeRecord(
-        node: id, identity: disk.identity, address: PeerAddress(id.rawValue), isEmpty: disk.isEmpty)
+        node: id, identity: disk.identity, address: PeerAddress(id.rawValue), zone: world.settings.zones[number],
+        weight: world.settings.weights[number], isEmpty: disk.isEmpty)
     else { preconditionFailure("a node of the simulation has no record") }
     return record
   }
@@ -186,8 +199,9 @@ struct ClusterShell {
     isUp = true
     world.down.remove(number)
     (isSyncing, continuations, syncedOperations, wakeAt, lookAt) = (false, [], 0, .max, .min)
+    expireAt = world.now
     (disk.forgetsNames, disk.tieByArrival) = (plants.shell == .skipsDirectorySync, plants.shell == .tieByArrival)
-    let record = Self.record(id, disk)
+    let record = Self.record(number, disk, world)
     membership = Self.membership(record, seeds, &world)
     present = [id]
     (payloads, deliveries, reads, waiters) = ([:], [:], [:], [])
@@ -195,6 +209,7 @@ struct ClusterShell {
     (records, settled, owed) = (disk.records, disk.settled, disk.owed)
     isOwedStored = owed != nil
     readiness = ReplicaReadiness(id, records: records)
+    (kept, unsyncedKept) = (KeptSlots(of: id), [])
     register = Self.register(id, disk, plants)
     founding = Founding(record, seeds: seeds)
     if let topology = register.topology { founding.learned(topology) }
@@ -247,6 +262,7 @@ struct ClusterShell {
     #endif
     repair.bug = plants.read
     readiness.bug = plants.read
+    kept.bug = plants.change
     register.bug = plants.topology
     founding.bug = plants.topology
   }
@@ -300,6 +316,7 @@ struct ClusterShell {
       lookAt = now + 400_000_000
       urgeFills()
     }
+    expire(&world)
     perform(repair.tick(now: UInt64(time(world)), view(world)), &world)
     scheduleWake(&world)
   }
@@ -386,7 +403,13 @@ struct ClusterShell {
   mutating func synced(life: Int, count: Int, _ world: inout ClusterWorld) {
     guard isUp, life == self.life else { return }
     isSyncing = false
-    for case .rows(let rows) in disk.synced(count) { for row in rows { world.durable[number].insert(row) } }
+    for operation in disk.synced(count) {
+      switch operation {
+      case .rows(let rows): for row in rows { world.durable[number].insert(row) }
+      case .drop(let rows): for row in rows { world.durable[number].remove(row) }
+      default: break
+      }
+    }
     syncedOperations += count
     let due = continuations.filter { $0.after <= syncedOperations }
     continuations.removeAll { $0.after <= syncedOperations }
@@ -411,6 +434,9 @@ struct ClusterShell {
       pump(&world)
     case .adopt(let layout): adopt(layout, &world)
     case .damageNoted(let damage): write([.leftOut(damage)], then: nil, &world)
+    case .keptSynced(let slot):
+      world.reach(.keptSlotSynced)
+      unsyncedKept.remove(slot)
     case .owedNoted(let noted): if noted == owed { isOwedStored = owed != nil }
     case .repair(let ticket): perform(repair.stored(ticket, now: UInt64(time(world)), view(world)), &world)
     }

@@ -5,6 +5,7 @@
 extension ClusterSimulation {
   mutating func check() {
     world.schedule(.check, after: Self.second)
+    checkReaders()
     switch phase {
     case .founding:
       guard isSettled else {
@@ -20,6 +21,7 @@ extension ClusterSimulation {
     case .healing(let end):
       if isSettled { return hasConverged ? finish() : converged() }
       if world.now >= end { world.violation("replicas do not converge after the faults: \(unsettled)") }
+    case .resting(let end): if world.now >= end { phase = .healing(until: world.now + 90 * Self.second) }
     case .someAway(let end):
       let up = shells.indices.filter { shells[$0].isUp }
       let isDone = up.allSatisfy { number in
@@ -52,6 +54,7 @@ extension ClusterSimulation {
 
   private mutating func heal() {
     world.note("healing")
+    world.healedAt = world.healedAt ?? world.now
     world.plan = .none
     world.cuts = []
     deadForGood = []
@@ -60,7 +63,8 @@ extension ClusterSimulation {
       shells[number].fullUntil = world.now
       shells[number].slowDiskUntil = world.now
       shells[number].clock.setDrift(0, at: world.now)
-      shells[number].clock.wallOffset = 0
+      // Where rows expire, clocks go on to differ.
+      if world.settings.retention.length == nil { set(0, of: number) }
       world.slowUntil[number] = world.now
       if !shells[number].isUp { shells[number].start(&world) }
     }
@@ -70,9 +74,14 @@ extension ClusterSimulation {
   /// All is well. Now as many nodes go away as may: writes and reads go on.
   private mutating func converged() {
     hasConverged = true
+    if world.settings.retention.length != nil, !isRested, world.chance(50) {
+      (hasConverged, isRested) = (false, true)
+      phase = .resting(until: world.now + 4 * SimulatedRetention.hour)
+      return
+    }
     guard world.settings.endsWithSomeAway, let newest = world.chosen.last else { return finish() }
     let replicas = min(newest.replicaCount, newest.ring.count)
-    let writers = world.settings.level.acknowledgements(of: replicas)
+    let writers = newest.acknowledgements(of: replicas)
     let count = min(replicas - writers, writers - 1)
     guard count > 0 else { return finish() }
     world.count("runs that went on while nodes were away")
@@ -101,8 +110,9 @@ extension ClusterSimulation {
       if let gone = world.nodes.first(where: { !shell.isPresent($0) }) { return "\(shell.id) does not see \(gone)" }
     }
     guard let layout = shells[0].adopted else { return "nobody knows the cluster" }
+    let first = shells.map { $0.firstWindow(world) }.max() ?? .min
     for slot in layout.allSlots {
-      let held = layout.readers(of: slot).compactMap { world.node($0) }.map { shells[$0].rows[Int(slot)] }
+      let held = layout.readers(of: slot).compactMap { world.node($0) }.map { shells[$0].rows[Int(slot)].from(first) }
       if held.dropFirst().contains(where: { $0 != held[0] }) { return "replicas of \(slot) differ" }
     }
     return ""
@@ -118,7 +128,7 @@ extension ClusterSimulation {
     phase = .done
     guard let layout = shells[0].adopted else { return }
     for slot in layout.allSlots {
-      let wanted = world.acknowledged.joined().filter { $0.slot == slot }
+      let wanted = world.acknowledgedOfSlot[Int(slot)].filter { world.isKept($0) }
       for node in layout.readers(of: slot).compactMap({ world.node($0) }) {
         let held = shells[node].rows[Int(slot)]
         if !world.settings.isBeyondTheModel, !wanted.allSatisfy({ held.covers($0) }) {
@@ -131,6 +141,35 @@ extension ClusterSimulation {
       if shell.writes.bytes != 0 { world.violation("\(shell.writes.bytes) bytes of payload are held for no write") }
       for node in world.nodes where shell.writes.queued(for: node) != (0, 0) {
         world.violation("\(shell.id) takes something for queued for \(node) that is not")
+      }
+    }
+  }
+
+  // MARK: - At any instant
+
+  /// As many ready replicas of a slot as a read asks, that would answer by one layout, have all that is acknowledged.
+  private mutating func checkReaders() {
+    guard !world.settings.isBeyondTheModel else { return }
+    var epochs: [UInt64: [Int]] = [:]
+    for shell in shells where shell.isUp {
+      if let epoch = shell.layout?.epoch { epochs[epoch, default: []].append(shell.number) }
+    }
+    for (_, numbers) in epochs.sorted(by: { $0.key < $1.key }) {
+      guard let layout = shells[numbers[0]].layout else { continue }
+      for slot in layout.allSlots {
+        let owners = numbers.filter {
+          layout.readers(of: slot).contains(shells[$0].id) && shells[$0].held.contains(slot)
+        }
+        let quorum = layout.readQuorum(of: slot)
+        guard owners.count >= quorum else { continue }
+        for row in world.acknowledgedOfSlot[Int(slot)] where world.isKept(row) {
+          let lacking = owners.count { number in
+            !shells[number].rows[Int(slot)].covers(row) && shells[number].isReady(slot, row.window...row.window)
+          }
+          guard lacking >= quorum else { continue }
+          return world.violation(
+            "\(lacking) ready replicas of slot \(slot) lack an acknowledged row, by epoch \(layout.epoch)")
+        }
       }
     }
   }

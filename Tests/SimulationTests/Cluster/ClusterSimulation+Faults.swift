@@ -77,11 +77,22 @@ extension ClusterSimulation {
       world.reach(.monotonicJump)
       shells[number].clock.leap(by: world.time(100...20_000), at: world.now)
     default:
-      let offset = Int64.random(in: -3_600...3_600, using: &world.generator) * Self.second
-      if offset < shells[number].clock.wallOffset { world.reach(.wallClockSetBack) }
-      shells[number].clock.wallOffset = offset
+      let before = shells[number].clock.wallOffset
+      setClock(number)
+      if shells[number].clock.wallOffset < before { world.reach(.wallClockSetBack) }
     }
     shells[number].scheduleWake(&world)
+  }
+
+  /// Anywhere within what clocks are off in this cluster.
+  mutating func setClock(_ number: Int) {
+    let skew = world.settings.retention.skewMax
+    set(Int64.random(in: -skew...skew, using: &world.generator), of: number)
+  }
+
+  mutating func set(_ offset: Int64, of number: Int) {
+    shells[number].clock.wallOffset = offset
+    world.set(offset, of: number)
   }
 
   // MARK: - Losses
@@ -105,9 +116,31 @@ extension ClusterSimulation {
     return layout.assignment.slots(of: shell.id).allSatisfy { shell.readiness.state(of: $0) == .ready }
   }
 
-  /// Whether enough of those who decide on the next epoch would still have what they promised.
+  /// How many replicas of a slot may lose what they have now, by each W that counts: less than a write needs, of those who
+  /// hold it, of those who will, and of those who held it.
+  private func lossesMax(_ newest: Topology) -> Int {
+    var quorums = [newest.acknowledgements(of: min(newest.replicaCount, newest.ring.count))]
+    if let beside = newest.beside {
+      let replication = newest.besideReplication
+      quorums.append(replication.acknowledgements(of: min(replication.count, beside.count)))
+    }
+    let most = (quorums.min() ?? 1) - (world.settings.isBeyondTheModel ? 0 : 1)
+    let lacking = (newest.former ?? []).count { member in
+      guard Topology.find(member.node, in: newest.ring) == nil, let number = world.node(member.node) else {
+        return false
+      }
+      let shell = shells[number]
+      return shell.disk.identity != member.identity || shell.isUp && !shell.readiness.unready.isEmpty
+    }
+    return max(0, most - lacking)
+  }
+
+  /// Whether enough of those who decide on the next epoch would still have what they promised, and of those who decide on
+  /// the one after, should a change under way end before the losses are known.
   private func canDecide(without lost: [Int]) -> Bool {
-    world.chosen.suffix(2).allSatisfy { topology in
+    guard let newest = world.chosen.last else { return false }
+    let ends = [try? newest.finished(), try? newest.cancelled()].compactMap { $0 }
+    return (world.chosen.suffix(2) + ends).allSatisfy { topology in
       let voters = topology.electorate.voters
       let gone = voters.count { voter in
         world.node(voter.node).map { lost.contains($0) || shells[$0].disk.identity != voter.identity } ?? true
@@ -118,9 +151,11 @@ extension ClusterSimulation {
 
   private mutating func damage(_ number: Int) {
     let isWhole = world.settings.isBeyondTheModel || wholeRing.contains(number)
-    guard world.settings.lossesMax > 0, isWhole, shells[number].disk.damages.isEmpty else { return }
+    guard let newest = world.chosen.last, lossesMax(newest) > 0, isWhole, shells[number].disk.damages.isEmpty else {
+      return
+    }
     let slot = UInt16.random(in: 0..<UInt16(ClusterWorld.slotCount), using: &world.generator)
-    shells[number].damage(slot, Int64.random(in: 0..<5, using: &world.generator), &world)
+    shells[number].damage(slot, newWindow(), &world)
     // Before it is noted, for example.
     if world.chance(30), shells[number].isUp {
       shells[number].crash(&world)
@@ -132,7 +167,7 @@ extension ClusterSimulation {
   private mutating func die() {
     let ring = wholeRing
     // Where others can take its place.
-    guard world.settings.lossesMax > 0, ring.count > world.settings.replicas,
+    guard let newest = world.chosen.last, lossesMax(newest) > 0, ring.count > 1, !newest.endNeedsAll,
       let node = ring.randomElement(using: &world.generator), canDecide(without: [node])
     else { return }
     let name = world.nodes[node]
@@ -148,8 +183,9 @@ extension ClusterSimulation {
     if let other = others.randomElement(using: &world.generator), world.chance(30) {
       return lose([other])
     }
-    let count = Int.random(in: 1...max(1, world.settings.lossesMax), using: &world.generator)
-    guard world.settings.lossesMax > 0, ring.count > 1 else { return }
+    let most = world.chosen.last.map { lossesMax($0) } ?? 0
+    let count = Int.random(in: 1...max(1, most), using: &world.generator)
+    guard most > 0, ring.count > 1 else { return }
     let lost = Array(ring.prefix(count))
     guard canDecide(without: lost) else { return }
     if lost.count > 1 { world.reach(.twoDisksReplacedAtOnce) }
@@ -174,7 +210,8 @@ extension ClusterSimulation {
       shells[number].isUp, shells[number].pausedUntil <= world.now
     else { return }
     if newest.next != nil {
-      if deadForGood.isEmpty, world.chance(8) { _ = shells[number].make(.cancel, &world) }
+      // One that waits for who is dead has to be taken back.
+      if world.chance(deadForGood.isEmpty ? 8 : 12) { _ = shells[number].make(.cancel, &world) }
       return
     }
     guard newest.former == nil, let wish = wish(newest) else { return }
@@ -190,16 +227,38 @@ extension ClusterSimulation {
   private mutating func wish(_ newest: Topology) -> ClusterShell.Wish? {
     let ring = newest.ring.map(\.node)
     let dead = deadForGood.sorted().first { ring.contains(world.nodes[$0]) }
-    if let dead, ring.count > newest.replicaCount { return .remove(world.nodes[dead]) }
+    if let dead, ring.count > 1, !newest.endNeedsAll { return .remove(world.nodes[dead]) }
+    if faults.resizes, world.chance(45) { return .replicate(otherReplication(newest)) }
+    if faults.places, world.chance(20), let wish = otherPlace(newest) { return wish }
     let spares = shells.indices.filter { shells[$0].isUp && !ring.contains(world.nodes[$0]) }
     let isFull = ring.count > newest.replicaCount
     if let spare = spares.randomElement(using: &world.generator), !isFull || world.chance(40) {
       return .add(world.nodes[spare])
     }
+    // Now and then fewer are left than a slot is to have replicas.
+    guard ring.count > 1, isFull || world.chance(15) else { return nil }
     let away = ring.filter { name in world.node(name).map { world.down.contains($0) } ?? false }
     let choice = !away.isEmpty && world.chance(60) ? away : ring
-    guard isFull, let node = choice.randomElement(using: &world.generator) else { return nil }
+    guard let node = choice.randomElement(using: &world.generator) else { return nil }
     let isDown = world.node(node).map { !shells[$0].isUp } ?? false
     return isDown ? .remove(node) : .drain(node)
+  }
+
+  /// Mostly one more or less, and a majority of it.
+  private mutating func otherReplication(_ newest: Topology) -> Replication {
+    var count = Int.random(in: 1...5, using: &world.generator)
+    if world.chance(70) { count = newest.replicaCount + Int.random(in: -1...1, using: &world.generator) }
+    count = min(max(count, world.chance(80) ? 2 : 1), min(5, shells.count + 1))
+    let isMajority = world.chance(60)
+    return Replication(
+      count: count,
+      writeQuorum: isMajority ? count / 2 + 1 : Int.random(in: min(2, count)...count, using: &world.generator))
+  }
+
+  private mutating func otherPlace(_ newest: Topology) -> ClusterShell.Wish? {
+    guard let member = newest.ring.randomElement(using: &world.generator) else { return nil }
+    let zone =
+      world.chance(50) ? member.zone : world.chance(30) ? nil : "z\(Int.random(in: 0..<3, using: &world.generator))"
+    return .place(member.node, zone: zone, weight: UInt32.random(in: 1...4, using: &world.generator))
   }
 }

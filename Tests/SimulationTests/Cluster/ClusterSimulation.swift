@@ -12,6 +12,8 @@ struct ClusterSimulation {
     case founding
     case faults(until: Int64)
     case healing(until: Int64)
+    /// All is well, and only time goes on: rows expire.
+    case resting(until: Int64)
     /// All is well, but that some nodes are away.
     case someAway(until: Int64)
     case done
@@ -33,6 +35,7 @@ struct ClusterSimulation {
   var deadForGood: Set<Int> = []
   /// Whether all was well once, and what is left is to see what goes on while some are away.
   var hasConverged = false
+  var isRested = false
   /// What clients send again and again until it is acknowledged, and where.
   var persistent: [Int: WriteID] = [:]
 
@@ -56,6 +59,7 @@ struct ClusterSimulation {
       shells.append(shell)
     }
     series = (0..<30).map { _ in Hash128(high: world.generator.next(), low: world.generator.next()) }
+    if world.settings.retention.length != nil { for number in shells.indices { setClock(number) } }
     if world.settings.founders < world.settings.replicas { world.reach(.clusterOfFewerNodesThanReplicas) }
     for number in shells.indices {
       let isSpare = number >= world.settings.founders
@@ -118,7 +122,7 @@ struct ClusterSimulation {
     case .someAway:
       world.schedule(.client, after: world.time(300...500))
       for number in shells.indices where shells[number].isUp { insist(at: number) }
-    case .founding, .healing, .done: return
+    case .founding, .healing, .resting, .done: return
     }
   }
 
@@ -148,13 +152,22 @@ struct ClusterSimulation {
       let series = series[Int.random(in: self.series.indices, using: &world.generator)]
       return SimulatedRow(
         slot: (SlotMap(count: ClusterWorld.slotCount) ?? .standard).slot(of: series), series: series,
-        window: Int64.random(in: 0..<5, using: &world.generator),
+        window: newWindow(),
         // Few enough that some are sent twice with different values.
         time: UInt32.random(in: 0..<40, using: &world.generator), value: world.generator.next())
     }
     world.writes[id] = ClusterWorld.ClientWrite(rows: rows, losses: world.losses)
     world.sent.formUnion(rows)
     return (id, rows)
+  }
+
+  /// An hour of a row: one of a few, or any that is not over for everybody.
+  mutating func newWindow() -> Int64 {
+    let now = SimulatedRetention.window(at: SimulatedRetention.start + world.now)
+    guard let length = world.settings.retention.length else {
+      return SimulatedRetention.start / SimulatedRetention.hour + Int64.random(in: 0..<5, using: &world.generator)
+    }
+    return now - Int64.random(in: 0...(length / SimulatedRetention.hour), using: &world.generator)
   }
 
   /// A client that goes on until its write is acknowledged and a read of everything is whole.

@@ -77,6 +77,10 @@ struct ClusterSimulationTests {
     ] as [PlantedReadBug]).map { ("\($0)", Plants(read: $0)) }
     + ([.votesOnThePast, .keepsVotes, .asksNobody, .foundsWithoutAll] as [PlantedTopologyBug])
     .map { ("\($0)", Plants(topology: $0)) }
+    + ([
+      .writesByTheFirstQuorum, .dropsAnHourTooMuch, .tellsOfThePartialHour, .comparesWhatExpired, .readsFromItsOwnEdge,
+      .readsFromTooLate,
+    ] as [Plants.ShellBug]).map { ("\($0)", Plants(shell: $0)) }
 
   /// These take dozens of seeds each: `make simulate PLANTED=1` plants them too.
   static let plantedRarely: [(name: String, plants: Plants)] =
@@ -85,6 +89,9 @@ struct ClusterSimulationTests {
     + ([.unreadyVotes, .damageForgotten] as [PlantedReadBug]).map { ("\($0)", Plants(read: $0)) }
     + ([.answersBeforeStore, .ignoresAccepted, .equalBallots] as [PlantedTopologyBug])
     .map { ("\($0)", Plants(topology: $0)) }
+    + [("claimsToBeCompared", Plants(shell: .claimsToBeCompared))]
+    + ([.keepsUncompared, .writesByOneQuorum, .writesByFirstQuorum] as [PlantedChangeBug])
+    .map { ("\($0)", Plants(change: $0)) }
 
   private static var toFind: [String] {
     (environment["NEEDLETAIL_PLANTED"] == "all" ? planted + plantedRarely : planted).map(\.name)

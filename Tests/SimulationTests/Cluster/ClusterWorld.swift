@@ -54,8 +54,15 @@ struct ClusterWorld {
   var sent: Set<SimulatedRow> = []
   /// In the order in which they were acknowledged.
   var acknowledged: [[SimulatedRow]] = []
+  var acknowledgedOfSlot = [[SimulatedRow]](repeating: [], count: slotCount)
   /// The nodes at which all was read and was whole.
   var wholeReads: Set<Int> = []
+  /// By how much the nodes' clocks on the wall are off, and the latest that any of them ever showed before one was set.
+  var clockOffsets: [Int64]
+  var latestWall = Int64.min
+  /// Since when no fault is new, and how many rows came since that had expired where they came.
+  var healedAt: Int64?
+  var expiredArrivals = 0
   /// Nodes that do not run.
   var down: Set<Int> = []
   /// How often a node lost something.
@@ -76,6 +83,7 @@ struct ClusterWorld {
     slowUntil = nodes.map { _ in 0 }
     known = nodes.map { _ in nil }
     durable = nodes.map { _ in RowSet() }
+    clockOffsets = nodes.map { _ in 0 }
     self.generator = generator
     self.isLogged = isLogged
   }

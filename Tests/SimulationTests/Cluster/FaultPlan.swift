@@ -19,6 +19,9 @@ struct FaultPlan {
   var clocks = false
   /// Nodes are added, drained and removed.
   var changes = false
+  /// N and W change too, and nodes get other weights and zones.
+  var resizes = false
+  var places = false
   /// The mean time from one fault to the next, in ms.
   var interval: Int64
 
@@ -46,5 +49,7 @@ struct FaultPlan {
     slowDisks = Int.random(in: 0..<3, using: &generator) == 0
     clocks = Int.random(in: 0..<3, using: &generator) == 0
     changes = Int.random(in: 0..<3, using: &generator) > 0
+    resizes = Int.random(in: 0..<3, using: &generator) > 0
+    places = Bool.random(using: &generator)
   }
 }

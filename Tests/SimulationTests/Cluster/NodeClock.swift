@@ -28,7 +28,7 @@ struct NodeClock {
     return now + left * 1_000_000 / (1_000_000 + drift) + 2_000
   }
 
-  func wall(at now: Int64) -> Int64 { now + wallOffset }
+  func wall(at now: Int64) -> Int64 { SimulatedRetention.start + now + wallOffset }
 
   /// It goes at another pace from now on.
   mutating func setDrift(_ drift: Int64, at now: Int64) {

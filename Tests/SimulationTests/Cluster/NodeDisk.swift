@@ -32,6 +32,8 @@ struct NodeDisk {
 
   enum Operation {
     case rows([SimulatedRow])
+    /// Rows that expired are gone.
+    case drop([SimulatedRow])
     case record(UInt16, ReplicaReadiness.Record?)
     case hint(NodeID, UInt64, Hint)
     case release(NodeID, upTo: UInt64)
@@ -133,6 +135,7 @@ struct NodeDisk {
   private mutating func apply(_ operation: Operation) {
     switch operation {
     case .rows(let added): for row in added { content.rows.insert(row, byArrival: tieByArrival) }
+    case .drop(let rows): for row in rows { content.rows.remove(row) }
     case .record(let slot, let record): content.records[slot] = record
     case .hint(let node, let sequence, let hint):
       content.hints[node, default: [:]][sequence] = hint

@@ -42,11 +42,32 @@ struct Plants {
     case keepsOldRecords
     /// A new owner says that it has all that it is to have.
     case claimsToBeFilled
+    /// The W that the cluster was founded with counts, whatever was agreed on since.
+    case writesByTheFirstQuorum
+    /// Reads ask as many as the N and W say that the cluster was founded with.
+    case readsByTheFirstQuorum
+    /// A replica that stays compares nothing before a change is committed.
+    case claimsToBeCompared
+    /// One that stays says what it compared before that is on its disk.
+    case comparesInMemory
+    /// What expires is dropped with the hour that it begins to leave in.
+    case dropsAnHourTooMuch
+    /// Of an hour that has begun to leave digests and rows are told.
+    case tellsOfThePartialHour
+    /// Repair compares what has expired.
+    case comparesWhatExpired
+    /// A read begins with the first hour that its own node still has.
+    case readsFromItsOwnEdge
+    /// A read leaves out more than it has to.
+    case readsFromTooLate
+    /// What a damaged window lacks is waited for after the window is gone.
+    case waitsForWhatExpired
   }
 
   var shell: ShellBug?
   var write: PlantedWriteBug?
   var read: PlantedReadBug?
   var topology: PlantedTopologyBug?
+  var change: PlantedChangeBug?
   var membership: PlantedBugs = []
 }

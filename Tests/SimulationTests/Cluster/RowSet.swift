@@ -33,8 +33,21 @@ struct RowSet: Equatable {
 
   func isSubset(of others: Set<SimulatedRow>) -> Bool { rows.values.allSatisfy { others.contains($0) } }
 
+  /// Takes out a row, where it is the one that counts.
+  mutating func remove(_ row: SimulatedRow) {
+    if rows[row.key] == row { rows[row.key] = nil }
+  }
+
   mutating func remove(_ slot: UInt16? = nil, window: Int64) {
     rows = rows.filter { $0.value.window != window || slot != nil && $0.value.slot != slot }
+  }
+
+  /// Without what lies before a window.
+  func from(_ first: Int64) -> RowSet {
+    guard first > .min else { return self }
+    var set = RowSet()
+    set.rows = rows.filter { $0.key.window >= first }
+    return set
   }
 
   func filter(_ body: (SimulatedRow) -> Bool) -> [SimulatedRow] { rows.values.filter(body) }

@@ -6,20 +6,30 @@ final class SimulatedLayout {
   let assignment: SlotAssignment
   /// Who takes the writes beside the owners while a change is under way.
   let beside: SlotAssignment?
-  let level: WriteLevel
+  /// By which N and W it is held, and by which those hold it who take the writes beside.
+  let replication: Replication
+  let besideReplication: Replication
   let groups: ReplicaGroups
   private let writersOfSlot: [[NodeID]]
+  private let first: Replication
+  private let plants: Plants
 
-  init(_ topology: Topology, level: WriteLevel, _ plants: Plants) {
+  /// `first` are the N and W that the cluster was founded with.
+  init(_ topology: Topology, first: Replication, _ plants: Plants) {
     self.topology = topology
-    self.level = level
+    (replication, besideReplication) = (topology.replication, topology.besideReplication)
+    self.first = first
+    self.plants = plants
     let replicas = plants.shell == .wrongReplicaCount ? max(1, topology.replicaCount - 1) : topology.replicaCount
     let assignment = SlotAssignment(
       HashRing(topology.ring.map(\.ringMember)), slots: topology.slots, replicaCount: replicas)
     let beside = topology.besideAssignment
     self.assignment = assignment
     self.beside = beside
-    groups = ReplicaGroups(assignment, next: plants.shell == .writesToOwnersAlone ? nil : beside)
+    let writes = Self.writes(topology.replication, first: first, plants)
+    groups = ReplicaGroups(
+      assignment, writes, beside: plants.shell == .writesToOwnersAlone ? nil : beside,
+      Self.writes(topology.besideReplication, first: first, plants), bug: plants.change)
     writersOfSlot = (0..<topology.slotCount).map { number in
       let slot = UInt16(truncatingIfNeeded: number)
       let owners = assignment.replicas(of: slot)
@@ -28,7 +38,18 @@ final class SimulatedLayout {
     }
   }
 
+  private static func writes(_ replication: Replication, first: Replication, _ plants: Plants) -> Replication {
+    switch plants.shell {
+    case .writesOne: Replication(count: replication.count, writeQuorum: 1)
+    case .writesByTheFirstQuorum: Replication(count: replication.count, writeQuorum: first.writeQuorum)
+    default: replication
+    }
+  }
+
   var epoch: UInt64 { topology.epoch }
+
+  /// Who will hold the slots, while a change is not committed.
+  var next: SlotAssignment? { topology.next == nil ? nil : beside }
 
   var allSlots: [UInt16] { (0..<topology.slotCount).map { UInt16(truncatingIfNeeded: $0) } }
 
@@ -41,7 +62,10 @@ final class SimulatedLayout {
   /// How many ready replicas of a slot have to agree.
   func readQuorum(of slot: UInt16) -> Int {
     let count = readers(of: slot).count
-    return max(1, count - level.acknowledgements(of: count) + 1)
+    if plants.shell == .readsOne { return 1 }
+    if plants.shell == .readsByTheFirstQuorum { return first.readers(of: count) }
+    if plants.change == .readsByNextQuorum, let next = topology.nextReplication { return next.readers(of: count) }
+    return replication.readers(of: count)
   }
 
   /// The slots that a node holds, is to hold, or held and still takes writes of, ascending.

@@ -19,6 +19,9 @@ struct SimulatedRow: Hashable, Comparable, Sendable {
   var time: UInt32
   var value: UInt64
 
+  /// When it was, by a clock that is right.
+  var instant: Int64 { window * SimulatedRetention.hour + Int64(time) * (SimulatedRetention.hour / 40) }
+
   var key: Key { Key(series: series, window: window, time: time) }
 
   var digest: RangeDigest {
