@@ -128,5 +128,6 @@ enum ClusterProbe: String, CaseIterable {
   /// Those that a few hundred seeds may miss by chance.
   static let rarest: Set<ClusterProbe> = [
     .exchangeWithAReplacedDisk, .hintForARemovedNode, .deadNodeRemoved, .removedNodeRefused,
+    .changeRefusedForItsEnd, .diskReplacedInAChangeOfQuorums, .fillBegunAnew, .filledFromEverybody,
   ]
 }
