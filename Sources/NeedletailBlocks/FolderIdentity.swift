@@ -66,13 +66,6 @@ package struct FolderIdentity: Hashable, Sendable {
   ///
   /// **Durability**: survives a power cut when it returns; before that the folder has the old file or none.
   func write(to folder: String, on fileSystem: any FileSystem) throws(FileError) {
-    let (path, fresh) = (folder + "/" + Self.fileName, folder + "/" + Self.fileName + ".new")
-    if try fileSystem.status(fresh) != nil { try fileSystem.remove(fresh) }
-    let file = try fileSystem.open(fresh, .create)
-    defer { file.close() }
-    try file.write(encoded(), at: 0)
-    try file.sync()
-    try fileSystem.rename(fresh, to: path)
-    try fileSystem.syncDirectory(folder)
+    try fileSystem.replace(Self.fileName, in: folder, with: encoded())
   }
 }

@@ -62,7 +62,6 @@ package struct HintNote: Equatable, Sendable {
 
 extension HintLog {
   private static let noteName = "repair"
-  private static let newNoteName = "repair.new"
 
   /// What is durably noted.
   package var note: HintNote { state.withLock { $0.note } }
@@ -83,14 +82,7 @@ extension HintLog {
   }
 
   private func write(_ note: HintNote) throws(FileError) {
-    let (path, new) = (folder + "/" + Self.noteName, folder + "/" + Self.newNoteName)
-    if try fileSystem.status(new) != nil { try fileSystem.remove(new) }
-    let file = try fileSystem.open(new, .create)
-    defer { file.close() }
-    try file.write(note.encoded(seed: seed), at: 0)
-    try file.sync()
-    try fileSystem.rename(new, to: path)
-    try fileSystem.syncDirectory(folder)
+    try fileSystem.replace(Self.noteName, in: folder, with: note.encoded(seed: seed))
     state.withLock { $0.note = note }
   }
 

@@ -75,16 +75,11 @@ struct PartDeletionsFile {
   /// Another file, never other bytes of the same: snapshots have a link to it. **Durability**: survives a power cut when
   /// it returns; before that the folder has the old file or none.
   func write(_ noted: NotedDeletions, of part: PartID) throws(FileError) {
-    let (path, fresh) = (folder + "/" + Self.fileName, folder + "/" + Self.freshName)
-    if try fileSystem.status(fresh) != nil { try fileSystem.remove(fresh) }
-    if noted.contents.isEmpty {
-      if try fileSystem.status(path) != nil { try fileSystem.remove(path) }
-    } else {
-      let file = try fileSystem.open(fresh, .create)
-      defer { file.close() }
-      try file.write(Self.encode(noted, of: part), at: 0)
-      try file.sync()
-      try fileSystem.rename(fresh, to: path)
+    guard noted.contents.isEmpty else {
+      return try fileSystem.replace(Self.fileName, in: folder, with: Self.encode(noted, of: part))
+    }
+    for name in [Self.fileName, Self.freshName] where try fileSystem.status(folder + "/" + name) != nil {
+      try fileSystem.remove(folder + "/" + name)
     }
     try fileSystem.syncDirectory(folder)
   }

@@ -11,7 +11,7 @@ extension Topology {
   package static let bytesMax = 2 << 20
   /// No member, and no member of a past ring, has a shorter form.
   private static let memberBytesMin = 22
-  private static let pastMemberBytesMin = 4
+  static let pastMemberBytesMin = 4
 
   /// The byte form.
   package var encoded: [UInt8] {
@@ -63,7 +63,14 @@ extension Topology {
   }
 
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    decider = try Self.decider(&reader)
+    switch try reader.read(UInt8.self) {
+    case Self.version: decider = .members
+    case Self.versionWithDecider: decider = try Self.decider(&reader)
+    case Self.firstVersion:
+      self = try Topology(decodingFirstVersion: &reader)
+      return
+    default: throw .invalid("an unknown version of a topology")
+    }
     clusterID = try reader.readHash()
     epoch = try reader.read()
     slotCount = try reader.readNumber()
@@ -84,18 +91,13 @@ extension Topology {
   }
 
   private static func decider(_ reader: inout ByteReader) throws(MalformedBytes) -> TopologyDecider {
-    switch try reader.read(UInt8.self) {
-    case version: return .members
-    case versionWithDecider:
-      guard let decider = TopologyDecider(rawValue: try reader.read()), decider != .members else {
-        throw .invalid("an unknown decider of a topology")
-      }
-      return decider
-    default: throw .invalid("an unknown version of a topology")
+    guard let decider = TopologyDecider(rawValue: try reader.read()), decider != .members else {
+      throw .invalid("an unknown decider of a topology")
     }
+    return decider
   }
 
-  private static func members(_ reader: inout ByteReader) throws(MalformedBytes) -> [TopologyMember] {
+  static func members(_ reader: inout ByteReader) throws(MalformedBytes) -> [TopologyMember] {
     var members: [TopologyMember] = []
     for _ in 0..<(try reader.readCount(max: membersMax, elementBytes: memberBytesMin)) {
       members.append(try TopologyMember(decoding: &reader))
@@ -137,7 +139,7 @@ extension RingMember {
     writer.appendVarint(UInt64(weight))
   }
 
-  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     node = NodeID(try NodeRecord.text(&reader, max: NodeRecord.nameBytesMax))
     switch try reader.read(UInt8.self) {
     case 0: zone = nil

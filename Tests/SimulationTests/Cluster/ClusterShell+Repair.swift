@@ -29,8 +29,11 @@ extension ClusterShell {
     case .listSeries(let ticket, let slot, let window, let bucket):
       var series: [Hash128: RangeDigest] = [:]
       let isTold = told(window...window, world) != nil
-      for row in rows[Int(slot)].filter({ $0.window == window && RepairMessage.Bucket(bucket).has($0.series) })
-      where isTold {
+      // All rows are of metrics, the first of the signals.
+      let bucket = RepairMessage.Bucket(bucket)
+      for row in rows[Int(slot)].filter({
+        $0.window == window && bucket.signal == 0 && bucket.share.contains($0.series)
+      }) where isTold {
         series[row.series, default: RangeDigest()].add(row.digest)
       }
       let list = series.sorted { $0.key < $1.key }.map { RepairMessage.Series(id: $0.key, digest: $0.value) }

@@ -47,24 +47,32 @@ struct ClusterFile: Sendable {
     writer.append(UInt32(clamping: content.count))
     writer.append(content[...])
     writer.append(Checksum.of(writer.bytes))
-    let fresh = path + ".new"
     try fileSystem.createDirectory(folder)
-    if try fileSystem.status(fresh) != nil { try fileSystem.remove(fresh) }
-    let file = try fileSystem.open(fresh, .create)
-    defer { file.close() }
-    try file.write(writer.bytes, at: 0)
-    try file.sync()
-    try fileSystem.rename(fresh, to: path)
-    try fileSystem.syncDirectory(folder)
+    try fileSystem.replace(name, in: folder, with: writer.bytes)
   }
 }
 
-/// A file of the cluster's state that is not what was written.
+/// A file of the cluster's state that this program cannot go by.
 struct ClusterFileError: Error, CustomStringConvertible {
+  enum Reason {
+    /// It is not what was written.
+    case damaged
+    /// It is what was written, by a program that writes it in another form.
+    case unknownForm
+  }
+
   let path: String
+  var reason = Reason.damaged
 
   var description: String {
-    "\(path) is damaged. What it held the other nodes know: stop this node, move the folder \"cluster\" in its data "
-      + "folder away and start it again; it is then filled from its replicas before it counts"
+    switch reason {
+    case .damaged:
+      "\(path) is damaged. What it held the other nodes know: stop this node, move the folder \"cluster\" in its data "
+        + "folder away, keep it, and start the node again; it is then filled from its replicas before it counts. Do so "
+        + "with one node at a time, while the others are whole: what most members knew exists nowhere else"
+    case .unknownForm:
+      "\(path) is whole, but of a form that this program does not know: a newer one wrote it. Start the node with that "
+        + "program. Leave the file where it is: without it the node would be one with a new disk"
+    }
   }
 }

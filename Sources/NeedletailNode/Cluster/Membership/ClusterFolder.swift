@@ -46,7 +46,10 @@ struct ClusterFolder: Sendable {
   /// What the node knows and promised of the topology; blocks. Throws `ClusterFileError` or `FileError`.
   func topology() throws -> TopologyState {
     guard let bytes = try file(.topology).read() else { return TopologyState() }
-    guard let state = try? TopologyState(decoding: bytes) else { throw ClusterFileError(path: path + "/topology") }
+    // The file's own checksum was right.
+    guard let state = try? TopologyState(decoding: bytes) else {
+      throw ClusterFileError(path: path + "/topology", reason: .unknownForm)
+    }
     return state
   }
 

@@ -154,13 +154,6 @@ struct RepairStateFile: Sendable {
       try fileSystem.createDirectory(place)
       try fileSystem.syncDirectory(folder)
     }
-    let (path, fresh) = (place + "/" + Self.fileName, place + "/" + Self.fileName + ".new")
-    if try fileSystem.status(fresh) != nil { try fileSystem.remove(fresh) }
-    let file = try fileSystem.open(fresh, .create)
-    defer { file.close() }
-    try file.write(state.encoded(identity), at: 0)
-    try file.sync()
-    try fileSystem.rename(fresh, to: path)
-    try fileSystem.syncDirectory(place)
+    try fileSystem.replace(Self.fileName, in: place, with: state.encoded(identity))
   }
 }
