@@ -303,7 +303,7 @@ struct SlotContentsTests {
       _ = try await other.append(batch, definitions)
       _ = try machine.journal.flush()
     }
-    #expect(machine.engine.damagedWindows().isEmpty)
+    #expect(machine.engine.damagedWindows().isEmpty && machine.engine.statistics.damagedReads == 0)
     let part = try #require(machine.engine.partRecords.max { $0.summary.rows < $1.summary.rows })
     machine.disk.flip("/data/parts/\(part.id.folderName)/samples", byte: 40, bit: 2)
     #expect(throws: SlotContentsError.self) {
@@ -312,6 +312,7 @@ struct SlotContentsTests {
       }
     }
     let damages = machine.engine.damagedWindows()
+    #expect(machine.engine.statistics.damagedReads > 0)
     #expect(damages.map(\.part) == [part.id.rawValue])
     let hours = SeriesWindow(of: part.summary.minTime).number...SeriesWindow(of: part.summary.maxTime).number
     #expect(damages.first?.windows == hours)
@@ -322,6 +323,12 @@ struct SlotContentsTests {
     #expect(Set(again.engine.damagedWindows().map(\.part)) == [second.id.rawValue])
     #expect(throws: SlotContentsError.self) { try again.engine.digests(of: .min ... .max) }
     #expect(throws: SlotContentsError.self) { try again.engine.windowDigests(of: 0) }
+    // Passed over, it is still told to be damaged, and keeps nobody from comparing the rest. An open part is not.
+    let closed = again.engine.damagedWindows()
+    #expect(again.engine.passOver(closed + damages) == closed)
+    #expect(again.engine.damagedWindows() == closed && again.engine.unreadableParts.map(\.part) == [second.id])
+    let rest = try again.engine.digests(of: .min ... .max)
+    #expect(try !rest.isEmpty && rest != other.engine.digests(of: .min ... .max))
     try again.engine.leaveOut(again.engine.damagedWindows() + damages)
     #expect(again.engine.damagedWindows().isEmpty)
     try Self.check(again.engine, Self.hours(again), "left out")

@@ -16,12 +16,17 @@ package final class EventEngine: Sendable {
     var parts: [EventPart] = []
     /// Parts that the catalog lists and that cannot be read, and why.
     var unreadable: [UnreadablePart] = []
+    /// Those of them that count as not there where replicas are compared.
+    var passedOver: Set<PartID> = []
     /// Parts that a merge or a retention pass is working on: no other one takes them.
     var claimed: Set<PartID> = []
     /// Parts that a merge met damage in, all of that merge: left as they are.
     var spared: Set<PartID> = []
     var journal: Journal?
     var statistics = EventEngineStatistics()
+
+    /// Parts of which nobody may tell other replicas as if they were not there.
+    var unread: [UnreadablePart] { unreadable.filter { !passedOver.contains($0.record.id) } }
   }
 
   /// A part that could not be opened: what it held is missing from this node.

@@ -38,7 +38,7 @@ extension EventEngine: SlotContents {
 
   /// Throws where a part that cannot be read may have something of the windows.
   private func check(_ windows: ClosedRange<Int64>) throws(SlotContentsError) {
-    for part in unreadableParts {
+    for part in state.withLock({ $0.unread }) {
       let own = part.record.summary.windows
       guard windows.overlaps(own), isKept(own.upperBound) else { continue }
       throw .damage("\(part.error)")
@@ -226,6 +226,16 @@ extension EventEngine: SlotContents {
     var damages = unreadable.map { damage($0.record, "\($0.error)") }
     for part in parts { if let reason = part.met.reason { damages.append(damage(part.record, reason)) } }
     return damages
+  }
+
+  package func passOver(_ damages: [SlotDamage]) -> [SlotDamage] {
+    let ids = Set(damages.map { PartID($0.part) })
+    let passed = state.withLock { state in
+      let passed = ids.intersection(state.unreadable.map(\.record.id))
+      state.passedOver.formUnion(passed)
+      return passed
+    }
+    return damages.filter { passed.contains(PartID($0.part)) }
   }
 
   package func leaveOut(_ damages: [SlotDamage]) throws(SlotContentsError) {

@@ -30,7 +30,7 @@ struct NodeHealth: Sendable {
       "log_files_given_up": storage.journal.filesGivenUp,
       "maintenance_failures": Int(clamping: maintenance.snapshot.failures),
       "damaged_parts": storage.unreadableParts.reasons.count,
-      "damaged_reads": Int(clamping: logs.failedReads &+ spans.failedReads),
+      "damaged_reads": Int(clamping: logs.failedReads &+ spans.failedReads &+ UInt64(clamping: series.damagedReads)),
       "losses": storage.losses.count,
       "rows_stored_metrics": Int(clamping: series.samplesAppended &+ series.histogramsAppended),
       "rows_stored_logs": Int(clamping: logs.acceptedRows),

@@ -13,7 +13,7 @@ extension SeriesEngine {
   /// O(1) where none changed since it was asked last, else O(descriptions). Throws where a part cannot be opened: which it
   /// has is not known.
   func descriptionSums() throws(SlotContentsError) -> [RangeDigest] {
-    let (metadata, unreadable) = state.withLock { ($0.metadata, $0.unreadable.first) }
+    let (metadata, unreadable) = state.withLock { ($0.metadata, $0.unread.first) }
     if let unreadable { throw .damage("\(unreadable.damage)") }
     if let known = descriptionDigests.withLock({ $0 }), known.version == metadata.version { return known.digests }
     var sums = [RangeDigest](repeating: RangeDigest(), count: slots.count)
@@ -29,7 +29,7 @@ extension SeriesEngine {
   private func descriptions(
     of slot: UInt16, where isWanted: (Hash128) -> Bool
   ) throws(SlotContentsError) -> [Description] {
-    let (metadata, unreadable) = state.withLock { ($0.metadata, $0.unreadable.first) }
+    let (metadata, unreadable) = state.withLock { ($0.metadata, $0.unread.first) }
     if let unreadable { throw .damage("\(unreadable.damage)") }
     var found: [Description] = []
     for (metric, entry) in metadata.entries {

@@ -48,7 +48,7 @@ extension SeriesEngine {
     return state.withLock { state in
       SlotSnapshot(
         heads: [state.head] + (state.frozen.map { [$0] } ?? []), parts: state.parts, deletions: state.deletions,
-        unreadable: state.unreadable, earliest: earliest)
+        unreadable: state.unread, earliest: earliest)
     }
   }
 

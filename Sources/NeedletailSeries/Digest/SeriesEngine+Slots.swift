@@ -137,6 +137,16 @@ extension SeriesEngine: SlotContents {
     return damages
   }
 
+  package func passOver(_ damages: [SlotDamage]) -> [SlotDamage] {
+    let ids = Set(damages.map { PartID($0.part) })
+    let passed = state.withLock { state in
+      let passed = ids.intersection(state.unreadable.map(\.record.id))
+      state.passedOver.formUnion(passed)
+      return passed
+    }
+    return damages.filter { passed.contains(PartID($0.part)) }
+  }
+
   package func leaveOut(_ damages: [SlotDamage]) throws(SlotContentsError) {
     let ids = Set(damages.map { PartID($0.part) })
     let isFree = state.withLock { state in

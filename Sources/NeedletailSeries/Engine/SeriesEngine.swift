@@ -28,6 +28,8 @@ package final class SeriesEngine: JournalParticipant {
     var parts: [SeriesPart] = []
     /// Parts that could not be opened: what a query that needs them must tell.
     var unreadable: [(record: PartRecord, damage: SeriesDamage)] = []
+    /// Those of them that count as not there where replicas are compared.
+    var passedOver: Set<PartID> = []
     /// What is deleted of a part, by its number.
     var deletions: [PartID: PartDeletions] = [:]
     /// Parts that a merge or a retention pass is working on: no other one takes them.
@@ -46,6 +48,11 @@ package final class SeriesEngine: JournalParticipant {
     init(_ options: SeriesEngineOptions, _ slots: SlotMap) {
       head = SeriesHead(SeriesDirectory(), slots, metadataBytesMax: options.metadataBytesMax)
       metadata = MetricDescriptions(bytesMax: options.metadataBytesMax)
+    }
+
+    /// Parts of which nobody may tell other replicas as if they were not there.
+    var unread: [(record: PartRecord, damage: SeriesDamage)] {
+      unreadable.filter { !passedOver.contains($0.record.id) }
     }
   }
 
@@ -155,6 +162,7 @@ package final class SeriesEngine: JournalParticipant {
     let (head, frozen) = state.withLock { state in
       result.parts = state.parts.count + state.unreadable.count
       result.damagedParts = state.unreadable.count
+      result.damagedReads = state.parts.reduce(0) { $0 + $1.met.count }
       result.partBytes = state.parts.reduce(0) { $0 + $1.record.bytes }
       result.tombstones = state.tombstoneCount
       return (state.head, state.frozen)

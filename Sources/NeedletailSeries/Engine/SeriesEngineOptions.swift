@@ -113,6 +113,8 @@ package struct SeriesStatistics: Equatable, Sendable {
   package var partBytes: UInt64 = 0
   /// Parts that the catalog lists but that cannot be opened.
   package var damagedParts = 0
+  /// Reads that met something damaged in parts that are still there.
+  package var damagedReads = 0
   /// Deletions that wait for parts to be rewritten, counted once for each part.
   package var tombstones = 0
   /// Bytes of parts' indexes in memory, and how often a block of them was there or had to be read.

@@ -9,8 +9,8 @@
 /// Digests are of what queries would find, so that two replicas agree exactly where they hold the same, be it in
 /// memory or on disk, in whatever order it came and however often; of samples that queries hide behind a histogram too.
 /// What is expired counts by whole hours. Whoever is asked blocks for as long as reading takes: these belong on threads
-/// that may wait for a disk. What is appended meanwhile may be in an answer or not. All but `store` and `leaveOut`
-/// throw `.damage` where something of the windows cannot be read, and `.cancelled`.
+/// that may wait for a disk. What is appended meanwhile may be in an answer or not. All but `store`, `passOver` and
+/// `leaveOut` throw `.damage` where something of the windows cannot be read, and `.cancelled`.
 package protocol SlotContents: Sendable {
   /// How many slots there are.
   var slotCount: Int { get }
@@ -67,6 +67,13 @@ package protocol SlotContents: Sendable {
   ///
   /// What was met once is told until the part is gone.
   func damagedWindows() -> [SlotDamage]
+
+  /// Has those of these parts that cannot be opened count as not there, in all that is told and handed out of slots from
+  /// now on until the next start. They stay on disk, and queries go on telling of them.
+  ///
+  /// Only after it was noted durably that this replica may lack something of these windows. Returns the damages of which
+  /// that is true; those that were met in open parts stay in the way.
+  func passOver(_ damages: [SlotDamage]) -> [SlotDamage]
 
   /// Drops the parts in which these damages were met, with all that can still be read of them: other replicas have it,
   /// and digests then tell that it lacks here.

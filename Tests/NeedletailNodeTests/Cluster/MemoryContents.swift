@@ -133,6 +133,8 @@ final class MemoryContents: SlotContents {
 
   func damagedWindows() -> [SlotDamage] { state.withLock { $0.damages } }
 
+  func passOver(_ damages: [SlotDamage]) -> [SlotDamage] { [] }
+
   func leaveOut(_ damages: [SlotDamage]) throws(SlotContentsError) {
     state.withLock { $0.damages.removeAll { damages.contains($0) } }
   }

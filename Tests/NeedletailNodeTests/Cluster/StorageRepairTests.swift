@@ -142,12 +142,7 @@ import Testing
     _ = try storages[0].flush()
     let wanted = try Self.digests(storages[1])
     storages[0].close()
-    let parts = folders[0].path + "/data/parts"
-    let part = try #require(try FileManager.default.contentsOfDirectory(atPath: parts).sorted().first)
-    let header = URL(fileURLWithPath: parts + "/" + part + "/header")
-    var bytes = try Data(contentsOf: header)
-    bytes[bytes.count / 2] ^= 1
-    try bytes.write(to: header)
+    try Self.damagePart(of: folders[0])
     storages[0] = try Self.open(folders[0])
     #expect(!storages[0].series.damagedWindows().isEmpty)
     try await Self.run(storages, folders: folders, founding: [0, 1, 2]) { [storages] cluster in
@@ -161,5 +156,48 @@ import Testing
       #expect(storages[0].series.damagedWindows().isEmpty)
     }
     for storage in storages { storage.close() }
+  }
+
+  @Test("The only replica of a slot hands over all but what it cannot open, which it keeps")
+  func damageOfTheOnlyReplica() async throws {
+    let folders = try (0..<2).map { _ in try TemporaryFolder() }
+    var storages = try folders.map { try Self.open($0) }
+    try await Self.fill([storages[0]], seed: 4, share: 1)
+    _ = try storages[0].flush()
+    try await Self.fill([storages[0]], series: 31, seed: 5, share: 1)
+    storages[0].close()
+    try Self.damagePart(of: folders[0])
+    storages[0] = try Self.open(folders[0])
+    let lost = storages[0].series.unreadableParts.count
+    #expect(lost > 0)
+    try await Self.run(storages, folders: folders, founding: [0]) { [storages] cluster in
+      for epoch in 1...2 as ClosedRange<UInt64> {
+        let one = HashRing([RingMember(cluster.nodes[0].id)])
+        let two = HashRing(cluster.nodes.map { RingMember($0.id) })
+        let layout = ClusterLayout(
+          epoch: epoch, assignment: SlotAssignment(one, slots: .standard, replicaCount: 1),
+          next: SlotAssignment(two, slots: .standard, replicaCount: 2), writeLevel: .quorum)
+        for node in cluster.nodes {
+          node.view.take(layout)
+          await node.service.heard(.layout(layout))
+        }
+        #expect(await RepairNodes.eventually { cluster.nodes[0].losses.value >= 1 })
+      }
+      #expect(await RepairNodes.eventually { cluster.isReady(1, slots: Self.slots) })
+      let digests = try storages.map { try Self.digests($0) }
+      #expect(digests[0] == digests[1] && !digests[1].isEmpty)
+      // It stays where it is, and whoever asks is told.
+      #expect(storages[0].series.unreadableParts.count == lost)
+    }
+    for storage in storages { storage.close() }
+  }
+
+  private static func damagePart(of folder: TemporaryFolder) throws {
+    let parts = folder.path + "/data/parts"
+    let part = try #require(try FileManager.default.contentsOfDirectory(atPath: parts).sorted().first)
+    let header = URL(fileURLWithPath: parts + "/" + part + "/header")
+    var bytes = try Data(contentsOf: header)
+    bytes[bytes.count / 2] ^= 1
+    try bytes.write(to: header)
   }
 }

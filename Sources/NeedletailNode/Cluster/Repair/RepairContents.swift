@@ -121,6 +121,15 @@ struct RepairContents: Sendable {
     }
   }
 
+  /// Has parts that cannot be opened count as not there, after it was noted durably what may be lacking; returns the
+  /// damages of which that is true.
+  func passOver(_ damages: [RepairDamage]) -> [RepairDamage] {
+    signals.enumerated().flatMap { place, signal in
+      let own = damages.filter { $0.signal == place }.map(\.damage)
+      return own.isEmpty ? [] : signal.passOver(own).map { RepairDamage(signal: place, damage: $0) }
+    }
+  }
+
   /// Drops the parts that these damages are in, after it was noted durably what may be lacking.
   func leaveOut(_ damages: [RepairDamage]) throws(SlotContentsError) {
     for (place, signal) in signals.enumerated() {

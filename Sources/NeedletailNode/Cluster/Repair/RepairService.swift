@@ -60,16 +60,18 @@ actor RepairService: ClusterListener {
   private var isNew = false
   /// That of the layout that counts here; it is on disk.
   private(set) var epoch: UInt64 = 0
-  private var layout: ClusterLayout?
+  private(set) var layout: ClusterLayout?
   private var coming: ClusterLayout?
-  private var knownDamages: [RepairDamage] = []
+  var knownDamages: [RepairDamage] = []
   /// What scrubs found; the engines tell of what they met themselves.
-  private var reported: [RepairDamage] = []
-  /// Damages that are noted on disk and whose parts are still there.
-  private var toLeaveOut: [RepairDamage] = []
-  private var isLooking = false
+  var reported: [RepairDamage] = []
+  /// Damages that are noted on disk and whose parts are still there, and in the way of comparisons.
+  var toLeaveOut: [RepairDamage] = []
+  /// Those of which the parts are still there, cannot be opened, and are in nobody's way.
+  var passedOver: [RepairDamage] = []
+  var isLooking = false
 
-  private var isDirty = false
+  private(set) var isDirty = false
   private var writing: Task<Void, Never>?
   private var lookAt: Int64 = .min
   private var cursorKeptAt: Int64 = .min
@@ -215,7 +217,7 @@ actor RepairService: ClusterListener {
   }
 
   /// Something is lost: what is compared counts from a layout on that is made after it is noted on disk.
-  private func owe() {
+  func owe() {
     let known = cluster.layout ?? layout
     var (epoch, losses) = (epoch, UInt32(0))
     if let known, let topology = known.topology {
@@ -258,7 +260,7 @@ actor RepairService: ClusterListener {
   }
 
   /// Waits until all that was to be kept so far is on disk, or could not be.
-  private func written() async {
+  func written() async {
     markDirty()
     await writing?.value
   }
@@ -359,75 +361,6 @@ actor RepairService: ClusterListener {
     }
     kick()
     return count
-  }
-
-  // MARK: - Damage
-
-  /// Looks whether something stored cannot be read, and sees to it that others bring it.
-  func lookForDamage() async {
-    guard !isLooking, layout != nil else { return }
-    isLooking = true
-    defer { isLooking = false }
-    let contents = contents
-    let found = reported + ((try? await executor.run { contents.damages() }) ?? [])
-    let fresh = found.filter { !knownDamages.contains($0) }
-    knownDamages = found
-    if !fresh.isEmpty { await take(fresh) }
-    await leaveOut()
-  }
-
-  /// A scrub found that something stored is not what was written.
-  func report(_ damage: RepairDamage) async {
-    if !reported.contains(damage) { reported.append(damage) }
-    await lookForDamage()
-  }
-
-  private func lack(_ damages: [RepairDamage]) {
-    for damage in damages.map(\.damage) {
-      for slot in damage.slots ?? Array(held) where held.contains(slot) {
-        perform(readiness.damaged(slot, damage.windows))
-      }
-    }
-  }
-
-  private func take(_ fresh: [RepairDamage]) async {
-    owe()
-    for found in fresh {
-      let damage = found.damage
-      logger.error(
-        "something stored cannot be read; other replicas are asked for it", metadata: ["reason": "\(damage.reason)"])
-    }
-    lack(fresh)
-    toLeaveOut += fresh
-    counters.count { $0.damages += fresh.count }
-    await written()
-    guard isDirty else { return }
-    // It could not be noted: all of it again, at the next look.
-    knownDamages = []
-    toLeaveOut.removeAll { fresh.contains($0) }
-  }
-
-  /// Whether a damaged part of the slot is still there: with it goes what of it can still be read, and what was compared
-  /// before had that.
-  func isToLeaveOut(_ slot: UInt16) -> Bool {
-    toLeaveOut.contains { $0.damage.slots?.contains(slot) ?? true }
-  }
-
-  /// What is damaged goes out of the way, so that the rest of its windows can be compared; where nobody else has any
-  /// of it, it stays.
-  private func leaveOut() async {
-    guard !toLeaveOut.isEmpty, let layout, layout.assignment.replicaCount > 1 else { return }
-    let (contents, damages) = (contents, toLeaveOut)
-    do {
-      try await executor.run { try contents.leaveOut(damages) }
-      toLeaveOut.removeAll { damages.contains($0) }
-      // What began before it was out of the way does not count.
-      lack(damages)
-      urgeFills()
-      kick()
-    } catch {
-      logger.error("what is damaged cannot be left out yet", metadata: ["reason": "\(error)"])
-    }
   }
 
   // MARK: - Time
