@@ -33,4 +33,6 @@ package struct HintCounters: Equatable, Sendable {
   package var refused = 0
   /// Hints for a node that was removed.
   package var removed = 0
+  /// Hints of which all slots have moved from the node to others, who were filled by replicas that had the rows.
+  package var superseded = 0
 }

@@ -53,6 +53,28 @@ extension HintQueue {
     return deliver(now: now)
   }
 
+  /// The node does not hold all slots of a hint any more; it refuses the hint and holds `held`.
+  ///
+  /// Nobody misses what was of the other slots: who holds them now was filled by replicas that had it, before they were
+  /// read from.
+  package mutating func moved(
+    _ sequence: UInt64, attempt: UInt32, held: HintedSlots, now: Int64
+  ) -> [Action] {
+    guard let index = find(sequence), case .inFlight = self[index].state, self[index].attempt == attempt else {
+      return []
+    }
+    counters.failures += 1
+    let missing = self[index].slots.intersection(held)
+    if missing.isEmpty {
+      counters.superseded += 1
+      self[index].state = .done
+      inFlight -= 1
+      return release() + deliver(now: now)
+    }
+    counters.refused += 1
+    return giveUp([index], of: missing) + deliver(now: now)
+  }
+
   /// All that fail before the pause is over have failed once.
   private mutating func pause(atLeast: Int64, now: Int64, using generator: inout some RandomNumberGenerator) {
     if now >= pausedUntil { failures += 1 }
@@ -160,11 +182,12 @@ extension HintQueue {
     return nil
   }
 
-  private mutating func giveUp(_ indices: [Int]) -> [Action] {
-    var slots = HintedSlots()
+  /// Gives these up: all that they had, or some slots of it.
+  private mutating func giveUp(_ indices: [Int], of missing: HintedSlots? = nil) -> [Action] {
+    var slots = missing ?? HintedSlots()
     var unstored: [Action] = []
     for index in indices {
-      slots.formUnion(self[index].slots)
+      if missing == nil { slots.formUnion(self[index].slots) }
       switch self[index].state {
       case .storing(let write): unstored.append(.hintGivenUp(write))
       case .inFlight: inFlight -= 1

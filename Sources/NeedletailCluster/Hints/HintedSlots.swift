@@ -19,6 +19,14 @@ package struct HintedSlots: Equatable, Sendable {
     for (index, word) in other.words.enumerated() { words[index] |= word }
   }
 
+  package func intersection(_ other: HintedSlots) -> HintedSlots {
+    var common = HintedSlots()
+    common.words = zip(words, other.words).map { $0 & $1 }
+    return common
+  }
+
+  package var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+
   /// Ascending.
   package var slots: [UInt16] {
     var slots: [UInt16] = []

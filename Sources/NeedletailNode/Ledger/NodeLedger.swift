@@ -67,7 +67,7 @@ extension NodeLedger.Hints {
       stored: counted.appended, delivered: counted.delivered, failures: counted.failures,
       givenUp: [
         "too_many": counted.tooMany, "not_stored": counted.notStored, "too_old": counted.tooOld,
-        "refused": counted.refused, "removed": counted.removed,
+        "refused": counted.refused, "removed": counted.removed, "superseded": counted.superseded,
       ].filter { $0.value > 0 })
   }
 }

@@ -72,6 +72,22 @@ import Testing
     same(queue.append(id(3), bytes: 5, slots: HintedSlots([9]), now: 0), [.store(sequence: 3, id(3))])
   }
 
+  @Test("of which slots have moved away gives up what the node still holds of them, and takes the rest for settled")
+  func moved() {
+    var queue = HintQueue(for: NodeID("a"))
+    for number in 1...2 as ClosedRange<UInt64> {
+      _ = queue.append(id(number), bytes: 5, slots: HintedSlots([7, 900]), now: 0)
+      _ = queue.stored(number, now: 0)
+    }
+    same(queue.moved(1, attempt: 2, held: HintedSlots([7]), now: 0), [])
+    same(
+      queue.moved(1, attempt: 1, held: HintedSlots([7, 8]), now: 0),
+      [.gaveUp(HintedSlots([7]), count: 1), .release(upTo: 1)])
+    same(queue.moved(2, attempt: 1, held: HintedSlots([8, 901]), now: 0), [.release(upTo: 2)])
+    #expect(queue.counters.refused == 1 && queue.counters.superseded == 1 && queue.inFlight == 0)
+    #expect(queue.count == 0 && queue.bytes == 0)
+  }
+
   @Test("of slots is a set, whatever their order and number", arguments: 1...20 as ClosedRange<UInt64>)
   func slots(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
@@ -84,5 +100,8 @@ import Testing
     var other = HintedSlots(lists[1])
     other.formUnion(HintedSlots(lists[0]))
     #expect(other == union, "seed \(seed)")
+    let common = HintedSlots(lists[0]).intersection(HintedSlots(lists[1]))
+    #expect(common.slots == Set(lists[0]).intersection(lists[1]).sorted(), "seed \(seed)")
+    #expect(common.isEmpty == common.slots.isEmpty)
   }
 }

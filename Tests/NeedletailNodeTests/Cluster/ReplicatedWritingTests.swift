@@ -270,8 +270,30 @@ struct ReplicatedWritingTests {
       let slots = Set(written.batch.slots(.standard)).sorted()
       #expect(cluster.nodes[0].repairs.withLock { $0[node] } == HintNote(slots))
       while await coordinator.note(of: node) != HintNote(slots) { await Task.yield() }
-      await coordinator.repaired(node, HintNote(slots))
-      while await !coordinator.note(of: node).isEmpty { await Task.yield() }
+    }
+  }
+
+  @Test("of slots that have moved away meanwhile are settled, and nobody is told to miss them")
+  func moved() async throws {
+    try await WriteCluster.run(3) { cluster in
+      try await cluster.stop(2)
+      let written = try WrittenSeries(0..<50, at: now - 1_000)
+      _ = try await cluster.sink().append(series: written.batch, definitions: written.definitions)
+      try await cluster.settle()
+      let node = NodeID("n3")
+      #expect(try await cluster.nodes[0].up.writing.waiting(for: node).hints == 1)
+      let ring = HashRing(["n1", "n2"].map { RingMember(NodeID($0)) })
+      let later = WriteCluster(
+        nodes: cluster.nodes,
+        layout: ClusterLayout(
+          epoch: 2, assignment: SlotAssignment(ring, replicaCount: 2), writeLevel: .quorum))
+      try await cluster.nodes[2].start()
+      try await later.meet()
+      try await later.delivered(to: node)
+      let counters = try #require(await cluster.nodes[0].up.writing.coordinator.shelves[node]?.queue.counters)
+      #expect(counters.superseded == 1 && counters.refused == 0 && counters.delivered == 0)
+      #expect(cluster.nodes[0].repairs.withLock { $0[node] } == nil)
+      #expect(try await cluster.nodes[2].up.storage.series.statistics.samplesAppended == 0)
     }
   }
 

@@ -53,6 +53,29 @@ struct WriteReceiverTests {
     view.take(layout(7, of: ["n2", "n3"]))
     #expect(try await answer(node, try message(frames, slots: slots, epoch: 7)) == .notReplica)
     #expect(try await answer(node, try message(frames, slots: slots, epoch: 7, attempt: 0)) == .notReplica)
+    // Whoever made this one knows of a version by which they may have come back.
+    #expect(
+      try await answer(node, try message(frames, slots: slots, epoch: 8, attempt: 0))
+        == .overloaded(retryAfterMilliseconds: 200))
+    await node.stop()
+  }
+
+  @Test("takes of a hint what it still holds of its slots, and nothing of those that have moved away")
+  func moved() async throws {
+    let node = try WriteNode(NodeID("n1"))
+    try await node.start()
+    let written = try WrittenSeries(0..<60, at: now - 1_000)
+    let slotOfRow = written.batch.slots(.standard)
+    let slots = Set(slotOfRow).sorted()
+    let later = layout(3, of: ["n1", "n2", "n3", "n4"])
+    let own = later.slots(of: NodeID("n1"))
+    let held = slotOfRow.count { own.contains($0) }
+    #expect(held > 0 && held < slotOfRow.count)
+    try await node.up.view.take(later)
+    let frames = [written.definitions.frame, written.batch.frame]
+    #expect(try await answer(node, try message(frames, slots: slots, epoch: 3)) == .notReplica)
+    #expect(try await answer(node, try message(frames, slots: slots, epoch: 2, attempt: 0)) == nil)
+    #expect(try await node.up.storage.series.statistics.samplesAppended == UInt64(held))
     await node.stop()
   }
 

@@ -10,8 +10,6 @@ struct HintShelf {
     /// Note durably what the node misses, before anything behind it is done.
     case note(HintNote)
     case release(UInt64)
-    /// The node was compared in all that this note said.
-    case repaired(HintNote)
     /// The node is gone for good: nothing is to be known of it any more.
     case removed
   }

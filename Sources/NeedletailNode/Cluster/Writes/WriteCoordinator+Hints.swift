@@ -37,9 +37,6 @@ extension WriteCoordinator {
   /// What a node misses without a hint of it, as far as it is noted on disk.
   func note(of node: NodeID) -> HintNote { shelves[node]?.log?.note ?? HintNote() }
 
-  /// The node was compared with others in all that the note said.
-  func repaired(_ node: NodeID, _ note: HintNote) { addJob(.repaired(note), of: node) }
-
   func perform(_ actions: [HintQueue.Action], of node: NodeID) {
     for action in actions {
       switch action {
@@ -99,9 +96,6 @@ extension WriteCoordinator {
         await writeNote(of: node, in: log)
         guard shelves[node]?.unnoted.isEmpty == true else { continue }
         try? await executor.run { log?.release(upTo: last) }
-      case .repaired(let note):
-        guard let log, log.note == note else { continue }
-        try? await executor.run { try log.clearNote() }
       case .removed:
         shelves[node]?.unnoted = HintNote()
         try? await executor.run { try log?.clearNote() }
@@ -196,7 +190,10 @@ extension WriteCoordinator {
       }
       guard !isClosed else { return }
       let actions =
-        if let failure {
+        if failure == .notReplica, let layout = view.layout {
+          shelves[node]?.queue.moved(
+            sequence, attempt: attempt, held: HintedSlots(layout.slots(of: node)), now: now)
+        } else if let failure {
           shelves[node]?.queue.failed(sequence, attempt: attempt, failure, now: now, using: &generator)
         } else {
           shelves[node]?.queue.acknowledged(sequence, now: now)

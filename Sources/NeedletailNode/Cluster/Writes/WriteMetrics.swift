@@ -39,7 +39,7 @@ extension WriteCoordinator {
     }
     let reasons: [(String, (HintCounters) -> Int)] = [
       ("too_many", \.tooMany), ("not_stored", \.notStored), ("too_old", \.tooOld), ("refused", \.refused),
-      ("removed", \.removed),
+      ("removed", \.removed), ("superseded", \.superseded),
     ]
     return [
       MetricFamily(

@@ -63,10 +63,20 @@ final class WriteReceiver: Sendable {
     // A node that has just started does not know yet what it holds: that is no reason to give a hint up.
     guard let layout = view.layout else { throw .overloaded(retryAfterMilliseconds: Self.startMilliseconds) }
     // A hint is of whatever version it was made under; it is for this node, by the name that it had.
-    guard append.attempt == 0 || append.epoch >= layout.epoch else { throw .notReplica }
+    let isHint = append.attempt == 0
+    guard isHint || append.epoch >= layout.epoch else { throw .notReplica }
     let own = slots(in: layout)
     let named = SlotSet(append.slots)
-    guard named.isSubset(of: own) else { throw .notReplica }
+    let isWhole = named.isSubset(of: own)
+    if !isWhole {
+      // Slots of a hint that have moved away meanwhile are whole where they are now, and have no place here.
+      guard isHint else { throw .notReplica }
+      // By a version that is not known here yet they may have come, not gone.
+      guard append.epoch <= layout.epoch else {
+        throw .overloaded(retryAfterMilliseconds: Self.startMilliseconds)
+      }
+      guard !named.isDisjoint(with: own) else { throw .notReplica }
+    }
     do throws(MalformedBytes) {
       let frames = try Self.frames(append)
       guard let batch = frames.last, let first = frames.first, frames.allSatisfy({ $0.tenant == first.tenant }) else {
@@ -75,10 +85,14 @@ final class WriteReceiver: Sendable {
       let content: WriteContent =
         batch.kind == .seriesSamples
         ? .series(try SeriesBatch(validating: batch)) : .events(try EventBatch(validating: batch))
-      guard content.slots(layout.assignment.slots).allSatisfy({ named.contains($0) }) else {
+      let slots = content.slots(layout.assignment.slots)
+      guard slots.allSatisfy({ named.contains($0) }) else {
         throw .invalid("a row of a slot that the message does not name")
       }
-      return frames
+      guard !isWhole, !slots.isEmpty else { return frames }
+      let rows = slots.indices.filter { own.contains(slots[$0]) }.map { UInt32(truncatingIfNeeded: $0) }
+      guard let kept = content.selecting(rows[...]) else { throw .invalid("no row of a slot that the message names") }
+      return frames.dropLast() + [kept.frame]
     } catch {
       throw .forGood(.malformed)
     }
