@@ -64,6 +64,7 @@ struct ClusterTLSTests {
     let server = ["--server", "https://127.0.0.1:\(base)", "--ca-file", ours.path("pem")]
     let status = try RunningProcess.run(OutsideProgram.needletail, ["cluster", "status"] + server)
     #expect(status.status == 0 && status.output.contains("2 of 2 up"), "\(status.output)")
+    try operate(server)
     // A member's certificate of another authority, which itself trusts both.
     let both = folder.appending(path: "both.pem")
     try (try Data(contentsOf: URL(filePath: ours.path("pem"))) + Data(contentsOf: URL(filePath: theirs.path("pem"))))
@@ -84,5 +85,24 @@ struct ClusterTLSTests {
     #expect(nodes.status == 0 && !nodes.output.contains("n3"), "\(nodes.output)")
     stranger.end(SIGKILL)
     #expect(cluster.end() == 0, "\(cluster.output)")
+  }
+
+  /// What an operator does with two nodes that write their own metrics all the while.
+  private func operate(_ server: [String]) throws {
+    func cluster(_ words: String...) throws -> (status: Int32, output: String) {
+      try RunningProcess.run(OutsideProgram.needletail, ["cluster"] + words + server)
+    }
+    let nodes = try cluster("nodes")
+    let version = try RunningProcess.run(OutsideProgram.needletail, ["version"]).output.firstMatch(of: /\d+\.\d+\.\d+/)
+    let number = try #require(version?.output)
+    #expect(nodes.output.split(separator: "\n").count { $0.contains(number) } == 2, "\(nodes.output)")
+    let removal = try cluster("remove", "n2", "--dry-run")
+    #expect(removal.status == 1 && removal.output.contains("n2 is there"), "\(removal.output)")
+    let forced = try cluster("remove", "n2", "--dry-run", "--force")
+    #expect(forced.status == 0 && forced.output.contains("would"), "\(forced.output)")
+    let many = try cluster("set", "--replication", "9", "--dry-run")
+    #expect(many.status == 1 && many.output.contains("up to 2 can be set now"), "\(many.output)")
+    let verified = try cluster("verify")
+    #expect(verified.status == 0 && verified.output.contains("no difference"), "\(verified.output)")
   }
 }

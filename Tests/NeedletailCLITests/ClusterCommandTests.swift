@@ -18,7 +18,9 @@ struct ClusterCommandTests {
     (["cluster", "ring", "--server", "ftp://x"], "http://127.0.0.1:7070"),
     (["cluster", "set"], "nothing to set"), (["cluster", "set", "n1"], "nothing to set"),
     (["cluster", "set", "--weight", "2"], "name it"), (["cluster", "set", "n1", "--replication", "3"], "name none"),
-    (["cluster", "set", "n1", "--weight", "0"], "--weight 0 is not at least 1"),
+    (["cluster", "set", "n1", "--weight", "0"], "--weight 0 is no whole number from 1 to"),
+    (["cluster", "set", "n1", "--weight", "heavy"], "--weight heavy is no whole number from 1 to"),
+    (["cluster", "set", "n1", "--weight", "2.5"], "--weight 2.5 is no whole number"),
     (["cluster", "set", "n1", "--zone", ""], "--no-zone takes it away"),
     (["cluster", "set", "n1", "--zone", "a", "--no-zone"], "--no-zone takes the zone away"),
     (["cluster", "set", "n1", "--zone", "a", "--replication", "3"], "one at a time"),
@@ -125,8 +127,8 @@ struct ClusterVerificationTests {
     func standing(_ state: ClusterState) -> ClusterVerification.Standing { verification.standing(state) }
     #expect(standing(try state([(2, 100, 4, 7), (0, 50, 0, 0)])) == .waiting("2 comparisons wait on n1"))
     #expect(standing(try state([(0, 104, 4, 7), (0, 55, 0, 0)])) == .waiting("9 of 10 comparisons are done"))
-    #expect(standing(try state([(0, 105, 4, 7), (0, 55, 0, 0)])) == .done(different: 0, failed: 0))
-    #expect(standing(try state([(0, 104, 6, 8), (0, 55, 0, 1)])) == .done(different: 2, failed: 2))
+    #expect(standing(try state([(0, 105, 4, 7), (0, 55, 0, 0)])) == .done(.init()))
+    #expect(standing(try state([(0, 104, 6, 8), (0, 55, 0, 1)])) == .done(.init(different: 2, failed: 2)))
     #expect(
       standing(try state([(0, 105, 4, 7), (0, 55, 0, 0)], unready: [0, 3]))
         == .waiting("3 slots are not whole on n2 yet"))
@@ -139,7 +141,34 @@ struct ClusterVerificationTests {
   @Test("a node that was started anew counts from nothing")
   func restarted() throws {
     let verification = ClusterVerification(asked: 10, before: try state([(0, 100, 4, 7), (0, 50, 0, 0)]))
-    #expect(verification.standing(try state([(0, 6, 0, 1), (0, 54, 0, 0)])) == .done(different: 1, failed: 0))
+    #expect(verification.standing(try state([(0, 6, 0, 1), (0, 54, 0, 0)])) == .done(.init(different: 1)))
+  }
+
+  @Test("what differs in the hours that are being written, or in descriptions that find no room, is told and no more")
+  func settledAlone() throws {
+    typealias Found = ClusterVerification.Found
+    let text = ClusterAnswer.status.replacing(#""adding n4""#, with: #""x""#)
+    let state = try ClusterState(Array(text.utf8), path: "/x")
+    let exchanges = try #require(state.nodes[0].exchanges)
+    #expect(exchanges.differentDescriptions == 4 && exchanges.differentRecent == 6)
+    #expect(state.nodes[0].descriptionsRefused == 5)
+    for (found, isVerified, words) in [
+      (Found(), true, "no difference: every replica of 64 slots is whole and agrees"),
+      (
+        Found(recent: 3), true,
+        "no difference: every replica of 64 slots is whole and agrees; 3 differed only in the hours that are being "
+          + "written, and what was missing there was brought"
+      ), (Found(different: 1, recent: 3), false, "1 difference settled, 0 comparisons given up; 3 differed only"),
+      (Found(descriptions: 2), false, "2 differences settled, 0 comparisons given up"),
+      (
+        Found(descriptions: 2, full: ["n2"]), true,
+        "no difference: every replica of 64 slots is whole and agrees; 2 differ in descriptions of metrics, for which "
+          + "n2 has no room left"
+      ), (Found(failed: 1, full: ["n2"]), false, "0 differences settled, 1 comparison given up"),
+    ] {
+      #expect(found.isVerified == isVerified, "\(found)")
+      #expect(found.words(slots: 64).hasPrefix(words), "\(found.words(slots: 64))")
+    }
   }
 
   @Test("where it cannot be told, it is not told: a node that is away, is silent, or nothing to compare")
@@ -153,7 +182,7 @@ struct ClusterVerificationTests {
       }
       return reason
     }
-    #expect(reason(after) == nil && verification.standing(after) == .done(different: 0, failed: 0))
+    #expect(reason(after) == nil && verification.standing(after) == .done(.init()))
     #expect(reason(after, asked: 0) == "the cluster asked for no comparison")
     #expect(
       reason(try state([(0, 9, 0, 0), (0, 9, 0, 0)], status: "dead"))

@@ -20,6 +20,20 @@ struct ClusterReportTests {
     try expectGolden(text(ClusterReport(state: try state(ClusterAnswer.unformed)).glance()), "cluster-unformed")
   }
 
+  @Test("who holds no slots is not counted among those who are up")
+  func spare() throws {
+    func nodes(_ change: (String) -> String) throws -> String {
+      let lines = ClusterReport(state: try state(change(ClusterAnswer.status))).glance()
+      return try #require(lines.first { $0.string.hasPrefix("nodes") }).string
+    }
+    #expect(try nodes { $0 }.hasSuffix("3 of 4 up; n3 dead"))
+    let drained = try nodes { $0.replacing(#""slots":0,"arriving":700"#, with: #""slots":0,"arriving":0"#) }
+    #expect(drained.hasSuffix("2 of 3 up; n3 dead; without slots: n4"))
+    // One that takes requests in, or answers them, never holds any.
+    let query = try nodes { $0.replacing(#""left","roles""#, with: #""alive","roles""#) }
+    #expect(query.hasSuffix("4 of 5 up; n3 dead"))
+  }
+
   @Test("nodes stand in a table, in a pipe as wide as they are, on a screen no wider than that")
   func nodes() throws {
     let report = ClusterReport(state: try state())
@@ -51,7 +65,8 @@ struct ClusterReportTests {
     #expect(bar(0, of: 9).contains(" " + String(repeating: "·", count: 30) + " 0.0 %, 0 of 9 replicas"))
     #expect(bar(9, of: 9).contains(String(repeating: "█", count: 30) + " 100.0 %, 9 of 9 replicas"))
     #expect(bar(8, of: 9).contains("88.8 %"))
-    #expect(bar(12, of: 9).contains("100.0 %") && bar(0, of: 0).contains("100.0 %"))
+    #expect(bar(12, of: 9).contains("100.0 %"))
+    #expect(bar(0, of: 0).contains("nothing is left to be filled") && !bar(0, of: 0).contains("%"))
   }
 
   @Test("what a server says steers no terminal")

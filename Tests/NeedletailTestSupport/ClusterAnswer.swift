@@ -9,7 +9,8 @@ package enum ClusterAnswer {
     + #"{"name":"n1","identity":"11","address":"127.0.0.1:17071","status":"alive","#
     + #""roles":["collector","storage","query"],"zone":"west","version":"0.1.0","weight":4,"slots":1024,"arriving":0,"#
     + #""leaving":256,"hints":0,"hintBytes":0,"unready":0,"#
-    + #""exchanges":{"waiting":3,"finished":90,"failed":1,"different":2}},"#
+    + #""descriptionsRefused":5,"exchanges":{"waiting":3,"finished":90,"failed":1,"different":2,"#
+    + #""differentDescriptions":4,"differentRecent":6}},"#
     + #"{"name":"n2","identity":"22","address":"127.0.0.1:17081","status":"alive","#
     + #""roles":["collector","storage","query"],"zone":"east","version":"0.1.0","weight":4,"slots":1024,"arriving":0,"#
     + #""leaving":256,"hints":0,"hintBytes":0,"unready":12},"#

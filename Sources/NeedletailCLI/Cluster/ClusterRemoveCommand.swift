@@ -6,8 +6,8 @@ struct ClusterRemoveCommand: AsyncParsableCommand {
     commandName: "remove",
     abstract: "Have others take the place of a member that is gone for good.",
     discussion: """
-      For a node that will not come back: its slots are filled from their other replicas. Have one that still runs \
-      give its slots to others with `cluster drain` instead. Try --dry-run before: it says how much will move.
+      For a node that will not come back: its slots are filled from their other replicas. One that still runs is \
+      refused: have it give its slots to others with `cluster drain` instead. Try --dry-run before: it says how much will move.
 
       EXAMPLES
         needletail cluster remove n3 --dry-run
@@ -17,9 +17,12 @@ struct ClusterRemoveCommand: AsyncParsableCommand {
   @Argument(help: "The name of the node.")
   var node: String
 
+  @Flag(help: "Remove it also where it is still there.")
+  var force = false
+
   @OptionGroup var change: ClusterChangeOptions
 
   func run() async throws {
-    try await change.ask("remove", node: node)
+    try await change.ask("remove", [("node", node)] + (force ? [("force", "true")] : []))
   }
 }

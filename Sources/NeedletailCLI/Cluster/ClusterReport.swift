@@ -33,11 +33,14 @@ struct ClusterReport {
   }
 
   private func nodeLines() -> [StyledText] {
-    let members = state.members
+    // Where a cluster is formed, who was drained or not added yet has no part in it.
+    let spare = state.cluster == nil ? [] : state.members.filter(\.isSpare)
+    let members = state.members.filter { node in !spare.contains { $0.name == node.name } }
     guard !members.isEmpty else { return [] }
     let up = members.filter(\.isUp).count
     let absent = members.filter { !$0.isUp }
-    let rest = absent.isEmpty ? "" : "; " + Self.list(absent) { "\($0.name) \($0.status)" }
+    var rest = absent.isEmpty ? "" : "; " + Self.list(absent) { "\($0.name) \($0.status)" }
+    if !spare.isEmpty { rest += "; without slots: " + Self.list(spare) { $0.name } }
     return [Self.line("nodes", "\(up) of \(members.count) up\(rest)", absent.isEmpty ? .plain : .warning)]
   }
 
@@ -63,6 +66,7 @@ struct ClusterReport {
 
   /// How far a change is, in words.
   static func progress(_ change: ClusterState.Change) -> String {
+    guard change.slots > 0 else { return "nothing is left to be filled" }
     let percent = Quantity.fixed((change.fraction * 1000).rounded(.down) / 10, decimals: 1)
     return "\(percent) %, \(change.filled) of \(Counted.text(change.slots, "replica"))"
   }

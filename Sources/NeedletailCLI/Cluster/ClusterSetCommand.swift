@@ -22,8 +22,8 @@ struct ClusterSetCommand: AsyncParsableCommand {
   @Argument(help: "The name of the node whose weight or zone is to change. (default: none)")
   var node: String?
 
-  @Option(help: "How much the node holds, relative to the others.")
-  var weight: UInt32?
+  @Option(help: "How much the node holds, relative to the others: a whole number from 1 on.")
+  var weight: String?
 
   @Option(help: "What fails together with the node.")
   var zone: String?
@@ -56,7 +56,9 @@ struct ClusterSetCommand: AsyncParsableCommand {
     if isOfNode, node == nil { throw ValidationError("--weight and --zone are of one node: name it") }
     if isOfAll, node != nil { throw ValidationError("--replication and --write-quorum are of all nodes: name none") }
     if noZone, zone != nil { throw ValidationError("--no-zone takes the zone away that --zone would give") }
-    if weight == 0 { throw ValidationError("--weight 0 is not at least 1") }
+    if let weight, UInt32(weight).map({ $0 == 0 }) ?? true {
+      throw ValidationError("--weight \(weight) is no whole number from 1 to \(UInt32.max)")
+    }
     if let zone, zone.isEmpty { throw ValidationError("--zone '' names none: --no-zone takes it away") }
     if let replication, !(1...Self.replicationMax).contains(replication) {
       throw ValidationError("--replication \(replication) is not between 1 and \(Self.replicationMax)")

@@ -17,6 +17,8 @@ struct ClusterState: Equatable {
     var unready: Int?
     var hints: Int
     var hintBytes: Int
+    /// Descriptions of metrics for which it had no room.
+    var descriptionsRefused: Int
     /// Nil where the node did not say.
     var exchanges: Exchanges?
 
@@ -25,6 +27,8 @@ struct ClusterState: Equatable {
     var isUp: Bool { status == "alive" }
     /// Whether it holds slots, or is to.
     var holdsSlots: Bool { slots > 0 || arriving > 0 }
+    /// Whether it could hold slots and has none: it was drained, or not added yet.
+    var isSpare: Bool { isUp && roles.contains("storage") && !holdsSlots && leaving == 0 }
   }
 
   /// The comparisons of replicas that a node leads.
@@ -32,7 +36,11 @@ struct ClusterState: Equatable {
     var waiting: Int
     var finished: Int
     var failed: Int
+    /// Those that found a difference in what has settled.
     var different: Int
+    /// Those that found none there, but one in descriptions, or one in what is being written.
+    var differentDescriptions: Int
+    var differentRecent: Int
   }
 
   struct Change: Equatable {
@@ -92,10 +100,14 @@ struct ClusterState: Equatable {
         weight: try count(json, "weight"), version: json["version"]?.string ?? "", slots: try count(json, "slots"),
         arriving: try count(json, "arriving"), leaving: try count(json, "leaving"),
         unready: Self.count(json["unready"]), hints: try count(json, "hints"), hintBytes: try count(json, "hintBytes"),
+        descriptionsRefused: Self.count(json["descriptionsRefused"]) ?? 0,
         exchanges: try json["exchanges"].map {
           Exchanges(
             waiting: try count($0, "waiting"), finished: try count($0, "finished"), failed: try count($0, "failed"),
-            different: try count($0, "different"))
+            different: try count($0, "different"),
+            // Earlier programs tell of all differences alike.
+            differentDescriptions: Self.count($0["differentDescriptions"]) ?? 0,
+            differentRecent: Self.count($0["differentRecent"]) ?? 0)
         })
     }
     change = try data["change"].map {

@@ -6,8 +6,25 @@ struct ClusterVerification {
     case waiting(String)
     /// It cannot be told, and why.
     case impossible(String)
-    /// How many comparisons found a difference, and how many were given up.
-    case done(different: Int, failed: Int)
+    /// What its comparisons found.
+    case done(Found)
+  }
+
+  /// What the comparisons of a round found, or came to.
+  struct Found: Equatable {
+    /// Those that found a difference in hours that have settled.
+    var different = 0
+    /// Of the others those that found one in descriptions of metrics, and those that found one only in the hours that are
+    /// being written.
+    var descriptions = 0
+    var recent = 0
+    /// Those that were given up.
+    var failed = 0
+    /// Nodes without room for all descriptions, which go on differing in them.
+    var full: [String] = []
+
+    /// Whether the replicas agree, as far as they ever will.
+    var isVerified: Bool { different == 0 && failed == 0 && (descriptions == 0 || !full.isEmpty) }
   }
 
   /// How many comparisons were asked for.
@@ -26,7 +43,7 @@ struct ClusterVerification {
     if let absent = holders.first(where: { !$0.isUp }) {
       return .impossible("\(absent.name) is \(absent.status): what it holds cannot be compared")
     }
-    var (done, failed, different) = (0, 0, 0)
+    var (done, found) = (0, Found())
     for node in holders {
       guard let exchanges = node.exchanges else {
         return .impossible("\(node.name) does not say how far its comparisons are")
@@ -39,8 +56,11 @@ struct ClusterVerification {
         return new < old ? new : new - old
       }
       done += since(\.finished) + since(\.failed)
-      failed += since(\.failed)
-      different += since(\.different)
+      found.failed += since(\.failed)
+      found.different += since(\.different)
+      found.descriptions += since(\.differentDescriptions)
+      found.recent += since(\.differentRecent)
+      if node.descriptionsRefused > 0 { found.full.append(node.name) }
     }
     if done < asked { return .waiting("\(done) of \(asked) comparisons are done") }
     if let node = holders.first(where: { ($0.unready ?? 0) > 0 }) {
@@ -49,6 +69,6 @@ struct ClusterVerification {
     if let silent = holders.first(where: { $0.unready == nil }) {
       return .impossible("\(silent.name) does not say whether its slots are whole")
     }
-    return .done(different: different, failed: failed)
+    return .done(found)
   }
 }

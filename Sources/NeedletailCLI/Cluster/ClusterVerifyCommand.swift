@@ -7,11 +7,12 @@ struct ClusterVerifyCommand: AsyncParsableCommand {
     commandName: "verify",
     abstract: "Have all replicas compared, and wait until they are whole and agree.",
     discussion: """
-      Rounds of comparisons are asked for until one finds no difference; those before settle what they find. While \
-      writes arrive, a round may find some that are on their way.
+      Rounds of comparisons are asked for until one finds no difference; those before settle what they find. The \
+      hours that are being written are compared too, and what differs there is brought, but does not count: rows are \
+      always on their way to some replica.
 
       EXIT CODES
-        0  every replica of every slot is whole, and a round found no difference
+        0  every replica of every slot is whole, and a round found no difference in what has settled
         1  that is not so, or it cannot be told: the reason is named
 
       EXAMPLES
@@ -45,10 +46,11 @@ struct ClusterVerifyCommand: AsyncParsableCommand {
     for round in 1...rounds {
       let before = try await ClusterCommand.state(client)
       let asked = try await ClusterRepairCommand.ask(client, node: nil).count
-      let (different, failed) = try await wait(
+      let found = try await wait(
         for: ClusterVerification(asked: asked, before: before), client, until: deadline)
-      tell(round: round, slots: before.slots, asked: asked, different: different, failed: failed)
-      if different == 0, failed == 0 { return }
+      tell(round: round, slots: before.slots, asked: asked, found)
+      // Once more where something was brought to the newest hours: where nobody writes the next round finds nothing.
+      if found.isVerified, found.recent == 0 || round > 1 || round == rounds { return }
     }
     throw CommandFailure(
       message:
@@ -59,10 +61,10 @@ struct ClusterVerifyCommand: AsyncParsableCommand {
   /// Waits for a round; throws what it fails with, or waits for in vain.
   private func wait(
     for verification: ClusterVerification, _ client: APIClient, until deadline: ContinuousClock.Instant
-  ) async throws -> (different: Int, failed: Int) {
+  ) async throws -> ClusterVerification.Found {
     while true {
       switch verification.standing(try await ClusterCommand.state(client)) {
-      case .done(let different, let failed): return (different, failed)
+      case .done(let found): return found
       case .impossible(let reason): throw CommandFailure(message: "not verified: \(reason)")
       case .waiting(let reason):
         guard ContinuousClock.now < deadline else {
@@ -73,18 +75,35 @@ struct ClusterVerifyCommand: AsyncParsableCommand {
     }
   }
 
-  private func tell(round: Int, slots: Int, asked: Int, different: Int, failed: Int) {
+  private func tell(round: Int, slots: Int, asked: Int, _ found: ClusterVerification.Found) {
     if output == .json {
       let numbers = [
-        ("round", round), ("slots", slots), ("comparisons", asked), ("different", different), ("failed", failed),
+        ("round", round), ("slots", slots), ("comparisons", asked), ("different", found.different),
+        ("differentDescriptions", found.descriptions), ("differentRecent", found.recent), ("failed", found.failed),
       ]
       let members = Dictionary(uniqueKeysWithValues: numbers.map { ($0.0, JSON.number("\($0.1)")) })
       return Console.print(JSON.object(members).serialized)
     }
-    let found =
-      different == 0 && failed == 0
+    Console.print("round \(round), \(Counted.text(asked, "comparison")): \(found.words(slots: slots))")
+  }
+}
+
+extension ClusterVerification.Found {
+  /// The same in words.
+  func words(slots: Int) -> String {
+    var words =
+      isVerified
       ? "no difference: every replica of \(Counted.text(slots, "slot")) is whole and agrees"
-      : "\(Counted.text(different, "difference")) settled, \(Counted.text(failed, "comparison")) given up"
-    Console.print("round \(round), \(Counted.text(asked, "comparison")): \(found)")
+      : "\(Counted.text(different + (full.isEmpty ? descriptions : 0), "difference")) settled, "
+        + "\(Counted.text(failed, "comparison")) given up"
+    if recent > 0 {
+      words += "; \(recent) differed only in the hours that are being written, and what was missing there was brought"
+    }
+    if descriptions > 0, !full.isEmpty {
+      words +=
+        "; \(descriptions) differ in descriptions of metrics, for which \(full.joined(separator: ", ")) "
+        + "\(full.count == 1 ? "has" : "have") no room left"
+    }
+    return words
   }
 }

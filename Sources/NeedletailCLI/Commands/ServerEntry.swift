@@ -26,7 +26,8 @@ enum ServerEntry {
     // What the group says at info is of no use to an operator; the server tells what it does itself.
     logger.logLevel = .warning
     var group = ServiceGroupConfiguration(
-      services: [NeedletailServer(configuration: configuration)], gracefulShutdownSignals: [.sigterm, .sigint],
+      services: [NeedletailServer(configuration: configuration, version: VersionCommand.version)],
+      gracefulShutdownSignals: [.sigterm, .sigint],
       logger: logger)
     group.maximumGracefulShutdownDuration = .seconds(5)
     try await ServiceGroup(configuration: group).run()

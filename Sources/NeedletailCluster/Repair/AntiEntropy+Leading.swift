@@ -9,7 +9,7 @@ extension AntiEntropy {
     exchanges.append(
       Exchange(
         number: makeNumber(), slot: asked.slot, partner: asked.partner, windows: first...asked.windows.upperBound,
-        fill: source.fill(of: asked.slot), common: first...asked.windows.upperBound))
+        fill: source.fill(of: asked.slot), common: first...asked.windows.upperBound, settled: source.lastWindow))
     return pump(exchanges.count - 1, now, source)
   }
 
@@ -46,8 +46,7 @@ extension AntiEntropy {
     if exchanges[place].isDone {
       let exchange = exchanges.remove(at: place)
       guard exchange.identity != nil else { return actions }
-      // One question is enough where all is equal.
-      if exchange.lastQuestion > 1 { differentCount += 1 }
+      differences.count(exchange.found)
       // What expired needs no comparison.
       let first = exchange.windows.lowerBound <= source.firstWindow ? .min : exchange.windows.lowerBound
       actions.append(
@@ -284,6 +283,7 @@ extension AntiEntropy {
     let differing = Self.differing(here, there)
     guard node.level == 0 else {
       for window in differing where common.compares(window) {
+        exchanges[place].found.note(window, settledUpTo: exchanges[place].settled)
         exchanges[place].work += works(ofWindow: window, mine[window], theirs[window])
       }
       return

@@ -136,7 +136,22 @@ package struct AntiEntropy: Sendable {
   }
 
   /// Exchanges that were led to their end and found that the two differ.
-  package var differentCount = 0
+  package struct Differences: Equatable, Sendable {
+    /// In windows that had settled when the exchange began.
+    package var settled = 0
+    /// Of the others those that differ in what belongs to no time, the descriptions of metrics.
+    package var timeless = 0
+    /// And those that differ in windows alone to which rows were still on their way.
+    package var recent = 0
+
+    package init() {}
+
+    mutating func count(_ found: FoundDifferences) {
+      if found.settled { settled += 1 } else if found.timeless { timeless += 1 } else if found.recent { recent += 1 }
+    }
+  }
+
+  package internal(set) var differences = Differences()
 
   /// Exchanges asked for out of turn that have not begun, and all that are under way.
   package var waitingCount: Int { waiting.count + exchanges.count }

@@ -1,5 +1,25 @@
 import NeedletailTelemetry
 
+/// Where two replicas of a slot were found to differ.
+struct FoundDifferences: Hashable, Sendable {
+  /// In windows that nobody writes to any more.
+  var settled = false
+  /// In later ones, where rows are on their way.
+  var recent = false
+  /// In what belongs to no time.
+  var timeless = false
+
+  mutating func note(_ window: Int64, settledUpTo last: Int64) {
+    if window == SlotWindow.timeless {
+      timeless = true
+    } else if window <= last {
+      settled = true
+    } else {
+      recent = true
+    }
+  }
+}
+
 /// An exchange that this node leads: what is still to be compared and moved.
 struct Exchange: Sendable {
   enum Work: Sendable {
@@ -44,6 +64,10 @@ struct Exchange: Sendable {
   var lastQuestion: UInt32 = 0
   /// The other one's, from its first answer on.
   var identity: NodeIdentity?
+  /// The last window that had settled when it began.
+  let settled: Int64
+  /// Where the two have not the same.
+  var found = FoundDifferences()
   /// How often rows were more than one message takes.
   var continuations = 0
   /// Whether it said so in all of its answers.

@@ -12,6 +12,8 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   case alreadyMember(NodeID)
   /// It is not there: it could neither vote nor be filled.
   case notThere(NodeID)
+  /// It is there, and would be taken for gone.
+  case stillThere(NodeID)
   /// It is not there, and the change that takes it out could not end without it.
   case endNeeds(NodeID)
   /// It is new, and its name does not count as its own yet.
@@ -23,6 +25,8 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Without it nobody would hold anything.
   case lastNode(NodeID)
   case tooManyMembers(Int)
+  /// There are fewer nodes that hold slots than each slot is to be held by.
+  case tooFewNodes(Int, of: Int)
   /// It is so already.
   case nothingToChange
   /// No more changes can be numbered.
@@ -54,6 +58,9 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
       "\(node) holds slots already; where its disk was replaced, it is taken back with the new one under the same name"
     case .notThere(let node):
       "\(node) is not there: start it, and add it once `needletail cluster nodes` shows it as alive"
+    case .stillThere(let node):
+      "\(node) is there, and only a node that is gone for good is removed: drain it, so that it gives its slots to others "
+        + "itself, or stop it first; to remove it all the same say so (--force, or force=true)"
     case .endNeeds(let node):
       "\(node) is not there, and a change that takes it out ends only when every replica of its slots has heard of it, which are "
         + "as many as a write needs: start \(node) again first, with an empty data folder where its own is lost; it is then "
@@ -67,6 +74,9 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
       "\(node) is the only node that holds slots: add another one before it goes"
     case .tooManyMembers(let count):
       "a cluster has at most \(Topology.membersMax) nodes that hold slots, and this would be \(count)"
+    case .tooFewNodes(let wanted, let count):
+      "\(wanted) replicas of each slot need as many nodes that hold slots, and there are \(count): up to \(count) can be "
+        + "set now; add nodes first for more (`needletail cluster add`)"
     case .nothingToChange: "that is how it is already: nothing would change"
     case .epochsUsedUp: "the cluster has been changed \(Topology.epochMax) times, which is as often as can be numbered"
     case .invalid(let what): "\(what) is none that a cluster can have"

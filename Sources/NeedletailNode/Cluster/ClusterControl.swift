@@ -18,8 +18,8 @@ enum ClusterChange: Hashable, Sendable {
   case add(String)
   /// A member gives its slots to others; it may be stopped when that is done.
   case drain(String)
-  /// A member that is gone for good gives way to others.
-  case remove(String)
+  /// A member that is gone for good gives way to others; one that is there only where that is forced.
+  case remove(String, isForced: Bool)
   /// A member that holds slots gets another weight, another zone, or both.
   case place(String, weight: UInt32?, zone: NewZone?)
   /// Slots are held by more or fewer members, more or fewer of them take a write, or both.

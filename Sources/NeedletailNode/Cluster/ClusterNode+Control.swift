@@ -84,10 +84,13 @@ extension ClusterNode: ClusterControl {
       weight: holder?.weight ?? record.weight,
       version: record.version, slots: slots.held, arriving: slots.arriving, leaving: slots.leaving,
       unready: report.map(\.unready.count), hints: hints.hints, hintBytes: hints.bytes,
+      descriptionsRefused: report.map { Int(clamping: $0.descriptionsRefused) },
       exchanges: report.map { report in
         ClusterStatus.Exchanges(
           waiting: Int(clamping: report.waiting), finished: Int(clamping: report.finished),
-          failed: Int(clamping: report.failed), different: Int(clamping: report.different))
+          failed: Int(clamping: report.failed), different: Int(clamping: report.different),
+          differentDescriptions: Int(clamping: report.differentTimeless),
+          differentRecent: Int(clamping: report.differentRecent))
       })
   }
 
@@ -138,7 +141,8 @@ extension ClusterNode: ClusterControl {
     for member in topology.members {
       var due = change.due(of: member.node)
       all += due.count
-      guard let report = reports[member.node] else { continue }
+      // One that has not heard of the change tells of what it held before.
+      guard let report = reports[member.node], report.epoch >= topology.epoch else { continue }
       due.subtract(report.unready)
       due.subtract(report.uncompared)
       filled += due.count

@@ -13,6 +13,8 @@ extension ClusterNode {
     var queries: QueryService
     /// Where other nodes reach this one.
     var address: ListenAddress
+    /// That of the program.
+    var version: String
     var executor: ThreadExecutor
     /// Threads on which nothing else waits: repair reads for long.
     var repairExecutor: ThreadExecutor
@@ -32,7 +34,7 @@ extension ClusterNode {
     let record = try NodeRecord(
       node: NodeID(name), identity: disk.folder.identity, address: PeerAddress(surroundings.address.description),
       zone: configuration.zone, weight: configuration.weight, roles: configuration.roles,
-      isEmpty: disk.topology.topology == nil && !(try storage.hasData))
+      version: surroundings.version, isEmpty: disk.topology.topology == nil && !(try storage.hasData))
     if let topology = disk.topology.topology,
       let mismatch = ClusterMember.mismatch(topology.decider, hasEtcd: !configuration.etcd.endpoints.isEmpty)
     {
@@ -74,7 +76,8 @@ extension ClusterNode {
       responder: ReadResponder(reads: reads, queries: surroundings.queries), channels: channels,
       complaints: surroundings.complaints,
       scrub: ScrubLoop(
-        folder: storage.folder, clock: clock, logger: logger, report: { await repair.report($0) }), clock: clock)
+        folder: storage.folder, clock: clock, logger: logger, report: { await repair.report($0) }),
+      descriptionsRefused: { [series = storage.series] in series.statistics.metadataRefused }, clock: clock)
   }
 
   private static func hooks(

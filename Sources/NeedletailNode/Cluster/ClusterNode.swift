@@ -18,6 +18,8 @@ struct ClusterNode: ClusterPeer {
   let channels: PeerChannels
   let complaints: PeerComplaints
   let scrub: ScrubLoop
+  /// How many descriptions of metrics found no room here.
+  let descriptionsRefused: @Sendable () -> UInt64
   let clock: any WallClock
 
   /// Takes part in the cluster until the task is cancelled; throws `StartupError` where the node may not.
@@ -76,14 +78,19 @@ struct ClusterNode: ClusterPeer {
     let asked = question == .repair ? await repair.compareAll(with: nil) : 0
     let status = await repair.status()
     let held = view.layout?.slots(of: view.own) ?? []
+    // Neither what is held nor what is whole is told by a version that is not on disk here.
     var report = MemberReport(
-      epoch: view.layout?.epoch ?? 0, unready: repair.unready(of: held, windows: .min ... .max))
+      epoch: min(view.layout?.epoch ?? 0, repair.adoptedEpoch),
+      unready: repair.unready(of: held, windows: .min ... .max))
     report.uncompared = repair.unfinished(of: held)
     report.uncompared.subtract(report.unready)
     report.waiting = UInt64(clamping: status.waiting)
     report.finished = UInt64(clamping: status.counts.exchanges)
     report.failed = UInt64(clamping: status.counts.unfinished)
-    report.different = UInt64(clamping: status.different)
+    report.different = UInt64(clamping: status.differences.settled)
+    report.differentTimeless = UInt64(clamping: status.differences.timeless)
+    report.differentRecent = UInt64(clamping: status.differences.recent)
+    report.descriptionsRefused = descriptionsRefused()
     report.asked = UInt64(clamping: asked)
     return report
   }

@@ -19,6 +19,8 @@ struct ClusterStatus: Hashable, Sendable {
     /// Hints that wait for it here, and their bytes.
     var hints: Int
     var hintBytes: Int
+    /// Descriptions of metrics for which it had no room since its start; nil where it did not say.
+    var descriptionsRefused: Int?
     /// How far it is with comparing its replicas; nil where it did not say.
     var exchanges: Exchanges?
   }
@@ -28,10 +30,14 @@ struct ClusterStatus: Hashable, Sendable {
     /// Asked for out of turn, and not done yet: neither finished nor given up.
     var waiting: Int
     /// Since the start of the node: those that were finished, those that were given up, and of the finished ones those
-    /// that found a difference, which is then settled.
+    /// that found a difference in hours that have settled, which is then brought.
     var finished: Int
     var failed: Int
     var different: Int
+    /// Of the other ones those that found one in descriptions of metrics, and those that found one only in hours that
+    /// are still being written.
+    var differentDescriptions: Int
+    var differentRecent: Int
   }
 
   struct Change: Hashable, Sendable {

@@ -24,6 +24,8 @@ package struct NeedletailServer: Service {
 
   /// The settings that it runs with.
   package let configuration: ServerConfiguration
+  /// What other members of its cluster are told that it is.
+  private let version: String
   private let logger: Logger
   private let progress: StartupProgress
   private let clock: any WallClock
@@ -34,9 +36,10 @@ package struct NeedletailServer: Service {
 
   /// A server that is not running yet.
   ///
-  /// Without a logger it writes logfmt to standard error.
-  package init(configuration: ServerConfiguration, logger: Logger? = nil) {
+  /// Without a logger it writes logfmt to standard error. `version` is that of the program.
+  package init(configuration: ServerConfiguration, version: String = "", logger: Logger? = nil) {
     self.configuration = configuration
+    self.version = version
     let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
     self.logger =
       logger ?? Logger(label: "needletail", factory: { LogfmtHandler(label: $0, level: level) })
@@ -227,6 +230,7 @@ package struct NeedletailServer: Service {
       configuration,
       ClusterNode.Surroundings(
         storage: storage, series: series, events: events, queries: queries, address: address,
+        version: version,
         executor: executors.storage, repairExecutor: repairExecutor, fileSystem: fileSystem, clock: clock,
         random: random, logger: logger, complaints: complaints))
   }

@@ -73,6 +73,43 @@ import Testing
     #expect(pair.compared.isEmpty && pair.unfinished == 1)
   }
 
+  @Test("A difference counts as one of what has settled, of what belongs to no time, or of what is being written")
+  func differences() {
+    var generator = SeededGenerator(seed: 11)
+    var items = (0..<60).map { ClusterItem($0, slots: 1, windows: 100, using: &generator) }
+    items.append(ClusterItem(timeless: 60, using: &generator))
+    let places: [(name: String, items: [ClusterItem])] = [
+      ("settled", items.filter { $0.window < 50 }), ("recent", items.filter { (50..<100).contains($0.window) }),
+      ("timeless", [items[60]]), ("none", []),
+    ]
+    for seed in 1...100 as ClosedRange<UInt64> {
+      var generator = SeededGenerator(seed: seed)
+      var pair = RepairPair(items)
+      pair.sources[0].lastWindow = 49
+      for side in 0..<2 { for item in items { pair.sources[side].add(item) } }
+      let lacking = places.filter { _ in Bool.random(using: &generator) }
+      for place in lacking {
+        guard let lost = place.items.randomElement(using: &generator) else { continue }
+        let side = Int.random(in: 0..<2, using: &generator)
+        pair.sources[side].rows.remove(lost)
+        pair.sources[side].tree.remove(lost.digest, window: lost.window, bucket: lost.bucket)
+      }
+      pair.exchange()
+      let names = Set(lacking.map(\.name))
+      var wanted = AntiEntropy.Differences()
+      if names.contains("settled") {
+        wanted.settled = 1
+      } else if names.contains("timeless") {
+        wanted.timeless = 1
+      } else if names.contains("recent") {
+        wanted.recent = 1
+      }
+      #expect(pair.repairs[0].differences == wanted, "seed \(seed)")
+      pair.exchange()
+      #expect(pair.repairs[0].differences == wanted, "seed \(seed), once more")
+    }
+  }
+
   @Test("Two equal replicas say two things, however much they have")
   func equal() {
     for count in [0, 1, 400] {

@@ -11,7 +11,7 @@ struct RepairPair {
     var rows: Set<ClusterItem> = []
     var isReady = true
 
-    var lastWindow: Int64 { .max }
+    var lastWindow = Int64.max
     func holds(_ slot: UInt16) -> Bool { slot == 0 }
     func epoch(of slot: UInt16) -> UInt64 { 5 }
     func isReady(_ slot: UInt16, _ windows: ClosedRange<Int64>) -> Bool { isReady }

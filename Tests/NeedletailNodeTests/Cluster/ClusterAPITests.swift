@@ -62,7 +62,8 @@ struct ClusterAPITests {
         .init(
           name: name, identity: "\(number)\(number)", address: address, status: status, roles: roles, zone: zone,
           weight: weight, version: version, slots: slots, arriving: arriving, leaving: leaving, unready: unready,
-          hints: hints, hintBytes: hints > 0 ? 3 << 20 : 0, exchanges: exchanges)
+          hints: hints, hintBytes: hints > 0 ? 3 << 20 : 0, descriptionsRefused: exchanges == nil ? nil : 5,
+          exchanges: exchanges)
       }
       let all = ["collector", "storage", "query"]
       return ClusterStatus(
@@ -71,7 +72,8 @@ struct ClusterAPITests {
         nodes: [
           node(
             1, "n1", "127.0.0.1:17071", "alive", all, "west", weight: 4, slots: 1024, leaving: 256, unready: 0,
-            exchanges: .init(waiting: 3, finished: 90, failed: 1, different: 2)),
+            exchanges: .init(
+              waiting: 3, finished: 90, failed: 1, different: 2, differentDescriptions: 4, differentRecent: 6)),
           node(2, "n2", "127.0.0.1:17081", "alive", all, "east", weight: 4, slots: 1024, leaving: 256, unready: 12),
           node(3, "n3", "127.0.0.1:17091", "dead", ["storage"], nil, weight: 4, slots: 1024, leaving: 188, hints: 120),
           node(
@@ -132,8 +134,12 @@ struct ClusterAPITests {
     #expect(try await ask("drain?node=n1", control).text.contains(#""dryRun":false"#))
     #expect(try await ask("remove", control, form: "node=n3&dry_run=false").status == 200)
     #expect(try await ask("cancel?dry_run=1", control).status == 200)
-    #expect(control.changes.map(\.change) == [.add("n4"), .drain("n1"), .remove("n3"), .cancel])
-    #expect(control.changes.map(\.isDryRun) == [true, false, false, true])
+    #expect(try await ask("remove?node=n3&force=true", control).status == 200)
+    #expect(
+      control.changes.map(\.change) == [
+        .add("n4"), .drain("n1"), .remove("n3", isForced: false), .cancel, .remove("n3", isForced: true),
+      ])
+    #expect(control.changes.map(\.isDryRun) == [true, false, false, true, false])
   }
 
   @Test("a weight and a zone are set of one node, and how many hold and write of all")

@@ -61,7 +61,11 @@ extension ClusterMember {
     case .drain(let name):
       try checkEnd(of: topology, without: NodeID(name))
       return try topology.draining(NodeID(name))
-    case .remove(let name):
+    case .remove(let name, let isForced):
+      let isPresent = members.contains { $0.node.rawValue == name && $0.status.isPresent }
+      if isPresent, !isForced, topology.ring.contains(where: { $0.node.rawValue == name }) {
+        throw .stillThere(NodeID(name))
+      }
       try checkEnd(of: topology, without: NodeID(name))
       return try topology.removing(NodeID(name))
     case .place(let name, let weight, let zone):
@@ -70,6 +74,10 @@ extension ClusterMember {
       return try topology.placing(node, zone: zone.map(\.name) ?? member.zone, weight: weight ?? member.weight)
     case .replicate(let count, let quorum):
       let count = count ?? topology.replicaCount
+      // A cluster that has lost nodes may keep an N that it cannot hold; nobody gets there by asking for it.
+      guard count <= max(topology.ring.count, topology.replicaCount) else {
+        throw .tooFewNodes(count, of: topology.ring.count)
+      }
       return try topology.replicating(
         Replication(count: count, writeQuorum: try self.quorum(quorum, of: count, topology.replication)))
     case .cancel: return try topology.cancelled()

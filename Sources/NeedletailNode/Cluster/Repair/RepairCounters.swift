@@ -1,3 +1,4 @@
+import NeedletailCluster
 import NeedletailEnvironment
 
 /// What repair did since the node started.
@@ -33,7 +34,7 @@ final class RepairCounters: Sendable {
 }
 
 /// What operators see of repair on this node.
-struct RepairStatus: Hashable, Sendable {
+struct RepairStatus: Equatable, Sendable {
   /// Slots that the node holds, and those of them that are not whole.
   var slots = 0
   var unready = 0
@@ -44,7 +45,7 @@ struct RepairStatus: Hashable, Sendable {
   /// Exchanges that have not ended: those asked for out of turn, and those that are under way.
   var waiting = 0
   /// Of the exchanges that were led to their end, those that found a difference.
-  var different = 0
+  var differences = AntiEntropy.Differences()
   var unheard = 0
   var counts = RepairCounts()
 }

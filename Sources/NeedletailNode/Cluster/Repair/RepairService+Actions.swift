@@ -71,7 +71,7 @@ extension RepairService {
     let counts = readinessCopy.counts
     return RepairStatus(
       slots: counts.held, unready: counts.unready, rounds: machine.rounds, exchanges: machine.exchangeCount,
-      waiting: machine.waitingCount, different: machine.differentCount,
+      waiting: machine.waitingCount, differences: machine.differences,
       unheard: machine.unheard, counts: counters.value)
   }
 

@@ -75,7 +75,8 @@ struct ClusterAPI: Sendable {
     case .set: change = try await Self.setting(parameters, cluster)
     default:
       let node = try await Self.known(try Self.name(try parameters.required("node")), cluster)
-      change = route == .add ? .add(node) : route == .drain ? .drain(node) : .remove(node)
+      let isForced = try parameters.truth("force") ?? false
+      change = route == .add ? .add(node) : route == .drain ? .drain(node) : .remove(node, isForced: isForced)
     }
     let plan = try await cluster.change(change, isDryRun: isDryRun)
     return PrometheusEnvelope.success(warnings: plan.warnings) { json in

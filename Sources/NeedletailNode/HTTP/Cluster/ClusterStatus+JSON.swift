@@ -45,12 +45,14 @@ extension ClusterStatus.Node {
         ("hintBytes", hintBytes),
       ])
       if let unready { json.integers([("unready", unready)]) }
+      if let descriptionsRefused { json.integers([("descriptionsRefused", descriptionsRefused)]) }
       guard let exchanges else { return }
       json.key("exchanges")
       json.object { json in
         json.integers([
           ("waiting", exchanges.waiting), ("finished", exchanges.finished), ("failed", exchanges.failed),
-          ("different", exchanges.different),
+          ("different", exchanges.different), ("differentDescriptions", exchanges.differentDescriptions),
+          ("differentRecent", exchanges.differentRecent),
         ])
       }
     }
