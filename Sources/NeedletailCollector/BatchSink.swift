@@ -8,10 +8,14 @@ package enum SinkError: Error, Equatable, Sendable {
   case overloaded(retryAfterSeconds: Int)
   /// It cannot take anything now; the sender may come again after that many seconds.
   case unavailable(reason: String, retryAfterSeconds: Int = 1)
-  /// All of the batch is older than what is kept, or too far in the future.
+  /// All of the batch is refused for its time, and some of it is older than what is kept.
   ///
   /// It is not to be sent again.
   case outOfRetention(reason: String)
+  /// All of the batch is too far in the future.
+  ///
+  /// It is not to be sent again.
+  case tooFarInFuture(reason: String)
   /// All of the batch is refused for its age, and some of it is older than the out-of-order window takes.
   ///
   /// It is not to be sent again.

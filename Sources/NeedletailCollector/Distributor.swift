@@ -119,6 +119,7 @@ package struct Distributor: Sendable {
     switch error {
     case .outOfRetention(let detail): (.outOfRetention, detail)
     case .outOfWindow(let detail): (.outOfOrderWindow, detail)
+    case .tooFarInFuture(let detail): (.tooFarInFuture, detail)
     case .refused(let detail): (.refusedByStore, detail)
     case .unknownSeries, .overloaded, .unavailable: throw error
     }

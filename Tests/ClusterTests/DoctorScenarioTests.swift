@@ -118,7 +118,7 @@ struct DoctorScenarioTests {
     #expect(try await write(7, to: client, at: now + 1) == 503)
     answer = try doctor(client)
     #expect(answer.status == 1 && answer.has("limited"), "\(answer.output)")
-    #expect(answer.findings.contains { $0.what.hasPrefix("7 of 1007 metrics of tenant default") }, "\(answer.output)")
+    #expect(answer.findings.contains { $0.what.hasPrefix("7 of 1007 samples of tenant default") }, "\(answer.output)")
     let text = try RunningProcess.run(OutsideProgram.needletail, ["doctor", "--server", "http://127.0.0.1:\(port)"])
     #expect(text.status == 1 && text.output.contains("tenant-samples-per-second"), "\(text.output)")
     // What is put aside in the folder is found too.

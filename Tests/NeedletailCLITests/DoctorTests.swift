@@ -51,8 +51,19 @@ struct DoctorTests {
     ]
     #expect(codes == expected, "\(codes.symmetricDifference(expected))")
     for finding in report.findings where finding.severity != .note {
-      #expect(finding.remedy != nil || finding.code == "cluster", "\(finding)")
+      #expect(finding.remedy != nil, "\(finding)")
     }
+  }
+
+  @Test("takes other settings than those that were agreed on for no reason to act")
+  func settings() throws {
+    var state = try cluster()
+    state.nodes.removeAll { !$0.isUp || ($0.unready ?? 0) > 0 }
+    (state.change, state.slotsWithoutWriteQuorum) = (nil, 0)
+    state.warnings = ["n1 was started with weight 1, no zone; what the cluster agreed on counts: weight 2, no zone"]
+    let report = DoctorReport(
+      Diagnosis(cluster: state, ledger: try ledger(LedgerAnswer.healthy), now: Self.now))
+    #expect(report.isHealthy && report.findings.map(\.code) == ["cluster"])
   }
 
   @Test("adds the books of all members up by signal")
@@ -95,7 +106,35 @@ struct DoctorTests {
     ledger.members[0].accounts[0].failed = ["shed": 4]
     let found = Diagnosis(cluster: nil, ledger: ledger, now: Self.now).accounts(ledger.members[0])
     #expect(found.prefix(4).map(\.code) == ["refused", "limited", "shed", "shed"], "\(found)")
-    #expect(found[1].remedy?.contains("tenant-series-max") == true && found[3].what.hasPrefix("4 of 1000 metrics"))
+    #expect(found[1].remedy?.contains("tenant-series-max") == true && found[3].what.hasPrefix("4 of 1000 samples"))
+  }
+
+  @Test("sends nobody to other replicas where there are none")
+  func oneReplica() throws {
+    var ledger = try ledger(LedgerAnswer.healthy)
+    ledger.members[0].facts = ["damaged_parts": 1, "losses": 1]
+    var state = try cluster()
+    for (count, isElsewhere) in [(3, true), (1, false)] {
+      state.replication = count
+      let found = Diagnosis(cluster: state, ledger: ledger, now: Self.now).findings
+        .filter { ["damaged", "lost"].contains($0.code) }
+      #expect(found.count == 2)
+      for finding in found {
+        #expect(finding.remedy?.hasPrefix("the other replicas bring it back") == isElsewhere, "\(finding)")
+      }
+    }
+  }
+
+  @Test("does not tell of hints that nobody misses")
+  func hints() throws {
+    let hints = LedgerState.Hints(node: "n2", waiting: 0, waitingBytes: 0, givenUp: [:])
+    for (reason, found) in [("removed", []), ("superseded", []), ("refused", ["hints_given_up"])] {
+      let told = try codes {
+        $0.hints = [hints]
+        $0.hints[0].givenUp[reason] = 3
+      }
+      #expect(told == found, "\(reason)")
+    }
   }
 
   @Test("takes what is on its way for no reason to act")

@@ -18,7 +18,7 @@ extension Diagnosis {
             why: isUp ? "they are being delivered" : "\(hints.node) is not there to take them",
             remedy: isUp ? nil : "start \(hints.node) again: hints are kept for a while, then given up"))
       }
-      let givenUp = hints.givenUp.filter { $0.key != "removed" && $0.value > 0 }
+      let givenUp = hints.givenUp.filter { !Self.needlessHints.contains($0.key) && $0.value > 0 }
       guard !givenUp.isEmpty else { continue }
       let reasons = givenUp.sorted { $0.key < $1.key }
         .map { "\($0.value) \(Self.hintReasons[$0.key] ?? $0.key)" }.joined(separator: ", ")
@@ -34,6 +34,9 @@ extension Diagnosis {
     return found
   }
 
+  /// Hints that nobody misses: their node is gone for good, or others hold their slots now.
+  private static let needlessHints: Set = ["removed", "superseded"]
+
   private static let hintReasons = [
     "too_many": "beyond what is kept for one node", "not_stored": "that the disk did not take",
     "too_old": "too old", "refused": "that it refused",
@@ -42,7 +45,7 @@ extension Diagnosis {
   func copies(_ member: LedgerState.Member) -> [Finding] {
     var found: [Finding] = []
     for copies in member.copies {
-      let whose = "\(copies.signal) of tenant \(copies.tenant ?? "(all others)")"
+      let whose = "\(Self.items(copies.signal)) of tenant \(copies.tenant ?? "(all others)")"
       if copies.missed > 0 {
         found.append(
           Finding(
@@ -62,7 +65,8 @@ extension Diagnosis {
 
   func accounts(_ member: LedgerState.Member) -> [Finding] {
     member.accounts.flatMap { account in
-      let whose = "\(account.signal) of tenant \(account.tenant ?? "(all others)")"
+      let tenant = "of tenant \(account.tenant ?? "(all others)")"
+      let whose = "\(Self.items(account.signal)) \(tenant)"
       var found = account.refused.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { reason, count in
         Finding(
           severity: .warning, code: reason == "series_limit" ? "limited" : reason == "shed" ? "shed" : "refused",
@@ -81,14 +85,25 @@ extension Diagnosis {
         .sorted { $0.key < $1.key }.map { reason, count in
           Finding(
             severity: .warning, code: "requests_refused", node: member.name,
-            what: "\(Counted.text(count, "request")) with \(whose) refused before anything was read: \(reason)",
+            what:
+              "\(Counted.text(count, "request")) with \(account.signal) \(tenant) refused before anything was read: \(reason)",
             why: Self.unread[reason]?.why, remedy: Self.unread[reason]?.remedy)
         }
       if account.balance != 0 { found.append(imbalance(member, whose, account.balance)) }
       if account.requestsBalance != 0 {
-        found.append(imbalance(member, "requests with \(whose)", account.requestsBalance))
+        found.append(imbalance(member, "requests with \(account.signal) \(tenant)", account.requestsBalance))
       }
       return found
+    }
+  }
+
+  /// What is counted of a signal.
+  private static func items(_ signal: String) -> String {
+    switch signal {
+    case "metrics": "samples"
+    case "logs": "log records"
+    case "traces": "spans"
+    default: signal
     }
   }
 

@@ -65,7 +65,8 @@ struct Diagnosis {
           remedy: "look at its log and at the network between them; update it where it is older"))
     }
     return found
-      + cluster.warnings.map { Finding(severity: .warning, code: "cluster", node: nil, what: $0) }
+      // What counts is what was agreed on; whatever is out of order has a finding of its own.
+      + cluster.warnings.map { Finding(severity: .note, code: "cluster", node: nil, what: $0) }
   }
 
   private var replicas: [Finding] {
@@ -169,12 +170,14 @@ struct Diagnosis {
     return found
   }
 
+  /// Whether nobody else has what a node loses.
+  private var isAlone: Bool { (cluster?.replication ?? 1) <= 1 }
+
   private func damage(_ member: LedgerState.Member) -> [Finding] {
     let facts = member.facts
     var found: [Finding] = []
     let (parts, reads) = (facts["damaged_parts", default: 0], facts["damaged_reads", default: 0])
     if parts > 0 || reads > 0 {
-      let isAlone = cluster == nil
       found.append(
         Finding(
           severity: .problem, code: "damaged", node: member.name,
@@ -193,7 +196,7 @@ struct Diagnosis {
           what: "\(Counted.text(losses, "loss", "losses")) known: "
             + member.remarks.prefix(losses).joined(separator: "; "),
           why: "its log was damaged, and answers say that they may lack it",
-          remedy: cluster == nil
+          remedy: isAlone
             ? "restore what is missing; needletail storage repair takes note of it"
             : "the other replicas bring it back; needletail storage repair takes note of it"))
     }

@@ -33,7 +33,8 @@ extension ReceiveOutcome {
     switch error {
     case .overloaded(let seconds): failure = .overloaded(retryAfterSeconds: seconds)
     case .unavailable(let reason, let seconds): failure = .unavailable(reason, retryAfterSeconds: seconds)
-    case .refused(let reason), .outOfRetention(let reason), .outOfWindow(let reason): failure = .unavailable(reason)
+    case .refused(let reason), .outOfRetention(let reason), .outOfWindow(let reason), .tooFarInFuture(let reason):
+      failure = .unavailable(reason)
     case .unknownSeries: failure = .unavailable("the store does not know a series that was just defined")
     }
   }

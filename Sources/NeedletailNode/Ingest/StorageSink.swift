@@ -52,8 +52,12 @@ struct StorageSink: BatchSink {
         reason: "all \(refused) samples are older than what is kept or than the out-of-order window takes, or more "
           + "than ten minutes in the future")
     }
+    guard old > 0 else {
+      throw .tooFarInFuture(reason: "all \(refused) samples lie more than ten minutes in the future")
+    }
     throw .outOfRetention(
-      reason: "all \(refused) samples are older than what is kept or more than ten minutes in the future")
+      reason: "all \(refused) samples are older than what is kept"
+        + (outcome.tooFarInFuture > 0 ? " or more than ten minutes in the future" : ""))
   }
 
   /// Series that come without samples are made known by a batch of empty rows; metadata rides on a batch without any.
@@ -94,8 +98,12 @@ struct StorageSink: BatchSink {
     guard outcome.tooOld + outcome.tooNew > 0, outcome.accepted + outcome.duplicates == 0 else {
       return SinkOutcome(tooOld: outcome.tooOld, tooNew: outcome.tooNew)
     }
+    guard outcome.tooOld > 0 else {
+      throw .tooFarInFuture(reason: "all \(outcome.tooNew) records lie too far in the future")
+    }
     throw .outOfRetention(
-      reason: "all \(outcome.tooOld + outcome.tooNew) records are older than what is kept or lie in the future")
+      reason: "all \(outcome.tooOld + outcome.tooNew) records are older than what is kept"
+        + (outcome.tooNew > 0 ? " or lie too far in the future" : ""))
   }
 
   // MARK: - Ahead of an append

@@ -103,11 +103,13 @@ struct NodeMetrics: Sendable {
       family(.counter, "needletail_events_duplicate_total", "Log records and spans that were there already.") {
         Double($0.duplicateRows)
       },
-      family(
-        .counter, "needletail_events_refused_total", "Log records and spans beyond the retention or in the future."
-      ) {
-        Double($0.tooOldRows + $0.tooNewRows)
-      },
+      MetricFamily(
+        .counter, "needletail_events_refused_total", "Log records and spans not taken, by reason.",
+        engines.flatMap { signal, counted in
+          [("out_of_retention", counted.tooOldRows), ("too_far_in_future", counted.tooNewRows)].map { reason, count in
+            MetricFamily.Point(labels: [Label("signal", signal), Label("reason", reason)], value: Double(count))
+          }
+        }),
       family(.gauge, "needletail_event_streams", "Streams known.") { Double($0.streams) },
       family(.counter, "needletail_event_read_failures_total", "Reads that met something damaged.") {
         Double($0.failedReads)

@@ -71,6 +71,7 @@ enum AppendMessage {
     case .failure(.outOfRetention(let reason)): fail(4, reason)
     case .failure(.outOfWindow(let reason)): fail(5, reason)
     case .failure(.refused(let reason)): fail(6, reason)
+    case .failure(.tooFarInFuture(let reason)): fail(7, reason)
     }
     return writer.bytes
   }
@@ -90,6 +91,7 @@ enum AppendMessage {
       case 4: return .failure(.outOfRetention(reason: try reader.readPrefixedString()))
       case 5: return .failure(.outOfWindow(reason: try reader.readPrefixedString()))
       case 6: return .failure(.refused(reason: try reader.readPrefixedString()))
+      case 7: return .failure(.tooFarInFuture(reason: try reader.readPrefixedString()))
       default: throw .invalid("an unknown outcome")
       }
     }

@@ -143,6 +143,11 @@ struct NodeLedgerTests {
           TestSeries(labels: [("__name__", "x")], samples: [(now, 1), (now - 1, 1)]),
           TestSeries(labels: [("__name__", "y")], samples: [(1_000, 1)]),
         ]).status == 400)
+      // What is all too new is told apart from what is too old.
+      #expect(
+        try await server.remoteWrite([
+          TestSeries(labels: [("__name__", "z")], samples: [(now + 3_600_000, 1)])
+        ]).status == 400)
       let large = try await server.request(
         "POST", "/v1/logs", headers: ["Content-Type": "application/json"], body: Array(repeating: 32, count: 9_000))
       #expect(large.status == 413)
@@ -154,8 +159,9 @@ struct NodeLedgerTests {
         let accounts = try #require(member["accounts"] as? [[String: Any]])
         let metrics = try #require(accounts.first { $0["signal"] as? String == "metrics" })
         let items = try #require(metrics["items"] as? [String: Any])
-        #expect(items["received"] as? Int == 3 && items["acknowledged"] as? Int == 2, "\(items)")
-        #expect(items["refused"] as? [String: Int] == ["out_of_retention": 1] && items["balance"] as? Int == 0)
+        #expect(items["received"] as? Int == 4 && items["acknowledged"] as? Int == 2, "\(items)")
+        #expect(items["refused"] as? [String: Int] == ["out_of_retention": 1, "too_far_in_future": 1], "\(items)")
+        #expect(items["balance"] as? Int == 0, "\(items)")
         let logs = try #require(accounts.first { $0["signal"] as? String == "logs" }?["requests"] as? [String: Any])
         #expect(logs["failed"] as? [String: Int] == ["too_large": 1] && logs["balance"] as? Int == 0, "\(logs)")
         let facts = try #require(member["facts"] as? [String: Int])
@@ -165,8 +171,9 @@ struct NodeLedgerTests {
       #expect(try await server.get("/needletail/v1/ledger?scope=all").status == 400)
       let text = try await server.get("/metrics").text
       for line in [
-        #"needletail_ingest_received_total{signal="metrics",tenant="default"} 3"#,
+        #"needletail_ingest_received_total{signal="metrics",tenant="default"} 4"#,
         #"needletail_ingest_rejected_total{signal="metrics",tenant="default",reason="out_of_retention"} 1"#,
+        #"needletail_ingest_rejected_total{signal="metrics",tenant="default",reason="too_far_in_future"} 1"#,
         #"needletail_ingest_under_way{signal="metrics",tenant="default"} 0"#, "needletail_quarantine_entries 0",
         "needletail_log_files_given_up_total 0", "needletail_disk_free_bytes ",
       ] { #expect(text.contains(line), "\(line) is not in \(text)") }

@@ -155,6 +155,7 @@ struct PeerMessageTests {
       .success(SinkOutcome(tooOld: 1, outOfWindow: 2, tooNew: 3)), .failure(.unknownSeries),
       .failure(.overloaded(retryAfterSeconds: 5)), .failure(.unavailable(reason: "a")),
       .failure(.outOfRetention(reason: "b")), .failure(.outOfWindow(reason: "c")), .failure(.refused(reason: "d")),
+      .failure(.tooFarInFuture(reason: "e")),
     ]
     for outcome in outcomes { #expect(try AppendMessage.decodeOutcome(AppendMessage.encode(outcome)) == outcome) }
   }

@@ -30,6 +30,8 @@ struct ReplicaStore: Sendable {
       }
     } catch .outOfRetention where isHint {
       return
+    } catch .tooFarInFuture where isHint {
+      return
     } catch {
       throw WriteRefusal(error)
     }
@@ -47,7 +49,7 @@ extension WriteRefusal {
     case .overloaded(let seconds):
       self = .overloaded(retryAfterMilliseconds: UInt32(clamping: min(max(0, seconds), 3_600) * 1_000))
     case .unavailable: self = .overloaded(retryAfterMilliseconds: Self.unavailableMilliseconds)
-    case .outOfRetention: self = .forGood(.outOfRetention)
+    case .outOfRetention, .tooFarInFuture: self = .forGood(.outOfRetention)
     case .outOfWindow: self = .forGood(.outOfWindow)
     case .refused: self = .forGood(.malformed)
     }

@@ -298,7 +298,7 @@ extension SinkError {
   /// Why replicas will never take a write.
   fileprivate init(_ reason: WriteRefusal.Reason?) {
     switch reason {
-    case .outOfRetention: self = .outOfRetention(reason: "the replicas keep nothing of such an age")
+    case .outOfRetention: self = .outOfRetention(reason: "the replicas keep nothing of such a time")
     case .outOfWindow: self = .outOfWindow(reason: "the batch is older than the out-of-order window of the replicas")
     case .malformed, nil: self = .refused(reason: "the replicas cannot read the batch")
     }
