@@ -42,6 +42,7 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -93,7 +94,7 @@ let rooms: [Target] = [
       "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire", "NeedletailBlocks",
       "NeedletailCluster", "NeedletailQueryLanguage", "NeedletailSeries", "NeedletailEvents",
       "NeedletailQueryEngine", "NeedletailCollector",
-      hummingbird, httpClient, lifecycle, logging, yaml, nio, nioPosix, nioTLS, nioSSL, nioHTTP2, httpTypes,
+      hummingbird, httpClient, lifecycle, logging, yaml, nio, nioPosix, nioTLS, nioSSL, nioHTTP1, nioHTTP2, httpTypes,
       nioHTTPTypes, http2Types,
     ]),
   room("NeedletailDashboard", ["NeedletailTerminal", "NeedletailQueryLanguage"]),
@@ -195,7 +196,7 @@ let testRooms: [Target] = [
       "NeedletailNode", "NeedletailEnvironment", "NeedletailTelemetry", "NeedletailOTLP", "NeedletailWire",
       "NeedletailCluster", "NeedletailSeries", "NeedletailQueryEngine", "NeedletailEvents", "NeedletailCollector",
       "NeedletailSimulation", "NeedletailTestSupport", "NeedletailQueryGenerator", "NeedletailProcesses", lifecycle,
-      logging, nio, nioSSL, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
+      logging, nio, nioSSL, nioHTTP1, nioEmbedded, hummingbird, httpTypes, nioHTTPTypes,
     ]),
   tests(
     "NeedletailDashboardTests", ["NeedletailDashboard", "NeedletailTerminal", "NeedletailTestSupport"],

@@ -9,7 +9,13 @@ struct PeerResponder: Sendable {
   let counters: RequestCounters
   let clock: any WallClock
 
+  /// What somebody is told who took the port for one of clients.
+  private static let hint =
+    "this port (peer-listen) is for the other nodes of a cluster; clients are served on the ports of listen, otlp-http "
+    + "and otlp-grpc"
+
   func respond(to request: Request, context: ConnectionContext) async -> Response {
+    guard GRPCResponder.isCall(request) else { return Response(.notFound, text: Self.hint + "\n") }
     let started = clock.monotonicNanoseconds()
     let method = PeerMethod(path: request.head.path ?? "")
     let answer: Result<PeerAnswer, any Error>
@@ -43,9 +49,7 @@ struct PeerResponder: Sendable {
   private func answer(
     _ method: PeerMethod?, _ request: Request, _ context: ConnectionContext
   ) async throws -> PeerAnswer {
-    guard GRPCResponder.isCall(request), let method else {
-      throw GRPCStatus(.unimplemented, "this port is for the other nodes of a cluster, and knows no such method")
-    }
+    guard let method else { throw GRPCStatus(.unimplemented, Self.hint) }
     if let token, !token.accepts(request.headers[.authorization]) {
       throw GRPCStatus(.unauthenticated, "a bearer token is needed in the metadata \"authorization\"")
     }

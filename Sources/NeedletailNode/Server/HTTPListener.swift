@@ -34,7 +34,7 @@ struct HTTPListener: Sendable {
     let onListening = onListening
     var connection = WebConnection(
       http1: http1, wholeRequests: wholeRequests, unfinished: unfinished, tls: tls, idleTimeout: Self.idleTimeout,
-      headerBytesMax: Self.headerBytesMax)
+      headerBytesMax: Self.headerBytesMax, headerFieldsMax: Self.headerFieldsMax)
     if isForPeers { connection.resetsMax = Self.peerResetsMax }
     connection.refused = refused
     let server = Server(

@@ -57,6 +57,18 @@ struct HTTPConnection: ~Copyable {
   /// Tells the other side that nothing more will come.
   func endSending() { shutdown(socket, Int32(SHUT_WR)) }
 
+  /// So many bytes, or all until the other side closes.
+  func receive(_ count: Int) -> [UInt8] {
+    var result: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: count)
+    while result.count < count {
+      let received = buffer.withUnsafeMutableBytes { recv(socket, $0.baseAddress, count - result.count, 0) }
+      guard received > 0 else { break }
+      result += buffer[..<received]
+    }
+    return result
+  }
+
   /// Everything until the other side closes.
   func receiveAll() -> [UInt8] {
     var result: [UInt8] = []

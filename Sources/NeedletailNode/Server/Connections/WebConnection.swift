@@ -1,6 +1,7 @@
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOHTTP2
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP2
@@ -38,6 +39,7 @@ struct WebConnection: ServerChildChannel {
   /// How long a connection of HTTP/1.1, or a stream of HTTP/2, may be silent; `HTTP2Watch` has the times of connections.
   let idleTimeout: TimeAmount
   let headerBytesMax: Int
+  let headerFieldsMax: Int
   /// How many calls a client may give up within 30 s before its connection is ended: a few against strangers, who can
   /// have the server work for nothing, many for nodes, whose queries end early.
   var resetsMax = 200
@@ -67,8 +69,13 @@ struct WebConnection: ServerChildChannel {
   }
 
   private func http1(_ channel: any Channel, _ logger: Logger) -> EventLoopFuture<Negotiated> {
-    http1.setup(channel: channel, logger: logger).flatMapThrowing { [wholeRequests, unfinished] value in
+    http1.setup(channel: channel, logger: logger).flatMapThrowing { [self] value in
       let pipeline = channel.pipeline.syncOperations
+      let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+      let line = RequestLineWatch()
+      try pipeline.addHandler(line, position: .before(decoder))
+      let manners = HTTP1Manners(line, bytesMax: headerBytesMax, fieldsMax: headerFieldsMax)
+      try pipeline.addHandler(manners, position: .after(decoder))
       let state = try pipeline.handler(type: HTTPConnectionStateHandler.self)
       try pipeline.addHandler(
         WholeRequests(eventLoop: channel.eventLoop, unfinished, wholeRequests), position: .after(state))
