@@ -141,6 +141,16 @@ struct MemberConfigurationTests {
     }
   }
 
+  @Test("a retention of which nothing could be read for a part of each hour is refused in a cluster, and nowhere else")
+  func shortRetention() {
+    for (value, isRefused) in [("1h", true), ("119m", true), ("2h", false), ("30d", false), ("forever", false)] {
+      let found = problems(member: ["retention": value])
+      #expect(found.count == (isRefused ? 1 : 0), "\(value): \(found)")
+      if isRefused { #expect(found[0].contains("set it to 2h or more"), "\(found)") }
+      #expect(problems(["retention": value]).isEmpty, "\(value)")
+    }
+  }
+
   @Test("authorities for the certificates of others want a certificate of one's own")
   func authoritiesWithoutCertificate() {
     let found = problems(member: ["peer-ca": "ca.pem"])

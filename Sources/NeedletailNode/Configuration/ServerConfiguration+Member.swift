@@ -7,6 +7,9 @@ import NeedletailTelemetry
 
 extension ServerConfiguration {
   private static let seedsMax = 64
+  /// Of the first hour that is kept, and of one that clocks may be apart by, replicas tell each other nothing: with less than
+  /// these 70 minutes kept there would be times without anything to read.
+  private static let retentionMin: Int64 = 2 * 3_600_000_000_000
 
   /// As `set`, for the settings of a member.
   mutating func setMember(_ setting: Setting, to text: String) -> String? {
@@ -190,6 +193,11 @@ extension ServerConfiguration {
       problems.append(
         "durability = \(text(of: .durability)) (\(origin(of: .durability))) lets a replica forget what it acknowledged "
           + "when the power fails, which the others take it to have; set it to fsync in a cluster")
+    }
+    if let kept = retention.nanoseconds, kept < Self.retentionMin {
+      problems.append(
+        "retention = \(text(of: .retention)) (\(origin(of: .retention))) is less than a cluster can keep: its replicas "
+          + "agree on whole hours, so that what is about to expire is not read any more; set it to 2h or more")
     }
     if retentionBytes != nil {
       problems.append(
