@@ -78,7 +78,7 @@ struct ClusterSimulationTests {
     + ([.votesOnThePast, .keepsVotes, .asksNobody, .foundsWithoutAll] as [PlantedTopologyBug])
     .map { ("\($0)", Plants(topology: $0)) }
     + ([
-      .writesByTheFirstQuorum, .dropsAnHourTooMuch, .tellsOfThePartialHour, .comparesWhatExpired, .readsFromItsOwnEdge,
+      .writesByTheFirstQuorum, .dropsAnHourTooMuch, .tellsOfThePartialHour, .comparesWhatExpired, .claimsToBeCompared,
       .readsFromTooLate,
     ] as [Plants.ShellBug]).map { ("\($0)", Plants(shell: $0)) }
 
@@ -89,7 +89,7 @@ struct ClusterSimulationTests {
     + ([.unreadyVotes, .damageForgotten] as [PlantedReadBug]).map { ("\($0)", Plants(read: $0)) }
     + ([.answersBeforeStore, .ignoresAccepted, .equalBallots] as [PlantedTopologyBug])
     .map { ("\($0)", Plants(topology: $0)) }
-    + [("claimsToBeCompared", Plants(shell: .claimsToBeCompared))]
+    + [("readsFromItsOwnEdge", Plants(shell: .readsFromItsOwnEdge))]
     + ([.keepsUncompared, .writesByOneQuorum, .writesByFirstQuorum] as [PlantedChangeBug])
     .map { ("\($0)", Plants(change: $0)) }
 
