@@ -15,7 +15,8 @@ struct OpenTelemetryPythonTests {
   }
 
   @Test(
-    "All signals arrive over HTTP and over gRPC and are answered", .timeLimit(.minutes(2)), arguments: ["http", "grpc"])
+    "All signals arrive over HTTP and over gRPC and are answered", .timeLimit(.minutes(10)),
+    arguments: ["http", "grpc"])
   func allSignalsArrive(_ transport: String) async throws {
     let server = try ServerUnderTest()
     try await server.start()

@@ -52,7 +52,7 @@ struct EtcdConfigurationTests {
       ("etcd-user", "a b", "without spaces"),
     ]
     for (setting, value, advice) in cases {
-      let found = problems(["etcd": "http://e:1", setting: value])
+      let found = problems(["etcd": "http://e:1"].merging([setting: value]) { $1 })
       #expect(found.contains { $0.hasPrefix("\(setting) = ") && $0.contains(advice) }, "\(setting)=\(value): \(found)")
     }
   }

@@ -31,7 +31,7 @@ package final class EtcdPeer: @unchecked Sendable {
         peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default=\(peers)", "--enable-v2=false",
       ])
     self.process = process
-    try await eventually(seconds: 60, "etcd takes requests: \(process.output.suffix(500))") {
+    try await eventually(seconds: 300, "etcd takes requests: \(process.output.suffix(500))") {
       guard process.isRunning else { throw TestFailure("etcd ended: \(process.output.suffix(1000))") }
       return (try? await client.get("/health").status) == 200
     }

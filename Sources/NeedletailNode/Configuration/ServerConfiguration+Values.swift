@@ -76,9 +76,7 @@ extension ServerConfiguration {
       if text == "off" { selfInterval = nil; return nil }
       return Self.assign(
         Self.span(text).map(Optional.some), to: &selfInterval, "write a duration such as 15s, or off")
-    case .hugePages:
-      let isTried = text == "try" ? true : text == "off" ? false : nil
-      return Self.assign(isTried, to: &triesHugePages, "write try or off")
+    case .hugePages: return Self.assign(["try": true, "off": false][text], to: &triesHugePages, "write try or off")
     case .logLevel:
       guard ["trace", "debug", "info", "notice", "warning", "error", "critical"].contains(text) else {
         return "write trace, debug, info, notice, warning, error or critical"

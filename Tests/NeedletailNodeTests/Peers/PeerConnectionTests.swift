@@ -167,7 +167,7 @@ struct PeerConnectionTests {
 
   @Test("questions of other nodes take no place of users' queries, and calls given up by the hundred end nobody's")
   func gates() async throws {
-    let flags = Self.flags.merging(["query-concurrency": "1"]) { $1 }
+    let flags = Self.flags.merging(["query-concurrency": "1", "query-timeout": "20m"]) { $1 }
     let now = Int64(Date().timeIntervalSince1970) * 1000
     try await RunningServer.run(folder: try TemporaryFolder(), flags: flags) { server in
       for part in 0..<4 {
