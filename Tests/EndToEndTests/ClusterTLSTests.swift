@@ -39,7 +39,7 @@ struct ClusterTLSTests {
 
   @Test(
     "cluster up forms one of members that show each other certificates; a stranger is kept out and named",
-    .timeLimit(.minutes(10)))
+    .timeLimit(.minutes(20)))
   func members() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "needletail-mtls-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -6,7 +6,7 @@ import Testing
 struct DemoTests {
   @Test(
     "Without a terminal, demo prints metrics, a graph, an error trace and its logs, and ends well",
-    .timeLimit(.minutes(10)))
+    .timeLimit(.minutes(20)))
   func demoWithoutTerminal() throws {
     let base = try FreePorts.base(span: 20)
     let (status, output) = try RunningProcess.run(

@@ -41,7 +41,7 @@ struct KillNineTests {
 
   @Test(
     "After 20 rounds of kill -9 during ingest, every acknowledged sample, span and log record is there exactly once",
-    .timeLimit(.minutes(8)))
+    .timeLimit(.minutes(20)))
   func nothingAcknowledgedIsLost() async throws {
     let seed = UInt64.random(in: 0..<UInt64.max)
     print("kill -9 seed \(seed)")

@@ -15,7 +15,7 @@ struct OpenTelemetryPythonTests {
   }
 
   @Test(
-    "All signals arrive over HTTP and over gRPC and are answered", .timeLimit(.minutes(10)),
+    "All signals arrive over HTTP and over gRPC and are answered", .timeLimit(.minutes(20)),
     arguments: ["http", "grpc"])
   func allSignalsArrive(_ transport: String) async throws {
     let server = try ServerUnderTest()

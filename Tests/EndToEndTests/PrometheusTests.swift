@@ -5,7 +5,7 @@ import Testing
 @Suite(
   "A real Prometheus", .serialized, .enabled(if: OutsideProgram.isExpected("prometheus", "prometheus-node-exporter")))
 struct PrometheusTests {
-  @Test("Every series that Prometheus scraped and wrote here is queryable with equal values", .timeLimit(.minutes(10)))
+  @Test("Every series that Prometheus scraped and wrote here is queryable with equal values", .timeLimit(.minutes(20)))
   func everySeriesIsEqual() async throws {
     let server = try ServerUnderTest()
     try await server.start()
@@ -32,7 +32,7 @@ struct PrometheusTests {
     #expect(actual == expected)
   }
 
-  @Test("promtool asks instant and range queries and reads labels and series", .timeLimit(.minutes(10)))
+  @Test("promtool asks instant and range queries and reads labels and series", .timeLimit(.minutes(20)))
   func promtoolIsServed() async throws {
     let server = try ServerUnderTest()
     try await server.start()

@@ -41,7 +41,7 @@ struct RemoteReadTests {
     return try #require(data as? NSDictionary)
   }
 
-  @Test("what it answers over our samples is what we answer, and it changes nothing of it", .timeLimit(.minutes(10)))
+  @Test("what it answers over our samples is what we answer, and it changes nothing of it", .timeLimit(.minutes(20)))
   func queries() async throws {
     let server = try ServerUnderTest(["--set", "self-interval=off"])
     try await server.start()
@@ -88,7 +88,7 @@ struct RemoteReadTests {
 
   @Test(
     "chunks that both have of the same samples are the same to the byte where they begin and end alike, and hold the same",
-    .timeLimit(.minutes(10)))
+    .timeLimit(.minutes(20)))
   func chunks() async throws {
     let server = try ServerUnderTest(["--set", "self-interval=off"])
     try await server.start()
@@ -174,7 +174,7 @@ struct RemoteReadTests {
 
   @Test(
     "chunks of float histograms that both have of the same samples are the same to the byte, but for what a reader finds out",
-    .timeLimit(.minutes(10)))
+    .timeLimit(.minutes(20)))
   func nativeHistograms() async throws {
     let server = try ServerUnderTest(["--set", "self-interval=off"])
     try await server.start()
@@ -222,7 +222,7 @@ struct RemoteReadTests {
     }
   }
 
-  @Test("queries are printed as it prints them, and what it refuses is refused alike", .timeLimit(.minutes(10)))
+  @Test("queries are printed as it prints them, and what it refuses is refused alike", .timeLimit(.minutes(20)))
   func spelling() async throws {
     let server = try ServerUnderTest(["--set", "self-interval=off"])
     try await server.start()

@@ -120,7 +120,7 @@ struct VictoriaMetricsTests {
     }
   }
 
-  @Test("answers what Needletail answers, but for what is known to differ", .timeLimit(.minutes(10)))
+  @Test("answers what Needletail answers, but for what is known to differ", .timeLimit(.minutes(20)))
   func sameAnswers() async throws {
     let server = try ServerUnderTest()
     try await server.start()

@@ -79,7 +79,7 @@ struct DifferentialTests {
     #expect(Double(outcome.full) > share * Double(outcome.answers), "\(outcome.full) of \(outcome.answers)")
   }
 
-  @Test("Expressions written by hand yield the same there and here", .timeLimit(.minutes(5)))
+  @Test("Expressions written by hand yield the same there and here", .timeLimit(.minutes(20)))
   func writtenExpressions() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
@@ -87,14 +87,14 @@ struct DifferentialTests {
     check(try await ask(WrittenExpressions.ordered, pair.questions, isOrdered: true), share: 0.9)
   }
 
-  @Test("Every spelling is taken there and here for the same, or refused", .timeLimit(.minutes(5)))
+  @Test("Every spelling is taken there and here for the same, or refused", .timeLimit(.minutes(20)))
   func spellings() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
     check(try await ask(WrittenExpressions.spellings, pair.questions), share: 0.4)
   }
 
-  @Test("Generated expressions yield the same there and here, where the data lies in parts", .timeLimit(.minutes(10)))
+  @Test("Generated expressions yield the same there and here, where the data lies in parts", .timeLimit(.minutes(20)))
   func generatedExpressions() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
@@ -106,7 +106,7 @@ struct DifferentialTests {
       try await ask(expressions, pair.questions) { DifferentialQuestions.varied($0) }, share: 0.6, seed: Self.seed)
   }
 
-  @Test("What is no query is refused there and here, with the same kind of error", .timeLimit(.minutes(5)))
+  @Test("What is no query is refused there and here, with the same kind of error", .timeLimit(.minutes(20)))
   func wrongExpressions() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }
@@ -125,7 +125,7 @@ struct DifferentialTests {
 
   @Test(
     "What Prometheus 2.42 answers otherwise is listed, and is here as it was worked out by hand",
-    .timeLimit(.minutes(5)))
+    .timeLimit(.minutes(20)))
   func listedDifferences() async throws {
     let pair = try await DifferentialPair()
     defer { pair.end() }

@@ -27,7 +27,8 @@ import Testing
 
   @Test("The rare states of the agreement are reached")
   func rareStates() throws {
-    var missing = Set(TopologyCounters.Event.allCases)
+    // All of them vote: that others decide elsewhere is in the tests of etcd.
+    var missing = Set(TopologyCounters.Event.allCases).subtracting([.unlike])
     var unseen: Set = [
       "chosen", "overtaken", "timed out", "foreign", "founding waits", "committed", "ended", "placed", "replicated",
     ]
