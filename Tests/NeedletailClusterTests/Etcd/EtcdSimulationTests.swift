@@ -18,7 +18,7 @@ import Testing
       #expect(world.problems.isEmpty, "seed \(seed): \(world.problems.prefix(3))")
       seen.merge(world.seen) { $0 + $1 }
     }
-    for rare in ["chosen", "overtaken", "refused", "busy", "answer lost", "unreadable"] {
+    for rare in ["chosen", "overtaken", "refused", "answer lost", "unreadable"] {
       #expect(seen[rare, default: 0] > 0, "\(rare): \(seen)")
     }
   }

@@ -32,6 +32,10 @@ struct EtcdClusterTests {
     try await server.json("/needletail/v1/cluster/status")["data"] as? [String: Any] ?? [:]
   }
 
+  private static func warnings(_ server: RunningServer) async throws -> [String] {
+    try await server.json("/needletail/v1/cluster/status")["warnings"] as? [String] ?? []
+  }
+
   private static func epoch(_ server: RunningServer) async throws -> Int {
     (try await status(server)["epoch"] as? NSNumber)?.intValue ?? 0
   }
@@ -124,7 +128,7 @@ struct EtcdClusterTests {
       #expect(try await server.instant("m", at: time) == ["": "1"])
     }
     try await eventually(seconds: 60, "it is told that etcd is away") {
-      let warnings = try await status(all[0])["warnings"] as? [String] ?? []
+      let warnings = try await warnings(all[0])
       return warnings.contains { $0.hasPrefix("etcd does not answer (http://127.0.0.1") }
     }
     #expect(try await all[0].get("/metrics").text.contains("\nneedletail_cluster_etcd_up 0\n"))
@@ -136,7 +140,7 @@ struct EtcdClusterTests {
     #expect(try await settled(all, holders: 3) > before)
     for server in all.prefix(3) { #expect(try await server.instant("m", at: time) == ["": "1"]) }
     try await eventually(seconds: 60, "it is told that etcd is back") {
-      (try await status(all[0])["warnings"] as? [String] ?? []).isEmpty
+      try await warnings(all[0]).isEmpty
     }
     #expect(try await all[0].get("/metrics").text.contains("\nneedletail_cluster_etcd_up 1\n"))
     #expect(try await etcd.keys(prefix + "topology/").count <= 8)
@@ -198,7 +202,7 @@ struct EtcdClusterTests {
       let flags = Self.flags("n1", etcd, one.merging(["etcd-prefix": prefix]) { $1 })
       try await Self.run([(first, flags)]) { servers in
         try await eventually(seconds: 60, "it is told: \(problem)") {
-          (try await Self.status(servers[0])["warnings"] as? [String] ?? []).contains { $0.contains(problem) }
+          try await Self.warnings(servers[0]).contains { $0.contains(problem) }
         }
         let refused = try await Self.change(servers[0], "set?replication=2")
         #expect(refused.status == 503 && refused.text.contains("etcd-prefix"), "\(refused)")
@@ -223,7 +227,7 @@ struct EtcdClusterTests {
     let (good, bad) = (secrets.path + "/good", secrets.path + "/bad")
     try await Self.run([(try TemporaryFolder(), flags.merging(["etcd-password-file": bad]) { $1 })]) { servers in
       try await eventually(seconds: 60, "the wrong password is told of") {
-        (try await Self.status(servers[0])["warnings"] as? [String] ?? []).contains {
+        try await Self.warnings(servers[0]).contains {
           $0.contains("does not let root in")
         }
       }
