@@ -204,7 +204,7 @@ struct EtcdClusterTests {
         try await eventually(seconds: 60, "it is told: \(problem)") {
           try await Self.warnings(servers[0]).contains { $0.contains(problem) }
         }
-        let refused = try await Self.change(servers[0], "set?replication=2")
+        let refused = try await Self.change(servers[0], "set?node=n1&weight=2")
         #expect(refused.status == 503 && refused.text.contains("etcd-prefix"), "\(refused)")
         #expect(try await Self.write(servers[0], 1) < 300)
       }
