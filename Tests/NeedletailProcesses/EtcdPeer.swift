@@ -77,13 +77,5 @@ package final class EtcdPeer: @unchecked Sendable {
     }
   }
 
-  /// Ends all leases, with all that was put with them.
-  package nonisolated(nonsending) func endLeases() async throws {
-    let answer = try await ask("/v3/lease/leases", [:])
-    for lease in answer["leases"] as? [[String: Any]] ?? [] {
-      try await ask("/v3/lease/revoke", ["ID": lease["ID"] ?? ""])
-    }
-  }
-
   private static func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
 }
