@@ -1,4 +1,5 @@
 import Foundation
+import NeedletailBlocks
 import NeedletailCluster
 import NeedletailEnvironment
 import NeedletailQueryEngine
@@ -11,11 +12,17 @@ import Testing
 @Suite("Repair between real storages", .serialized) struct StorageRepairTests {
   private static let hour: Int64 = 3_600_000
   private static let now = Int64(Date().timeIntervalSince1970) * 1000
-  static let slots = 1024
+  /// Few, and most of them hold something: what is looked at is the same in each.
+  private static let slots = 64
 
-  static func open(_ folder: TemporaryFolder) throws -> NodeStorage {
-    let configuration = try ServerConfiguration.load(
-      flags: ["data": folder.path + "/data"], environment: [:], file: nil)
+  /// Opens a storage whose folder is of so many slots, if it is new.
+  static func open(_ folder: TemporaryFolder, slots: Int = slots) throws -> NodeStorage {
+    let path = folder.path + "/data"
+    let configuration = try ServerConfiguration.load(flags: ["data": path], environment: [:], file: nil)
+    try DataFolder.open(
+      path, on: PosixFileSystem(), random: SystemRandomSource(), slotCount: slots, holder: "test",
+      openCatalog: { path throws(CatalogError) in try SQLiteCatalog(path: path) }
+    ).close()
     return try NodeStorage(
       configuration, fileSystem: PosixFileSystem(), clock: SystemClock(), random: SystemRandomSource())
   }
@@ -173,11 +180,12 @@ import Testing
     #expect(lost > 0)
     try await Self.run(storages, folders: folders, founding: [0]) { [storages] cluster in
       for epoch in 1...2 as ClosedRange<UInt64> {
+        let slots = try #require(SlotMap(count: Self.slots))
         let one = HashRing([RingMember(cluster.nodes[0].id)])
         let two = HashRing(cluster.nodes.map { RingMember($0.id) })
         let layout = ClusterLayout(
-          epoch: epoch, assignment: SlotAssignment(one, slots: .standard, replicaCount: 1),
-          next: SlotAssignment(two, slots: .standard, replicaCount: 2), writeLevel: .quorum)
+          epoch: epoch, assignment: SlotAssignment(one, slots: slots, replicaCount: 1),
+          next: SlotAssignment(two, slots: slots, replicaCount: 2), writeLevel: .quorum)
         for node in cluster.nodes {
           node.view.take(layout)
           await node.service.heard(.layout(layout))
