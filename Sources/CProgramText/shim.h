@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// The first function of a program, and what follows the last.
-extern char cprogramtext_first __asm__("_start");
+// What a program begins with, which are tables that its code reads all the time, and what follows its last function.
+extern char cprogramtext_first __asm__("__executable_start");
 extern char cprogramtext_end __asm__("etext");
 
 static inline void *cprogramtext_begin(void) { return &cprogramtext_first; }

@@ -59,10 +59,12 @@ struct ClusterNode: ClusterPeer {
         throw MalformedBytes.invalid("an unknown question")
       }
       return .message(await report(question).encoded)
-    case .append, .select, .labelNames, .labelValues, .series, .metadata, .ledger:
+    case .append, .select, .labelNames, .labelValues, .series, .metadata, .ledger, .known:
       throw GRPCStatus(.unimplemented, "this is not asked of a cluster")
     }
   }
+
+  func known(_ question: [UInt8]) throws(MalformedBytes) -> [UInt8] { try responder.known(question) }
 
   private func answer(_ message: TopologyMessage) async -> [UInt8] {
     switch message.purpose {

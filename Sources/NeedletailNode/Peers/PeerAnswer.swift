@@ -3,12 +3,15 @@ import HummingbirdCore
 import NIOCore
 import NeedletailEnvironment
 import NeedletailQueryEngine
+import NeedletailTelemetry
 
 /// What a call is answered with.
 enum PeerAnswer: Sendable {
   case message([UInt8])
   /// Any number, of which the first was made before the answer began; the others are made on the executor.
   case messages(any PeerMessages, first: [UInt8]?, ThreadExecutor)
+  /// As many as questions come, each of so many bytes at most and answered at once, until the caller ends the call.
+  case conversation(RequestBody, bytesMax: Int, @Sendable ([UInt8]) throws(MalformedBytes) -> [UInt8])
 
   /// Writes the messages and how the call ended, which is the result: nil where it ended well.
   func write(to writer: any ResponseBodyWriter) async throws -> GRPCStatus? {
@@ -28,9 +31,28 @@ enum PeerAnswer: Sendable {
           message = nil
         }
       }
+    case .conversation(let questions, let bytesMax, let answer):
+      failure = try await Self.converse(questions, GRPCDeframer(messageBytesMax: bytesMax), answer, &writer)
     }
     try await writer.finish(failure.map(\.peerTrailers) ?? [.grpcStatus: "0"])
     return failure
+  }
+
+  /// The result is how it failed.
+  private static func converse(
+    _ questions: RequestBody, _ deframer: GRPCDeframer, _ answer: ([UInt8]) throws(MalformedBytes) -> [UInt8],
+    _ writer: inout any ResponseBodyWriter
+  ) async throws -> GRPCStatus? {
+    var deframer = deframer
+    for try await piece in questions {
+      deframer.append(piece.readableBytesView)
+      var answers: [UInt8] = []
+      do {
+        while let question = try deframer.next() { answers += GRPCMessage.framed(try answer(question)) }
+      } catch { return GRPCStatus(.invalidArgument, "the message cannot be read: \(error)") }
+      if !answers.isEmpty { try await writer.write(ByteBuffer(bytes: answers)) }
+    }
+    return deframer.isEmpty ? nil : GRPCStatus(.invalidArgument, "the questions end within a message")
   }
 }
 

@@ -3,6 +3,7 @@ import NIOCore
 import NIOHTTP2
 import NIOHTTPTypesHTTP2
 import NIOPosix
+import NeedletailEnvironment
 
 /// The way to another node: one connection of HTTP/2, made when it is first needed and again when it broke, over which
 /// any number of calls run at once.
@@ -16,6 +17,8 @@ actor PeerChannel {
   private static let streamWindow = 1 << 20
   private static let connectionWindow = 4 << 20
   private static let frameBytesMax = 256 << 10
+  /// After an attempt to open a conversation: a node that does not know such calls is not asked for one all the time.
+  private static let conversationPause = TimeAmount.seconds(5)
 
   nonisolated let address: ListenAddress
   private let tls: PeerTLS?
@@ -27,6 +30,9 @@ actor PeerChannel {
   private var waiters: [UInt64: Waiter] = [:]
   private var nextWaiter: UInt64 = 0
   private var isClosed = false
+  /// The call that stays open for short questions, and when another one may be tried.
+  private nonisolated let conversation = Lock<(current: PeerConversation?, next: NIODeadline)>(
+    (nil, .uptimeNanoseconds(0)))
 
   /// A way to the node that listens there; over TLS where it is given, and with the token where the node wants one.
   ///
@@ -55,19 +61,51 @@ actor PeerChannel {
     return answer
   }
 
+  /// Asks what the node answers at once, without waiting; the reply fails after `timeout`.
+  ///
+  /// Nil where no call is open for such questions, which is then begun, or too many wait for their answers: the same can be
+  /// asked by a call of its own.
+  nonisolated func askAtOnce(_ question: [UInt8], within timeout: Duration) -> PeerReply? {
+    let (current, mayBegin) = conversation.withLock { state in
+      if let current = state.current, !current.isOver { return (PeerConversation?.some(current), false) }
+      let now = NIODeadline.now()
+      guard now >= state.next else { return (nil, false) }
+      (state.current, state.next) = (nil, now + Self.conversationPause)
+      return (nil, true)
+    }
+    if mayBegin { Task { try? await converse() } }
+    return current?.ask(question, within: timeout)
+  }
+
+  private func converse() async throws {
+    let connection = try await connected(by: .now() + connectTimeout)
+    let opened = PeerConversation(request(.known), over: connection.watch)
+    try await connection.streams.openStream { channel in
+      channel.eventLoop.makeCompletedFuture {
+        try channel.pipeline.syncOperations.addHandler(HTTP2FramePayloadToHTTPClientCodec())
+        try channel.pipeline.syncOperations.addHandler(opened)
+      }
+    }
+    guard !isClosed else { return opened.end() }
+    conversation.withLock { $0.current = opened }
+  }
+
+  private nonisolated func request(_ method: PeerMethod) -> HTTPRequest {
+    var headers: HTTPFields = [.contentType: "application/grpc", .te: "trailers"]
+    if let token { headers[.authorization] = "Bearer \(token)" }
+    return HTTPRequest(
+      method: .post, scheme: tls == nil ? "http" : "https", authority: address.description, path: method.path,
+      headerFields: headers)
+  }
+
   /// Begins a call of a method that answers with any number of messages; connecting counts in its time.
   func open(
     _ method: PeerMethod, _ message: [UInt8], within timeout: Duration, messageBytesMax: Int
   ) async throws(PeerError) -> PeerStream {
     let deadline = NIODeadline.now() + .nanoseconds(timeout.nanosecondsClamped)
-    var headers: HTTPFields = [.contentType: "application/grpc", .te: "trailers"]
-    if let token { headers[.authorization] = "Bearer \(token)" }
-    let request = HTTPRequest(
-      method: .post, scheme: tls == nil ? "http" : "https", authority: address.description, path: method.path,
-      headerFields: headers)
     let connection = try await connected(by: deadline)
     let stream = PeerStream(
-      request, message: message, over: connection.watch, deadline: deadline, messageBytesMax: messageBytesMax)
+      request(method), message: message, over: connection.watch, deadline: deadline, messageBytesMax: messageBytesMax)
     do {
       try await connection.streams.openStream { channel in
         channel.eventLoop.makeCompletedFuture {
@@ -87,6 +125,7 @@ actor PeerChannel {
     isClosed = true
     let last = connection
     connection = nil
+    conversation.withLock { $0.current }?.end()
     answer(.failure(.unreachable("it was closed here")))
     try? await last?.channel.close()
   }

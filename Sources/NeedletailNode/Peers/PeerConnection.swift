@@ -25,6 +25,8 @@ final class PeerConnectionWatch: ChannelInboundHandler, Sendable {
     var isRetired = false
     /// Why it ended, where that is known.
     var failure: String?
+    /// Ends the call that would stay open for ever.
+    var ending: (@Sendable () -> Void)?
   }
 
   private let state = Lock(State())
@@ -71,10 +73,22 @@ final class PeerConnectionWatch: ChannelInboundHandler, Sendable {
   /// No call is to begin any more; whether the connection is of no use to anybody now.
   @discardableResult
   func retire() -> Bool {
-    state.withLock { state in
+    let (ending, isUnused) = state.withLock { state in
       state.isRetired = true
-      return state.calls == 0
+      defer { state.ending = nil }
+      return (state.ending, state.calls == 0)
     }
+    ending?()
+    return isUnused
+  }
+
+  /// Calls `action` when no call is to begin any more, or at once where that is so; it takes the place of an earlier one.
+  func whenRetired(_ action: @escaping @Sendable () -> Void) {
+    let isOver = state.withLock { state in
+      if !state.isRetired { state.ending = action }
+      return state.isRetired
+    }
+    if isOver { action() }
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

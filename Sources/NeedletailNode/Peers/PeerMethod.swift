@@ -19,6 +19,8 @@ enum PeerMethod: String, CaseIterable, Sendable {
   case write = "Write"
   /// Slots of a query: digests, and the rows where they are wanted.
   case read = "Read"
+  /// Digests of slots that the node knows without reading anything, in a call that stays open (`PeerConversation`).
+  case known = "Known"
   /// What two replicas compare; the answer is empty.
   case repair = "Repair"
   /// To compare slots with another replica out of turn; the answer is empty.
@@ -33,7 +35,7 @@ enum PeerMethod: String, CaseIterable, Sendable {
   /// Whether the method is about the cluster, and not about what this node has.
   var isOfCluster: Bool {
     switch self {
-    case .gossip, .topology, .write, .read, .repair, .compare, .report: true
+    case .gossip, .topology, .write, .read, .known, .repair, .compare, .report: true
     case .append, .select, .labelNames, .labelValues, .series, .metadata, .ledger: false
     }
   }
@@ -49,6 +51,7 @@ enum PeerMethod: String, CaseIterable, Sendable {
     case .repair: RepairEnvelope.bytesMax
     // A selection, and the sets of slots around it.
     case .read: 2 << 20
+    case .known: 256 << 10
     case .select, .labelNames, .labelValues, .series, .metadata, .gossip, .topology, .compare, .report, .ledger:
       1 << 20
     }

@@ -22,6 +22,7 @@ struct PeerService: Sendable {
 
   /// The answer to a call, as its messages; throws `GRPCStatus`.
   func answer(_ method: PeerMethod, _ request: Request, _ context: ConnectionContext) async throws -> PeerAnswer {
+    if method == .known { return try conversation(method, request) }
     let message = try GRPCMessage(
       body: try await request.collectedBody(
         bytesMax: method.questionBytesMax + GRPCMessage.prefixBytes, budget: method.isOfMembers ? members : budget,
@@ -29,10 +30,7 @@ struct PeerService: Sendable {
     guard !message.isCompressed else { throw GRPCStatus(.unimplemented, "messages between nodes are not compressed") }
     do {
       if method.isOfCluster {
-        guard let cluster else {
-          throw GRPCStatus(.unimplemented, "this node belongs to no cluster: start it with --node")
-        }
-        return try await cluster.answer(method, message.bytes, context)
+        return try await member.answer(method, message.bytes, context)
       }
       if method == .ledger {
         guard let ledger else { throw GRPCStatus(.unimplemented, "this node keeps no ledger") }
@@ -45,6 +43,24 @@ struct PeerService: Sendable {
       throw GRPCStatus(.invalidArgument, "the message cannot be read: \(error)")
     } catch let error as QueryError {
       throw GRPCStatus(error)
+    }
+  }
+
+  /// What answers for the cluster; throws `GRPCStatus` where there is none.
+  private var member: any ClusterPeer {
+    get throws {
+      guard let cluster else {
+        throw GRPCStatus(.unimplemented, "this node belongs to no cluster: start it with --node")
+      }
+      return cluster
+    }
+  }
+
+  /// A call whose questions are answered while they come.
+  private func conversation(_ method: PeerMethod, _ request: Request) throws -> PeerAnswer {
+    let member = try member
+    return .conversation(request.body, bytesMax: method.questionBytesMax) { question throws(MalformedBytes) in
+      try member.known(question)
     }
   }
 

@@ -23,6 +23,8 @@ struct QueryService: Sendable {
   private(set) var losses: [String]
   /// Nil where questions are about this node alone.
   private(set) var cluster: ClusterReads?
+  /// How the question that is asked of the cluster is evaluated before all is known; nil where it is not.
+  private(set) var early: EarlyEvaluation?
   let small = SmallQueries()
   let parsed = ParsedQueries()
   /// How long an answer may take to be written, where queries may run longer.
@@ -66,7 +68,9 @@ struct QueryService: Sendable {
     let options = try parameters.readOptions(cluster?.standard ?? ReadOptions())
     // One that cannot be read is refused where it is of consequence.
     let timeout = (try? parameters.timeout()) ?? nil
-    return ClusterQuestion(options, timeout: timeout.map { min($0, limits.timeout) } ?? limits.timeout)
+    return ClusterQuestion(
+      options, timeout: timeout.map { min($0, limits.timeout) } ?? limits.timeout,
+      early: options.consistency == .one ? nil : EarlyEvaluation())
   }
 
   /// The sources as one question asks them: it takes note of how whole their answers are.
@@ -76,6 +80,7 @@ struct QueryService: Sendable {
     let series = ClusterSeriesSource(reads: cluster, question: question)
     let events = ClusterEventSource(reads: cluster, question: question)
     (queries.series, queries.exemplars, queries.events, queries.traces) = (series, series, events, events)
+    queries.early = question.early
     return queries
   }
 
@@ -98,7 +103,10 @@ struct QueryService: Sendable {
         return result
       }
     }
-    try await inTurn(query, context, engine.limits.timeout) { answer.give(try await body(engine)) }
+    try await inTurn(query, context, engine.limits.timeout) { [early, cluster] in
+      guard let early, let cluster else { return answer.give(try await body(engine)) }
+      try await early.evaluated(cluster.counters) { answer.give(try await body(engine)) }
+    }
     guard let result = answer.value else { throw QueryError(.internal, "the query ended without an answer") }
     return result
   }

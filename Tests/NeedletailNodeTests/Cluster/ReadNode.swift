@@ -79,6 +79,10 @@ final class ReadNode: Sendable {
   let reads: ClusterReads
   let queries: QueryService
   let behaviour = Lock(Behaviour.well)
+  /// Whether it tells at once what it knows; else that is asked by a call of its own.
+  let tellsAtOnce = Lock(false)
+  /// How often it did.
+  let toldAtOnce = Lock(0)
   /// How often it was asked for data, for what that is reduced to, and for digests alone.
   let asked = Lock<(data: Int, reduced: Int, digests: Int)>((0, 0, 0))
   /// The bytes of its answers behind the first message of each, which has the digests.
@@ -108,7 +112,7 @@ final class ReadNode: Sendable {
     let events = EventStore(logs: storage.logs, spans: storage.spans, losses: [])
     reads = ClusterReads(
       view: view, replicas: replicas, series: series, events: events, executor: executor, clock: clock,
-      random: SeededRandomSource(seed: 7), alarm: alarm, heard: heard)
+      random: SeededRandomSource(seed: 7), alarm: alarm, earlyWait: .seconds(60), heard: heard)
     queries = QueryService(
       series: series, events: events, traces: events, exemplars: series,
       gate: QueryGate(runningMax: 4, waitingMax: 64), executor: executor, parallelism: 1,
@@ -124,8 +128,10 @@ final class ReadNode: Sendable {
   func flush() throws { _ = try storage.flush() }
 
   /// The cluster's series as this node reads them, and the question that they are read for.
-  func source(_ options: ReadOptions = ReadOptions()) -> (source: ClusterSeriesSource, question: ClusterQuestion) {
-    let question = ClusterQuestion(options, timeout: .seconds(60))
+  func source(
+    _ options: ReadOptions = ReadOptions(), early: EarlyEvaluation? = nil
+  ) -> (source: ClusterSeriesSource, question: ClusterQuestion) {
+    let question = ClusterQuestion(options, timeout: .seconds(60), early: early)
     return (ClusterSeriesSource(reads: reads, question: question), question)
   }
 
@@ -202,6 +208,12 @@ final class ReadNode: Sendable {
       case .garbles(let messages): return .messages(Messages(messages), first: first, executor)
       default: return .messages(CountedMessages(rest, of: node), first: first, executor)
       }
+    }
+
+    func known(_ question: [UInt8]) throws(MalformedBytes) -> [UInt8] {
+      guard node.tellsAtOnce.withLock({ $0 }) else { return [] }
+      node.toldAtOnce.withLock { $0 += 1 }
+      return try ReadResponder(reads: node.reads, queries: node.queries).known(question)
     }
   }
 

@@ -16,16 +16,26 @@ enum FakePeer {
   static func run<Result: Sendable>(
     _ answer: @escaping Answer, _ body: @escaping @Sendable (PeerChannel) async throws -> Result
   ) async throws -> Result {
+    try await run { question, writer in
+      for try await _ in question {}
+      try await answer(writer)
+    } body: {
+      try await body($0)
+    }
+  }
+
+  /// The same, of which answers may begin before questions end.
+  static func run<Result: Sendable>(
+    respond: @escaping @Sendable (RequestBody, any ResponseBodyWriter) async throws -> Void,
+    body: @escaping @Sendable (PeerChannel) async throws -> Result
+  ) async throws -> Result {
     let (addresses, listening) = AsyncStream.makeStream(of: ListenAddress.self)
     let listener = HTTPListener(
       address: ListenAddress(host: "127.0.0.1", port: 0), tls: nil, clock: ManualClock(),
       respond: { request, _ in
         Response(
           status: .ok, headers: [.contentType: "application/grpc"],
-          body: ResponseBody { writer in
-            for try await _ in request.body {}
-            try await answer(writer)
-          })
+          body: ResponseBody { writer in try await respond(request.body, writer) })
       },
       logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), isForPeers: true,
       onListening: {

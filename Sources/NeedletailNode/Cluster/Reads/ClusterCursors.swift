@@ -8,33 +8,41 @@ import NeedletailTelemetry
 /// that node's digest spoke of is not there.
 final class ClusterCursor: SeriesCursor {
   private let cursor: any SeriesCursor
-  private let slots: SlotCoverage
+  /// Nil where it is not known yet, which the agreement waits for.
+  private let slots: SlotCoverage?
+  private let agreement: PendingAgreement?
 
-  init(_ cursor: any SeriesCursor, _ slots: SlotCoverage) {
+  init(_ cursor: any SeriesCursor, _ slots: SlotCoverage?, _ agreement: PendingAgreement? = nil) {
     self.cursor = cursor
     self.slots = slots
+    self.agreement = agreement
   }
 
   var coverage: Coverage {
     var coverage = cursor.coverage
-    coverage.merge(Coverage(slots))
+    if let slots { coverage.merge(Coverage(slots)) }
     return coverage
   }
 
   var work: SelectionWork { cursor.work }
   var seriesMax: Int? { cursor.seriesMax }
 
-  func next() async throws -> SeriesColumns? { try await cursor.next() }
+  /// Throws `RefutedEarly` where it is known to be in vain.
+  func next() async throws -> SeriesColumns? {
+    if agreement?.isRefuted == true { throw RefutedEarly() }
+    return try await cursor.next()
+  }
 
   func shares(_ countMax: Int) -> [any SeriesShare] {
-    cursor.shares(countMax).map { Share(share: $0, slots: slots) }
+    cursor.shares(countMax).map { Share(share: $0, slots: slots, agreement: agreement) }
   }
 
   private struct Share: SeriesShare {
     let share: any SeriesShare
-    let slots: SlotCoverage
+    let slots: SlotCoverage?
+    let agreement: PendingAgreement?
 
-    func cursor() -> any SeriesCursor { ClusterCursor(share.cursor(), slots) }
+    func cursor() -> any SeriesCursor { ClusterCursor(share.cursor(), slots, agreement) }
   }
 }
 

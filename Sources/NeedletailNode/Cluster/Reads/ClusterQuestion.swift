@@ -8,12 +8,15 @@ final class ClusterQuestion: Sendable {
   let options: ReadOptions
   /// How long all of it may take.
   let timeout: Duration
+  /// Nil where several may be evaluated by it at once, or one that is not made again.
+  let early: EarlyEvaluation?
   private let state = Lock<SlotCoverage?>(nil)
   private let newest = Lock<UInt64>(0)
 
-  init(_ options: ReadOptions = ReadOptions(), timeout: Duration) {
+  init(_ options: ReadOptions = ReadOptions(), timeout: Duration, early: EarlyEvaluation? = nil) {
     self.options = options
     self.timeout = timeout
+    self.early = early
   }
 
   /// How whole all reads so far were together; nil where there was none.

@@ -19,6 +19,8 @@ final class ClusterReads: Sendable {
   /// What holds where a question says nothing.
   let standard: ReadOptions
   let alarm: ReadAlarm
+  /// How long a read that went ahead waits for others to agree, before it is made again in a way that does without a slow one.
+  let earlyWait: Duration
   /// Is told that a node knows the layout of a newer epoch than this one does.
   let heard: @Sendable (UInt64, NodeID) -> Void
   let times = PeerTimes()
@@ -35,6 +37,7 @@ final class ClusterReads: Sendable {
     view: ClusterView, replicas: any LocalReplicas, series: SeriesStore, events: EventStore, executor: ThreadExecutor,
     clock: any WallClock, random: any RandomSource, standard: ReadOptions = ReadOptions(),
     contents: (any SlotContents)? = nil, alarm: ReadAlarm? = nil,
+    earlyWait: Duration = .milliseconds(100),
     heard: @escaping @Sendable (UInt64, NodeID) -> Void = { _, _ in }
   ) {
     self.view = view
@@ -48,6 +51,7 @@ final class ClusterReads: Sendable {
     self.contents = contents ?? series.engine
     self.alarm = alarm ?? .sleeping(by: clock)
     self.heard = heard
+    self.earlyWait = earlyWait
     asking = CompareAsking(view)
   }
 

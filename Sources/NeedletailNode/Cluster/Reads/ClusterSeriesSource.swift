@@ -20,12 +20,14 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
 
   /// What others hold they reduce where their replicas agree; what this node holds, and what differs, is told.
   func select(_ selection: SeriesSelection, reducing reduction: SeriesReduction) async throws -> ReducedSelection {
-    // What others reduce begins where its steps do, be that compared or not.
-    guard compared(selection)?.range == selection.range else {
+    // What others reduce begins where its steps do, be that compared or not. Who holds all asks for digests alone.
+    let layout = try reads.layout()
+    guard compared(selection)?.range == selection.range, layout.slots(of: reads.view.own) != layout.allSlots else {
       return ReducedSelection(rest: try await select(selection)) { [] }
     }
     let opened = try await read(selection, .reduction(selection, reduction), .reduced)
-    var parts = RemoteReductions(reads: reads, result: opened.result, reduction, selection.limits)
+    guard let result = opened.result else { return ReducedSelection(rest: opened.cursor) { [] } }
+    var parts = RemoteReductions(reads: reads, result: result, reduction, selection.limits)
     try await parts.readEarly()
     return ReducedSelection(rest: opened.cursor) { [parts] in try await parts.all() }
   }
@@ -59,14 +61,29 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
   private func read(
     _ selection: SeriesSelection, _ subject: ReadSubject, _ form: QuorumRead.Form, stepCount: Int? = nil
   ) async throws -> OpenedCursor {
-    let reading = QuorumReading(
-      reads: reads, question: question, subject: try subject.encoded(), windows: selection.range.windows, form: form)
-    return try await onThread {
+    try await onThread {
+      if form == .series, let early = try early(selection) { return OpenedCursor(cursor: early, result: nil) }
+      let reading = QuorumReading(
+        reads: reads, question: question, subject: try subject.encoded(), windows: selection.range.windows, form: form)
       let result = try await reading.run()
       return OpenedCursor(
         cursor: ClusterCursor(try cursor(result, selection, stepCount: stepCount), result.outcome.coverage),
         result: result)
     }
+  }
+
+  /// What this node has, while others are asked whether they have the same; nil where that is not to be tried.
+  private func early(_ selection: SeriesSelection) throws -> ClusterCursor? {
+    guard let early = question.early, early.mayBegin else { return nil }
+    let reading = QuorumReading(reads: reads, question: question, subject: [], windows: selection.range.windows)
+    guard let agreement = PendingAgreement(reading, try reads.layout()) else { return nil }
+    var selection = selection
+    selection.hints.takesHistogramBefore = false
+    let filter = reads.series.engine.filter(agreement.slots)
+    let cursor = try reads.series.select(selection, slots: filter)
+    try checkReady(agreement.slots, agreement.notReady, selection.range.windows)
+    early.add(agreement)
+    return ClusterCursor(ReplicaCursor(cursor, of: reads.view.own, reads), nil, agreement)
   }
 
   /// Reading what this node has blocks.
@@ -79,7 +96,8 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
   /// `@unchecked Sendable`: that is done with it before the one that waits for it has it.
   private struct OpenedCursor: @unchecked Sendable {
     let cursor: ClusterCursor
-    let result: QuorumReading.Result
+    /// Nil where only this node's data is read, and it is not known yet whether that is enough.
+    let result: QuorumReading.Result?
   }
 
   private func cursor(
@@ -102,7 +120,7 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
       if use.node == reads.view.own {
         let filter = reads.series.engine.filter(use.slots)
         let cursor = try reads.series.select(selection, slots: filter)
-        try checkReady(use, result.notReady[use.ask] ?? [], selection.range.windows)
+        try checkReady(use.slots, result.notReady[use.ask] ?? [], selection.range.windows)
         return ReplicaCursor(cursor, of: use.node, reads)
       }
       guard let stream = result.streams[use.ask] else {
@@ -120,11 +138,11 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
   }
 
   /// What was found damaged since this node had its vote may have been left out before the cursor was opened.
-  private func checkReady(_ use: QuorumRead.Use, _ known: SlotSet, _ windows: ClosedRange<Int64>) throws(QueryError) {
-    let unready = reads.replicas.unready(of: use.slots, windows: windows)
+  private func checkReady(_ slots: SlotSet, _ known: SlotSet, _ windows: ClosedRange<Int64>) throws(QueryError) {
+    let unready = reads.replicas.unready(of: slots, windows: windows)
     guard unready.isSubset(of: known) else {
       reads.counters.count(\.broken)
-      throw QueryError(.unavailable, "node \(use.node) just found something of its own damaged; try again")
+      throw QueryError(.unavailable, "node \(reads.view.own) just found something of its own damaged; try again")
     }
   }
 

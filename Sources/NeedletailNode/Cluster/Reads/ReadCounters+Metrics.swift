@@ -20,6 +20,12 @@ extension ReadCounters {
       counter(
         "read_derived_series_total", "Series of which another node told values at steps in place of samples.",
         counted.derived),
+      counter(
+        "read_early_total", "Reads that went ahead with this node's data while others were asked whether they agree.",
+        counted.early),
+      counter(
+        "read_early_in_vain_total", "Reads that went ahead and were made again, because others differ or were late.",
+        counted.earlyInVain),
       counter("read_partial_total", "Reads that too few ready replicas answered.", counted.partial),
       counter("read_broken_total", "Answers of nodes that broke off.", counted.broken),
       counter("read_repairs_total", "Pairs of replicas with this node that a read found to differ.", counted.repairs),

@@ -25,6 +25,10 @@ final class ReadCounters: Sendable {
     var repairs: UInt64 = 0
     /// Pairs of other nodes that could not be asked; the next round of repair compares them.
     var repairsDropped: UInt64 = 0
+    /// Reads of what this node has that were begun before others told whether they have the same.
+    var early: UInt64 = 0
+    /// Those of them that others did not agree with in time, so that the question was evaluated again.
+    var earlyInVain: UInt64 = 0
     /// Answers that broke off.
     var broken: UInt64 = 0
   }

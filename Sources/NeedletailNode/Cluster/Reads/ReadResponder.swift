@@ -45,6 +45,17 @@ struct ReadResponder: Sendable {
     return .messages(rest, first: answer.first, queries.executor)
   }
 
+  /// What is known of slots at once; empty where it is not, or where the reader goes by another layout.
+  func known(_ message: [UInt8]) throws(MalformedBytes) -> [UInt8] {
+    guard case .request(let request) = try ReadMessage(message, node: reads.view.own) else {
+      throw .invalid("not a question")
+    }
+    guard request.ask.series.isEmpty, request.ask.reduced.isEmpty, request.epoch == reads.view.layout?.epoch,
+      let answer = reads.known(request.ask, windows: request.windows)
+    else { return [] }
+    return Self.first(request, answer, [])
+  }
+
   private typealias Messages = (first: [UInt8], rest: (any PeerMessages)?)
 
   private static func answer(

@@ -70,6 +70,29 @@ extension ClusterReads {
     }
   }
 
+  /// Asks another node what it knows at once of slots, without waiting: of digests alone.
+  ///
+  /// Nil where that is to be asked by a call of its own.
+  func askAtOnce(
+    _ ask: QuorumRead.Ask, of read: UInt64, by epoch: UInt64, windows: ClosedRange<Int64>, within timeout: Duration
+  ) -> PeerReply? {
+    guard ask.series.isEmpty, ask.reduced.isEmpty, let channel = view.channel(to: ask.node) else { return nil }
+    let request = ReadMessage.Request(
+      read: read, ask: ask, epoch: epoch, reader: view.own, windows: windows,
+      timeLeft: UInt64(clamping: timeout.nanosecondsClamped), selection: [])
+    return channel.askAtOnce(ReadMessage.request(request).bytes, within: timeout)
+  }
+
+  /// What a reply comes to; nil where it is none that counts, and a call of its own may bring one.
+  func answer(
+    _ reply: Result<[UInt8], PeerError>, _ ask: QuorumRead.Ask, of read: UInt64, by epoch: UInt64
+  ) -> QuorumRead.Answer? {
+    guard case .success(let bytes) = reply, !bytes.isEmpty,
+      case .response(let response)? = try? Self.message(bytes, ask, of: read), response.epoch == epoch
+    else { return nil }
+    return response.answer
+  }
+
   private static func message(
     _ bytes: [UInt8], _ ask: QuorumRead.Ask, of read: UInt64
   ) throws(PeerError) -> ReadMessage {

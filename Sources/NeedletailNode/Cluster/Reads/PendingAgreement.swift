@@ -1,0 +1,81 @@
+import NeedletailCluster
+import NeedletailEnvironment
+import NeedletailTelemetry
+
+/// A read of what this node has by itself, which goes on while others are asked whether they have the same.
+///
+/// That is exact where they do, by the argument of `QuorumRead`: this node's digest was made before its data is read, and
+/// what others told is equal to it. Where it turns out that they do not, or where one is late, all that was made of the
+/// data is worth nothing, and the question is asked again in the usual way.
+final class PendingAgreement: Sendable {
+  private let reads: ClusterReads
+  private let question: ClusterQuestion
+  private let begun: QuorumRead
+  private let epoch: UInt64
+  private let number: UInt64
+  private let own: (ask: QuorumRead.Ask, answer: QuorumRead.Answer)
+  private let others: [(ask: QuorumRead.Ask, reply: PeerReply)]
+  private let windows: ClosedRange<Int64>
+
+  /// Asks the others; nil where this node is not enough by itself, or nothing can be asked at once.
+  ///
+  /// After it the node's own data may be read. Blocks no longer than it takes to sum up what the node has.
+  init?(_ reading: QuorumReading, _ layout: ClusterLayout) {
+    let (reads, windows) = (reading.reads, reading.windows)
+    let plan = reading.plan(layout, reads.groups(layout, windows: windows))
+    guard plan.sumsFirst else { return nil }
+    let number = reads.random.next()
+    var generator = SeededGenerator(seed: number)
+    var read = QuorumRead(plan)
+    let asks = read.begin(now: reads.now, using: &generator).compactMap { action -> QuorumRead.Ask? in
+      if case .ask(let ask) = action { ask } else { nil }
+    }
+    guard let ask = asks.first(where: { $0.node == reads.view.own }), ask.series == layout.allSlots else { return nil }
+    // Those that were asked in vain are asked again; that is one question, now and then.
+    let others = asks.filter { $0.id != ask.id }.compactMap { other in
+      reads.askAtOnce(other, of: number, by: layout.epoch, windows: windows, within: reads.earlyWait)
+        .map { (other, $0) }
+    }
+    guard !others.isEmpty, others.count == asks.count - 1, let answer = try? reads.own(ask, windows: windows) else {
+      return nil
+    }
+    reads.counters.count(\.reads)
+    reads.counters.count(\.asks, times: others.count)
+    (self.reads, question, begun, epoch, self.number) = (reads, reading.question, read, layout.epoch, number)
+    (own, self.others, self.windows) = ((ask, answer), others, windows)
+  }
+
+  /// On which slots this node had no vote before its data was read.
+  var notReady: SlotSet { own.answer.notReady }
+  var slots: SlotSet { own.ask.series }
+
+  /// Whether it is known already that others have something else.
+  var isRefuted: Bool {
+    others.contains { ask, reply in
+      guard let answer = reply.answer.flatMap({ reads.answer($0, ask, of: number, by: epoch) }) else { return false }
+      return answer.digests != own.answer.digests
+    }
+  }
+
+  /// Waits for the others; whether as many as are wanted have what this node has.
+  func isReached() async throws -> Bool {
+    var read = begun
+    var actions = read.answered(own.ask.id, own.answer, now: reads.now)
+    for (ask, reply) in others where actions.isEmpty {
+      let answer = reads.answer(await reply.value(), ask, of: number, by: epoch)
+      try Task.checkCancellation()
+      guard let answer else { return false }
+      reads.times.answered(ask.node, after: reply.nanoseconds)
+      actions = read.answered(ask.id, answer, now: reads.now)
+    }
+    // What ends it well is one action: that all slots are covered by what this node was asked first.
+    guard actions.count == 1, case .complete(let outcome) = actions[0], !outcome.coverage.isPartial,
+      outcome.uses.count == 1, let use = outcome.uses.first, use.ask == own.ask.id, use.slots == slots
+    else {
+      reads.summed.ended(wasEnough: false, windows, hour: reads.hour)
+      return false
+    }
+    question.note(outcome.coverage)
+    return true
+  }
+}

@@ -1,0 +1,163 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+import NeedletailEnvironment
+
+/// A call to another node that stays open, over which short questions are asked that it answers at once and in their
+/// order.
+///
+/// Making and ending a call of its own for each takes as long as all the rest of such a question. The call is of no use
+/// any more when either side ended it; whoever asks then makes another one. It does not keep a connection open that other
+/// calls are done with.
+final class PeerConversation: ChannelInboundHandler, Sendable {
+  typealias InboundIn = HTTPResponsePart
+  typealias OutboundOut = HTTPRequestPart
+
+  /// The most questions that wait for their answers: beyond it the node is not as quick as this is for.
+  private static let waitingMax = 256
+  /// The largest answer, in bytes.
+  private static let answerBytesMax = 1 << 20
+
+  private struct Waiting {
+    var reply: PeerReply
+    var asked: NIODeadline
+    var timer: Scheduled<Void>?
+  }
+
+  private struct State {
+    /// Nil before it began.
+    var channel: (any Channel)?
+    var isOver = false
+    /// In the order in which they were asked; before `first` they have their answers.
+    var waiting: [Waiting] = []
+    var first = 0
+    var deframer = GRPCDeframer(messageBytesMax: PeerConversation.answerBytesMax)
+  }
+
+  private let request: HTTPRequest
+  private let connection: PeerConnectionWatch
+  private let state = Lock(State())
+
+  init(_ request: HTTPRequest, over connection: PeerConnectionWatch) {
+    self.request = request
+    self.connection = connection
+  }
+
+  /// Whether it is of no use any more.
+  var isOver: Bool { state.withLock { $0.isOver } }
+
+  /// Asks, without waiting; the reply fails after `timeout`. Nil where the call is not open, or too much waits for answers.
+  func ask(_ question: [UInt8], within timeout: Duration) -> PeerReply? {
+    let message = ByteBuffer(bytes: GRPCMessage.framed(question))
+    let deadline = NIODeadline.now() + .nanoseconds(timeout.nanosecondsClamped)
+    return state.withLock { state in
+      guard let channel = state.channel, !state.isOver, state.waiting.count - state.first < Self.waitingMax else {
+        return nil
+      }
+      let reply = PeerReply()
+      state.waiting.append(Waiting(reply: reply, asked: .now()))
+      // Under the lock, so that questions go out in the order in which answers are expected; it only enters a queue.
+      channel.eventLoop.execute { [self] in send(message, reply, deadline, channel) }
+      return reply
+    }
+  }
+
+  /// Ends the call; what still waits gets no answer.
+  func end() { fail(.givenUp) }
+
+  private func fail(_ error: PeerError) {
+    let (waiting, channel) = state.withLock { state in
+      state.isOver = true
+      defer { (state.waiting, state.first) = ([], 0) }
+      return (Array(state.waiting.dropFirst(state.first)), state.channel)
+    }
+    for entry in waiting {
+      entry.timer?.cancel()
+      entry.reply.give(.failure(error), after: 0)
+    }
+    channel?.close(promise: nil)
+  }
+
+  // MARK: - On the event loop
+
+  private func send(_ message: ByteBuffer, _ reply: PeerReply, _ deadline: NIODeadline, _ channel: any Channel) {
+    let timer = channel.eventLoop.scheduleTask(deadline: deadline) { reply.give(.failure(.timedOut), after: 0) }
+    let isWaiting = state.withLock { state in
+      // The newest come last.
+      let place = state.waiting.lastIndex { $0.reply === reply }
+      if let place { state.waiting[place].timer = timer }
+      return place != nil
+    }
+    if !isWaiting { timer.cancel() }
+    channel.writeAndFlush(HTTPRequestPart.body(message), promise: nil)
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    let channel = context.channel
+    state.withLock { if !$0.isOver { $0.channel = channel } }
+    connection.whenRetired { [weak self] in self?.end() }
+    if channel.parent?.isActive == false { fail(.unreachable(connection.ending)) }
+    if channel.isActive { begin(context) }
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    begin(context)
+    context.fireChannelActive()
+  }
+
+  private func begin(_ context: ChannelHandlerContext) {
+    let begun = context.eventLoop.makePromise(of: Void.self)
+    begun.futureResult.whenFailure { [self] in fail(.unreachable(connection.text(of: $0))) }
+    context.writeAndFlush(wrapOutboundOut(.head(request)), promise: begun)
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head(let head):
+      // A node that knows no such call says so here.
+      if head.status != .ok || head.headerFields[.grpcStatus] != nil { fail(.unreachable("it takes no such call")) }
+    case .body(let buffer):
+      state.withLock { $0.deframer.append(buffer.readableBytesView) }
+      do throws(PeerError) {
+        while let (answer, entry) = try next() {
+          entry.timer?.cancel()
+          let nanoseconds = (NIODeadline.now() - entry.asked).nanoseconds
+          entry.reply.give(.success(answer), after: UInt64(clamping: nanoseconds))
+        }
+      } catch { fail(error) }
+    case .end: fail(.unreachable("it ended the call"))
+    }
+  }
+
+  /// The next answer, and who waits for it.
+  private func next() throws(PeerError) -> (answer: [UInt8], entry: Waiting)? {
+    let found: Result<([UInt8], Waiting)?, PeerError> = state.withLock { state in
+      do throws(PeerError) {
+        guard let answer = try state.deframer.next() else { return .success(nil) }
+        guard state.waiting.indices.contains(state.first) else {
+          return .failure(.malformed("an answer to no question"))
+        }
+        let entry = state.waiting[state.first]
+        state.first += 1
+        if state.first == state.waiting.count || state.first > Self.waitingMax {
+          state.waiting.removeFirst(state.first)
+          state.first = 0
+        }
+        return .success((answer, entry))
+      } catch { return .failure(error) }
+    }
+    return try found.get().map { (answer: $0.0, entry: $0.1) }
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    fail(.unreachable(connection.ending))
+    context.fireChannelInactive()
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { fail(.unreachable(connection.ending)) }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    fail(.unreachable(connection.text(of: error)))
+    context.close(promise: nil)
+  }
+}
