@@ -55,6 +55,16 @@ struct DoctorTests {
     }
   }
 
+  @Test("says that etcd is away, which is more than a remark")
+  func etcd() throws {
+    var state = try cluster(ClusterAnswer.status)
+    state.etcd = "etcd does not answer (http://127.0.0.1:2379: connection refused)"
+    state.warnings.append(state.etcd ?? "")
+    let found = Diagnosis(cluster: state, ledger: try ledger(), now: Self.now).findings
+    #expect(found.filter { $0.what == state.etcd }.map(\.code) == ["etcd"])
+    #expect(found.first { $0.code == "etcd" }?.severity == .warning)
+  }
+
   @Test("takes other settings than those that were agreed on for no reason to act")
   func settings() throws {
     var state = try cluster()

@@ -65,6 +65,8 @@ struct ClusterState: Equatable {
   var nodes: [Node]
   var change: Change?
   var warnings: [String]
+  /// That of them which is about etcd.
+  var etcd: String?
 
   /// Those that have not left for good.
   var members: [Node] { nodes.filter { !$0.isGone } }
@@ -114,6 +116,7 @@ struct ClusterState: Equatable {
       Change(what: $0["what"]?.string ?? "", slots: try count($0, "slots"), filled: try count($0, "filled"))
     }
     warnings = Answers.warnings(answer)
+    etcd = data["etcd"]?.string
   }
 
   /// A count, so large at most that some of all nodes can be added up.

@@ -43,8 +43,9 @@ struct Diagnosis {
       return [
         Finding(
           severity: .problem, code: "not_formed", node: cluster.node, what: "the cluster is not formed yet",
-          why: "it is founded when all seeds are there and have the same list of seeds",
-          remedy: "start the other seeds, and look at what their logs say")
+          why: "it is founded when all seeds are there and have the same list of seeds, or, with --etcd, when as many "
+            + "nodes as there are replicas are registered under one prefix",
+          remedy: "start the other nodes, and look at what their logs say")
       ]
     }
     var found = cluster.members.filter { !$0.isUp }.map { node in
@@ -66,7 +67,21 @@ struct Diagnosis {
     }
     return found
       // What counts is what was agreed on; whatever is out of order has a finding of its own.
-      + cluster.warnings.map { Finding(severity: .note, code: "cluster", node: nil, what: $0) }
+      + cluster.warnings.filter { $0 != cluster.etcd }.map {
+        Finding(severity: .note, code: "cluster", node: nil, what: $0)
+      } + etcd(cluster)
+  }
+
+  private func etcd(_ cluster: ClusterState) -> [Finding] {
+    guard let what = cluster.etcd else { return [] }
+    return [
+      Finding(
+        severity: .warning, code: "etcd", node: cluster.node, what: what,
+        why: "changes of who holds what are decided there; writes and reads go on",
+        remedy:
+          "see that etcd runs, that this node may read and write under its prefix, and that the prefix is this cluster's"
+      )
+    ]
   }
 
   private var replicas: [Finding] {

@@ -142,8 +142,8 @@ extension EtcdSession {
   }
 
   private static func inTheWay(_ key: String) -> String {
-    "the key topology/\(key) under the prefix in etcd holds no topology of this cluster, and is in the way of the next "
-      + "decision: see who wrote it, and delete it"
+    "the key topology/\(key) under the prefix in etcd holds no topology of this cluster that this program can read, and is "
+      + "in the way of the next decision: where a newer program wrote it, update this node; else see who wrote it, and delete it"
   }
 
   private static let unclear = "etcd had a decision that this node does not know yet: ask again in a moment"

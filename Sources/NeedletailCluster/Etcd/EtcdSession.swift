@@ -17,7 +17,8 @@ package struct EtcdSession: Sendable {
     /// Newer than what the node knows: `TopologyRegister.decided`, and then `knows`.
     case decided(Topology, byThisNode: Bool)
     case proposalEnded(EtcdOutcome)
-    /// etcd went away, or is back; or what is in it cannot be used, or can again: to be told once.
+    /// etcd went away, or is back; it says no to something, or no more; or what is in it cannot be used, or can again: to be
+    /// told once.
     case changed
     /// Something that does not belong there, to be told.
     case unreadable(EtcdUnreadable)
@@ -29,12 +30,16 @@ package struct EtcdSession: Sendable {
     /// When the answer is given up, or the next question is due.
     var at: Int64 = .min
     var failures = 0
+    /// What etcd said no with, the last time.
+    var refusal: String?
   }
 
   struct Lease: Sendable {
     let id: Int64
     let seconds: Int64
     var isUsed = false
+    /// What the node said of itself the last time.
+    var entry: EtcdRegistration?
   }
 
   struct Proposal: Sendable {
@@ -47,6 +52,8 @@ package struct EtcdSession: Sendable {
   package private(set) var counters = EtcdCounters()
   /// Why etcd does not answer; nil where it does, or was not asked yet.
   package private(set) var away: String?
+  /// What it says no to this node's entry, list of members or look at decisions with; nil where it takes them.
+  package var refusal: String? { leasing.refusal ?? deciding.refusal ?? listing.refusal }
   /// Why what is in it cannot be used.
   package internal(set) var trouble: EtcdTrouble?
   /// Who is registered, as far as was read.
@@ -103,7 +110,7 @@ package struct EtcdSession: Sendable {
   package mutating func tick(
     now: Int64, isAlone: Bool, using random: inout some RandomNumberGenerator
   ) -> [Action] {
-    if isAlone, !self.isAlone { listing.at = min(listing.at, now) }
+    if isAlone, !self.isAlone, listing.outstanding == nil { listing.at = min(listing.at, now) }
     self.isAlone = isAlone
     for lane in [\Self.leasing, \.listing, \.deciding, \.proposing] as [WritableKeyPath<Self, Lane> & Sendable]
     where self[keyPath: lane].outstanding != nil && now >= self[keyPath: lane].at {
@@ -130,12 +137,11 @@ package struct EtcdSession: Sendable {
       case .success(let answer):
         self[keyPath: lane].outstanding = nil
         self[keyPath: lane].failures = 0
-        hasAnswered = true
-        if away != nil {
-          away = nil
+        if self[keyPath: lane].refusal != nil {
+          self[keyPath: lane].refusal = nil
           actions.append(.changed)
-          hurry(now)
         }
+        isBack(now)
         take(answer, now, &random)
       }
       break
@@ -159,7 +165,9 @@ package struct EtcdSession: Sendable {
     switch lease {
     case nil: ask(.grant(seconds: options.leaseSeconds), \.leasing, now)
     case let lease? where lease.isUsed: ask(.keepAlive(lease: lease.id), \.leasing, now)
-    case let lease?: ask(.register(own, lease: lease.id), \.leasing, now)
+    case let used?:
+      lease?.entry = own
+      ask(.register(own, lease: used.id), \.leasing, now)
     }
   }
 
@@ -196,8 +204,11 @@ package struct EtcdSession: Sendable {
       lease = Lease(id: id, seconds: seconds)
       leasing.at = now
     case .registered:
-      lease?.isUsed = true
-      leasing.at = now + (lease.map(keepAlivePause) ?? 0)
+      // What it is may have changed while that was on its way.
+      guard var used = lease else { return }
+      used.isUsed = used.entry == own
+      lease = used
+      leasing.at = used.isUsed ? now + keepAlivePause(used) : now
     case .keptAlive(let seconds):
       guard seconds > 0, let lease else { return loseLease(now) }
       // What the node says of itself may have changed meanwhile.
@@ -239,6 +250,15 @@ package struct EtcdSession: Sendable {
     actions.append(.send(request, id: lastID))
   }
 
+  /// etcd answered, whatever it said.
+  private mutating func isBack(_ now: Int64) {
+    hasAnswered = true
+    guard away != nil else { return }
+    away = nil
+    actions.append(.changed)
+    hurry(now)
+  }
+
   private mutating func fail(
     _ lane: WritableKeyPath<Self, Lane>, _ failure: EtcdFailure, _ now: Int64,
     _ random: inout some RandomNumberGenerator
@@ -251,14 +271,24 @@ package struct EtcdSession: Sendable {
     let failures = lane == \Self.proposing ? 1 : self[keyPath: lane].failures
     self[keyPath: lane].at = now + options.pause + options.backoff.delay(failures: failures, using: &random)
     if lane == \Self.proposing { proposal?.failure = failure.reason }
+    guard case .unreachable = failure else {
+      // A proposal tells its own.
+      if self[keyPath: lane].refusal != failure.reason, lane != \Self.proposing {
+        self[keyPath: lane].refusal = failure.reason
+        actions.append(.changed)
+      }
+      return isBack(now)
+    }
     if away == nil { actions.append(.changed) }
     away = failure.reason
   }
 
-  /// What waits for a next try is tried now: etcd is back.
+  /// What waits for a next try is tried now: etcd is back. What it said no to it would say no to again.
   private mutating func hurry(_ now: Int64) {
     for lane in [\Self.leasing, \.listing, \.deciding, \.proposing] as [WritableKeyPath<Self, Lane> & Sendable]
-    where self[keyPath: lane].outstanding == nil && self[keyPath: lane].failures > 0 {
+    where self[keyPath: lane].outstanding == nil && self[keyPath: lane].failures > 0
+      && self[keyPath: lane].refusal == nil
+    {
       self[keyPath: lane].at = min(self[keyPath: lane].at, now)
     }
   }

@@ -19,7 +19,8 @@ package enum ProgramText {
   private static let hugePage = 2 << 20
   private static let setting = "/sys/kernel/mm/transparent_hugepage/enabled"
 
-  /// Moves the code to huge pages: a copy of it takes its place, with the same addresses, bytes and rights.
+  /// Moves the code, and the tables that lie before it, to huge pages: a copy of both takes their place, with the same
+  /// addresses and bytes; it may be read and run.
   ///
   /// Takes about 10 ms, and the memory of the code (tens of MiB), which is no longer shared with the file. To be called once, at
   /// the start. Where anything of it cannot be had, such as under systemd's MemoryDenyWriteExecute, nothing is changed.

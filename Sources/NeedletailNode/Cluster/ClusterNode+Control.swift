@@ -16,6 +16,7 @@ extension ClusterNode: ClusterControl {
       nodes.append(await node(unheard: holder, layout))
     }
     let (reads, writes) = layout.map { short($0, reports) } ?? (0, 0)
+    let etcd = await member.etcdWarning
     return ClusterStatus(
       cluster: topology.map { "\($0.clusterID)" }, node: view.own.rawValue, epoch: topology?.epoch ?? 0,
       slots: layout?.slotCount ?? 0, replication: topology?.replicaCount ?? 0,
@@ -23,7 +24,7 @@ extension ClusterNode: ClusterControl {
       nodes: nodes.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) },
       change: topology.flatMap { change($0, reports) }, slotsWithoutReadQuorum: reads,
       slotsWithoutWriteQuorum: writes,
-      warnings: await member.placementWarnings(topology?.members ?? []) + member.etcdWarnings)
+      warnings: await member.placementWarnings(topology?.members ?? []) + (etcd.map { [$0] } ?? []), etcd: etcd)
   }
 
   func ring() async -> [(replicas: [String], next: [String]?)] {

@@ -64,4 +64,6 @@ struct ClusterStatus: Hashable, Sendable {
   var slotsWithoutWriteQuorum: Int
   /// What the operator should know, in sentences.
   var warnings: [String]
+  /// That of them which is about etcd; nil where it is not used, or all is well with it.
+  var etcd: String?
 }

@@ -73,8 +73,10 @@ package struct EtcdSettings: Hashable, Sendable {
       let part = part.drop { $0 == " " }
       guard let endpoint = Endpoint(String(part)) else {
         let hint = part.contains("@") ? "the user goes into etcd-user and the password into etcd-password-file; " : ""
+        // What stands before the host is a secret.
+        let shown = part.split(separator: "@").last.map { part.contains("@") ? "...@\($0)" : "\(part)" } ?? ""
         return hint
-          + "\"\(part)\" is no URL of an etcd; write http://HOST:PORT or https://HOST:PORT, several separated by "
+          + "\"\(shown)\" is no URL of an etcd; write http://HOST:PORT or https://HOST:PORT, several separated by "
           + "commas, for example http://10.0.0.1:2379,http://10.0.0.2:2379"
       }
       if !endpoints.contains(endpoint) { endpoints.append(endpoint) }

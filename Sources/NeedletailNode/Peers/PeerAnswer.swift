@@ -38,6 +38,9 @@ enum PeerAnswer: Sendable {
     return failure
   }
 
+  /// So many bytes of answers are written at once.
+  private static let answersAtOnce = 64 << 10
+
   /// The result is how it failed.
   private static func converse(
     _ questions: RequestBody, _ deframer: GRPCDeframer, _ answer: ([UInt8]) throws(MalformedBytes) -> [UInt8],
@@ -48,8 +51,18 @@ enum PeerAnswer: Sendable {
       deframer.append(piece.readableBytesView)
       var answers: [UInt8] = []
       do {
-        while let question = try deframer.next() { answers += GRPCMessage.framed(try answer(question)) }
-      } catch { return GRPCStatus(.invalidArgument, "the message cannot be read: \(error)") }
+        while let question = try deframer.next() {
+          answers += GRPCMessage.framed(try answer(question))
+          // A piece may have many questions; whoever does not read what they come to is told no more.
+          guard answers.count >= answersAtOnce else { continue }
+          try await writer.write(ByteBuffer(bytes: answers))
+          answers = []
+        }
+      } catch let error as PeerError {
+        return GRPCStatus(.invalidArgument, PeerService.unreadable + "\(error)")
+      } catch let error as MalformedBytes {
+        return GRPCStatus(.invalidArgument, PeerService.unreadable + "\(error)")
+      }
       if !answers.isEmpty { try await writer.write(ByteBuffer(bytes: answers)) }
     }
     return deframer.isEmpty ? nil : GRPCStatus(.invalidArgument, "the questions end within a message")

@@ -16,7 +16,7 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
   /// The most questions that wait for their answers: beyond it the node is not as quick as this is for.
   private static let waitingMax = 256
   /// The largest answer, in bytes.
-  private static let answerBytesMax = 1 << 20
+  static let answerBytesMax = 1 << 20
 
   private struct Waiting {
     var reply: PeerReply

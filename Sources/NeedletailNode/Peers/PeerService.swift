@@ -7,6 +7,9 @@ import NeedletailTelemetry
 
 /// What other nodes may ask of this one: to keep batches, and to tell of the series that it has.
 struct PeerService: Sendable {
+  /// How the refusal of a message that cannot be read begins.
+  static let unreadable = "the message cannot be read: "
+
   let sink: any BatchSink
   /// Over what this node itself holds, and with a gate and threads that the questions of users do not take: a node that
   /// waits for another while it is waited for would have both wait for good.
@@ -40,7 +43,7 @@ struct PeerService: Sendable {
       if method == .append { return .message(try await append(message.bytes)) }
       return try await ask(method, message.bytes, context)
     } catch let error as MalformedBytes {
-      throw GRPCStatus(.invalidArgument, "the message cannot be read: \(error)")
+      throw GRPCStatus(.invalidArgument, Self.unreadable + "\(error)")
     } catch let error as QueryError {
       throw GRPCStatus(error)
     }

@@ -26,6 +26,8 @@ import Testing
     var random = SeededGenerator(seed: 1)
     var now: Int64 = 0
     var isAway = false
+    /// What etcd says no to.
+    var isRefused: (EtcdRequest) -> Bool = { _ in false }
     /// All but requests.
     var told: [EtcdSession.Action] = []
 
@@ -42,6 +44,21 @@ import Testing
       now = end
     }
 
+    /// Runs until something is asked, and returns that question, which etcd has not heard.
+    mutating func runUntilAsked(_ isMeant: (EtcdRequest) -> Bool) -> [EtcdSession.Action] {
+      while true {
+        now = max(now, session.nextTick)
+        let actions = session.tick(now: now, isAlone: false, using: &random)
+        let place = actions.firstIndex { if case .send(let request, _) = $0 { isMeant(request) } else { false } }
+        guard let place else {
+          perform(actions)
+          continue
+        }
+        perform(Array(actions[..<place] + actions[(place + 1)...]))
+        return [actions[place]]
+      }
+    }
+
     mutating func perform(_ actions: [EtcdSession.Action]) {
       for action in actions {
         guard case .send(let request, let id) = action else {
@@ -49,7 +66,10 @@ import Testing
           if case .decided(let topology, _) = action { perform(session.knows(topology, now: now)) }
           continue
         }
-        let result = isAway ? .failure(.unreachable("refused")) : etcd.perform(request, now: now)
+        let result: Result<EtcdAnswer, EtcdFailure> =
+          isAway
+          ? .failure(.unreachable("refused"))
+          : isRefused(request) ? .failure(.refused("permission denied")) : etcd.perform(request, now: now)
         perform(session.answered(id, result, now: now, using: &random))
       }
     }
@@ -83,6 +103,43 @@ import Testing
     pair.run(seconds: 40)
     #expect(pair.told.filter { $0 == .changed } == [.changed, .changed] && pair.session.away == nil)
     #expect(pair.etcd.members[NodeID("a")] != nil)
+  }
+
+  @Test("What etcd says no to is told once, as long as it says so, and is not that it is away")
+  func refusal() throws {
+    var pair = Pair(try record("a", 1), knowing: try topology())
+    pair.etcd.put(try topology().encoded, at: EtcdDecision.key(1))
+    pair.isRefused = { if case .register = $0 { true } else { false } }
+    pair.run(seconds: 100)
+    #expect(pair.told.count { $0 == .changed } == 1 && pair.session.isThere)
+    #expect(pair.session.refusal == "permission denied" && pair.session.counters.failures < 30)
+    pair.isRefused = { _ in false }
+    pair.run(seconds: 100)
+    #expect(pair.told.count { $0 == .changed } == 2 && pair.session.refusal == nil)
+    #expect(pair.etcd.members[NodeID("a")] != nil)
+  }
+
+  @Test("What a node became while its entry was on the way is put as well")
+  func renewed() throws {
+    let first = try topology()
+    var pair = Pair(try record("a", 1))
+    let sent = pair.runUntilAsked { if case .register = $0 { true } else { false } }
+    pair.perform(pair.session.knows(first, now: pair.now))
+    pair.perform(sent)
+    pair.run(seconds: 5)
+    #expect(pair.etcd.members[NodeID("a")]?.entry.cluster == first.clusterID)
+  }
+
+  @Test("To be alone all of a sudden is no sign that etcd is away")
+  func alone() throws {
+    var pair = Pair(try record("a", 1), knowing: try topology())
+    pair.etcd.put(try topology().encoded, at: EtcdDecision.key(1))
+    let sent = pair.runUntilAsked { $0 == .members }
+    pair.told = []
+    pair.perform(pair.session.tick(now: pair.now + 1, isAlone: true, using: &pair.random))
+    #expect(!pair.told.contains(.changed) && pair.session.isThere)
+    pair.perform(sent)
+    #expect(pair.session.isThere)
   }
 
   @Test("A proposal that etcd does not hear ends at its deadline, and says why")

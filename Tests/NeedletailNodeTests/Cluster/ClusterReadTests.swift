@@ -167,6 +167,19 @@ struct ClusterReadTests {
     }
   }
 
+  @Test(
+    "what another node finds damaged after it made its digest, and before it tells its rows, it does not tell at all")
+  func damagedElsewhere() async throws {
+    try await ReadCluster.run(nodes: 5) { cluster in
+      try await cluster.appendSome()
+      // Others have the same digest, so that its vote alone would not show it.
+      for node in cluster.nodes.dropFirst() { node.replicas.damagedAfter.withLock { $0 = 3 } }
+      await Self.expectUnavailable("just found something of its own damaged") {
+        _ = try await ReadCluster.answer("m", cluster.nodes[0].source().source)
+      }
+    }
+  }
+
   @Test("a node that is slow is not waited for: another one is asked in its place")
   func hedged() async throws {
     let (alarm, clock) = (TestAlarm(), ManualClock())

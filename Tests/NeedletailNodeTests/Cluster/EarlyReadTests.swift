@@ -32,8 +32,10 @@ struct EarlyReadTests {
     #expect(isEarly())
   }
 
-  private static func run(_ body: @escaping @Sendable (ReadCluster) async throws -> Void) async throws {
-    try await ReadCluster.run { cluster in
+  private static func run(
+    zones: [String]? = nil, _ body: @escaping @Sendable (ReadCluster) async throws -> Void
+  ) async throws {
+    try await ReadCluster.run(nodes: zones?.count ?? 3, zones: zones) { cluster in
       for node in cluster.nodes { node.tellsAtOnce.withLock { $0 = true } }
       try await body(cluster)
     }
@@ -57,6 +59,22 @@ struct EarlyReadTests {
       #expect(after.earlyInVain == before.earlyInVain && after.unions == 0)
       #expect(cluster.nodes.map { node in node.asked.withLock { $0.digests } } == calls)
       #expect(cluster.nodes.contains { node in node.toldAtOnce.withLock { $0 } > 0 })
+    }
+  }
+
+  @Test("where the others of its slots are not the same nodes each is asked of its own")
+  func groups() async throws {
+    try await Self.run(zones: ["a", "b", "b", "b"]) { cluster in
+      try await cluster.appendSome()
+      let node = cluster.nodes[0]
+      #expect(cluster.layout.slots(of: node.name) == cluster.layout.allSlots)
+      try await Self.expectEarly(cluster)
+      for expression in ReadCluster.expressions {
+        let (found, question) = try await Self.answer(expression, node)
+        found?.expectSame(as: await ReadAnswer(expression, cluster.single.reads.series), expression)
+        #expect(found?.isComplete == true && question.coverage?.agreed == 2, "\(expression)")
+      }
+      #expect(node.reads.counters.snapshot.earlyInVain == 0)
     }
   }
 
@@ -100,7 +118,8 @@ struct EarlyReadTests {
       let (found, _) = try await Self.answer("sum(m)", node)
       found?.expectSame(as: await ReadAnswer("sum(m)", cluster.single.reads.series), "sum(m)")
       let after = node.reads.counters.snapshot
-      #expect(after.early > before.early && after.earlyInVain - before.earlyInVain == after.early - before.early)
+      // A digest may be of a later instant than what was read.
+      #expect(after.early > before.early && after.earlyInVain == before.earlyInVain)
       #expect(cluster.nodes.contains { other in other.asked.withLock { $0.digests } > 0 })
     }
   }

@@ -33,12 +33,14 @@ final class ReadCluster: Sendable {
 
   /// Runs `body` with so many nodes, each with replicas of some or all slots, and ends them.
   static func run(
-    nodes count: Int = 3, replicas: Int = 3, alarm: ReadAlarm? = nil, clock: ManualClock = ManualClock(),
+    nodes count: Int = 3, replicas: Int = 3, zones: [String]? = nil, alarm: ReadAlarm? = nil,
+    clock: ManualClock = ManualClock(),
     heard: @escaping @Sendable (_ own: NodeID, UInt64, NodeID) -> Void = { _, _, _ in },
     _ body: @escaping @Sendable (ReadCluster) async throws -> Void
   ) async throws {
     let names = (0..<count).map { NodeID("node-\($0)") }
-    let assignment = SlotAssignment(HashRing(names.map { RingMember($0) }), replicaCount: replicas)
+    let members = names.enumerated().map { RingMember($1, zone: zones?[$0]) }
+    let assignment = SlotAssignment(HashRing(members), replicaCount: replicas)
     let layout = ClusterLayout(epoch: 1, assignment: assignment, writeLevel: .quorum)
     let nodes = try names.map { name in
       try ReadNode(name, clock: clock, alarm: alarm) { epoch, node in heard(name, epoch, node) }

@@ -26,12 +26,14 @@ final class EtcdClient: Sendable {
   private static let attemptMax: Int64 = 3_000
   /// gRPC's numbers for what another member of etcd may know better: UNAVAILABLE, DEADLINE_EXCEEDED.
   private static let codesOfOthers: Set<Int64> = [14, 4]
-  private static let (codeNotFound, codeUnauthenticated): (Int64, Int64) = (5, 16)
+  private static let (codeInvalid, codeNotFound, codeUnauthenticated): (Int64, Int64, Int64) = (3, 5, 16)
 
   /// One pool for the process, on the shared event loops; it lives as long as the process.
   private static let pool: HTTPClient = {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
     configuration.timeout.connect = .milliseconds(attemptMax)
+    // The time of a request is over when the head is here; what comes behind it may not stall either.
+    configuration.timeout.read = .milliseconds(attemptMax)
     configuration.connectionPool.retryConnectionEstablishment = false
     configuration.httpVersion = .http1Only
     return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
@@ -132,12 +134,18 @@ final class EtcdClient: Sendable {
         guard let message = reply.message else { return .reply(reply) }
         if let code = reply.code, Self.codesOfOthers.contains(code) { return .silent(message) }
         if reply.code == Self.codeNotFound { throw .leaseGone }
-        guard reply.code == Self.codeUnauthenticated, settings.user != nil, !isLast else { throw .refused(message) }
+        guard Self.isOfToken(reply), settings.user != nil, !isLast else { throw .refused(message) }
         // The token is old, or another etcd's.
         state.withLock { if $0.token == token { $0.token = nil } }
       }
     }
     return .silent("etcd does not take its own token")
+  }
+
+  /// Whether another token may do: this one is unknown, or, where tokens are signed, from before users or roles changed.
+  private static func isOfToken(_ reply: EtcdReply) -> Bool {
+    reply.code == codeUnauthenticated
+      || reply.code == codeInvalid && reply.message?.contains("revision of auth store is old") == true
   }
 
   private struct Reason: Error {
@@ -186,6 +194,8 @@ final class EtcdClient: Sendable {
       guard var reply = try? EtcdReply(body) else {
         return .silent(isError ? "it answered \(response.status.code)" : "its answer is none of an etcd's JSON gateway")
       }
+      // What stands in between may answer in its place.
+      if response.status.code >= 500, reply.code == nil { return .silent("it answered \(response.status.code)") }
       if isError, reply.message == nil { reply.message = "it answered \(response.status.code)" }
       return .reply(reply)
     } catch {

@@ -76,16 +76,19 @@ extension ClusterMember {
       logger.warning(
         "etcd does not answer; writes and reads go on, changes of the cluster wait for it",
         metadata: ["reason": "\(reason)"])
+    } else if let reason = session.refusal {
+      logger.warning("etcd refuses what this node asks of it", metadata: ["reason": "\(reason)"])
     } else {
       logger.notice("etcd answers")
     }
   }
 
-  /// Of what an operator should know of etcd, in sentences.
-  var etcdWarnings: [String] {
-    guard let session = etcd?.session else { return [] }
-    if let trouble = session.trouble { return ["\(trouble)"] }
-    return session.away.map { [Self.silence($0)] } ?? []
+  /// What an operator should know of etcd, in a sentence.
+  var etcdWarning: String? {
+    guard let session = etcd?.session else { return nil }
+    if let trouble = session.trouble { return "\(trouble)" }
+    if let reason = session.away { return Self.silence(reason) }
+    return session.refusal.map { "etcd refuses what this node asks of it: \($0)" }
   }
 
   private static func silence(_ reason: String) -> String {

@@ -26,6 +26,7 @@ final class ClusterReads: Sendable {
   let times = PeerTimes()
   let groups = ReadGroups()
   let summed = SummedReads()
+  let early = EarlyAttempts()
   let counters = ReadCounters()
   /// Has the replicas of others compared.
   let asking: CompareAsking

@@ -74,15 +74,19 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
 
   /// What this node has, while others are asked whether they have the same; nil where that is not to be tried.
   private func early(_ selection: SeriesSelection) throws -> ClusterCursor? {
-    guard let early = question.early, early.mayBegin else { return nil }
+    let layout = try reads.layout()
+    guard let early = question.early, early.mayBegin,
+      reads.groups.held(layout, own: reads.view.own) == layout.allSlots
+    else { return nil }
     let reading = QuorumReading(reads: reads, question: question, subject: [], windows: selection.range.windows)
-    guard let agreement = PendingAgreement(reading, try reads.layout()) else { return nil }
+    guard let agreement = PendingAgreement(reading, selection, layout) else { return nil }
+    // Before it is read, so that an error of that is one of the answer only where others agree.
+    early.add(agreement)
     var selection = selection
     selection.hints.takesHistogramBefore = false
     let filter = reads.series.engine.filter(agreement.slots)
     let cursor = try reads.series.select(selection, slots: filter)
     try checkReady(agreement.slots, agreement.notReady, selection.range.windows)
-    early.add(agreement)
     return ClusterCursor(ReplicaCursor(cursor, of: reads.view.own, reads), nil, agreement)
   }
 

@@ -20,21 +20,22 @@ final class EarlyEvaluation: Sendable {
   /// Evaluates with what this node has where that is enough, once others agree; else again as usual.
   func evaluated(_ counters: ReadCounters, _ body: () async throws -> Void) async throws {
     state.withLock { $0 = State(mayBegin: true) }
-    let result: Result<Void, any Error>
-    do { result = .success(try await body()) } catch { result = .failure(error) }
+    var result: Result<Void, any Error>?
+    do { result = .success(try await body()) } catch is RefutedEarly {
+      // A result it is never, whatever others say.
+    } catch { result = .failure(error) }
     let agreements = state.withLock { state in
       defer { state = State() }
       return state.agreements
     }
+    counters.count(\.early, times: agreements.count)
     try Task.checkCancellation()
-    for agreement in agreements {
-      counters.count(\.early)
-      guard try await agreement.isReached() else {
-        counters.count(\.earlyInVain)
-        return try await body()
-      }
+    for agreement in agreements where result != nil {
+      if try await !agreement.isReached() { result = nil }
     }
-    try result.get()
+    if let result { return try result.get() }
+    counters.count(\.earlyInVain, times: agreements.count)
+    try await body()
   }
 }
 

@@ -1,5 +1,6 @@
 import NeedletailCluster
 import NeedletailEnvironment
+import NeedletailQueryEngine
 import NeedletailTelemetry
 
 /// A read of what this node has by itself, which goes on while others are asked whether they have the same.
@@ -16,12 +17,14 @@ final class PendingAgreement: Sendable {
   private let own: (ask: QuorumRead.Ask, answer: QuorumRead.Answer)
   private let others: [(ask: QuorumRead.Ask, reply: PeerReply)]
   private let windows: ClosedRange<Int64>
+  private let selection: SeriesSelection
 
   /// Asks the others; nil where this node is not enough by itself, or nothing can be asked at once.
   ///
   /// After it the node's own data may be read. Blocks no longer than it takes to sum up what the node has.
-  init?(_ reading: QuorumReading, _ layout: ClusterLayout) {
+  init?(_ reading: QuorumReading, _ selection: SeriesSelection, _ layout: ClusterLayout) {
     let (reads, windows) = (reading.reads, reading.windows)
+    guard reads.early.isWorthwhile, !reads.summed.arePaused(windows, hour: reads.hour) else { return nil }
     let plan = reading.plan(layout, reads.groups(layout, windows: windows))
     guard plan.sumsFirst else { return nil }
     let number = reads.random.next()
@@ -42,18 +45,46 @@ final class PendingAgreement: Sendable {
     reads.counters.count(\.reads)
     reads.counters.count(\.asks, times: others.count)
     (self.reads, question, begun, epoch, self.number) = (reads, reading.question, read, layout.epoch, number)
-    (own, self.others, self.windows) = ((ask, answer), others, windows)
+    (own, self.others, self.windows, self.selection) = ((ask, answer), others, windows, selection)
   }
 
   /// On which slots this node had no vote before its data was read.
   var notReady: SlotSet { own.answer.notReady }
   var slots: SlotSet { own.ask.series }
 
-  /// Whether it is known already that others have something else.
+  /// Whether it is known already that others have something else, or are late.
   var isRefuted: Bool {
     others.contains { ask, reply in
-      guard let answer = reply.answer.flatMap({ reads.answer($0, ask, of: number, by: epoch) }) else { return false }
-      return answer.digests != own.answer.digests
+      guard let reply = reply.answer else { return false }
+      // An empty one says that it takes longer to tell.
+      guard let answer = reads.answer(reply, ask, of: number, by: epoch) else { return (try? reply.get()) == nil }
+      // Each is asked of some groups.
+      return answer.digests.contains { own.answer.digests[$0.key] != $0.value }
+    }
+  }
+
+  /// What a node told, or tells when it is asked by a call of its own, because it did not know it at once; nil where it does
+  /// neither.
+  private func answer(of ask: QuorumRead.Ask, _ reply: PeerReply) async throws -> QuorumRead.Answer? {
+    let told = await reply.value()
+    try Task.checkCancellation()
+    if let answer = reads.answer(told, ask, of: number, by: epoch) {
+      reads.times.answered(ask.node, after: reply.nanoseconds)
+      return answer
+    }
+    guard (try? told.get())?.isEmpty == true else {
+      reads.early.wasLate()
+      return nil
+    }
+    let subject = try ReadSubject.series(selection).encoded()
+    do throws(PeerError) {
+      // A digest may be of any later instant: what it speaks of has to be among what was read.
+      return try await reads.ask(
+        ask, of: number, by: epoch, for: question, windows: windows, subject,
+        messageBytesMax: ClusterReads.rowsBytesMax
+      ).response.answer
+    } catch {
+      return nil
     }
   }
 
@@ -62,10 +93,7 @@ final class PendingAgreement: Sendable {
     var read = begun
     var actions = read.answered(own.ask.id, own.answer, now: reads.now)
     for (ask, reply) in others where actions.isEmpty {
-      let answer = reads.answer(await reply.value(), ask, of: number, by: epoch)
-      try Task.checkCancellation()
-      guard let answer else { return false }
-      reads.times.answered(ask.node, after: reply.nanoseconds)
+      guard let answer = try await answer(of: ask, reply) else { return false }
       actions = read.answered(ask.id, answer, now: reads.now)
     }
     // What ends it well is one action: that all slots are covered by what this node was asked first.

@@ -166,12 +166,14 @@ struct QuorumReading: Sendable {
   }
 
   private func ask(_ ask: QuorumRead.Ask, of number: UInt64, by epoch: UInt64) async throws -> Event {
-    if let reply = reads.askAtOnce(ask, of: number, by: epoch, windows: windows, within: question.timeout),
-      let answer = reads.answer(await reply.value(), ask, of: number, by: epoch)
-    {
-      reads.counters.count(\.asks)
-      reads.times.answered(ask.node, after: reply.nanoseconds)
-      return .answered(ask.id, answer, nil)
+    if let reply = reads.askAtOnce(ask, of: number, by: epoch, windows: windows, within: question.timeout) {
+      let told = await reply.value()
+      try Task.checkCancellation()
+      if let answer = reads.answer(told, ask, of: number, by: epoch) {
+        reads.counters.count(\.asks)
+        reads.times.answered(ask.node, after: reply.nanoseconds)
+        return .answered(ask.id, answer, nil)
+      }
     }
     do throws(PeerError) {
       let answer = try await reads.ask(

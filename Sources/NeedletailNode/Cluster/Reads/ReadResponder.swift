@@ -50,10 +50,13 @@ struct ReadResponder: Sendable {
     guard case .request(let request) = try ReadMessage(message, node: reads.view.own) else {
       throw .invalid("not a question")
     }
-    guard request.ask.series.isEmpty, request.ask.reduced.isEmpty, request.epoch == reads.view.layout?.epoch,
+    // What is told of slots that there are not would be as long as the question says.
+    guard request.ask.series.isEmpty, request.ask.reduced.isEmpty, let layout = reads.view.layout,
+      request.epoch == layout.epoch, request.ask.slots.isSubset(of: layout.allSlots),
       let answer = reads.known(request.ask, windows: request.windows)
     else { return [] }
-    return Self.first(request, answer, [])
+    let bytes = Self.first(request, answer, [])
+    return bytes.count <= PeerConversation.answerBytesMax ? bytes : []
   }
 
   private typealias Messages = (first: [UInt8], rest: (any PeerMessages)?)
@@ -86,6 +89,17 @@ struct ReadResponder: Sendable {
     ).bytes
   }
 
+  /// Fails where something was found damaged since the digests were made: they speak of it, and the rows that were opened
+  /// after them lack it. Others may have the same digest, so that it would count as if it were there.
+  private static func checkReady(
+    _ request: ReadMessage.Request, _ answer: QuorumRead.Answer, _ reads: ClusterReads
+  ) throws(QueryError) {
+    let unready = reads.replicas.unready(of: request.ask.slots, windows: request.windows)
+    guard unready.isSubset(of: answer.notReady) else {
+      throw QueryError(.unavailable, "the node just found something of its own damaged")
+    }
+  }
+
   /// Digests first, and then the samples: what the digests speak of is among these.
   private static func series(
     _ request: ReadMessage.Request, _ selection: SeriesSelection, _ reads: ClusterReads
@@ -93,11 +107,10 @@ struct ReadResponder: Sendable {
     guard selection.range.isWithin(request.windows) else {
       throw QueryError(.badData, "samples are asked for outside of the hours that are compared")
     }
-    var answer = try reads.own(request.ask, windows: request.windows)
+    let answer = try reads.own(request.ask, windows: request.windows)
     guard !request.ask.series.isEmpty else { return (first(request, answer, []), nil) }
     let cursor = try reads.series.select(selection, slots: reads.series.engine.filter(request.ask.series))
-    // What was left out as damaged before the cursor was opened is not in it.
-    answer.notReady.formUnion(reads.replicas.unready(of: request.ask.slots, windows: request.windows))
+    try Self.checkReady(request, answer, reads)
     return (first(request, answer, []), SelectionAnswer(cursor, losses: [], isWhole: true))
   }
 
@@ -110,7 +123,7 @@ struct ReadResponder: Sendable {
       throw QueryError(.badData, "samples are asked for outside of the hours that are compared")
     }
     let ask = request.ask
-    var answer = try reads.own(ask, windows: request.windows)
+    let answer = try reads.own(ask, windows: request.windows)
     guard !ask.series.isEmpty || !ask.reduced.isEmpty else { return (Self.first(request, answer, []), nil) }
     var opened: [OpenedReduction] = []
     for slots in ask.reduced {
@@ -119,8 +132,7 @@ struct ReadResponder: Sendable {
     let cursor =
       ask.series.isEmpty
       ? nil : try reads.series.select(selection, slots: reads.series.engine.filter(ask.series))
-    // What was left out as damaged before the cursors were opened is not in them.
-    answer.notReady.formUnion(reads.replicas.unready(of: ask.slots, windows: request.windows))
+    try Self.checkReady(request, answer, reads)
     let rows = cursor.map { SelectionAnswer($0, losses: [], isWhole: true) }
     return (Self.first(request, answer, []), ReductionAnswer(opened, rows, context, queries.executor))
   }
@@ -134,7 +146,7 @@ struct ReadResponder: Sendable {
       throw QueryError(.badData, "samples are asked for outside of the hours that are compared")
     }
     let ask = request.ask
-    var answer = try reads.own(ask, windows: request.windows)
+    let answer = try reads.own(ask, windows: request.windows)
     var cursors: [any NeedletailQueryEngine.SeriesCursor] = []
     if !ask.reduced.isEmpty {
       let slots = ask.reduced.reduce(into: SlotSet()) { $0.formUnion($1) }
@@ -144,8 +156,7 @@ struct ReadResponder: Sendable {
       cursors.append(try reads.series.select(selection, slots: reads.series.engine.filter(ask.series)))
     }
     guard let first = cursors.first else { return (Self.first(request, answer, []), nil) }
-    // What was left out as damaged before the cursors were opened is not in them.
-    answer.notReady.formUnion(reads.replicas.unready(of: ask.slots, windows: request.windows))
+    try Self.checkReady(request, answer, reads)
     let all = cursors.count == 1 ? first : UnionCursor(cursors)
     return (Self.first(request, answer, []), SelectionAnswer(all, losses: [], isWhole: true))
   }

@@ -17,7 +17,9 @@ final class ReplicaStream: Sendable {
 extension PeerError {
   /// Whether the same question may do better at another node.
   var isOfNode: Bool {
-    guard case .refused(let code, _, _) = self else { return true }
+    guard case .refused(let code, let message, _) = self else { return true }
+    // A node of another version cannot read what others can.
+    guard !message.hasPrefix(PeerService.unreadable) else { return true }
     let status = GRPCStatus.Code(rawValue: code)
     return status != .invalidArgument && status != .resourceExhausted
   }

@@ -22,6 +22,11 @@ final class SummedReads: Sendable {
     }
   }
 
+  /// Whether the next one does not try, as far as is known; that it is asked counts for nothing.
+  func arePaused(_ windows: ClosedRange<Int64>, hour: Int64) -> Bool {
+    windows.upperBound >= hour && skipped.withLock { $0 > 0 }
+  }
+
   /// A read that asked so ended; it may have had to ask slot by slot after all.
   func ended(wasEnough: Bool, _ windows: ClosedRange<Int64>, hour: Int64) {
     guard !wasEnough, windows.upperBound >= hour else { return }

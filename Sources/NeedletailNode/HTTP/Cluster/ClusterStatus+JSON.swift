@@ -14,6 +14,10 @@ extension ClusterStatus {
       ])
       json.key("nodes")
       json.array { json in for node in nodes { node.write(to: &json) } }
+      if let etcd {
+        json.key("etcd")
+        json.string(etcd)
+      }
       guard let change else { return }
       json.key("change")
       json.object { json in
