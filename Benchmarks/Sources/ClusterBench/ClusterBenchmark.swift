@@ -19,7 +19,7 @@ struct ClusterBenchmark {
       "\(load.sampleCount) samples of \(load.series) series, \(load.samplesPerRequest) a request, \(Self.memberCount) members,"
         + " a connection to each\n")
     var costs: [String: [WriteCost]] = [:]
-    var reads: [String: [String: [Double]]] = [:]
+    var reads: [Reader: [String: [String: [Double]]]] = [:]
     for pass in 1...options.passes {
       if options.figures.contains("replication") {
         costs["one node", default: []].append(try write(to: Cluster(single: options.needletail)))
@@ -28,11 +28,15 @@ struct ClusterBenchmark {
       }
       let cluster = try Cluster(options.needletail, members: Self.memberCount, replication: 3)
       costs["3 members, N=3", default: []].append(try write(to: cluster))
-      if options.figures.contains("reads") { try read(cluster, into: &reads) }
+      if options.figures.contains("reads") {
+        for reader in Reader.allCases { try read(cluster, by: reader, into: &reads[reader, default: [:]]) }
+      }
       if options.figures.contains("handover"), pass == options.passes { try handOver(cluster) }
     }
     if options.figures.contains("replication") { printCosts(costs) }
-    if options.figures.contains("reads") { printReads(reads) }
+    if options.figures.contains("reads") {
+      for reader in Reader.allCases { printReads(reads[reader] ?? [:], by: reader) }
+    }
   }
 
   private func say(_ text: String) { FileHandle.standardError.write(Data("cluster-bench: \(text)\n".utf8)) }
@@ -116,9 +120,21 @@ struct ClusterBenchmark {
     ("quantile over all", "quantile_over_time(0.9, node_load1[10m])"),
   ]
 
+  /// Who is asked: a member that needs the others for their agreement alone, or one that needs them for everything.
+  private enum Reader: String, CaseIterable {
+    case holder = "by one that holds all"
+    case stranger = "by one that holds nothing"
+  }
+
   /// Asks each query with one and with quorum in turn, for as long as was asked; medians in ms.
-  private func read(_ cluster: Cluster, into reads: inout [String: [String: [Double]]]) throws {
-    let connection = try Connection(port: cluster.members[0].port)
+  private func read(_ cluster: Cluster, by reader: Reader, into reads: inout [String: [String: [Double]]]) throws {
+    if reader == .stranger {
+      _ = try cluster.startAnother()
+      // Until it knows who holds what.
+      usleep(5_000_000)
+    }
+    guard let member = reader == .holder ? cluster.members.first : cluster.members.last else { return }
+    let connection = try Connection(port: member.port)
     let time = Int(Date().timeIntervalSince1970) - 120
     for (name, query) in Self.queries {
       let text = query.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
@@ -143,12 +159,14 @@ struct ClusterBenchmark {
       for (consistency, times) in times {
         reads[name, default: [:]][consistency, default: []].append(times.median ?? .nan)
       }
-      say("\(name): \(times.mapValues { $0.median ?? .nan }), \(answers["one"]?.utf8.count ?? 0) bytes")
+      say(
+        "\(name), \(reader.rawValue): \(times.mapValues { $0.median ?? .nan }), \(answers["one"]?.utf8.count ?? 0) bytes"
+      )
     }
   }
 
-  private func printReads(_ reads: [String: [String: [Double]]]) {
-    var table = Table(["query, N=3, settled", "p50 ms, one", "p50 ms, quorum", "ratio"])
+  private func printReads(_ reads: [String: [String: [Double]]], by reader: Reader) {
+    var table = Table(["query, N=3, settled, \(reader.rawValue)", "p50 ms, one", "p50 ms, quorum", "ratio"])
     var ratios: [Double] = []
     for (name, _) in Self.queries {
       let one = reads[name]?["one"]?.median ?? .nan
