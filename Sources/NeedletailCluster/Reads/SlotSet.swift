@@ -28,6 +28,18 @@ package struct SlotSet: Hashable, Sendable, Sequence, ExpressibleByArrayLiteral,
     words[word] |= 1 << (UInt64(slot) % 64)
   }
 
+  /// All of a run.
+  package mutating func insert(_ run: ClosedRange<UInt16>) {
+    let (first, last) = (Int(run.lowerBound), Int(run.upperBound))
+    if last / 64 >= words.count { words.append(contentsOf: repeatElement(0, count: last / 64 + 1 - words.count)) }
+    for word in (first / 64)...(last / 64) {
+      var bits = UInt64.max
+      if word == first / 64 { bits &= .max << UInt64(first % 64) }
+      if word == last / 64 { bits &= .max >> UInt64(63 - last % 64) }
+      words[word] |= bits
+    }
+  }
+
   package mutating func remove(_ slot: UInt16) {
     guard contains(slot) else { return }
     words[Int(slot) / 64] &= ~(1 << (UInt64(slot) % 64))
@@ -121,7 +133,7 @@ extension SlotSet {
       guard gap < 65_536, length < 65_536, next + gap + length < 65_536 else {
         throw .invalid("a slot beyond all slots")
       }
-      for slot in (next + gap)...(next + gap + length) { insert(UInt16(truncatingIfNeeded: slot)) }
+      insert(UInt16(truncatingIfNeeded: next + gap)...UInt16(truncatingIfNeeded: next + gap + length))
       next += gap + length + 1
     }
   }

@@ -18,6 +18,10 @@ struct ClusterLayout: Sendable {
   let groups: ReplicaGroups
   /// What the nodes agreed on; nil where nobody did, as in tests.
   let topology: Topology?
+  /// Every slot.
+  let allSlots: SlotSet
+  /// Of each node those that it has to do with.
+  private let slots: [NodeID: SlotSet]
 
   /// O(slots x replicas).
   init(epoch: UInt64, assignment: SlotAssignment, next: SlotAssignment? = nil, writeLevel: WriteLevel) {
@@ -48,6 +52,14 @@ struct ClusterLayout: Sendable {
     self.replication = replication
     self.besideReplication = besideReplication
     groups = ReplicaGroups(assignment, replication, beside: beside, besideReplication)
+    var all = SlotSet()
+    if assignment.slots.count > 0 { all.insert(0...UInt16(clamping: assignment.slots.count - 1)) }
+    var slots: [NodeID: SlotSet] = [:]
+    for slot in all {
+      for node in assignment.replicas(of: slot) { slots[node, default: []].insert(slot) }
+      for node in beside?.replicas(of: slot) ?? [] { slots[node, default: []].insert(slot) }
+    }
+    (allSlots, self.slots) = (all, slots)
   }
 
   /// The slots of all.
@@ -72,9 +84,5 @@ struct ClusterLayout: Sendable {
   }
 
   /// The slots that a node holds, is to hold, or held and still takes writes of.
-  func slots(of node: NodeID) -> SlotSet {
-    var slots = SlotSet(assignment.slots(of: node))
-    if let beside { slots.formUnion(SlotSet(beside.slots(of: node))) }
-    return slots
-  }
+  func slots(of node: NodeID) -> SlotSet { slots[node] ?? [] }
 }

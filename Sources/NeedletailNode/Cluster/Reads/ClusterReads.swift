@@ -72,7 +72,7 @@ final class ClusterReads: Sendable {
 
   /// The groups of all slots, for a read of these windows.
   func groups(_ layout: ClusterLayout, windows: ClosedRange<Int64>) -> [SlotGroup] {
-    let unready = replicas.unready(of: groups.held(layout, own: view.own), windows: windows)
+    let unready = replicas.unready(of: layout.slots(of: view.own), windows: windows)
     return groups.groups(layout, own: view.own, unready: unready)
   }
 

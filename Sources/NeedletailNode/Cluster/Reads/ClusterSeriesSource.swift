@@ -76,7 +76,7 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
   private func early(_ selection: SeriesSelection) throws -> ClusterCursor? {
     let layout = try reads.layout()
     guard let early = question.early, early.mayBegin,
-      reads.groups.held(layout, own: reads.view.own) == layout.allSlots
+      layout.slots(of: reads.view.own) == layout.allSlots
     else { return nil }
     let reading = QuorumReading(reads: reads, question: question, subject: [], windows: selection.range.windows)
     guard let agreement = PendingAgreement(reading, selection, layout) else { return nil }

@@ -10,16 +10,6 @@ final class ReadGroups: Sendable {
   }
 
   private let last = Lock<Entry?>(nil)
-  private let lastHeld = Lock<(epoch: UInt64, slots: SlotSet)?>(nil)
-
-  /// The slots that the node itself has something to do with.
-  func held(_ layout: ClusterLayout, own: NodeID) -> SlotSet {
-    let known = lastHeld.withLock { $0.flatMap { $0.epoch == layout.epoch ? $0.slots : nil } }
-    if let known { return known }
-    let slots = layout.slots(of: own)
-    lastHeld.withLock { $0 = (layout.epoch, slots) }
-    return slots
-  }
 
   /// The groups of all slots; of those in `unready` the node itself has no vote. What others are, they tell.
   func groups(_ layout: ClusterLayout, own: NodeID, unready: SlotSet) -> [SlotGroup] {
@@ -36,9 +26,6 @@ final class ReadGroups: Sendable {
 }
 
 extension ClusterLayout {
-  /// Every slot.
-  var allSlots: SlotSet { SlotSet((0..<slotCount).lazy.map { UInt16(truncatingIfNeeded: $0) }) }
-
   /// How many ready replicas have to agree, of the slot that needs the most.
   func readQuorum(of groups: [SlotGroup]) -> Int {
     groups.compactMap { group in group.slots.first { _ in true }.map { readQuorum(of: $0) } }.max() ?? 1

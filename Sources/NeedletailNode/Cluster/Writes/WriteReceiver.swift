@@ -5,18 +5,11 @@ import NeedletailTelemetry
 
 /// Answers the writes of other nodes to the replicas on this one, and the hints that they kept for it.
 final class WriteReceiver: Sendable {
-  private struct Held {
-    var epoch: UInt64?
-    var slots: SlotSet = []
-  }
-
   /// After how long to ask a node again that does not know the topology yet; reading it from disk takes less.
   private static let startMilliseconds: UInt32 = 200
 
   private let view: ClusterView
   private let store: ReplicaStore
-  /// The slots of the last layout, which are not worked out anew for each write.
-  private let held = Lock(Held())
   private let counts = Lock<[Outcome: Int]>([:])
 
   /// What became of a write here.
@@ -65,7 +58,7 @@ final class WriteReceiver: Sendable {
     // A hint is of whatever version it was made under; it is for this node, by the name that it had.
     let isHint = append.attempt == 0
     guard isHint || append.epoch >= layout.epoch else { throw .notReplica }
-    let own = slots(in: layout)
+    let own = layout.slots(of: view.own)
     let named = SlotSet(append.slots)
     let isWhole = named.isSubset(of: own)
     if !isWhole {
@@ -110,16 +103,6 @@ final class WriteReceiver: Sendable {
       frames.count == 1 || frames.last?.kind == .seriesSamples
     else { throw .invalid("frames that do not belong together") }
     return frames
-  }
-
-  private func slots(in layout: ClusterLayout) -> SlotSet {
-    if let known = held.withLock({ $0.epoch == layout.epoch ? $0.slots : nil }) { return known }
-    let slots = layout.slots(of: view.own)
-    held.withLock { held in
-      held.epoch = layout.epoch
-      held.slots = slots
-    }
-    return slots
   }
 }
 
