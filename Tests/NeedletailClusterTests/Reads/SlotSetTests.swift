@@ -1,4 +1,4 @@
-import NeedletailSimulation
+import NeedletailEnvironment
 import NeedletailTelemetry
 import Testing
 
