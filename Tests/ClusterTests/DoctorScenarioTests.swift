@@ -107,7 +107,7 @@ struct DoctorScenarioTests {
       OutsideProgram.needletail,
       ["serve", "--data", folder.path, "--listen", "127.0.0.1:\(port)", "--otlp-http", "off", "--otlp-grpc", "off"]
         + ["--set", "self-interval=off", "--set", "tenant-samples-per-second=1"])
-    try await eventually(seconds: 60, "the server is ready: \(server.output)") {
+    try await eventually(seconds: 240, "the server is ready: \(server.output)") {
       guard server.isRunning else { throw TestFailure("serve ended: \(server.output)") }
       return (try? await client.get("/-/ready"))?.status == 200
     }

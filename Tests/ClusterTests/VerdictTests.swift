@@ -36,7 +36,7 @@ struct VerdictTests {
         "serve", "--data", folder.path, "--listen", "127.0.0.1:\(ports[0])", "--otlp-http", "off", "--otlp-grpc", "off",
       ])
     let client = ServerClient(port: ports[0], otlpHTTPPort: ports[0])
-    try await eventually(seconds: 60, "the server is ready: \(server.output)") {
+    try await eventually(seconds: 240, "the server is ready: \(server.output)") {
       (try? await client.get("/-/ready"))?.status == 200
     }
     let telemetry = RunTelemetry(run: "checker", base: Int64(Date().timeIntervalSince1970 * 1000) - 600_000)

@@ -31,7 +31,7 @@ final class ServerUnderTest {
         "--otlp-grpc", "127.0.0.1:\(otlpGRPCPort)",
       ] + extraArguments)
     self.process = process
-    try await eventually(seconds: 60, "the server is ready: \(process.output)") {
+    try await eventually(seconds: 240, "the server is ready: \(process.output)") {
       guard process.isRunning else { throw TestFailure("serve ended: \(process.output)") }
       return (try? await self.get("/-/ready"))?.status == 200
     }

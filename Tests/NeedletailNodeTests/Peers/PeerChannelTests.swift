@@ -73,7 +73,7 @@ struct PeerChannelTests {
     let folder = try TemporaryFolder()
     try await RunningServer.run(folder: folder, flags: Self.flags) { server in
       let channel = try Self.channel(server)
-      let sink = RemoteSink(channel: channel, timeout: .seconds(30)) { _, _ in Int64.min...Int64.max }
+      let sink = RemoteSink(channel: channel, timeout: .seconds(240)) { _, _ in Int64.min...Int64.max }
       let labels = LabelSet(["__name__": "up", "job": "far"])
       let id = SeriesID(labels, tenant: .default)
       func batch(at time: Int64) throws -> SeriesBatch {
