@@ -44,7 +44,7 @@ struct EtcdClusterTests {
   @discardableResult
   private static func settled(_ servers: [RunningServer], holders: Int) async throws -> Int {
     let last = LastSeen()
-    try await eventually(seconds: 240, "\(holders) nodes hold slots: \(last.text)") {
+    try await eventually(seconds: 600, "\(holders) nodes hold slots: \(last.text)") {
       var epochs: Set<Int> = []
       for server in servers {
         let status = try await status(server)
