@@ -4,8 +4,8 @@ enum PlantedTopologyBug: CaseIterable, Sendable {
   case answersBeforeStore
   /// A node forgets what it promised and accepted when it starts anew.
   case forgetsPromises
-  /// A proposer counts the promises of the ring alone where a change is under way.
-  case asksRingAlone
+  /// A proposer asks those who will hold the slots, and not those who hold them.
+  case asksNextAlone
   /// A proposer proposes its own although somebody has accepted another's.
   case ignoresAccepted
   /// Numbers of attempts do not tell nodes apart.

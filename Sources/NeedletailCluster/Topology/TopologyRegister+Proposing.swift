@@ -133,7 +133,7 @@ extension TopologyRegister {
     case .preparing:
       guard isPrepared(attempt) else { return }
       takeUp(attempt.best)
-      guard let attempt = proposing, bug == .asksRingAlone || isEnough(attempt) else {
+      guard let attempt = proposing, bug == .asksNextAlone || isEnough(attempt) else {
         pause(now, &random)
         return
       }
@@ -152,8 +152,9 @@ extension TopologyRegister {
       guard isEnough(attempt) else { return }
       counters.count(.chosen)
       learn(attempt.value, now, &random)
-      let others = attempt.electorate.voters + electorate.voters
-      for other in Set(others.map(\.node)).subtracting([voter.node]).sorted() { tell(other) }
+      // Those who are about to hold slots, too, who had no vote.
+      let others = attempt.electorate.voters.map(\.node) + attempt.value.members.map(\.node)
+      for other in Set(others).subtracting([voter.node]).sorted() { tell(other) }
     }
   }
 
@@ -163,8 +164,8 @@ extension TopologyRegister {
     if topology == nil {
       return attempt.electorate.voters.allSatisfy(attempt.answered.contains)
     }
-    if bug == .asksRingAlone, let ring = topology?.ring {
-      return TopologyElectorate(ring.map { TopologyVoter($0.node, $0.identity) }).decides(attempt.answered)
+    if bug == .asksNextAlone, let next = topology?.next {
+      return TopologyElectorate(next.map { TopologyVoter($0.node, $0.identity) }).decides(attempt.answered)
     }
     return isEnough(attempt)
   }

@@ -172,7 +172,7 @@ package struct TopologyRegister: Sendable {
     let isNews = topology.epoch > epoch
     learn(topology, now, &random)
     if isOwn, isNews {
-      for other in Set(electorate.voters.map(\.node) + peers).subtracting([voter.node]).sorted() { tell(other) }
+      for other in Set(topology.members.map(\.node) + peers).subtracting([voter.node]).sorted() { tell(other) }
     }
     return finish()
   }

@@ -34,10 +34,12 @@ package struct TopologyVoter: Hashable, Comparable, Sendable {
 }
 
 extension Topology {
-  /// Who decides on the next topology: all that hold slots and all that are about to.
+  /// Who decides on the next topology: those that hold the slots.
+  ///
+  /// Who is about to has no vote yet: it may never have been there, or may have lost the disk that is named.
   package var electorate: TopologyElectorate {
     let oldest = ring.min { ($0.joined, $0.node) < ($1.joined, $1.node) }
     return TopologyElectorate(
-      members.map { TopologyVoter($0.node, $0.identity) }, chair: oldest.map { TopologyVoter($0.node, $0.identity) })
+      ring.map { TopologyVoter($0.node, $0.identity) }, chair: oldest.map { TopologyVoter($0.node, $0.identity) })
   }
 }

@@ -139,7 +139,7 @@ extension ClusterSimulation {
   /// the one after, should a change under way end before the losses are known.
   private func canDecide(without lost: [Int]) -> Bool {
     guard let newest = world.chosen.last else { return false }
-    let ends = [try? newest.finished(), try? newest.cancelled()].compactMap { $0 }
+    let ends = [try? newest.committed(), try? newest.finished(), try? newest.cancelled()].compactMap { $0 }
     return (world.chosen.suffix(2) + ends).allSatisfy { topology in
       let voters = topology.electorate.voters
       let gone = voters.count { voter in
