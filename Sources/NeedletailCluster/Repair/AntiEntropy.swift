@@ -206,7 +206,8 @@ package struct AntiEntropy: Sendable {
     var times = exchanges.flatMap { $0.open.values.compactMap(\.deadline) }
     if exchanges.count < settings.exchangesMax, !duties.isEmpty {
       let later = min(nextAt, found.isEmpty ? .max : foundAt)
-      times.append(fills.isEmpty && urgent.isEmpty ? later : now)
+      let isMore = fills.contains { !isUnderWay($0.slot) } || urgent.contains { !isUnderWay($0.slot, $0.partner) }
+      times.append(isMore ? now : later)
     }
     if !outbox.isEmpty { times.append(throttle.readyAt) }
     return times.min() ?? .max
@@ -238,16 +239,22 @@ package struct AntiEntropy: Sendable {
     exchanges.contains { $0.slot == slot && $0.partner == partner }
   }
 
+  private func isUnderWay(_ slot: UInt16) -> Bool { exchanges.contains { $0.slot == slot } }
+
   private mutating func takeUrgent(_ source: some RepairSource) -> Urgent? {
-    take(from: \.fills, source) ?? take(from: \.urgent, source)
+    // A slot that is being filled from one partner has most of what another one would give it once that is done.
+    take(from: \.fills, source) { !$0.isUnderWay($1.slot) } ?? take(from: \.urgent, source)
   }
 
   private mutating func takeFound(_ source: some RepairSource) -> Urgent? { take(from: \.found, source) }
 
-  /// The first that waits there whose partner is there and not busy with the same slot.
-  private mutating func take(from list: WritableKeyPath<Self, [Cursor]>, _ source: some RepairSource) -> Urgent? {
+  /// The first that waits there whose partner is there and not busy with the same slot, and of which this holds.
+  private mutating func take(
+    from list: WritableKeyPath<Self, [Cursor]>, _ source: some RepairSource,
+    where isWanted: (Self, Cursor) -> Bool = { _, _ in true }
+  ) -> Urgent? {
     let place = self[keyPath: list].firstIndex { asked in
-      source.isAvailable(asked.partner) && !isUnderWay(asked.slot, asked.partner)
+      source.isAvailable(asked.partner) && !isUnderWay(asked.slot, asked.partner) && isWanted(self, asked)
     }
     guard let place else { return nil }
     let asked = self[keyPath: list].remove(at: place)

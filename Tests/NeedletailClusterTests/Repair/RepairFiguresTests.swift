@@ -36,7 +36,8 @@ import Testing
     cluster.loseAll(of: 0)
     cluster.compareAll([0], isFill: true)
     let lost = cluster.takeSent()
-    #expect(cluster.areEqual && lost.bytes >= rowBytes)
+    // A slot is filled from one partner, and compared with the other one when it has what that one had.
+    #expect(cluster.areEqual && lost.bytes >= rowBytes && lost.bytes < rowBytes * 3 / 2)
     guard asked != nil else { return }
     print("nodes \(nodes): \(Double(quiet.messages) / Double(nodes)) messages and", terminator: " ")
     print("\(Double(quiet.bytes) / Double(nodes)) bytes a node in a round, \(Double(round) / 1e9) s;")
