@@ -169,6 +169,7 @@ struct ConfigurationTests {
         "flush-interval": "90s", "self-interval": "off", "query-delayed-name-removal": "true",
         "query-start-timestamps": "off", "tenant-bytes-per-second": "10MiB", "tenant-samples-per-second": "100000",
         "tenant-log-records-per-second": "1", "tenant-spans-per-second": "2000",
+        "tenant-new-series-per-second": "50", "tenant-rate-strategy": "local",
       ])
     try expectRoundTrip(configuration)
     try expectRoundTrip(

@@ -23,8 +23,13 @@ package struct TokenBucket: Equatable, Sendable {
   /// Whether `units` may pass now; they are taken then.
   package mutating func take(_ units: Int, at now: Int64) -> Bool {
     guard wait(at: now) == 0 else { return false }
-    fullAt = max(now, fullAt).addingClamped(Self.time(for: max(0, units), perSecond: perSecond))
+    spend(units, at: now)
     return true
+  }
+
+  /// Takes `units` whether they may pass or not.
+  package mutating func spend(_ units: Int, at now: Int64) {
+    fullAt = max(now, fullAt).addingClamped(Self.time(for: max(0, units), perSecond: perSecond))
   }
 
   /// When something may pass, in ns; a time that is past where that is now.

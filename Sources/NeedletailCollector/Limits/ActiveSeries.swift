@@ -16,6 +16,20 @@ package final class ActiveSeries: Sendable {
   /// How many refused series of a tenant are told apart.
   static let refusedMax = 1 << 16
 
+  /// What becomes of a series that is sent.
+  package enum Admission: Sendable {
+    /// It was active.
+    case active
+    /// It is active from now on.
+    case begun
+    /// There are as many as may be.
+    case tooMany
+    /// None may begin now.
+    case tooSoon
+
+    package var isTaken: Bool { self == .active || self == .begun }
+  }
+
   /// The series of one tenant.
   package struct Count: Equatable, Sendable {
     /// Nil for all tenants beyond those that are told apart.
@@ -45,32 +59,35 @@ package final class ActiveSeries: Sendable {
       began = isLong ? now : began &+ ActiveSeries.turn
     }
 
-    mutating func admit(_ id: SeriesID, max: Int) -> Bool {
-      if current.contains(id) { return true }
-      if previous.remove(id) == nil, count >= max {
+    mutating func admit(_ id: SeriesID, max: Int?, mayBegin: Bool) -> Admission {
+      if current.contains(id) { return .active }
+      let isActive = previous.remove(id) != nil
+      if !isActive, let max, count >= max {
         if refused.count < ActiveSeries.refusedMax { refused.insert(id) }
-        return false
+        return .tooMany
       }
+      guard isActive || mayBegin else { return .tooSoon }
       current.insert(id)
-      return true
+      return isActive ? .active : .begun
     }
   }
 
-  /// How many each tenant may have.
-  package let max: Int
+  /// How many each tenant may have; nil for as many as it likes.
+  package let max: Int?
   private let tenants = Lock<[TenantID?: Books]>([:])
   /// How often those that have become silent are looked for, in ns, where there are too many tenants.
   private static let purgePause: Int64 = 60_000_000_000
   private let purged = Lock(Int64.min)
 
-  package init(max: Int) { self.max = max }
+  package init(max: Int?) { self.max = max }
 
-  /// Whether a series of a tenant is taken; it is active from now on where it is.
-  package func admit(_ id: SeriesID, of tenant: TenantID, now: Int64) -> Bool {
+  /// Whether a series of a tenant is taken; it is active from now on where it is. `mayBegin` tells whether one may be
+  /// that is not active yet.
+  package func admit(_ id: SeriesID, of tenant: TenantID, now: Int64, mayBegin: Bool = true) -> Admission {
     tenants.withLock { tenants in
       let key = key(tenant, &tenants, now)
       tenants[key, default: Books(began: now)].advance(to: now)
-      return tenants[key, default: Books(began: now)].admit(id, max: max)
+      return tenants[key, default: Books(began: now)].admit(id, max: max, mayBegin: mayBegin)
     }
   }
 

@@ -6,12 +6,17 @@ package struct TenantRates: Equatable, Sendable {
   package var samples: Int?
   package var logRecords: Int?
   package var spans: Int?
+  /// Series of metrics that were not sent for half an hour or more.
+  package var newSeries: Int?
 
-  package init(bytes: Int? = nil, samples: Int? = nil, logRecords: Int? = nil, spans: Int? = nil) {
+  package init(
+    bytes: Int? = nil, samples: Int? = nil, logRecords: Int? = nil, spans: Int? = nil, newSeries: Int? = nil
+  ) {
     self.bytes = bytes
     self.samples = samples
     self.logRecords = logRecords
     self.spans = spans
+    self.newSeries = newSeries
   }
 
   package subscript(measure: TenantMeasure) -> Int? {
@@ -20,6 +25,7 @@ package struct TenantRates: Equatable, Sendable {
     case .samples: samples
     case .logRecords: logRecords
     case .spans: spans
+    case .newSeries: newSeries
     }
   }
 }
@@ -30,4 +36,5 @@ package enum TenantMeasure: String, CaseIterable, Sendable {
   case samples
   case logRecords = "log records"
   case spans
+  case newSeries = "new series"
 }

@@ -13,7 +13,7 @@ package struct Receiver: Sendable {
   package let limits: IngestLimits
   package let ledger: IngestLedger
   package let budget: IngestBudget
-  /// How many series each tenant may have; nil for as many as it likes.
+  /// The series of each tenant; nil where it may have as many as it likes, and begin them as fast.
   package let activeSeries: ActiveSeries?
   private let shedding: Shedding
   private let distributor: Distributor
@@ -25,9 +25,9 @@ package struct Receiver: Sendable {
   package init(
     limits: IngestLimits = IngestLimits(), sink: any BatchSink, clock: any WallClock,
     ledger: IngestLedger = IngestLedger(), resolver: SeriesResolver = SeriesResolver(),
-    rates: TenantRates = TenantRates(), seriesMax: Int? = nil
+    rates: TenantRates = TenantRates(), sharers: @escaping @Sendable () -> Int = { 1 }, seriesMax: Int? = nil
   ) {
-    activeSeries = seriesMax.map { ActiveSeries(max: $0) }
+    activeSeries = seriesMax != nil || rates.newSeries != nil ? ActiveSeries(max: seriesMax) : nil
     self.limits = limits
     self.ledger = ledger
     self.resolver = resolver
@@ -35,7 +35,7 @@ package struct Receiver: Sendable {
     budget = IngestBudget(bytesMax: limits.bytesInFlightMax)
     shedding = Shedding(budget)
     distributor = Distributor(sink: sink)
-    limiter = TenantLimiter(rates)
+    limiter = TenantLimiter(rates, sharers: sharers)
     accumulator = DeltaAccumulator(countMax: limits.deltaSeriesMax, requestBytesMax: limits.deltaBytesMax)
   }
 
@@ -109,10 +109,15 @@ package struct Receiver: Sendable {
       try limiter.admit(amount, measure, of: tenant, now: clock.monotonicNanoseconds())
       return nil
     } catch {
-      return .rateLimited(
-        "tenant \(tenant) sends more than the \(error.rate) \(error.measure.rawValue) a second that it may",
-        retryAfterSeconds: error.retryAfterSeconds)
+      return Self.failure(error, of: tenant)
     }
+  }
+
+  private static func failure(_ refusal: TenantLimiter.Refusal, of tenant: TenantID) -> ReceiveOutcome.Failure {
+    let share = refusal.nodes > 1 ? ", of which this node takes one part in \(refusal.nodes)" : ""
+    return .rateLimited(
+      "tenant \(tenant) sends more than the \(refusal.rate) \(refusal.measure.rawValue) a second that it may\(share)",
+      retryAfterSeconds: refusal.retryAfterSeconds)
   }
 
   /// What a body may be compressed with, for who sent something else.
@@ -250,13 +255,20 @@ package struct Receiver: Sendable {
     // fraction of the decompressed ones, all of which would have to be hashed once more.
     let batchID = request.body.withUnsafeBytes { Hash128.of($0, seed: tenant.hashSeed) }
     var decoded: DecodedSeries
+    let (admission, tooSoon) = admission(of: tenant)
     do throws(ProtobufError) {
-      decoded = try decodeSeries(tenant, body, batchID, alwaysDefine: false, decode)
+      // What began is paid for also where the rest cannot be read: it is active from now on.
+      defer { charge(admission, tenant) }
+      decoded = try decodeSeries(tenant, body, batchID, alwaysDefine: false, admission, decode)
     } catch {
       return failed(.invalid(error.explanation))
     }
     let received = decoded.sampleCount + decoded.histogramCount + decoded.deltaPointCount
     var outcome = opened(key, received + decoded.rejections.total)
+    if let tooSoon, admission?.isTooSoon == true {
+      outcome.turnAway(tooSoon, count: received + decoded.rejections.total)
+      return outcome
+    }
     if let refusal = refusal(received, .samples, of: tenant) {
       outcome.rejections = decoded.rejections
       outcome.turnAway(refusal, count: received)
@@ -280,7 +292,11 @@ package struct Receiver: Sendable {
     let delivery = await distributor.append(
       decoded.batches + totals.parts.map(\.batch), definitions: decoded.definitions,
       redefine: Redefinition(holding: body.count) {
-        (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, decode))?.definitions ?? []
+        // By now all that are taken are active.
+        let admission = activeSeries.map {
+          SeriesAdmission($0, of: tenant, now: clock.monotonicNanoseconds(), mayBegin: true)
+        }
+        return (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, admission, decode))?.definitions ?? []
       })
     noteOverload(delivery)
     totals.settle(delivery.fates.dropFirst(decoded.batches.count), accumulator)
@@ -310,17 +326,31 @@ package struct Receiver: Sendable {
     for (fate, counts) in zip(delivery.fates, counts) { outcome.settle(fate, counts) }
   }
 
-  private func decodeSeries(
-    _ tenant: TenantID, _ body: [UInt8], _ batchID: Hash128, alwaysDefine: Bool, _ decode: SeriesDecoder
-  ) throws(ProtobufError) -> DecodedSeries {
-    var admits: (@Sendable (SeriesID) -> Bool)?
-    if let activeSeries {
-      let now = clock.monotonicNanoseconds()
-      admits = { id in activeSeries.admit(id, of: tenant, now: now) }
+  /// Which series of a request are taken, where there is a limit, and why none may begin, where that is so.
+  private func admission(of tenant: TenantID) -> (SeriesAdmission?, tooSoon: ReceiveOutcome.Failure?) {
+    guard let activeSeries else { return (nil, nil) }
+    let now = clock.monotonicNanoseconds()
+    var refusal: ReceiveOutcome.Failure?
+    do throws(TenantLimiter.Refusal) {
+      try limiter.check(.newSeries, of: tenant, now: now)
+    } catch {
+      refusal = Self.failure(error, of: tenant)
     }
+    return (SeriesAdmission(activeSeries, of: tenant, now: now, mayBegin: refusal == nil), refusal)
+  }
+
+  private func charge(_ admission: SeriesAdmission?, _ tenant: TenantID) {
+    guard let admission else { return }
+    limiter.charge(admission.begun, .newSeries, of: tenant, now: clock.monotonicNanoseconds())
+  }
+
+  private func decodeSeries(
+    _ tenant: TenantID, _ body: [UInt8], _ batchID: Hash128, alwaysDefine: Bool, _ admission: SeriesAdmission?,
+    _ decode: SeriesDecoder
+  ) throws(ProtobufError) -> DecodedSeries {
     let decoding = SeriesDecoding(
       tenant: tenant, batchID: batchID, resolver: resolver, limits: limits.series, alwaysDefine: alwaysDefine,
-      admits: admits)
+      admits: admission.map { admission in { @Sendable id in admission.admit(id) } })
     return try body.withBytes { bytes throws(ProtobufError) in try decode(bytes, decoding) }
   }
 }

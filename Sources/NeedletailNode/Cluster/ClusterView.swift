@@ -9,11 +9,15 @@ final class ClusterView: Sendable {
   struct Peer: Sendable {
     var isPresent: Bool
     var channel: PeerChannel
+    /// Whether it takes requests from outside.
+    var isCollector = true
   }
 
   private struct State {
     var layout: ClusterLayout?
     var peers: [NodeID: Peer] = [:]
+    /// Of the peers, those that are there and take requests from outside.
+    var collectors = 0
   }
 
   /// The node itself.
@@ -35,6 +39,9 @@ final class ClusterView: Sendable {
   /// The way to a node; nil where none is known, and for the node itself.
   func channel(to node: NodeID) -> PeerChannel? { state.withLock { $0.peers[node]?.channel } }
 
+  /// How many nodes take requests from outside now, this one among them.
+  var collectorCount: Int { 1 + state.withLock { $0.collectors } }
+
   /// All others that were ever heard of, by name.
   var peers: [NodeID: Peer] { state.withLock { $0.peers } }
 
@@ -46,6 +53,7 @@ final class ClusterView: Sendable {
     state.withLock { state in
       let old = state.peers[node]?.channel
       state.peers[node] = peer
+      state.collectors = state.peers.values.count { $0.isPresent && $0.isCollector }
       return old === peer?.channel ? nil : old
     }
   }

@@ -49,6 +49,9 @@ extension ServerConfiguration {
     case .tenantSamples: return Self.assign(limit: text, to: &tenantRates.samples)
     case .tenantLogRecords: return Self.assign(limit: text, to: &tenantRates.logRecords)
     case .tenantSpans: return Self.assign(limit: text, to: &tenantRates.spans)
+    case .tenantNewSeries: return Self.assign(limit: text, to: &tenantRates.newSeries)
+    case .tenantRateStrategy:
+      return Self.assign(["global": true, "local": false][text], to: &sharesTenantRates, "write global or local")
     case .tenantSeries: return Self.assign(limit: text, to: &tenantSeriesMax)
     case .queryTimeout:
       return Self.assign(Self.span(text), to: &queryTimeout, "write a duration of 1ms or more, for example 2m")
@@ -116,6 +119,8 @@ extension ServerConfiguration {
     case .tenantSamples: tenantRates.samples.map { String($0) } ?? "off"
     case .tenantLogRecords: tenantRates.logRecords.map { String($0) } ?? "off"
     case .tenantSpans: tenantRates.spans.map { String($0) } ?? "off"
+    case .tenantNewSeries: tenantRates.newSeries.map { String($0) } ?? "off"
+    case .tenantRateStrategy: sharesTenantRates ? "global" : "local"
     case .tenantSeries: tenantSeriesMax.map { String($0) } ?? "off"
     case .queryTimeout: queryTimeout.description
     case .querySamplesMax: String(querySamplesMax)

@@ -77,6 +77,8 @@ package struct ServerConfiguration: Sendable {
   package var bodyBytesMax = 64 << 20
   /// How much each tenant may send in a second.
   package var tenantRates = TenantRates()
+  /// Whether `tenantRates` hold for all collectors of a cluster together.
+  package var sharesTenantRates = true
   /// How many active series each tenant may have, nil for as many as it likes.
   package var tenantSeriesMax: Int?
   /// How long a query may run.

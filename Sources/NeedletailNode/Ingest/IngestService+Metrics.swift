@@ -46,13 +46,16 @@ extension IngestService {
     ] + seriesFamilies
   }
 
-  /// Where there is a limit on the series of tenants.
+  /// Where there is a limit on the series of tenants, or on how many begin.
   private var seriesFamilies: [MetricFamily] {
     guard let (max, counts) = activeSeries else { return [] }
     func points(_ value: (ActiveSeries.Count) -> Int) -> [MetricFamily.Point] {
       counts.map {
         MetricFamily.Point(labels: [Label("tenant", $0.tenant?.description ?? "")], value: Double(value($0)))
       }
+    }
+    let limit = max.map {
+      MetricFamily(.gauge, "needletail_tenant_series_max", "How many series each tenant may have.", Double($0))
     }
     return [
       MetricFamily(
@@ -61,7 +64,6 @@ extension IngestService {
       MetricFamily(
         .gauge, "needletail_tenant_series_refused", "Series that were refused within the last half hour for the limit.",
         points(\.refused)),
-      MetricFamily(.gauge, "needletail_tenant_series_max", "How many series each tenant may have.", Double(max)),
-    ]
+    ] + (limit.map { [$0] } ?? [])
   }
 }

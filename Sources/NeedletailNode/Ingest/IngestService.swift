@@ -17,12 +17,13 @@ struct IngestService: Sendable {
   /// What comes in goes to `sink`.
   init(
     sink: any BatchSink, bodyBytesMax: Int, clock: any WallClock, rates: TenantRates = TenantRates(),
-    seriesMax: Int? = nil
+    sharers: @escaping @Sendable () -> Int = { 1 }, seriesMax: Int? = nil
   ) {
     self.sink = sink
     self.clock = clock
     receiver = Receiver(
-      limits: Self.limits(bodyBytesMax: bodyBytesMax), sink: sink, clock: clock, rates: rates, seriesMax: seriesMax)
+      limits: Self.limits(bodyBytesMax: bodyBytesMax), sink: sink, clock: clock, rates: rates, sharers: sharers,
+      seriesMax: seriesMax)
   }
 
   /// The limits where bodies have so many bytes at most, before and after decompression.
@@ -42,8 +43,8 @@ struct IngestService: Sendable {
   /// The memory for bodies that are being worked on.
   var budget: IngestBudget { receiver.budget }
 
-  /// How many series tenants have, where there is a limit.
-  var activeSeries: (max: Int, counts: [ActiveSeries.Count])? {
+  /// How many series tenants have, where there is a limit on them, or on how many begin.
+  var activeSeries: (max: Int?, counts: [ActiveSeries.Count])? {
     receiver.activeSeries.map { ($0.max, $0.counts(now: clock.monotonicNanoseconds())) }
   }
 

@@ -172,7 +172,7 @@ package struct NeedletailServer: Service {
     let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
     let ingest = IngestService(
       sink: cluster?.writing.sink ?? sink, bodyBytesMax: configuration.bodyBytesMax, clock: clock,
-      rates: configuration.tenantRates, seriesMax: configuration.tenantSeriesMax)
+      rates: configuration.tenantRates, sharers: sharers(cluster), seriesMax: configuration.tenantSeriesMax)
     let started = clock.wallNanoseconds()
     let ledger = LedgerService(
       ingest: ingest, cluster: cluster, complaints: complaints,
@@ -194,6 +194,12 @@ package struct NeedletailServer: Service {
       peers: PeerService(sink: sink, queries: peerQueries, budget: ingest.budget, cluster: cluster, ledger: ledger),
       ledger: ledger,
       cluster: cluster)
+  }
+
+  /// How many nodes share what a tenant may send.
+  private func sharers(_ cluster: ClusterNode?) -> @Sendable () -> Int {
+    guard configuration.sharesTenantRates, let view = cluster?.view else { return { 1 } }
+    return { view.collectorCount }
   }
 
   private func gate() -> QueryGate {

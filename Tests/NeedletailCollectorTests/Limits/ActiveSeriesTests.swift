@@ -12,8 +12,8 @@ struct ActiveSeriesTests {
   private let store = Store()
   private let clock = ManualClock()
 
-  private func receiver(_ max: Int) -> Receiver {
-    Receiver(sink: store, clock: clock, seriesMax: max)
+  private func receiver(_ max: Int?, newPerSecond: Int? = nil) -> Receiver {
+    Receiver(sink: store, clock: clock, rates: TenantRates(newSeries: newPerSecond), seriesMax: max)
   }
 
   /// Remote write of one sample for each of these series.
@@ -65,6 +65,59 @@ struct ActiveSeriesTests {
     #expect(await write(10..<11, to: receiver, tenant: other).remoteWriteStatus == 400)
   }
 
+  @Test(
+    "a request with series that begin too soon comes again as a whole, and nothing keeps those back that are active")
+  func pace() async throws {
+    let receiver = receiver(nil, newPerSecond: 2)
+    // Five seconds' worth at once, and more where a request is larger.
+    #expect(await write(0..<30, to: receiver).remoteWriteStatus == 204)
+    let refused = await write(25..<31, to: receiver)
+    #expect(refused.remoteWriteStatus == 503 && refused.otlpStatus == 429 && refused.retryAfterSeconds == 11)
+    #expect(refused.message == "tenant default sends more than the 2 new series a second that it may")
+    #expect(refused.accepted == 0 && refused.dropped == 6 && refused.rejections.isEmpty)
+    #expect(await write(0..<30, to: receiver).remoteWriteStatus == 204)
+    let other = try #require(TenantID("other"))
+    #expect(await write(0..<10, to: receiver, tenant: other).remoteWriteStatus == 204)
+    clock.advance(nanoseconds: 11_000_000_000)
+    #expect(await write(25..<31, to: receiver).remoteWriteStatus == 204)
+    #expect(store.samples.count == 41)
+    let books = receiver.ledger[.metrics]
+    #expect(books.failed == ["rate_limited": 6] && books.refused == [:] && books.balance == 0)
+  }
+
+  @Test("what is beyond the limit is refused for good also while none may begin, once the request comes again")
+  func paceAndLimit() async {
+    let receiver = receiver(12, newPerSecond: 2)
+    #expect(await write(0..<11, to: receiver).remoteWriteStatus == 204)
+    #expect(await write(10..<14, to: receiver).remoteWriteStatus == 503)
+    clock.advance(nanoseconds: 2_000_000_000)
+    let outcome = await write(10..<14, to: receiver)
+    #expect(outcome.remoteWriteStatus == 400 && outcome.accepted == 2 && outcome.rejections.counts == [.seriesLimit: 2])
+    // All places are taken: waiting would not help.
+    #expect(await write(20..<21, to: receiver).remoteWriteStatus == 400)
+  }
+
+  @Test("series of a body that cannot be read to its end are paid for: they are active")
+  func broken() async {
+    let receiver = receiver(nil, newPerSecond: 1)
+    var writer = ProtobufWriter()
+    for number in 0..<20 {
+      writer.field(1) { series in
+        series.field(1) { label in
+          label.field(1, string: "__name__")
+          label.field(2, string: "m\(number)")
+        }
+        series.field(2) { $0.field(2, varint: 1) }
+      }
+    }
+    // A series of one sample whose value ends too early.
+    let request = ReceiveRequest(
+      tenant: .default, contentType: nil, contentEncoding: "identity",
+      body: writer.bytes + [0x0A, 4, 0x12, 2, 0x09, 0])
+    #expect(await receiver.remoteWrite(request).remoteWriteStatus == 400)
+    #expect(await write(0..<1, to: receiver).remoteWriteStatus == 503)
+  }
+
   @Test("has room again for new ones when others were silent, and none for as long as they are not")
   func turns() async {
     let receiver = receiver(5)
@@ -113,7 +166,7 @@ struct ActiveSeriesTests {
         }
         let number = Int.random(in: 0..<40, using: &generator)
         let id = SeriesID(Hash128(high: 1, low: UInt64(number)))
-        let isTaken = series.admit(id, of: .default, now: now)
+        let isTaken = series.admit(id, of: .default, now: now).isTaken
         if let time = last[number], now - time < ActiveSeries.turn { #expect(isTaken, "seed \(seed)") }
         // Whoever is silent for two turns has no place.
         let alive = last.values.count { now - $0 < 2 * ActiveSeries.turn }
@@ -130,7 +183,7 @@ struct ActiveSeriesTests {
     let series = ActiveSeries(max: 1)
     for number in 0..<(ActiveSeries.tenantsMax + 5) {
       let tenant = try #require(TenantID("t\(number)"))
-      let isTaken = series.admit(SeriesID(Hash128(high: 2, low: UInt64(number))), of: tenant, now: 0)
+      let isTaken = series.admit(SeriesID(Hash128(high: 2, low: UInt64(number))), of: tenant, now: 0).isTaken
       #expect(isTaken == (number <= ActiveSeries.tenantsMax))
     }
     #expect(series.counts(now: 0).count == IngestLedger.tenantsMax)

@@ -51,6 +51,35 @@ struct TenantLimiterTests {
     for _ in 0..<10 { try limiter.admit(.max, .logRecords, of: tenants.0, now: 0) }
   }
 
+  @Test("nodes that share a rate let an equal part of it through each, however many they are at the moment")
+  func shared() throws {
+    for nodes in [1, 3, 10] {
+      let limiters = (0..<nodes).map { _ in TenantLimiter(TenantRates(samples: 300), sharers: { nodes }) }
+      var taken = 0
+      for step in 0..<20_000 {
+        let now = Int64(step) * (Self.second / 200)
+        for limiter in limiters {
+          guard (try? limiter.admit(5, .samples, of: tenants.0, now: now)) != nil else { continue }
+          taken += 5
+        }
+      }
+      // A hundred seconds, what may come at once, and one request on each.
+      let allowed = 30_000...(31_500 + 10 * nodes)
+      #expect(allowed.contains(taken), "\(nodes) nodes take \(taken)")
+    }
+    let count = Lock(4)
+    let limiter = TenantLimiter(TenantRates(samples: 100), sharers: { count.withLock { $0 } })
+    try limiter.admit(200, .samples, of: tenants.0, now: 0)
+    let refusal = #expect(throws: TenantLimiter.Refusal.self) { try limiter.admit(1, .samples, of: tenants.0, now: 0) }
+    #expect(refusal == .init(measure: .samples, rate: 100, nodes: 4, retryAfterSeconds: 4))
+    // Others went away: the whole rate is this node's.
+    count.withLock { $0 = 1 }
+    try limiter.admit(100, .samples, of: tenants.0, now: 4 * Self.second)
+    try limiter.admit(.max, .samples, of: tenants.1, now: 0)
+    count.withLock { $0 = .max }
+    try limiter.admit(.max, .samples, of: tenants.1, now: .max)
+  }
+
   @Test("tenants without end take no memory without end")
   func manyTenants() throws {
     let limiter = TenantLimiter(TenantRates(samples: 10))
@@ -78,6 +107,13 @@ struct TenantLimiterTests {
     #expect(receiver.ledger[.logs].failed == ["rate_limited": 1] && store.eventCount == 11)
     clock.advance(nanoseconds: 2 * Self.second)
     #expect(await send(1, time: 100).failure == nil)
+    let sharing = Receiver(sink: store, clock: clock, rates: TenantRates(bytes: 1), sharers: { 2 })
+    let request = ReceiveRequest(
+      tenant: .default, contentType: "application/json", body: Array("{}".utf8) + [32, 32, 32])
+    #expect(await sharing.otlp(.logs, request).failure == nil)
+    #expect(
+      await sharing.otlp(.logs, request).message
+        == "tenant default sends more than the 1 bytes a second that it may, of which this node takes one part in 2")
     #expect(store.eventCount == 12 && receiver.ledger[.logs].received == 13)
   }
 

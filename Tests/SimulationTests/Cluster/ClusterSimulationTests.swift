@@ -78,8 +78,7 @@ struct ClusterSimulationTests {
     + ([.votesOnThePast, .keepsVotes, .asksNobody, .foundsWithoutAll] as [PlantedTopologyBug])
     .map { ("\($0)", Plants(topology: $0)) }
     + ([
-      .writesByTheFirstQuorum, .dropsAnHourTooMuch, .tellsOfThePartialHour, .comparesWhatExpired, .claimsToBeCompared,
-      .readsFromTooLate,
+      .writesByTheFirstQuorum, .dropsAnHourTooMuch, .tellsOfThePartialHour, .comparesWhatExpired, .readsFromTooLate,
     ] as [Plants.ShellBug]).map { ("\($0)", Plants(shell: $0)) }
 
   /// These take dozens of seeds each: `make simulate PLANTED=1` plants them too.
@@ -89,7 +88,7 @@ struct ClusterSimulationTests {
     + ([.unreadyVotes, .damageForgotten] as [PlantedReadBug]).map { ("\($0)", Plants(read: $0)) }
     + ([.answersBeforeStore, .ignoresAccepted, .equalBallots] as [PlantedTopologyBug])
     .map { ("\($0)", Plants(topology: $0)) }
-    + [("readsFromItsOwnEdge", Plants(shell: .readsFromItsOwnEdge))]
+    + ([.readsFromItsOwnEdge, .claimsToBeCompared] as [Plants.ShellBug]).map { ("\($0)", Plants(shell: $0)) }
     + ([.keepsUncompared, .writesByOneQuorum, .writesByFirstQuorum] as [PlantedChangeBug])
     .map { ("\($0)", Plants(change: $0)) }
 

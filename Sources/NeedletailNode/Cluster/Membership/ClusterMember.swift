@@ -203,7 +203,10 @@ actor ClusterMember {
     guard member.node != view.own else { return }
     let wasPresent = view.isPresent(member.node)
     let channel = ListenAddress(member.record.address.text).flatMap { channels.channel(to: $0) }
-    view.note(member.node, channel.map { ClusterView.Peer(isPresent: member.status.isPresent, channel: $0) })
+    let isCollector = member.record.roles.contains(.collector)
+    view.note(
+      member.node,
+      channel.map { .init(isPresent: member.status.isPresent, channel: $0, isCollector: isCollector) })
     let others = membership.members.filter { $0.status.isPresent && $0.node != view.own }
     register.setPeers(others.map(\.node))
     founding.setOthers(others.map(\.record.address))
