@@ -29,8 +29,10 @@ package enum OutsideProgram {
     return url.appending(path: ".build/debug")
   }()
 
-  /// The executable under test.
-  package static var needletail: String { buildFolder.appending(path: "needletail").path }
+  /// The executable under test: the one that was built with the tests, or the one that `NEEDLETAIL_EXECUTABLE` names.
+  package static var needletail: String {
+    ProcessInfo.processInfo.environment["NEEDLETAIL_EXECUTABLE"] ?? buildFolder.appending(path: "needletail").path
+  }
 
   /// Where .ci/peers puts the Python packages.
   package static var pythonPath: String {

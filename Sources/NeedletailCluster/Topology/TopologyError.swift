@@ -16,6 +16,8 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   case stillThere(NodeID)
   /// It is not there, and the change that takes it out could not end without it.
   case endNeeds(NodeID)
+  /// Of those that would be left so many are not there, or have lost their disk, that the others could decide nothing.
+  case noMajority([NodeID])
   /// It is new, and its name does not count as its own yet.
   case unsettled(NodeID)
   /// It does not hold slots.
@@ -65,6 +67,10 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
       "\(node) is not there, and a change that takes it out ends only when every replica of its slots has heard of it, which are "
         + "as many as a write needs: start \(node) again first, with an empty data folder where its own is lost; it is then "
         + "filled, and can be drained"
+    case .noMajority(let nodes):
+      "of the nodes that would be left \(nodes.map(\.rawValue).joined(separator: ", ")) "
+        + "\(nodes.count == 1 ? "is" : "are") not there, or not yet taken back with a new disk, and the others are no majority: "
+        + "they could change nothing any more, so bring these back first, or remove those of them that are gone for good"
     case .unsettled(let node):
       "\(node) has just been started, and the others do not count its name as its own yet: ask again in some seconds"
     case .notStorage(let node): "\(node) does not have the role storage: start it with that role first"

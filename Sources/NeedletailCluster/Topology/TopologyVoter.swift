@@ -42,4 +42,11 @@ extension Topology {
     return TopologyElectorate(
       ring.map { TopologyVoter($0.node, $0.identity) }, chair: oldest.map { TopologyVoter($0.node, $0.identity) })
   }
+
+  /// The voters that are not `present`, where these could decide nothing once the change that is under way is committed; empty
+  /// where they could. Throws where none is under way.
+  package func votersMissed(by present: Set<TopologyVoter>) throws(TopologyError) -> [NodeID] {
+    let electorate = try committed().electorate
+    return electorate.decides(present) ? [] : electorate.voters.filter { !present.contains($0) }.map(\.node)
+  }
 }

@@ -204,6 +204,27 @@ import Testing
     #expect(TopologyError.endNeeds(NodeID("n1")).description.contains("n1"))
   }
 
+  @Test("Who is there, with the disk that counts, decides once a change is committed, or it is said who is missed")
+  func majorities() throws {
+    let members = try ["a", "b", "c", "d", "e"].enumerated().map { index, name in
+      try TopologyMember(node: NodeID(name), identity: identity(UInt64(index + 1)))
+    }
+    let topology = try Topology.founding(
+      clusterID: Hash128(high: 1, low: 1), slotCount: 64, replicaCount: 3, writeQuorum: 2, members: members)
+    var present = Set(members.map { TopologyVoter($0.node, $0.identity) })
+    let draining = try topology.draining(NodeID("e"))
+    #expect(try draining.votersMissed(by: present).isEmpty)
+    // Two of the four that are left have new disks, one of them the member that has been there for longest.
+    for (name, number) in [("a", 11), ("b", 12)] {
+      present = present.filter { $0.node != NodeID(name) }.union([TopologyVoter(NodeID(name), identity(UInt64(number)))]
+      )
+    }
+    #expect(try draining.votersMissed(by: present) == [NodeID("a"), NodeID("b")])
+    #expect(try topology.removing(NodeID("a")).votersMissed(by: present).isEmpty)
+    #expect(throws: TopologyError.noChangeUnderWay) { try topology.votersMissed(by: present) }
+    #expect("\(TopologyError.noMajority([NodeID("a"), NodeID("b")]))".contains("left a, b are not there"))
+  }
+
   @Test("With those that a node is filled from it has, of N owners, all that W of them have", arguments: 1...7)
   func filling(count: Int) throws {
     for quorum in 1...count {

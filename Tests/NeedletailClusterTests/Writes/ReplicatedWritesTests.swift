@@ -76,6 +76,21 @@ import Testing
     #expect(actions == wanted, sourceLocation: sourceLocation)
   }
 
+  @Test("count no answer to the same content by an earlier assignment, by which a node had fewer of its rows")
+  func earlierAssignments() {
+    let content = Hash128(high: 1, low: 2)
+    let (before, now) = (WriteID(of: content, epoch: 1), WriteID(of: content, epoch: 2))
+    #expect(before != now && now == WriteID(of: content, epoch: 2))
+    var driver = driver()
+    _ = driver.begin(before, targets(), .all)
+    same(driver.fail(before, b, .notReplica), [.complete(before, .unavailable(retryAfter: 1)), .forget(before)])
+    #expect(driver.begin(now, targets(), .all, at: 2).count == 3)
+    same(driver.ack(now, a, at: 3) + driver.ack(now, b, at: 3), [])
+    // On its way since before.
+    same(driver.ack(before, c, at: 4), [])
+    same(driver.ack(now, c, at: 5), [.complete(now, .acknowledged), .forget(now)])
+  }
+
   @Test("are sent to all replicas, told at W, and held until the last one has them")
   func whole() {
     var driver = driver()

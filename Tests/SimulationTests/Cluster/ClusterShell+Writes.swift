@@ -4,12 +4,13 @@ import NeedletailTelemetry
 
 extension ClusterShell {
   /// A client sends a write to this node.
-  mutating func begin(_ write: WriteID, _ written: [SimulatedRow], _ world: inout ClusterWorld) {
+  mutating func begin(_ sent: WriteID, _ written: [SimulatedRow], _ world: inout ClusterWorld) {
     guard let layout else { return }
+    let write = plants.shell == .namesByContentAlone ? sent : WriteID(of: sent.bits, epoch: layout.epoch)
     // What is too old is decided once, by the node that takes the write.
     let taken = unexpired(written, &world)
     if taken.count < written.count { world.reach(.writeOfExpiredRows) }
-    guard !taken.isEmpty else { return world.isSettled(write) }
+    guard !taken.isEmpty else { return world.isSettled(sent) }
     let targets = WriteTargets(slots: taken.map(\.slot), in: layout.groups)
     let bytes = taken.count * SimulatedRow.byteCount
     if layout.slots(of: id).isEmpty { world.reach(.writeOfANodeWithoutSlots) }
@@ -19,11 +20,11 @@ extension ClusterShell {
       let before = brokenPeers
       let actions = try writes.begin(
         write, bytes: bytes, to: targets, now: time(world), deadline: time(world) + 8_000_000_000)
-      payloads[write] = Payload(rows: taken, layout: layout)
+      payloads[write] = Payload(sent: sent, rows: taken, layout: layout)
       if !before.isEmpty { noteProbes(actions, before, &world) }
       perform(actions, &world)
     } catch {
-      world.note("write \(write) is not begun: \(error)")
+      world.note("write \(sent) is not begun: \(error)")
       world.count("writes: not begun")
       if error == .underWay { world.reach(.writeWasUnderWayAlready) }
     }
@@ -52,7 +53,7 @@ extension ClusterShell {
         guard let payload = payloads[write] else { continue }
         payloads[write]?.isAcknowledged = outcome == .acknowledged
         let isSomebodyAway = payload.layout.topology.ring.contains { !present.contains($0.node) }
-        world.completed(write, outcome, by: payload.layout, isSomebodyAway: isSomebodyAway)
+        world.completed(payload.sent, outcome, by: payload.layout, isSomebodyAway: isSomebodyAway)
       case .forget(let write): forget(write, &world)
       }
     }

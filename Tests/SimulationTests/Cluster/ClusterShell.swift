@@ -22,6 +22,8 @@ struct ClusterShell {
 
   /// A write of which the payload is held, and the layout by which it was begun.
   struct Payload {
+    /// What the client calls it.
+    let sent: WriteID
     var rows: [SimulatedRow]
     let layout: SimulatedLayout
     /// Who has it, has a hint of it, or was reported as lacking it.

@@ -59,8 +59,10 @@ extension ClusterWorld {
       var groups = [(layout.readers(of: row.slot), layout.replication)]
       if let beside = layout.beside { groups.append((beside.replicas(of: row.slot), layout.besideReplication)) }
       for (owners, replication) in groups {
-        let copies = owners.count { owner in node(owner).map { durable[$0].covers(row) } ?? false }
+        let lacking = owners.filter { owner in !(node(owner).map { durable[$0].covers(row) } ?? false) }
+        let copies = owners.count - lacking.count
         guard copies < replication.acknowledgements(of: owners.count) else { continue }
+        note("slot \(row.slot), window \(row.window): \(lacking.map(\.rawValue)) lack a row")
         return violation("a write is acknowledged of which \(copies) of \(owners.count) replicas have a row on disk")
       }
     }

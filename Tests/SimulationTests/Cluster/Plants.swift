@@ -26,6 +26,8 @@ struct Plants {
     case hintsStayInMemory
     /// Hints that come are acknowledged, and are nowhere.
     case acknowledgesWithoutStoring
+    /// A write that is sent again when others hold its slots is called what it was called before.
+    case namesByContentAlone
     /// A write is taken that was begun when another disk, other owners, or undamaged data counted.
     case takesOldAssignments
     /// While members change, writes go to those who are read from alone.

@@ -60,14 +60,14 @@ extension ClusterMember {
       return try topology.adding(TopologyMember(member.record))
     case .drain(let name):
       try checkEnd(of: topology, without: NodeID(name))
-      return try topology.draining(NodeID(name))
+      return try withMajority(try topology.draining(NodeID(name)))
     case .remove(let name, let isForced):
       let isPresent = members.contains { $0.node.rawValue == name && $0.status.isPresent }
       if isPresent, !isForced, topology.ring.contains(where: { $0.node.rawValue == name }) {
         throw .stillThere(NodeID(name))
       }
       try checkEnd(of: topology, without: NodeID(name))
-      return try topology.removing(NodeID(name))
+      return try withMajority(try topology.removing(NodeID(name)))
     case .place(let name, let weight, let zone):
       let node = NodeID(name)
       guard let member = topology.ring.first(where: { $0.node == node }) else { throw .unknownNode(node) }
@@ -89,6 +89,15 @@ extension ClusterMember {
     guard topology.ring.count > 1, topology.member(node) != nil, topology.endNeedsAll else { return }
     let isPresent = members.contains { $0.node == node && $0.status.isPresent }
     guard isPresent else { throw .endNeeds(node) }
+  }
+
+  /// Refuses a change after which nothing could be decided any more, by who is there now with the disk that counts.
+  private func withMajority(_ change: Topology) throws(TopologyError) -> Topology {
+    guard register.decider == .members else { return change }
+    let present = members.filter(\.status.isPresent).map { TopologyVoter($0.node, $0.record.identity) }
+    let missed = try change.votersMissed(by: Set(present))
+    guard missed.isEmpty else { throw .noMajority(missed) }
+    return change
   }
 
   /// W of so many replicas; where nobody says it, it stays the majority, all or one.

@@ -56,7 +56,7 @@ struct ReplicatedSink: BatchSink {
     let hash = untold.definitions.frame.bytes.withUnsafeBytes { Hash128.of($0) }
     try await coordinator.write(
       WritePayload(
-        id: WriteID(hash), epoch: layout.epoch,
+        id: WriteID(of: hash, epoch: layout.epoch), epoch: layout.epoch,
         parts: ReplicaParts(.series(batch), asOf: untold.slots, over: layout.groups),
         definitions: untold.definitions, redefinition: nil))
     told.note(untold, epoch: layout.epoch)
@@ -89,7 +89,7 @@ struct ReplicatedSink: BatchSink {
     }
     try await coordinator.write(
       WritePayload(
-        id: sent.writeID, epoch: layout.epoch, parts: parts, definitions: definitions,
+        id: sent.writeID(epoch: layout.epoch), epoch: layout.epoch, parts: parts, definitions: definitions,
         redefinition: redefinition))
     return outcome
   }
