@@ -174,12 +174,15 @@ package struct RingChange: Sendable {
     progressed(message.sender.voter, epoch: message.sender.epoch, ready: slots)
   }
 
-  /// Does what is due at `now` for the node `own`, where the nodes `present` are there.
+  /// Does what is due at `now` for the node `own`, where those `present` are there, itself among them.
   ///
   /// The first by name drives; each further one asks more rarely and commits later, in case that those before it do not.
-  package mutating func tick(now: Int64, own: NodeID, present: [NodeID]) -> [Action] {
+  /// Nothing is committed as long as those that are there could decide nothing after it: what is not committed can be
+  /// taken back.
+  package mutating func tick(now: Int64, own: NodeID, present: [TopologyVoter]) -> [Action] {
     guard askAt.map({ now >= $0 }) ?? true else { return [] }
-    let drivers = topology.members.map(\.node).filter { $0 == own || present.contains($0) }
+    let nodes = Set(present.map(\.node))
+    let drivers = topology.members.map(\.node).filter { $0 == own || nodes.contains($0) }
     let rank = Int64(drivers.firstIndex(of: own) ?? drivers.count)
     askAt = now + Self.interval * (rank + 1)
     let left = left
@@ -190,6 +193,9 @@ package struct RingChange: Sendable {
     let since = completeSince ?? now
     completeSince = since
     guard now >= since + rank * Self.takeOverAfter else { return [] }
+    if stage == .filling, topology.decider == .members {
+      guard let missed = try? topology.votersMissed(by: Set(present)), missed.isEmpty else { return [] }
+    }
     guard let next = try? stage == .filling ? topology.committed() : topology.finished() else { return [] }
     return [.propose(next)]
   }

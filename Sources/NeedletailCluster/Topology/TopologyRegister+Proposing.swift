@@ -151,10 +151,10 @@ extension TopologyRegister {
     case .accepting:
       guard isEnough(attempt) else { return }
       counters.count(.chosen)
+      // Those who come and those who go, too, who had no vote.
+      let others = (topology?.members ?? []).map(\.node) + attempt.electorate.voters.map(\.node)
       learn(attempt.value, now, &random)
-      // Those who are about to hold slots, too, who had no vote.
-      let others = attempt.electorate.voters.map(\.node) + attempt.value.members.map(\.node)
-      for other in Set(others).subtracting([voter.node]).sorted() { tell(other) }
+      tellAll(others + attempt.value.members.map(\.node))
     }
   }
 

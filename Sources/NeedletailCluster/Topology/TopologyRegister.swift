@@ -48,7 +48,7 @@ package struct TopologyRegister: Sendable {
     self.state = state
     self.options = options
     electorate = state.topology?.electorate ?? TopologyElectorate([])
-    basis = state.topology?.digest ?? TopologyVoter.digest([])
+    basis = state.topology?.basis ?? TopologyVoter.digest([])
   }
 
   // MARK: What the node may know
@@ -170,10 +170,9 @@ package struct TopologyRegister: Sendable {
       self.topology?.clusterID ?? topology.clusterID == topology.clusterID
     else { return finish() }
     let isNews = topology.epoch > epoch
+    let others = (self.topology?.members ?? []).map(\.node) + peers
     learn(topology, now, &random)
-    if isOwn, isNews {
-      for other in Set(topology.members.map(\.node) + peers).subtracting([voter.node]).sorted() { tell(other) }
-    }
+    if isOwn, isNews { tellAll(others + topology.members.map(\.node)) }
     return finish()
   }
 
@@ -219,7 +218,7 @@ package struct TopologyRegister: Sendable {
     }
     state = next
     electorate = topology.electorate
-    basis = topology.digest
+    basis = topology.basis
     recoverAt = nil
     sources.removeAll { $0.epoch <= topology.epoch }
     if sources.isEmpty { fetchAt = nil }
@@ -233,6 +232,10 @@ package struct TopologyRegister: Sendable {
     guard let topology else { return }
     counters.count(.told)
     send(.topology(topology), to: node)
+  }
+
+  mutating func tellAll(_ nodes: [NodeID]) {
+    for node in Set(nodes).subtracting([voter.node]).sorted() { tell(node) }
   }
 
   // MARK: Common

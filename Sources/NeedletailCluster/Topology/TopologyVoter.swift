@@ -43,6 +43,16 @@ extension Topology {
       ring.map { TopologyVoter($0.node, $0.identity) }, chair: oldest.map { TopologyVoter($0.node, $0.identity) })
   }
 
+  /// What a decision on the next topology rests on: who knows another topology, or by another rule of who votes, does not
+  /// take part in it.
+  var basis: Hash128 {
+    var writer = ByteWriter()
+    writer.append(digest)
+    // The ring votes. Where those beside it voted too this was left out.
+    writer.append(UInt8(2))
+    return writer.bytes.withUnsafeBytes { Hash128.of($0) }
+  }
+
   /// The voters that are not `present`, where these could decide nothing once the change that is under way is committed; empty
   /// where they could. Throws where none is under way.
   package func votersMissed(by present: Set<TopologyVoter>) throws(TopologyError) -> [NodeID] {

@@ -91,6 +91,14 @@ package final class ActiveSeries: Sendable {
     }
   }
 
+  /// Whether a series of a tenant is active; nothing changes by it.
+  package func isActive(_ id: SeriesID, of tenant: TenantID) -> Bool {
+    tenants.withLock { tenants in
+      guard let books = tenants[tenant] ?? tenants[nil] else { return false }
+      return books.current.contains(id) || books.previous.contains(id)
+    }
+  }
+
   /// O(tenants) once a minute, for a new one where there are too many.
   private func key(_ tenant: TenantID, _ tenants: inout [TenantID?: Books], _ now: Int64) -> TenantID? {
     guard tenants[tenant] == nil, tenants.count >= Self.tenantsMax else { return tenant }

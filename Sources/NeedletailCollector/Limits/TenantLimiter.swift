@@ -75,7 +75,8 @@ package final class TenantLimiter: Sendable {
     _ measure: TenantMeasure, of tenant: TenantID, now: Int64, _ body: (inout TokenBucket, _ nodes: Int) -> Int64
   ) throws(Refusal) {
     guard let rate = rates[measure] else { return }
-    let nodes = max(1, sharers())
+    // A series begins on each node that it comes to: each counts all of them.
+    let nodes = measure == .newSeries ? 1 : max(1, sharers())
     let wait = buckets.withLock { buckets in
       let key = Key(tenant: tenant, measure: measure)
       if buckets[key] == nil { Self.makeRoom(&buckets, now) }

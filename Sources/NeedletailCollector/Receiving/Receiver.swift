@@ -21,6 +21,8 @@ package struct Receiver: Sendable {
   private let accumulator: DeltaAccumulator
   private let limiter: TenantLimiter
   private let clock: any WallClock
+  /// Monotonic, in ns.
+  private let started: Int64
 
   package init(
     limits: IngestLimits = IngestLimits(), sink: any BatchSink, clock: any WallClock,
@@ -32,6 +34,7 @@ package struct Receiver: Sendable {
     self.ledger = ledger
     self.resolver = resolver
     self.clock = clock
+    started = clock.monotonicNanoseconds()
     budget = IngestBudget(bytesMax: limits.bytesInFlightMax)
     shedding = Shedding(budget)
     distributor = Distributor(sink: sink)
@@ -257,9 +260,9 @@ package struct Receiver: Sendable {
     var decoded: DecodedSeries
     let (admission, tooSoon) = admission(of: tenant)
     do throws(ProtobufError) {
-      // What began is paid for also where the rest cannot be read: it is active from now on.
-      defer { charge(admission, tenant) }
-      decoded = try decodeSeries(tenant, body, batchID, alwaysDefine: false, admission, decode)
+      decoded = try decodeSeries(
+        tenant, body, batchID, alwaysDefine: false,
+        admits: admission.map { admission in { @Sendable id in admission.admit(id) } }, decode)
     } catch {
       return failed(.invalid(error.explanation))
     }
@@ -292,11 +295,9 @@ package struct Receiver: Sendable {
     let delivery = await distributor.append(
       decoded.batches + totals.parts.map(\.batch), definitions: decoded.definitions,
       redefine: Redefinition(holding: body.count) {
-        // By now all that are taken are active.
-        let admission = activeSeries.map {
-          SeriesAdmission($0, of: tenant, now: clock.monotonicNanoseconds(), mayBegin: true)
-        }
-        return (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, admission, decode))?.definitions ?? []
+        // Those that were taken are active.
+        let admits = activeSeries.map { series in { @Sendable id in series.isActive(id, of: tenant) } }
+        return (try? decodeSeries(tenant, body, batchID, alwaysDefine: true, admits: admits, decode))?.definitions ?? []
       })
     noteOverload(delivery)
     totals.settle(delivery.fates.dropFirst(decoded.batches.count), accumulator)
@@ -336,21 +337,22 @@ package struct Receiver: Sendable {
     } catch {
       refusal = Self.failure(error, of: tenant)
     }
-    return (SeriesAdmission(activeSeries, of: tenant, now: now, mayBegin: refusal == nil), refusal)
-  }
-
-  private func charge(_ admission: SeriesAdmission?, _ tenant: TenantID) {
-    guard let admission else { return }
-    limiter.charge(admission.begun, .newSeries, of: tenant, now: clock.monotonicNanoseconds())
+    // What is sent soon after the start may have been active before it.
+    let isNews = now &- started >= ActiveSeries.turn
+    let admission = SeriesAdmission(activeSeries, of: tenant, now: now, mayBegin: refusal == nil) {
+      // At once, as others come meanwhile, and whatever becomes of the request: the series is active.
+      if isNews { limiter.charge(1, .newSeries, of: tenant, now: now) }
+    }
+    return (admission, refusal)
   }
 
   private func decodeSeries(
-    _ tenant: TenantID, _ body: [UInt8], _ batchID: Hash128, alwaysDefine: Bool, _ admission: SeriesAdmission?,
-    _ decode: SeriesDecoder
+    _ tenant: TenantID, _ body: [UInt8], _ batchID: Hash128, alwaysDefine: Bool,
+    admits: (@Sendable (SeriesID) -> Bool)?, _ decode: SeriesDecoder
   ) throws(ProtobufError) -> DecodedSeries {
     let decoding = SeriesDecoding(
       tenant: tenant, batchID: batchID, resolver: resolver, limits: limits.series, alwaysDefine: alwaysDefine,
-      admits: admission.map { admission in { @Sendable id in admission.admit(id) } })
+      admits: admits)
     return try body.withBytes { bytes throws(ProtobufError) in try decode(bytes, decoding) }
   }
 }

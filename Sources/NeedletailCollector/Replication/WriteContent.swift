@@ -32,7 +32,7 @@ package enum WriteContent: Sendable {
   /// Names a write of this content by the assignment of an epoch: of the head of its frame, which has the batch's id and the
   /// checksum of all bytes.
   ///
-  /// So a request that comes again has the same name, and another one never has it.
+  /// So a request that comes again by the same assignment has the same name, and another one never has it.
   package func writeID(epoch: UInt64) -> WriteID {
     WriteID(
       of: frame.bytes.withUnsafeBytes { Hash128.of(UnsafeRawBufferPointer(rebasing: $0.prefix(40))) }, epoch: epoch)

@@ -11,15 +11,24 @@ struct FormParameters: Sendable {
   mutating func add(_ encoded: some StringProtocol) {
     var encoded = String(encoded)
     encoded.withUTF8 { bytes in
-      var rest = bytes[...]
-      while !rest.isEmpty {
-        let pair = rest.prefix { $0 != UInt8(ascii: "&") }
-        rest = rest[pair.endIndex...].dropFirst()
-        guard !pair.isEmpty else { continue }
-        let name = pair.prefix { $0 != UInt8(ascii: "=") }
-        pairs.append((Self.decoded(name), Self.decoded(pair[name.endIndex...].dropFirst())))
+      var start = 0
+      while start < bytes.count {
+        let end = Self.position(of: UInt8(ascii: "&"), in: bytes, start..<bytes.count)
+        if start < end {
+          let middle = Self.position(of: UInt8(ascii: "="), in: bytes, start..<end)
+          let value = UnsafeBufferPointer(rebasing: bytes[min(middle + 1, end)..<end])
+          pairs.append((Self.decoded(UnsafeBufferPointer(rebasing: bytes[start..<middle])), Self.decoded(value)))
+        }
+        start = end + 1
       }
     }
+  }
+
+  /// Where a byte is first; the end of the range where it is not.
+  private static func position(of byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Int {
+    var index = range.lowerBound
+    while index < range.upperBound, bytes[index] != byte { index += 1 }
+    return index
   }
 
   /// The first value of a parameter that is not empty.
@@ -32,31 +41,41 @@ struct FormParameters: Sendable {
 
   /// Undoes percent-encoding; `+` is a space where `plusIsSpace`, and what is not UTF-8 becomes U+FFFD.
   static func decoded(_ text: some Sequence<UInt8>, plusIsSpace: Bool = true) -> String {
-    String(decoding: decodedBytes(text, plusIsSpace: plusIsSpace), as: UTF8.self)
+    Array(text).withUnsafeBufferPointer { decoded($0, plusIsSpace: plusIsSpace) }
+  }
+
+  private static func decoded(_ text: UnsafeBufferPointer<UInt8>, plusIsSpace: Bool = true) -> String {
+    String(unsafeUninitializedCapacity: text.count) { decode(text, into: $0, plusIsSpace: plusIsSpace) }
   }
 
   /// A part of a path without its percent-encoding; nil where that is not UTF-8.
   static func validated(_ text: some Sequence<UInt8>) -> String? {
-    String(validating: decodedBytes(text, plusIsSpace: false), as: UTF8.self)
+    let text = Array(text)
+    let bytes = [UInt8](unsafeUninitializedCapacity: text.count) { target, count in
+      count = text.withUnsafeBufferPointer { decode($0, into: target, plusIsSpace: false) }
+    }
+    return String(validating: bytes, as: UTF8.self)
   }
 
-  private static func decodedBytes(_ text: some Sequence<UInt8>, plusIsSpace: Bool) -> [UInt8] {
-    let bytes = Array(text)
-    var result: [UInt8] = []
-    result.reserveCapacity(bytes.count)
-    var index = 0
-    while index < bytes.count {
-      if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = nibble(bytes[index + 1]),
-        let low = nibble(bytes[index + 2])
+  /// Writes a text without its percent-encoding, which is never longer; returns how many bytes it is.
+  private static func decode(
+    _ text: UnsafeBufferPointer<UInt8>, into target: UnsafeMutableBufferPointer<UInt8>, plusIsSpace: Bool
+  ) -> Int {
+    var (index, count) = (0, 0)
+    while index < text.count {
+      var byte = text[index]
+      if byte == UInt8(ascii: "%"), index + 2 < text.count, let high = nibble(text[index + 1]),
+        let low = nibble(text[index + 2])
       {
-        result.append(high << 4 | low)
-        index += 3
-        continue
+        byte = high << 4 | low
+        index += 2
+      } else if byte == UInt8(ascii: "+"), plusIsSpace {
+        byte = UInt8(ascii: " ")
       }
-      result.append(bytes[index] == UInt8(ascii: "+") && plusIsSpace ? UInt8(ascii: " ") : bytes[index])
-      index += 1
+      target.initializeElement(at: count, to: byte)
+      (index, count) = (index + 1, count + 1)
     }
-    return result
+    return count
   }
 
   private static func nibble(_ digit: UInt8) -> UInt8? {

@@ -104,6 +104,12 @@ struct DirectoryView: SeriesIndexView {
     }
   }
 
+  func hasValue(_ numbers: [Int], series: Int) -> Bool? {
+    var isFound = false
+    records.forEachPair(series) { if numbers.contains($0) { isFound = true } }
+    return isFound
+  }
+
   func withValue(of name: String, series: Int, _ body: (UnsafeRawBufferPointer?) -> Bool) -> Bool? {
     var found: Int?
     records.forEachPair(series) { pair in

@@ -28,6 +28,8 @@ protocol SeriesIndexView {
   func memberCount(ofValue number: Int) -> Int?
   /// How many values a name has, where that is known at once.
   func valueCount(of name: String) -> Int?
+  /// Whether a series has one of some values; nil where the index cannot be asked that way.
+  func hasValue(_ numbers: [Int], series: Int) -> Bool?
   /// What `body` says of a series' value of a name (nil: it has none); nil where the index cannot be asked that way.
   func withValue(of name: String, series: Int, _ body: (UnsafeRawBufferPointer?) -> Bool) -> Bool?
 }
@@ -44,6 +46,8 @@ extension SeriesIndexView {
   func memberCount(ofValue number: Int) -> Int? { nil }
 
   func valueCount(of name: String) -> Int? { nil }
+
+  func hasValue(_ numbers: [Int], series: Int) -> Bool? { nil }
 
   func withValue(of name: String, series: Int, _ body: (UnsafeRawBufferPointer?) -> Bool) -> Bool? { nil }
 
@@ -101,7 +105,8 @@ private struct MatcherPlan {
       source = .values(numbers)
       let members = numbers.reduce(0) { $0 + min(view.memberCount(ofValue: $1) ?? 1, 1 << 32) }
       cost = acceptsMissing ? 1 << 40 + members : members
-      steps = members / 16
+      // To add a member to a set is about as much as to look at the numbers of a series' values.
+      steps = numbers.count <= 2 ? members / 2 : members / 16
     } else {
       let prefixes = matcher.deviatingPrefixes
       source = prefixes.map { .prefixes($0) } ?? .all
@@ -150,15 +155,23 @@ private struct MatcherPlan {
     var isKnown = true
     set.forEach { series in
       guard isKnown else { return }
-      let isAccepted = view.withValue(of: matcher.name, series: series) { value in
-        value.map { matcher.matches($0) } ?? acceptsMissing
-      }
+      let isAccepted = isAccepted(series, view)
       isKnown = isAccepted != nil
       if isAccepted == false { refused.append(series) }
     }
     guard isKnown else { return false }
     for series in refused { set.remove(series) }
     return true
+  }
+
+  /// Whether a series satisfies the matcher; nil where the index cannot be asked that way.
+  @inline(__always) private func isAccepted(_ series: Int, _ view: some SeriesIndexView) -> Bool? {
+    if case .values(let numbers) = source, let has = view.hasValue(numbers, series: series) {
+      return has != acceptsMissing
+    }
+    return view.withValue(of: matcher.name, series: series) { value in
+      value.map { matcher.matches($0) } ?? acceptsMissing
+    }
   }
 }
 

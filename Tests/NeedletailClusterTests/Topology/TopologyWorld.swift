@@ -195,7 +195,7 @@ struct TopologyWorld {
     act(number) { $0.tick(now: $1, using: &$2) }
     let founding = host.founding?.tick(now: time, using: &host.random) ?? []
     perform(founding, by: number)
-    let present = hosts.filter { $0.register != nil }.map(\.name)
+    let present = hosts.filter { $0.register != nil }.map(\.voter)
     for action in host.change?.tick(now: time, own: host.name, present: present) ?? [] {
       switch action {
       case .propose(let topology): propose(topology, by: number)

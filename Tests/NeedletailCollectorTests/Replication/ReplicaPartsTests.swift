@@ -171,6 +171,15 @@ private enum RowText {
     #expect(isSame)
   }
 
+  @Test("a write is called by its content and by the assignment that makes its parts")
+  func names() throws {
+    var generator = TelemetryGenerator(seed: 6)
+    let built = (Self.seriesBatch(&generator, rows: 40), Self.seriesBatch(&generator, rows: 40))
+    let (one, other) = (WriteContent.series(try #require(built.0)), WriteContent.series(try #require(built.1)))
+    #expect(one.writeID(epoch: 3) == one.writeID(epoch: 3) && one.writeID(epoch: 3) != one.writeID(epoch: 4))
+    #expect(one.writeID(epoch: 3) != other.writeID(epoch: 3))
+  }
+
   @Test("rows are told apart by their times, and what has none stays", arguments: 1...40 as ClosedRange<UInt64>)
   func rowsWithin(seed: UInt64) throws {
     var generator = TelemetryGenerator(seed: seed)

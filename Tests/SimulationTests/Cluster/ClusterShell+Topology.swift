@@ -84,7 +84,9 @@ extension ClusterShell {
     perform(founding.tick(now: time(world), using: &world.generator), &world)
     let now = time(world)
     if let next = change?.nextTick, now >= next {
-      for action in change?.tick(now: now, own: id, present: present.sorted()) ?? [] {
+      let others = membership.members.filter { $0.node != id && $0.status.isPresent }
+        .map { TopologyVoter($0.node, $0.record.identity) }
+      for action in change?.tick(now: now, own: id, present: others + [register.voter]) ?? [] {
         switch action {
         case .ask(let node): askProgress(of: node, &world)
         case .propose(let topology): proposeOwn(topology, &world)

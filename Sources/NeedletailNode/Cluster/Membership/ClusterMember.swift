@@ -176,7 +176,8 @@ actor ClusterMember {
     try await perform(register.tick(now: now, using: &generator))
     try await perform(founding.tick(now: now, using: &generator), now)
     try await tickEtcd(now)
-    let present = membership.members.filter(\.status.isPresent).map(\.node)
+    let present = members.filter { $0.node == view.own || $0.status.isPresent }
+      .map { TopologyVoter($0.node, $0.record.identity) }
     for action in change?.tick(now: now, own: view.own, present: present) ?? [] {
       switch action {
       case .ask(let node): askProgress(of: node)
