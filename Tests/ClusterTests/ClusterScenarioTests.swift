@@ -177,6 +177,13 @@ struct ClusterScenarioTests {
         (try? await harness.status("n1").member("n2")?.slots) == 0
       }
       try await harness.end("n2", SIGTERM)
+      try await eventually(seconds: 60, "n2 is not there any more") {
+        ["dead", "left"].contains((try? await harness.status("n1").member("n2")?.status) ?? "")
+      }
+      // With it goes what others keep for it.
+      if try await harness.status("n1").member("n2")?.status == "dead" {
+        try await harness.ask("n1", for: "remove", node: "n2")
+      }
     }
   }
 

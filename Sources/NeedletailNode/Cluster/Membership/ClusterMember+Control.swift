@@ -16,6 +16,13 @@ extension ClusterMember {
         description: "this node does not know its cluster yet: wait until it is founded, and look at its log",
         isTemporary: true)
     }
+    if case .remove(let name, _) = change, topology.member(NodeID(name)) == nil,
+      membership.member(NodeID(name))?.status == .dead
+    {
+      // Nobody keeps anything for it any more, and its name is free.
+      let plan = ClusterPlan(epoch: topology.epoch, moves: [], compared: 0, warnings: [])
+      return try isDryRun ? plan : told(plan, await withCheckedContinuation { post(.forget(NodeID(name), $0)) })
+    }
     let next: Topology
     do throws(TopologyError) {
       next = try self.next(of: topology, change)
@@ -30,9 +37,13 @@ extension ClusterMember {
       epoch: next.epoch, moves: moves ?? [], compared: plan?.compared ?? 0,
       warnings: (plan?.warnings.map(\.description) ?? []) + placementWarnings(next.next ?? []))
     guard !isDryRun else { return answer }
-    let outcome = await withCheckedContinuation { post(.change(next, $0)) }
+    return try told(answer, await withCheckedContinuation { post(.change(next, $0)) })
+  }
+
+  /// The plan of a change that was made; throws where it was not.
+  private func told(_ plan: ClusterPlan, _ outcome: ChangeOutcome) throws -> ClusterPlan {
     switch outcome {
-    case .decided(.chosen): return answer
+    case .decided(.chosen): return plan
     case .decided(.overtaken):
       throw ClusterControlError(
         description: "the cluster has changed meanwhile: look at it with cluster status and ask again",

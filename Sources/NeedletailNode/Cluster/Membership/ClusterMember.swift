@@ -21,8 +21,18 @@ actor ClusterMember {
     /// Something was found lost on this node's disk: the others have to know before it is filled.
     case damaged
     case change(Topology, CheckedContinuation<ChangeOutcome, Never>)
+    /// A member that holds no slots is gone for good.
+    case forget(NodeID, CheckedContinuation<ChangeOutcome, Never>)
     /// What became of a request to etcd.
     case etcd(UInt64, Result<EtcdAnswer, EtcdFailure>)
+
+    /// Who waits for what becomes of it.
+    var waiter: CheckedContinuation<ChangeOutcome, Never>? {
+      switch self {
+      case .change(_, let waiter), .forget(_, let waiter): waiter
+      default: nil
+      }
+    }
   }
 
   /// What became of a change.
@@ -111,7 +121,7 @@ actor ClusterMember {
   nonisolated func post(_ event: Event) {
     if case .enqueued = continuation.yield(event) { return }
     droppedCount.withLock { $0 += 1 }
-    if case .change(_, let waiter) = event { waiter.resume(returning: .busy) }
+    event.waiter?.resume(returning: .busy)
   }
 
   /// Takes part until the task is cancelled.
@@ -138,9 +148,7 @@ actor ClusterMember {
     timer.set(nil)
     end(.busy)
     continuation.finish()
-    for await event in events {
-      if case .change(_, let waiter) = event { waiter.resume(returning: .busy) }
-    }
+    for await event in events { event.waiter?.resume(returning: .busy) }
   }
 
   private var nextTick: Int64 {
@@ -167,6 +175,11 @@ actor ClusterMember {
       guard let own = register.topology?.member(view.own), own.identity == view.identity else { return }
       lossesBefore = lossesBefore ?? own.losses
     case .change(let topology, let waiter): try await propose(topology, for: waiter, now)
+    case .forget(let node, let waiter):
+      // Who has come to life meanwhile, or holds slots by now, is not gone.
+      let isGone = membership.member(node)?.status == .dead && register.topology?.member(node) == nil
+      waiter.resume(returning: isGone ? .decided(.chosen) : .busy)
+      if isGone { try await perform(membership.remove(node, now: now, random: &generator)) }
     case .etcd(let id, let result): try await answered(id, result, now)
     }
   }
