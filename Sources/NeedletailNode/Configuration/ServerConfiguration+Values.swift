@@ -41,18 +41,9 @@ extension ServerConfiguration {
     case .tokenFile: tokenFile = text.isEmpty ? nil : text
     case .bodyBytesMax:
       return Self.assign(Self.size(text, in: 1024...(1 << 30)), to: &bodyBytesMax, "write a size from 1KiB to 1GiB")
-    case .tenantBytes:
-      if text == "off" { tenantRates.bytes = nil; return nil }
-      return Self.assign(
-        Self.size(text, in: 1024...(1 << 50)).map(Optional.some), to: &tenantRates.bytes,
-        "write a size of 1KiB or more, such as 10MiB, or off")
-    case .tenantSamples: return Self.assign(limit: text, to: &tenantRates.samples)
-    case .tenantLogRecords: return Self.assign(limit: text, to: &tenantRates.logRecords)
-    case .tenantSpans: return Self.assign(limit: text, to: &tenantRates.spans)
-    case .tenantNewSeries: return Self.assign(limit: text, to: &tenantRates.newSeries)
-    case .tenantRateStrategy:
-      return Self.assign(["global": true, "local": false][text], to: &sharesTenantRates, "write global or local")
-    case .tenantSeries: return Self.assign(limit: text, to: &tenantSeriesMax)
+    case .tenantBytes, .tenantSamples, .tenantLogRecords, .tenantSpans, .tenantNewSeries, .tenantRateStrategy,
+      .tenantSeries:
+      return setTenants(setting, to: text)
     case .queryTimeout:
       return Self.assign(Self.span(text), to: &queryTimeout, "write a duration of 1ms or more, for example 2m")
     case .querySamplesMax: return Self.assign(Self.count(text), to: &querySamplesMax, "write a number of 1 or more")
@@ -115,13 +106,9 @@ extension ServerConfiguration {
     case .tlsKey: tlsKey ?? ""
     case .tokenFile: tokenFile ?? ""
     case .bodyBytesMax: ByteSize.text(bodyBytesMax)
-    case .tenantBytes: tenantRates.bytes.map { ByteSize.text($0) } ?? "off"
-    case .tenantSamples: tenantRates.samples.map { String($0) } ?? "off"
-    case .tenantLogRecords: tenantRates.logRecords.map { String($0) } ?? "off"
-    case .tenantSpans: tenantRates.spans.map { String($0) } ?? "off"
-    case .tenantNewSeries: tenantRates.newSeries.map { String($0) } ?? "off"
-    case .tenantRateStrategy: sharesTenantRates ? "global" : "local"
-    case .tenantSeries: tenantSeriesMax.map { String($0) } ?? "off"
+    case .tenantBytes, .tenantSamples, .tenantLogRecords, .tenantSpans, .tenantNewSeries, .tenantRateStrategy,
+      .tenantSeries:
+      tenantsText(of: setting)
     case .queryTimeout: queryTimeout.description
     case .querySamplesMax: String(querySamplesMax)
     case .queryConcurrency: String(queryConcurrency)
@@ -142,11 +129,6 @@ extension ServerConfiguration {
     guard let parsed else { return advice }
     place = parsed
     return nil
-  }
-
-  private static func assign(limit text: String, to place: inout Int?) -> String? {
-    if text == "off" { place = nil; return nil }
-    return assign(count(text).map(Optional.some), to: &place, "write a number of 1 or more, or off")
   }
 
   private static func assign(address text: String, to place: inout ListenAddress?, example: String) -> String? {
@@ -183,7 +165,7 @@ extension ServerConfiguration {
     }
   }
 
-  private static func size(_ text: String, in range: ClosedRange<Int>) -> Int? {
+  static func size(_ text: String, in range: ClosedRange<Int>) -> Int? {
     ByteSize.parse(text).flatMap { range.contains($0) ? $0 : nil }
   }
 
