@@ -177,9 +177,14 @@ actor ClusterMember {
     case .change(let topology, let waiter): try await propose(topology, for: waiter, now)
     case .forget(let node, let waiter):
       // Who has come to life meanwhile, or holds slots by now, is not gone.
-      let isGone = membership.member(node)?.status == .dead && register.topology?.member(node) == nil
-      waiter.resume(returning: isGone ? .decided(.chosen) : .busy)
-      if isGone { try await perform(membership.remove(node, now: now, random: &generator)) }
+      guard membership.member(node)?.status == .dead, register.topology?.member(node) == nil,
+        let actions = try? membership.remove(node, now: now, random: &generator)
+      else {
+        return waiter.resume(
+          returning: .refused("\(node) is there again, or holds slots by now: look with cluster status"))
+      }
+      waiter.resume(returning: .decided(.chosen))
+      try await perform(actions)
     case .etcd(let id, let result): try await answered(id, result, now)
     }
   }
