@@ -4,6 +4,7 @@ import Logging
 import NIOSSL
 import NeedletailBlocks
 import NeedletailCluster
+import NeedletailCollector
 import NeedletailEnvironment
 import NeedletailTelemetry
 
@@ -59,12 +60,22 @@ struct ClusterNode: ClusterPeer {
         throw MalformedBytes.invalid("an unknown question")
       }
       return .message(await report(question).encoded)
-    case .append, .select, .labelNames, .labelValues, .series, .metadata, .ledger, .known:
+    case .append, .select, .labelNames, .labelValues, .series, .metadata, .ledger, .known, .writes, .repairs:
       throw GRPCStatus(.unimplemented, "this is not asked of a cluster")
     }
   }
 
   func known(_ question: [UInt8]) throws(MalformedBytes) -> [UInt8] { try responder.known(question) }
+
+  func answer(
+    _ method: PeerMethod, of message: [UInt8], in budget: IngestBudget
+  ) async throws(MalformedBytes) -> [UInt8] {
+    switch method {
+    case .writes: try await writing.receiver.answer(message, in: budget)
+    case .repairs: try await repair.answer(message)
+    default: throw .invalid("a message of another call")
+    }
+  }
 
   private func answer(_ message: TopologyMessage) async -> [UInt8] {
     switch message.purpose {

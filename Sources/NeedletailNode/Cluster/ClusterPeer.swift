@@ -1,3 +1,4 @@
+import NeedletailCollector
 import NeedletailTelemetry
 
 /// What of a node answers the others about the cluster, by the method that they call.
@@ -7,4 +8,10 @@ protocol ClusterPeer: Sendable {
 
   /// The answer to a question of `PeerMethod.known`, which is made without waiting for anything; empty where it cannot be.
   func known(_ question: [UInt8]) throws(MalformedBytes) -> [UInt8]
+
+  /// The answer to one message of `PeerMethod.writes`, which is refused for now where the budget has no room for it, or of
+  /// `.repairs`.
+  func answer(
+    _ method: PeerMethod, of message: [UInt8], in budget: IngestBudget
+  ) async throws(MalformedBytes) -> [UInt8]
 }

@@ -12,6 +12,8 @@ enum PeerAnswer: Sendable {
   case messages(any PeerMessages, first: [UInt8]?, ThreadExecutor)
   /// As many as questions come, each of so many bytes at most and answered at once, until the caller ends the call.
   case conversation(RequestBody, bytesMax: Int, @Sendable ([UInt8]) throws(MalformedBytes) -> [UInt8])
+  /// The same, of answers that take their time: many are made at once, and told in the order of their questions.
+  case pipeline(RequestBody, bytesMax: Int, @Sendable ([UInt8]) async throws(MalformedBytes) -> [UInt8])
 
   /// Writes the messages and how the call ended, which is the result: nil where it ended well.
   func write(to writer: any ResponseBodyWriter) async throws -> GRPCStatus? {
@@ -33,6 +35,8 @@ enum PeerAnswer: Sendable {
       }
     case .conversation(let questions, let bytesMax, let answer):
       failure = try await Self.converse(questions, GRPCDeframer(messageBytesMax: bytesMax), answer, &writer)
+    case .pipeline(let questions, let bytesMax, let answer):
+      failure = try await PeerPipeline(questions, bytesMax: bytesMax, answer).run(writing: &writer)
     }
     try await writer.finish(failure.map(\.peerTrailers) ?? [.grpcStatus: "0"])
     return failure

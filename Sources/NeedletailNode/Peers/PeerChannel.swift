@@ -30,9 +30,38 @@ actor PeerChannel {
   private var waiters: [UInt64: Waiter] = [:]
   private var nextWaiter: UInt64 = 0
   private var isClosed = false
-  /// The call that stays open for short questions, and when another one may be tried.
-  private nonisolated let conversation = Lock<(current: PeerConversation?, next: NIODeadline)>(
-    (nil, .uptimeNanoseconds(0)))
+  /// A call that stays open, and when another one may be tried.
+  private struct OpenCall: Sendable {
+    var current: PeerConversation?
+    var next = NIODeadline.uptimeNanoseconds(0)
+  }
+
+  private struct OpenCalls: Sendable {
+    private var known = OpenCall()
+    private var writes = OpenCall()
+    private var repairs = OpenCall()
+
+    /// The call of a method that stays open.
+    subscript(method: PeerMethod) -> OpenCall {
+      get {
+        switch method {
+        case .writes: writes
+        case .repairs: repairs
+        default: known
+        }
+      }
+      set {
+        switch method {
+        case .writes: writes = newValue
+        case .repairs: repairs = newValue
+        default: known = newValue
+        }
+      }
+    }
+
+    var conversations: [PeerConversation] { [known, writes, repairs].compactMap(\.current) }
+  }
+  private nonisolated let openCalls = Lock(OpenCalls())
 
   /// A way to the node that listens there; over TLS where it is given, and with the token where the node wants one.
   ///
@@ -61,25 +90,50 @@ actor PeerChannel {
     return answer
   }
 
-  /// Asks what the node answers at once, without waiting; the reply fails after `timeout`.
+  /// Asks what the node knows, without waiting; the reply fails after `timeout`.
   ///
   /// Nil where no call is open for such questions, which is then begun, or too many wait for their answers: the same can be
   /// asked by a call of its own.
   nonisolated func askAtOnce(_ question: [UInt8], within timeout: Duration) -> PeerReply? {
-    let (current, mayBegin) = conversation.withLock { state in
-      if let current = state.current, !current.isOver { return (PeerConversation?.some(current), false) }
+    ask(.known, question, within: timeout)
+  }
+
+  /// Calls a method whose messages may arrive twice, and which answers with one message.
+  ///
+  /// Small ones go over the call that is open for many of them. Where none is, or it ends before the answer, they go by a call
+  /// of their own: an open call ends for reasons of its own too.
+  nonisolated func deliver(
+    _ method: PeerMethod, _ message: [UInt8], within timeout: Duration, answerBytesMax: Int
+  ) async throws(PeerError) -> [UInt8] {
+    let deadline = ContinuousClock.now + timeout
+    if let pipeline = method.pipeline, message.count <= pipeline.questionBytesMax,
+      let reply = ask(pipeline, message, within: timeout)
+    {
+      switch await reply.value() {
+      case .success(let answer): return answer
+      case .failure(.unreachable) where !Task.isCancelled: break
+      case .failure(let error): throw error
+      }
+    }
+    return try await call(method, message, within: deadline - .now, answerBytesMax: answerBytesMax)
+  }
+
+  /// Asks over the call of a method that stays open; nil as `askAtOnce`.
+  nonisolated func ask(_ method: PeerMethod, _ question: [UInt8], within timeout: Duration) -> PeerReply? {
+    let (current, mayBegin) = openCalls.withLock { calls in
+      if let current = calls[method].current, !current.isOver { return (PeerConversation?.some(current), false) }
       let now = NIODeadline.now()
-      guard now >= state.next else { return (nil, false) }
-      (state.current, state.next) = (nil, now + Self.conversationPause)
+      guard now >= calls[method].next else { return (nil, false) }
+      calls[method] = OpenCall(current: nil, next: now + Self.conversationPause)
       return (nil, true)
     }
-    if mayBegin { Task { try? await converse() } }
+    if mayBegin { Task { try? await converse(method) } }
     return current?.ask(question, within: timeout)
   }
 
-  private func converse() async throws {
+  private func converse(_ method: PeerMethod) async throws {
     let connection = try await connected(by: .now() + connectTimeout)
-    let opened = PeerConversation(request(.known), over: connection.watch)
+    let opened = PeerConversation(request(method), over: connection.watch, isPatient: method != .known)
     try await connection.streams.openStream { channel in
       channel.eventLoop.makeCompletedFuture {
         try channel.pipeline.syncOperations.addHandler(HTTP2FramePayloadToHTTPClientCodec())
@@ -87,7 +141,7 @@ actor PeerChannel {
       }
     }
     guard !isClosed else { return opened.end() }
-    conversation.withLock { $0.current = opened }
+    openCalls.withLock { $0[method].current = opened }
   }
 
   private nonisolated func request(_ method: PeerMethod) -> HTTPRequest {
@@ -125,7 +179,7 @@ actor PeerChannel {
     isClosed = true
     let last = connection
     connection = nil
-    conversation.withLock { $0.current }?.end()
+    for conversation in openCalls.withLock({ $0.conversations }) { conversation.end() }
     answer(.failure(.unreachable("it was closed here")))
     try? await last?.channel.close()
   }

@@ -36,11 +36,16 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
 
   private let request: HTTPRequest
   private let connection: PeerConnectionWatch
+  /// Whether a time that is over ends the connection where nothing at all came in meanwhile.
+  private let isPatient: Bool
   private let state = Lock(State())
 
-  init(_ request: HTTPRequest, over connection: PeerConnectionWatch) {
+  /// `isPatient` says that whoever asks waits as long as for a call: so long that a connection over which nothing comes in
+  /// has nobody at its other end.
+  init(_ request: HTTPRequest, over connection: PeerConnectionWatch, isPatient: Bool = false) {
     self.request = request
     self.connection = connection
+    self.isPatient = isPatient
   }
 
   /// Whether it is of no use any more.
@@ -66,22 +71,31 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
   func end() { fail(.givenUp) }
 
   private func fail(_ error: PeerError) {
+    for reply in stop() { reply.give(.failure(error), after: 0) }
+  }
+
+  /// Ends the call without a word; those who wait.
+  private func stop() -> [PeerReply] {
     let (waiting, channel) = state.withLock { state in
       state.isOver = true
       defer { (state.waiting, state.first) = ([], 0) }
       return (Array(state.waiting.dropFirst(state.first)), state.channel)
     }
-    for entry in waiting {
-      entry.timer?.cancel()
-      entry.reply.give(.failure(error), after: 0)
-    }
+    for entry in waiting { entry.timer?.cancel() }
     channel?.close(promise: nil)
+    return waiting.map(\.reply)
   }
 
   // MARK: - On the event loop
 
   private func send(_ message: ByteBuffer, _ reply: PeerReply, _ deadline: NIODeadline, _ channel: any Channel) {
-    let timer = channel.eventLoop.scheduleTask(deadline: deadline) { reply.give(.failure(.timedOut), after: 0) }
+    let reads = connection.reads
+    let timer = channel.eventLoop.scheduleTask(deadline: deadline) { [self] in
+      // Before anybody is told, who may ask again at once: see `PeerStream`.
+      let waiting = isPatient && connection.reads == reads ? endConnection(of: channel) : []
+      reply.give(.failure(.timedOut), after: 0)
+      for reply in waiting { reply.give(.failure(.unreachable("nothing comes from it")), after: 0) }
+    }
     let isWaiting = state.withLock { state in
       // The newest come last.
       let place = state.waiting.lastIndex { $0.reply === reply }
@@ -90,6 +104,14 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
     }
     if !isWaiting { timer.cancel() }
     channel.writeAndFlush(HTTPRequestPart.body(message), promise: nil)
+  }
+
+  /// Ends the call and its connection; those who wait.
+  private func endConnection(of channel: any Channel) -> [PeerReply] {
+    let waiting = stop()
+    connection.retire()
+    channel.parent?.close(promise: nil)
+    return waiting
   }
 
   func handlerAdded(context: ChannelHandlerContext) {

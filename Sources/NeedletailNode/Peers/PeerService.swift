@@ -25,7 +25,7 @@ struct PeerService: Sendable {
 
   /// The answer to a call, as its messages; throws `GRPCStatus`.
   func answer(_ method: PeerMethod, _ request: Request, _ context: ConnectionContext) async throws -> PeerAnswer {
-    if method == .known { return try conversation(method, request) }
+    if method.staysOpen { return try conversation(method, request) }
     let message = try GRPCMessage(
       body: try await request.collectedBody(
         bytesMax: method.questionBytesMax + GRPCMessage.prefixBytes, budget: method.isOfMembers ? members : budget,
@@ -62,8 +62,13 @@ struct PeerService: Sendable {
   /// A call whose questions are answered while they come.
   private func conversation(_ method: PeerMethod, _ request: Request) throws -> PeerAnswer {
     let member = try member
-    return .conversation(request.body, bytesMax: method.questionBytesMax) { question throws(MalformedBytes) in
-      try member.known(question)
+    if method == .known {
+      return .conversation(request.body, bytesMax: method.questionBytesMax) { question throws(MalformedBytes) in
+        try member.known(question)
+      }
+    }
+    return .pipeline(request.body, bytesMax: method.questionBytesMax) { [budget] message throws(MalformedBytes) in
+      try await member.answer(method, of: message, in: budget)
     }
   }
 

@@ -215,6 +215,12 @@ final class ReadNode: Sendable {
       node.toldAtOnce.withLock { $0 += 1 }
       return try ReadResponder(reads: node.reads, queries: node.queries).known(question)
     }
+
+    func answer(
+      _ method: PeerMethod, of message: [UInt8], in budget: IngestBudget
+    ) throws(MalformedBytes) -> [UInt8] {
+      throw .invalid("nothing is written here")
+    }
   }
 
   private final class CountedMessages: PeerMessages {

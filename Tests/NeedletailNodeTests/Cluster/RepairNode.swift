@@ -108,6 +108,13 @@ struct RepairNodes: Sendable {
         Response(
           status: .ok, headers: [.contentType: "application/grpc"],
           body: ResponseBody { writer in
+            guard PeerMethod(path: request.head.path ?? "") != .repairs else {
+              let answers = PeerAnswer.pipeline(request.body, bytesMax: PeerMethod.repairs.questionBytesMax) {
+                message throws(MalformedBytes) in try await service.answer(message)
+              }
+              _ = try await answers.write(to: writer)
+              return
+            }
             var writer = writer
             let status: GRPCStatus?
             do {

@@ -89,9 +89,17 @@ actor WriteNode {
     Response(
       status: .ok, headers: [.contentType: "application/grpc"],
       body: ResponseBody { writer in
+        let method = PeerMethod(path: request.head.path ?? "")
+        if method == .writes {
+          let calls = PeerAnswer.pipeline(request.body, bytesMax: PeerMethod.writes.questionBytesMax) {
+            message throws(MalformedBytes) in try await receiver.answer(message)
+          }
+          _ = try await calls.write(to: writer)
+          return
+        }
         var body: [UInt8] = []
         for try await piece in request.body { body += Array(piece.readableBytesView) }
-        guard PeerMethod(path: request.head.path ?? "") == .write,
+        guard method == .write,
           let answer = try? await receiver.answer(GRPCMessage(body: body).bytes)
         else { return try await writer.finish([.grpcStatus: "3"]) }
         var writer = writer

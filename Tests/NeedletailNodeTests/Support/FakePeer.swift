@@ -29,31 +29,44 @@ enum FakePeer {
     respond: @escaping @Sendable (RequestBody, any ResponseBodyWriter) async throws -> Void,
     body: @escaping @Sendable (PeerChannel) async throws -> Result
   ) async throws -> Result {
+    try await run(
+      respondTo: { _, body, writer in try await respond(body, writer) },
+      body: { channel, _ in try await body(channel) })
+  }
+
+  /// The same, by the method that is called; `body` may end the node before its own end, too.
+  static func run<Result: Sendable>(
+    respondTo respond: @escaping @Sendable (PeerMethod?, RequestBody, any ResponseBodyWriter) async throws -> Void,
+    body: @escaping @Sendable (PeerChannel, _ end: @escaping @Sendable () async -> Void) async throws -> Result
+  ) async throws -> Result {
     let (addresses, listening) = AsyncStream.makeStream(of: ListenAddress.self)
     let listener = HTTPListener(
       address: ListenAddress(host: "127.0.0.1", port: 0), tls: nil, clock: ManualClock(),
       respond: { request, _ in
         Response(
           status: .ok, headers: [.contentType: "application/grpc"],
-          body: ResponseBody { writer in try await respond(request.body, writer) })
+          body: ResponseBody { writer in
+            try await respond(PeerMethod(path: request.head.path ?? ""), request.body, writer)
+          })
       },
       logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), isForPeers: true,
       onListening: {
         listening.yield($0)
         listening.finish()
       })
-    return try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await listener.run() }
-      var address: ListenAddress?
-      for await bound in addresses { address = bound }
-      guard let address else { throw PeerError.unreachable("it does not listen") }
-      let channel = PeerChannel.patient(address)
-      let result = await Swift.Result { try await body(channel) }
-      await channel.close()
-      group.cancelAll()
-      while let ended = await group.nextResult() { _ = ended }
-      return try result.get()
+    let server = Task { try await listener.run() }
+    var address: ListenAddress?
+    for await bound in addresses { address = bound }
+    guard let address else { throw PeerError.unreachable("it does not listen") }
+    let channel = PeerChannel.patient(address)
+    @Sendable func end() async {
+      server.cancel()
+      _ = await server.result
     }
+    let result = await Swift.Result { try await body(channel, end) }
+    await channel.close()
+    await end()
+    return try result.get()
   }
 
   /// An answer of these messages, which ends well or as it is said.

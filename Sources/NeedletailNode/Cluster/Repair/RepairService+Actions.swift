@@ -91,7 +91,7 @@ extension RepairService {
     let bytes = RepairEnvelope(sender: cluster.own, message: message).bytes
     Task { [timeout = pace.messageTimeout, counters] in
       do throws(PeerError) {
-        _ = try await channel.call(.repair, bytes, within: timeout, answerBytesMax: 1024)
+        _ = try await channel.deliver(.repair, bytes, within: timeout, answerBytesMax: 1024)
       } catch {
         counters.count { $0.unsent += 1 }
       }

@@ -26,7 +26,7 @@ enum ReplicaCall {
     guard let channel else { throw Failure(.unreachable) }
     let bytes: [UInt8]
     do throws(PeerError) {
-      bytes = try await channel.call(
+      bytes = try await channel.deliver(
         .write, message, within: .nanoseconds(nanoseconds), answerBytesMax: answerBytesMax)
     } catch {
       throw Failure(ReplicaFailure(error))

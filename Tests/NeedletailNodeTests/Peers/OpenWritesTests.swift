@@ -1,0 +1,188 @@
+import HummingbirdCore
+import NIOCore
+import NeedletailCluster
+import NeedletailCollector
+import NeedletailEnvironment
+import NeedletailTelemetry
+import Testing
+
+@testable import NeedletailNode
+
+@Suite("A call that stays open for writes")
+struct OpenWritesTests {
+  private static let patience = Int64(60_000_000_000)
+
+  private static func write(_ number: Int, bytes: Int = 8) throws -> (id: WriteID, message: [UInt8]) {
+    let id = WriteID(Hash128(high: 1, low: UInt64(number)))
+    let append = WriteAppend(
+      id, attempt: 1, epoch: 1, slots: [1], frames: [[UInt8](repeating: UInt8(number % 32), count: bytes)[...]])
+    return (id, WriteMessage.append(try #require(append)).encoded)
+  }
+
+  /// What a replica says that stores everything.
+  private static func stored(_ message: [UInt8]) throws(MalformedBytes) -> [UInt8] {
+    guard case .append(let append) = try WriteMessage(decoding: message) else { throw .invalid("no write") }
+    return WriteMessage.acknowledge(append.write, attempt: append.attempt).encoded
+  }
+
+  private static func send(
+    _ number: Int, bytes: Int = 8, over channel: PeerChannel, within nanoseconds: Int64 = patience
+  ) async throws -> ReplicaCall.Failure? {
+    let (id, message) = try write(number, bytes: bytes)
+    do throws(ReplicaCall.Failure) {
+      try await ReplicaCall.send(message, of: id, attempt: 1, over: channel, within: nanoseconds)
+      return nil
+    } catch { return error }
+  }
+
+  /// Answers calls of their own, and counts them.
+  private static func answerAlone(
+    _ questions: RequestBody, _ writer: any ResponseBodyWriter, _ calls: Shared<Int>
+  ) async throws {
+    var body: [UInt8] = []
+    for try await piece in questions { body += Array(piece.readableBytesView) }
+    calls.withLock { $0 += 1 }
+    _ = try await PeerAnswer.message(try stored(GRPCMessage(body: body).bytes)).write(to: writer)
+  }
+
+  /// Sends until the open call is there.
+  private static func open(_ channel: PeerChannel) async throws {
+    while channel.ask(.writes, [], within: .seconds(60)) == nil { #expect(try await send(0, over: channel) == nil) }
+  }
+
+  @Test("takes hundreds at once, of which each hears of itself, and large ones go by themselves")
+  func many() async throws {
+    let alone = Shared(0)
+    try await FakePeer.run { method, questions, writer in
+      guard method == .writes else { return try await Self.answerAlone(questions, writer, alone) }
+      let calls = PeerAnswer.pipeline(questions, bytesMax: 256 << 10) { message throws(MalformedBytes) in
+        guard let steps = message.last else { return [] }
+        for _ in 0..<steps { await Task.yield() }
+        return try Self.stored(message)
+      }
+      _ = try await calls.write(to: writer)
+    } body: { channel, _ in
+      try await Self.open(channel)
+      let before = alone.withLock { $0 }
+      try await withThrowingTaskGroup(of: ReplicaCall.Failure?.self) { group in
+        for number in 0..<200 { group.addTask { try await Self.send(number, over: channel) } }
+        for try await failure in group { #expect(failure == nil) }
+      }
+      #expect(alone.withLock { $0 } == before)
+      #expect(try await Self.send(1, bytes: 300 << 10, over: channel) == nil)
+      #expect(alone.withLock { $0 } == before + 1)
+    }
+  }
+
+  @Test("is done without where the node knows no such call, or ends it in the middle of a write")
+  func ended() async throws {
+    for isKnown in [false, true] {
+      let (alone, open) = (Shared(0), Shared(0))
+      try await FakePeer.run { method, questions, writer in
+        guard method == .writes else { return try await Self.answerAlone(questions, writer, alone) }
+        open.withLock { $0 += 1 }
+        guard isKnown else {
+          return try await writer.finish(GRPCStatus(.unimplemented, "what is that").peerTrailers)
+        }
+        for try await _ in questions { break }
+        try await writer.finish([.grpcStatus: "0"])
+      } body: { channel, _ in
+        for number in 0..<100 {
+          #expect(try await Self.send(number, over: channel) == nil, "\(number)")
+          try await Task.sleep(for: .milliseconds(2))
+        }
+        #expect(alone.withLock { $0 } == 100)
+        #expect(open.withLock { $0 } >= 1)
+      }
+    }
+  }
+
+  @Test("that says nothing any more fails its writes when their time is over, and takes no more of them")
+  func silent() async throws {
+    let calls = Shared(0)
+    try await FakePeer.run { method, questions, writer in
+      guard method == .writes else { return try await Self.answerAlone(questions, writer, Shared(0)) }
+      calls.withLock { $0 += 1 }
+      let isFirst = calls.withLock { $0 } == 1
+      for try await _ in questions where !isFirst { break }
+      try await writer.finish([.grpcStatus: "0"])
+    } body: { channel, _ in
+      for number in 0..<10_000 where calls.withLock({ $0 }) == 0 {
+        _ = try await Self.send(number, over: channel, within: 200_000_000)
+      }
+      for number in 0..<2_000 {
+        // The connection is made anew, and that of the silent call is not asked again.
+        if try await Self.send(number, over: channel, within: 500_000_000) == nil { return }
+      }
+      Issue.record("writes go on over a connection on which nothing comes in")
+    }
+  }
+
+  @Test("ends with the node, whatever is being stored, and its writes are told that the node is not there")
+  func stopped() async throws {
+    let gate = ReadNode.Gate()
+    try await FakePeer.run { method, questions, writer in
+      guard method == .writes else { return try await Self.answerAlone(questions, writer, Shared(0)) }
+      let calls = PeerAnswer.pipeline(questions, bytesMax: 256 << 10) { message throws(MalformedBytes) in
+        guard !message.isEmpty else { return [] }
+        await gate.wait()
+        return try Self.stored(message)
+      }
+      _ = try await calls.write(to: writer)
+    } body: { channel, end in
+      try await Self.open(channel)
+      let write = Task { try await Self.send(1, over: channel) }
+      let ending = Task { await end() }
+      #expect(try await write.value == ReplicaCall.Failure(.unreachable))
+      gate.open()
+      await ending.value
+    }
+  }
+
+  @Test("a message that cannot be read ends it, and so does one that is too long or cut")
+  func malformed() async throws {
+    for bad in [[1, 2, 3], [UInt8](repeating: 1, count: 65)] as [[UInt8]] {
+      let status = Shared<GRPCStatus?>(nil)
+      try await FakePeer.run { method, questions, writer in
+        let calls = PeerAnswer.pipeline(questions, bytesMax: 64) { message throws(MalformedBytes) in
+          guard !message.isEmpty else { return [] }
+          return try Self.stored(message)
+        }
+        let failure = try await calls.write(to: writer)
+        status.withLock { $0 = failure }
+      } body: { channel, _ in
+        var reply: PeerReply?
+        while reply == nil {
+          reply = channel.ask(.writes, bad, within: .seconds(60))
+          if reply == nil { try await Task.sleep(for: .milliseconds(2)) }
+        }
+        guard case .failure(.unreachable)? = await reply?.value() else {
+          Issue.record("\(bad.count) bytes have an answer")
+          return
+        }
+        #expect(status.withLock { $0?.code } == .invalidArgument)
+      }
+    }
+  }
+
+  @Test("a write for which there is no memory is refused for now, and its bytes are given back when it is done")
+  func memory() async throws {
+    let node = try WriteNode(NodeID("n1"))
+    try await node.start()
+    let receiver = try await node.up.writing.receiver
+    let (_, message) = try Self.write(1)
+    let budget = IngestBudget(bytesMax: message.count)
+    // It knows no version yet, and says that it has just started.
+    let started = try WriteMessage(decoding: try await receiver.answer(message, in: budget))
+    #expect(budget.bytesInFlight == 0)
+    #expect(budget.reserve(1))
+    let full = try WriteMessage(decoding: try await receiver.answer(message, in: budget))
+    guard case .refuse(_, _, .overloaded(200)) = started, case .refuse(_, _, .overloaded(1_000)) = full else {
+      Issue.record("\(started), \(full)")
+      return
+    }
+    #expect(budget.bytesInFlight == 1)
+    #expect(receiver.outcomes == [.overloaded: 2])
+    await node.stop()
+  }
+}
