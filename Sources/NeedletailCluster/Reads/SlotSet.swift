@@ -99,16 +99,27 @@ package struct SlotSet: Hashable, Sendable, Sequence, ExpressibleByArrayLiteral,
     runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
   }
 
+  /// O(words + runs).
   private var runs: [ClosedRange<UInt16>] {
     var runs: [ClosedRange<UInt16>] = []
-    for slot in self {
-      if let last = runs.last, last.upperBound + 1 == slot {
-        runs[runs.count - 1] = last.lowerBound...slot
-      } else {
-        runs.append(slot...slot)
-      }
+    var place = 0
+    while let first = slot(from: place, isIn: true) {
+      let end = slot(from: first, isIn: false) ?? words.count * 64
+      runs.append(UInt16(truncatingIfNeeded: first)...UInt16(truncatingIfNeeded: end - 1))
+      place = end
     }
     return runs
+  }
+
+  /// The first slot from one on that is in the set, or is not; nil where there is none in its words.
+  private func slot(from first: Int, isIn: Bool) -> Int? {
+    var mask = UInt64.max << UInt64(first % 64)
+    for place in first / 64..<Swift.max(first / 64, words.count) {
+      let found = (isIn ? words[place] : ~words[place]) & mask
+      if found != 0 { return place * 64 + found.trailingZeroBitCount }
+      mask = .max
+    }
+    return nil
   }
 }
 

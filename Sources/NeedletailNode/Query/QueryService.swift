@@ -95,26 +95,38 @@ struct QueryService: Sendable {
   ) async throws -> Result {
     let engine = engine(timeout: timeout)
     let answer = QueryAnswer<Result>()
-    let query = shape?.number
-    // What other nodes have is waited for, which an event loop must not.
-    if let query, cluster == nil, small.contains(query) {
+    // What other nodes have may block, but for a word that they have what this one has.
+    let query = cluster == nil || early != nil ? shape?.number : nil
+    if let query, small.contains(query) {
       let engine = inPlaceEngine(engine)
-      if await inPlace(query, context, { answer.give(try await body(engine)) }), let result = answer.value {
+      if await inPlace(query, context, { try await evaluated { answer.give(try await body(engine)) } }),
+        let result = answer.value
+      {
         return result
       }
     }
-    try await inTurn(query, context, engine.limits.timeout) { [early, cluster] in
-      guard let early, let cluster else { return answer.give(try await body(engine)) }
-      try await early.evaluated(cluster.counters) { answer.give(try await body(engine)) }
+    try await inTurn(query, context, engine.limits.timeout) {
+      try await evaluated { answer.give(try await body(engine)) }
     }
     guard let result = answer.value else { throw QueryError(.internal, "the query ended without an answer") }
     return result
   }
 
+  /// Evaluates a question, with what this node has before others told of theirs where that is enough; the result is how long
+  /// others were waited for, in ns.
+  private func evaluated(_ body: () async throws -> Void) async throws -> Int64 {
+    guard let early, let cluster else {
+      try await body()
+      return 0
+    }
+    try await early.evaluated(cluster, body)
+    return Int64(clamping: early.waited)
+  }
+
   /// All of the above that is the same for answers of every type: generic code is compiled once for each.
   private func inTurn(
     _ query: Int?, _ context: ConnectionContext, _ timeout: Duration,
-    _ body: @escaping @Sendable () async throws -> Void
+    _ body: @escaping @Sendable () async throws -> Int64
   ) async throws {
     let started = clock.monotonicNanoseconds()
     // The wait for a turn counts too.
@@ -124,13 +136,9 @@ struct QueryService: Sendable {
       let place = try await context.run(on: executor, until: isFar ? .max : deadline, deadlines) {
         [gate, clock, small] in
         let place = try await gate.enter()
-        guard let query else {
-          try await body()
-          return place
-        }
         let began = clock.monotonicNanoseconds()
-        try await body()
-        small.ran(query, nanoseconds: clock.monotonicNanoseconds() - began)
+        let waited = try await body()
+        if let query { small.ran(query, nanoseconds: clock.monotonicNanoseconds() - began - waited) }
         return place
       }
       hold(place, context)
@@ -152,23 +160,22 @@ struct QueryService: Sendable {
   /// Runs a query on the caller's thread; false where it is to be run on a thread of its own after all: all places are
   /// taken, something is not in memory, it grew, or it failed, which is told there.
   private func inPlace(
-    _ query: Int, _ context: ConnectionContext, _ body: () async throws -> Void
+    _ query: Int, _ context: ConnectionContext, _ body: () async throws -> Int64
   ) async -> Bool {
     guard let place = gate.enterAtOnce() else { return false }
     let began = clock.monotonicNanoseconds()
     let run = InMemoryRun(workMax: Self.inPlaceWorkMax)
-    var isAnswered = true
-    do { try await InMemoryRun.$current.withValue(run) { try await body() } } catch { isAnswered = false }
+    let waited = try? await InMemoryRun.$current.withValue(run) { try await body() }
     let postponed = run.takePostponed()
     if !postponed.isEmpty { Task(executorPreference: executor) { for work in postponed { work() } } }
-    guard isAnswered, !run.hasRefused else {
+    guard let waited, !run.hasRefused else {
       small.failedInPlace(query)
       place.leave()
       return false
     }
     hold(place, context)
     let took = clock.monotonicNanoseconds() - began
-    small.ranInPlace(query, nanoseconds: took)
+    small.ranInPlace(query, nanoseconds: took - waited)
     counters.finished(nanoseconds: took, failure: nil, inPlace: true)
     return true
   }

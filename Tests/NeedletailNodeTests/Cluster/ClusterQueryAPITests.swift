@@ -81,7 +81,7 @@ struct ClusterQueryAPITests {
     }
   }
 
-  @Test("a query over the cluster never runs on an event loop, and is not answered from steps that were kept")
+  @Test("a query that may not go ahead never runs on an event loop, and none is answered from steps that were kept")
   func threads() async throws {
     try await ReadCluster.run { cluster in
       try await cluster.appendSome(4)

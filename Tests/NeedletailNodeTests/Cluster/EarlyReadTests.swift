@@ -1,7 +1,9 @@
+import NIOEmbedded
 import NeedletailCluster
 import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailSimulation
+import NeedletailTelemetry
 import Testing
 
 @testable import NeedletailNode
@@ -15,7 +17,7 @@ struct EarlyReadTests {
     let early = EarlyEvaluation()
     let (source, question) = node.source(options, early: early)
     var found: ReadAnswer?
-    try await early.evaluated(node.reads.counters) { found = await ReadAnswer(expression, source) }
+    try await early.evaluated(node.reads) { found = await ReadAnswer(expression, source) }
     return (found, question)
   }
 
@@ -146,6 +148,57 @@ struct EarlyReadTests {
       let told = cluster.nodes.map { node in node.toldAtOnce.withLock { $0 } }
       _ = try await Self.answer("sum(m)", node, ReadOptions(consistency: .one))
       #expect(cluster.nodes.map { node in node.toldAtOnce.withLock { $0 } } == told)
+    }
+  }
+
+  /// The same as a question of a client, of a kind that took little before: also whether it was answered where it came in,
+  /// and how often it was evaluated.
+  private static func ask(
+    _ node: ReadNode, _ kind: String, _ options: ReadOptions = ReadOptions()
+  ) async throws -> (isInPlace: Bool, runs: Int, answer: ReadAnswer) {
+    let shape = QueryShape(kind: .range, tenant: .default, texts: [kind])
+    let early = options.consistency == .one ? nil : EarlyEvaluation()
+    let queries = node.queries.over(node.reads)
+      .asking(ClusterQuestion(options, timeout: .seconds(60), early: early))
+    queries.small.ran(shape.number, nanoseconds: 0)
+    let runs = Shared(0)
+    let context = ConnectionContext(channel: NIOAsyncTestingChannel(), watch: nil)
+    let found = try await queries.run(for: context, shape) { engine in
+      runs.withLock { $0 += 1 }
+      return (InMemoryRun.current != nil, await ReadAnswer("sum(m)", engine.series))
+    }
+    return (found.0, runs.withLock { $0 }, found.1)
+  }
+
+  @Test("a small question is answered where it came in, as long as others have the same and know it at once")
+  func inPlace() async throws {
+    try await Self.run { cluster in
+      try await cluster.appendSome()
+      let node = cluster.nodes[0]
+      try await Self.expectEarly(cluster)
+      let wanted = await ReadAnswer("sum(m)", cluster.single.reads.series)
+      let equal = try await Self.ask(node, "equal")
+      #expect(equal.isInPlace && equal.runs == 1)
+      equal.answer.expectSame(as: wanted, "equal")
+      let one = try await Self.ask(node, "one", ReadOptions(consistency: .one))
+      #expect(!one.isInPlace && one.runs == 1)
+      one.answer.expectSame(as: wanted, "one")
+      for other in cluster.nodes.dropFirst() { other.tellsAtOnce.withLock { $0 = false } }
+      let asked = try await Self.ask(node, "not at once")
+      #expect(!asked.isInPlace && asked.runs >= 2)
+      asked.answer.expectSame(as: wanted, "not at once")
+    }
+  }
+
+  @Test("a small question that others turn out not to agree on is asked again on a thread")
+  func notInPlace() async throws {
+    try await Self.run { cluster in
+      try await cluster.appendSome { node, series, sample in (series + sample) % 3 != node }
+      let node = cluster.nodes[0]
+      try await Self.expectEarly(cluster)
+      let found = try await Self.ask(node, "different")
+      #expect(!found.isInPlace && found.runs >= 2)
+      found.answer.expectSame(as: await ReadAnswer("sum(m)", cluster.single.reads.series), "different")
     }
   }
 }

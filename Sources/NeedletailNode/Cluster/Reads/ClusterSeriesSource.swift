@@ -61,7 +61,12 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
   private func read(
     _ selection: SeriesSelection, _ subject: ReadSubject, _ form: QuorumRead.Form, stepCount: Int? = nil
   ) async throws -> OpenedCursor {
-    try await onThread {
+    if let run = InMemoryRun.current {
+      // All but what this node has by itself is waited for.
+      guard form == .series, let early = try early(selection) else { throw Self.refused(run) }
+      return OpenedCursor(cursor: early, result: nil)
+    }
+    return try await onThread {
       if form == .series, let early = try early(selection) { return OpenedCursor(cursor: early, result: nil) }
       let reading = QuorumReading(
         reads: reads, question: question, subject: try subject.encoded(), windows: selection.range.windows, form: form)
@@ -88,6 +93,11 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
     let cursor = try reads.series.select(selection, slots: filter)
     try checkReady(agreement.slots, agreement.notReady, selection.range.windows)
     return ClusterCursor(ReplicaCursor(cursor, of: reads.view.own, reads), nil, agreement)
+  }
+
+  private static func refused(_ run: InMemoryRun) -> CancellationError {
+    run.refuse()
+    return CancellationError()
   }
 
   /// Reading what this node has blocks.
@@ -207,7 +217,8 @@ struct ClusterSeriesSource: ReducingSource, DerivingSource, ExemplarSource {
     _ own: @escaping @Sendable (SeriesStore) async throws -> Listing<Element>,
     _ decode: @escaping @Sendable ([UInt8]) throws(MalformedBytes) -> Listing<Element>
   ) async throws -> (lists: [Listing<Element>], coverage: Coverage) where Listing<Element>: Sendable {
-    try await onThread {
+    if let run = InMemoryRun.current { throw Self.refused(run) }
+    return try await onThread {
       let gathering = GatheringRead(
         reads: reads, question: question, subject: try subject.encoded(), windows: windows,
         messageBytesMax: ClusterReads.listBytesMax)

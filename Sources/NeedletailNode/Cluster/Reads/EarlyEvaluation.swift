@@ -8,6 +8,7 @@ final class EarlyEvaluation: Sendable {
   private struct State {
     var mayBegin = false
     var agreements: [PendingAgreement] = []
+    var waited: UInt64 = 0
   }
 
   private let state = Lock(State())
@@ -15,10 +16,16 @@ final class EarlyEvaluation: Sendable {
   /// Whether a read may begin with what this node has.
   var mayBegin: Bool { state.withLock { $0.mayBegin } }
 
+  /// How long the last evaluation, done, waited for what others say, in ns.
+  var waited: UInt64 { state.withLock { $0.waited } }
+
   func add(_ agreement: PendingAgreement) { state.withLock { $0.agreements.append(agreement) } }
 
   /// Evaluates with what this node has where that is enough, once others agree; else again as usual.
-  func evaluated(_ counters: ReadCounters, _ body: () async throws -> Void) async throws {
+  ///
+  /// In an `InMemoryRun` it is not evaluated again, but refused.
+  func evaluated(_ reads: ClusterReads, _ body: () async throws -> Void) async throws {
+    let counters = reads.counters
     state.withLock { $0 = State(mayBegin: true) }
     var result: Result<Void, any Error>?
     do { result = .success(try await body()) } catch is RefutedEarly {
@@ -30,9 +37,11 @@ final class EarlyEvaluation: Sendable {
     }
     counters.count(\.early, times: agreements.count)
     try Task.checkCancellation()
+    let began = reads.now
     for agreement in agreements where result != nil {
       if try await !agreement.isReached() { result = nil }
     }
+    state.withLock { $0.waited = reads.now &- began }
     if let result { return try result.get() }
     counters.count(\.earlyInVain, times: agreements.count)
     try await body()
