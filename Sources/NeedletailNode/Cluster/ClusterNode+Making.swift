@@ -23,6 +23,8 @@ extension ClusterNode {
     var random: any RandomSource
     var logger: Logger
     var complaints: PeerComplaints
+    /// Nil where nothing is said over TLS.
+    var credentials: NodeCredentials?
   }
 
   /// The parts of a node that is a member by its configuration; nil where it is none.
@@ -43,7 +45,10 @@ extension ClusterNode {
     let view = ClusterView(own: record.node, identity: record.identity)
     // Others may write to it before it has read what it kept for them.
     if let topology = disk.topology.topology { view.take(ClusterLayout(topology)) }
-    let (tls, token) = try Self.credentials(configuration, surroundings.fileSystem, surroundings.complaints)
+    let tls = Self.tls(surroundings)
+    let token = try configuration.tokenFile.map { path throws(ConfigurationError) in
+      try TokenCheck.tokens(file: path, fileSystem: surroundings.fileSystem)
+    }?.first
     let channels = PeerChannels { PeerChannel($0, tls: tls, token: token) }
     let member = ClusterMember(
       record,
@@ -122,15 +127,9 @@ extension ClusterNode {
     }
   }
 
-  /// How this node shows the others who it is.
-  private static func credentials(
-    _ configuration: ServerConfiguration, _ fileSystem: any FileSystem, _ complaints: PeerComplaints
-  ) throws -> (PeerTLS?, String?) {
-    let token = try configuration.tokenFile.map { path throws(ConfigurationError) in
-      try TokenCheck.tokens(file: path, fileSystem: fileSystem)
-    }
-    guard let certificate = try NodeCertificate(configuration) else { return (nil, token?.first) }
-    let tls = try PeerTLS(certificate, authorities: configuration.peerAuthorities, complaints: complaints)
-    return (tls, token?.first)
+  /// How this node talks to others over TLS.
+  private static func tls(_ surroundings: Surroundings) -> PeerTLS? {
+    guard let credentials = surroundings.credentials, let first = credentials.calls else { return nil }
+    return PeerTLS(complaints: surroundings.complaints) { credentials.calls ?? first }
   }
 }

@@ -4,7 +4,6 @@ import Logging
 import NIOSSL
 import NeedletailBlocks
 import NeedletailCluster
-import NeedletailCollector
 import NeedletailEnvironment
 import NeedletailTelemetry
 
@@ -67,11 +66,9 @@ struct ClusterNode: ClusterPeer {
 
   func known(_ question: [UInt8]) throws(MalformedBytes) -> [UInt8] { try responder.known(question) }
 
-  func answer(
-    _ method: PeerMethod, of message: [UInt8], in budget: IngestBudget
-  ) async throws(MalformedBytes) -> [UInt8] {
+  func answer(_ method: PeerMethod, of message: [UInt8]) async throws(MalformedBytes) -> [UInt8] {
     switch method {
-    case .writes: try await writing.receiver.answer(message, in: budget)
+    case .writes: try await writing.receiver.answer(message)
     case .repairs: try await repair.answer(message)
     default: throw .invalid("a message of another call")
     }

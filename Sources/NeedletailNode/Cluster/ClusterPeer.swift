@@ -1,4 +1,3 @@
-import NeedletailCollector
 import NeedletailTelemetry
 
 /// What of a node answers the others about the cluster, by the method that they call.
@@ -9,9 +8,6 @@ protocol ClusterPeer: Sendable {
   /// The answer to a question of `PeerMethod.known`, which is made without waiting for anything; empty where it cannot be.
   func known(_ question: [UInt8]) throws(MalformedBytes) -> [UInt8]
 
-  /// The answer to one message of `PeerMethod.writes`, which is refused for now where the budget has no room for it, or of
-  /// `.repairs`.
-  func answer(
-    _ method: PeerMethod, of message: [UInt8], in budget: IngestBudget
-  ) async throws(MalformedBytes) -> [UInt8]
+  /// The answer to one message of `PeerMethod.writes` or `.repairs`.
+  func answer(_ method: PeerMethod, of message: [UInt8]) async throws(MalformedBytes) -> [UInt8]
 }

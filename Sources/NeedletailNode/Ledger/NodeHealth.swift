@@ -10,7 +10,7 @@ struct NodeHealth: Sendable {
   let executor: ThreadExecutor
   let maintenance: MaintenanceCounters
   /// When the node's certificate stops being valid, in seconds since 1970; nil without one.
-  let certificateExpiry: Int64?
+  let certificateExpiry: @Sendable () -> Int64?
 
   /// What only the disk tells.
   private struct Disk: Sendable {
@@ -38,7 +38,7 @@ struct NodeHealth: Sendable {
     ]
     facts["disk_free_bytes"] = disk.free
     facts["quarantine_entries"] = disk.quarantined
-    facts["certificate_expires_seconds"] = certificateExpiry.map { Int(clamping: $0) }
+    facts["certificate_expires_seconds"] = certificateExpiry().map { Int(clamping: $0) }
     return facts
   }
 

@@ -25,6 +25,9 @@ final class OrderedAnswers: Sendable {
   /// With room for so many questions whose answers were not taken.
   init(atOnce: Int) { self.atOnce = atOnce }
 
+  /// Whether there will be no more answers.
+  var isOver: Bool { state.withLock { $0.isOver } }
+
   /// What was wrong, where something was.
   var failure: GRPCStatus? { state.withLock { $0.failure } }
 

@@ -13,7 +13,7 @@ enum PeerAnswer: Sendable {
   /// As many as questions come, each of so many bytes at most and answered at once, until the caller ends the call.
   case conversation(RequestBody, bytesMax: Int, @Sendable ([UInt8]) throws(MalformedBytes) -> [UInt8])
   /// The same, of answers that take their time: many are made at once, and told in the order of their questions.
-  case pipeline(RequestBody, bytesMax: Int, @Sendable ([UInt8]) async throws(MalformedBytes) -> [UInt8])
+  case pipeline(RequestBody, bytesMax: Int, PeerPipeline.Answering)
 
   /// Writes the messages and how the call ended, which is the result: nil where it ended well.
   func write(to writer: any ResponseBodyWriter) async throws -> GRPCStatus? {

@@ -78,10 +78,14 @@ actor PeerChannel {
   }
 
   /// Calls a method that answers with one message.
+  ///
+  /// Where nothing at all comes in during its time, the connection is given up, unless `isJudge` is false.
   func call(
-    _ method: PeerMethod, _ message: [UInt8], within timeout: Duration, answerBytesMax: Int = 64 << 20
+    _ method: PeerMethod, _ message: [UInt8], within timeout: Duration, answerBytesMax: Int = 64 << 20,
+    isJudge: Bool = true
   ) async throws(PeerError) -> [UInt8] {
-    let stream = try await open(method, message, within: timeout, messageBytesMax: answerBytesMax)
+    let stream = try await open(
+      method, message, within: timeout, messageBytesMax: answerBytesMax, isJudge: isJudge)
     guard let answer = try await stream.next() else { throw .malformed("no message") }
     guard try await stream.next() == nil else {
       stream.cancel()
@@ -106,16 +110,15 @@ actor PeerChannel {
     _ method: PeerMethod, _ message: [UInt8], within timeout: Duration, answerBytesMax: Int
   ) async throws(PeerError) -> [UInt8] {
     let deadline = ContinuousClock.now + timeout
-    if let pipeline = method.pipeline, message.count <= pipeline.questionBytesMax,
+    guard let pipeline = method.pipeline, message.count <= pipeline.questionBytesMax,
       let reply = ask(pipeline, message, within: timeout)
-    {
-      switch await reply.value() {
-      case .success(let answer): return answer
-      case .failure(.unreachable) where !Task.isCancelled: break
-      case .failure(let error): throw error
-      }
-    }
-    return try await call(method, message, within: deadline - .now, answerBytesMax: answerBytesMax)
+    else { return try await call(method, message, within: timeout, answerBytesMax: answerBytesMax) }
+    let told = await reply.value()
+    if case .success(let bytes) = told, let answer = PeerPipeline.answer(bytes) { return answer }
+    if Task.isCancelled || told == .failure(.timedOut) { throw .timedOut }
+    // What is left of its time is too little to judge a connection by.
+    return try await call(
+      method, message, within: deadline - .now, answerBytesMax: answerBytesMax, isJudge: false)
   }
 
   /// Asks over the call of a method that stays open; nil as `askAtOnce`.
@@ -141,7 +144,11 @@ actor PeerChannel {
       }
     }
     guard !isClosed else { return opened.end() }
-    openCalls.withLock { $0[method].current = opened }
+    let other = openCalls.withLock { calls in
+      defer { calls[method].current = opened }
+      return calls[method].current
+    }
+    other?.end()
   }
 
   private nonisolated func request(_ method: PeerMethod) -> HTTPRequest {
@@ -154,12 +161,13 @@ actor PeerChannel {
 
   /// Begins a call of a method that answers with any number of messages; connecting counts in its time.
   func open(
-    _ method: PeerMethod, _ message: [UInt8], within timeout: Duration, messageBytesMax: Int
+    _ method: PeerMethod, _ message: [UInt8], within timeout: Duration, messageBytesMax: Int, isJudge: Bool = true
   ) async throws(PeerError) -> PeerStream {
     let deadline = NIODeadline.now() + .nanoseconds(timeout.nanosecondsClamped)
     let connection = try await connected(by: deadline)
     let stream = PeerStream(
-      request(method), message: message, over: connection.watch, deadline: deadline, messageBytesMax: messageBytesMax)
+      request(method), message: message, over: connection.watch, deadline: deadline, messageBytesMax: messageBytesMax,
+      isJudge: isJudge)
     do {
       try await connection.streams.openStream { channel in
         channel.eventLoop.makeCompletedFuture {

@@ -25,8 +25,9 @@ final class PeerConnectionWatch: ChannelInboundHandler, Sendable {
     var isRetired = false
     /// Why it ended, where that is known.
     var failure: String?
-    /// Ends the call that would stay open for ever.
-    var ending: (@Sendable () -> Void)?
+    /// Tell calls that would stay open for ever, each by a number of its own.
+    var retiring: [UInt64: @Sendable () -> Void] = [:]
+    var lastNumber: UInt64 = 0
   }
 
   private let state = Lock(State())
@@ -73,23 +74,29 @@ final class PeerConnectionWatch: ChannelInboundHandler, Sendable {
   /// No call is to begin any more; whether the connection is of no use to anybody now.
   @discardableResult
   func retire() -> Bool {
-    let (ending, isUnused) = state.withLock { state in
+    let retiring = state.withLock { state in
       state.isRetired = true
-      defer { state.ending = nil }
-      return (state.ending, state.calls == 0)
+      defer { state.retiring = [:] }
+      return state.retiring
     }
-    ending?()
-    return isUnused
+    // One that still waits for answers counts as a call from here on.
+    for tell in retiring.values { tell() }
+    return state.withLock { $0.calls == 0 }
   }
 
-  /// Calls `action` when no call is to begin any more, or at once where that is so; it takes the place of an earlier one.
-  func whenRetired(_ action: @escaping @Sendable () -> Void) {
-    let isOver = state.withLock { state in
-      if !state.isRetired { state.ending = action }
-      return state.isRetired
+  /// Calls `action` when no call is to begin any more, or at once where that is so; the number is for `forget`.
+  func whenRetired(_ action: @escaping @Sendable () -> Void) -> UInt64 {
+    let (number, isOver) = state.withLock { state in
+      state.lastNumber += 1
+      if !state.isRetired { state.retiring[state.lastNumber] = action }
+      return (state.lastNumber, state.isRetired)
     }
     if isOver { action() }
+    return number
   }
+
+  /// Calls an action of `whenRetired` no more.
+  func forget(_ number: UInt64) { state.withLock { state in state.retiring[number] = nil } }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     if case .goAway = unwrapInboundIn(data).payload, retire() { context.close(promise: nil) }

@@ -13,13 +13,15 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
   typealias InboundIn = HTTPResponsePart
   typealias OutboundOut = HTTPRequestPart
 
-  /// The most questions that wait for their answers: beyond it the node is not as quick as this is for.
+  /// The most questions that wait for their answers, and their bytes: beyond it the node is not as quick as this is for.
   private static let waitingMax = 256
+  private static let waitingBytesMax = 8 << 20
   /// The largest answer, in bytes.
   static let answerBytesMax = 1 << 20
 
   private struct Waiting {
     var reply: PeerReply
+    var bytes: Int
     var asked: NIODeadline
     var timer: Scheduled<Void>?
   }
@@ -28,6 +30,11 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
     /// Nil before it began.
     var channel: (any Channel)?
     var isOver = false
+    /// Whether what waits is still to have its answers over a connection that takes no new calls, and counts there as one.
+    var isDraining = false
+    /// The place of this call in the connection's book.
+    var number: UInt64?
+    var waitingBytes = 0
     /// In the order in which they were asked; before `first` they have their answers.
     var waiting: [Waiting] = []
     var first = 0
@@ -51,16 +58,25 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
   /// Whether it is of no use any more.
   var isOver: Bool { state.withLock { $0.isOver } }
 
-  /// Asks, without waiting; the reply fails after `timeout`. Nil where the call is not open, or too much waits for answers.
+  /// Asks, without waiting; the reply fails after `timeout`. Nil where the call is not open, too much waits for answers, or
+  /// the first that waits has done so for half of that time: it keeps its place when its own is over.
   func ask(_ question: [UInt8], within timeout: Duration) -> PeerReply? {
     let message = ByteBuffer(bytes: GRPCMessage.framed(question))
-    let deadline = NIODeadline.now() + .nanoseconds(timeout.nanosecondsClamped)
+    let now = NIODeadline.now()
+    let time = TimeAmount.nanoseconds(timeout.nanosecondsClamped)
+    let deadline = now + time
     return state.withLock { state in
-      guard let channel = state.channel, !state.isOver, state.waiting.count - state.first < Self.waitingMax else {
+      guard let channel = state.channel, !state.isOver, state.waiting.count - state.first < Self.waitingMax,
+        state.waitingBytes <= Self.waitingBytesMax
+      else { return nil }
+      if state.waiting.indices.contains(state.first),
+        (now - state.waiting[state.first].asked).nanoseconds > time.nanoseconds / 2
+      {
         return nil
       }
       let reply = PeerReply()
-      state.waiting.append(Waiting(reply: reply, asked: .now()))
+      state.waiting.append(Waiting(reply: reply, bytes: question.count, asked: now))
+      state.waitingBytes += question.count
       // Under the lock, so that questions go out in the order in which answers are expected; it only enters a queue.
       channel.eventLoop.execute { [self] in send(message, reply, deadline, channel) }
       return reply
@@ -76,14 +92,26 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
 
   /// Ends the call without a word; those who wait.
   private func stop() -> [PeerReply] {
-    let (waiting, channel) = state.withLock { state in
+    let (waiting, channel, number, wasDraining) = state.withLock { state in
       state.isOver = true
-      defer { (state.waiting, state.first) = ([], 0) }
-      return (Array(state.waiting.dropFirst(state.first)), state.channel)
+      defer { (state.waiting, state.first, state.waitingBytes, state.isDraining) = ([], 0, 0, false) }
+      return (Array(state.waiting.dropFirst(state.first)), state.channel, state.number, state.isDraining)
     }
     for entry in waiting { entry.timer?.cancel() }
+    if let number { connection.forget(number) }
     channel?.close(promise: nil)
+    if wasDraining, connection.ended() { channel?.parent?.close(promise: nil) }
     return waiting.map(\.reply)
+  }
+
+  /// The connection takes no new calls: nothing more is asked here, and the call ends when what waits has its answers.
+  private func retire() {
+    let isDraining = state.withLock { state in
+      guard !state.isOver, state.first < state.waiting.count else { return false }
+      (state.isOver, state.isDraining) = (true, true)
+      return true
+    }
+    if isDraining { connection.began() } else { end() }
   }
 
   // MARK: - On the event loop
@@ -117,7 +145,8 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
   func handlerAdded(context: ChannelHandlerContext) {
     let channel = context.channel
     state.withLock { if !$0.isOver { $0.channel = channel } }
-    connection.whenRetired { [weak self] in self?.end() }
+    let number = connection.whenRetired { [weak self] in self?.retire() }
+    state.withLock { $0.number = number }
     if channel.parent?.isActive == false { fail(.unreachable(connection.ending)) }
     if channel.isActive { begin(context) }
   }
@@ -146,6 +175,7 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
           let nanoseconds = (NIODeadline.now() - entry.asked).nanoseconds
           entry.reply.give(.success(answer), after: UInt64(clamping: nanoseconds))
         }
+        if state.withLock({ $0.isDraining && $0.waiting.isEmpty }) { end() }
       } catch { fail(error) }
     case .end: fail(.unreachable("it ended the call"))
     }
@@ -161,6 +191,7 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
         }
         let entry = state.waiting[state.first]
         state.first += 1
+        state.waitingBytes -= entry.bytes
         if state.first == state.waiting.count || state.first > Self.waitingMax {
           state.waiting.removeFirst(state.first)
           state.first = 0

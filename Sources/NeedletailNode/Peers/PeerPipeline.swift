@@ -7,7 +7,8 @@ import NeedletailTelemetry
 ///
 /// So many are worked on at once; beyond them no more is read, and HTTP/2's window makes the caller wait.
 struct PeerPipeline: Sendable {
-  typealias Answering = @Sendable ([UInt8]) async throws(MalformedBytes) -> [UInt8]
+  /// Nil where the question is to be asked by a call of its own.
+  typealias Answering = @Sendable ([UInt8]) async throws(MalformedBytes) -> [UInt8]?
 
   private let questions: RequestBody
   private let bytesMax: Int
@@ -51,7 +52,7 @@ struct PeerPipeline: Sendable {
       for try await piece in questions {
         deframer.append(piece.readableBytesView)
         do throws(PeerError) {
-          while let question = try deframer.next() {
+          while !answers.isOver, let question = try deframer.next() {
             let place = await answers.place()
             group.addTask { await make(place, question) }
           }
@@ -63,13 +64,18 @@ struct PeerPipeline: Sendable {
     }
   }
 
+  /// One question that cannot be read, or finds no room, does not end the call of all others.
   private func make(_ place: Int, _ question: [UInt8]) async {
-    do throws(MalformedBytes) {
-      answers.give(GRPCMessage.framed(try await answer(question)), at: place)
-    } catch {
-      answers.end(Self.unreadable("\(error)"))
-    }
+    let answer = try? await answer(question)
+    answers.give(GRPCMessage.framed(answer.map { [Self.told] + $0 } ?? [Self.notTold]), at: place)
   }
+
+  // What stands ahead of an answer.
+  private static let told: UInt8 = 0
+  private static let notTold: UInt8 = 1
+
+  /// The answer in a message; nil where the question is to be asked by a call of its own.
+  static func answer(_ message: [UInt8]) -> [UInt8]? { message.first == told ? Array(message.dropFirst()) : nil }
 
   private static func unreadable(_ reason: String) -> GRPCStatus {
     GRPCStatus(.invalidArgument, PeerService.unreadable + reason)

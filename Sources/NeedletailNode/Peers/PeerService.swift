@@ -68,7 +68,9 @@ struct PeerService: Sendable {
       }
     }
     return .pipeline(request.body, bytesMax: method.questionBytesMax) { [budget] message throws(MalformedBytes) in
-      try await member.answer(method, of: message, in: budget)
+      guard budget.reserve(message.count) else { return nil }
+      defer { budget.release(message.count) }
+      return try await member.answer(method, of: message)
     }
   }
 

@@ -22,13 +22,16 @@ final class PeerStream: ChannelInboundHandler, Sendable {
   private let message: ByteBuffer
   private let connection: PeerConnectionWatch
   private let deadline: NIODeadline
+  private let isJudge: Bool
   private let state: Lock<State>
 
-  /// A call whose answer has to come to its end by `deadline`, of messages of `messageBytesMax` bytes at most.
+  /// A call whose answer has to come to its end by `deadline`, of messages of `messageBytesMax` bytes at most; a judge gives
+  /// the connection up where nothing at all came in until then.
   init(
     _ request: HTTPRequest, message: [UInt8], over connection: PeerConnectionWatch, deadline: NIODeadline,
-    messageBytesMax: Int
+    messageBytesMax: Int, isJudge: Bool = true
   ) {
+    self.isJudge = isJudge
     self.request = request
     self.connection = connection
     self.message = ByteBuffer(bytes: GRPCMessage.framed(message))
@@ -98,7 +101,7 @@ final class PeerStream: ChannelInboundHandler, Sendable {
     let timer = context.eventLoop.scheduleTask(deadline: deadline) { [self] in
       // Where nothing at all came in meanwhile there is nobody at the other end, as far as anybody can tell. That comes
       // first: whoever is told may call again at once.
-      let isDead = connection.reads == reads
+      let isDead = isJudge && connection.reads == reads
       if isDead { connection.retire() }
       finish(.failure(.timedOut))
       channel.close(promise: nil)

@@ -95,8 +95,7 @@ struct QueryService: Sendable {
   ) async throws -> Result {
     let engine = engine(timeout: timeout)
     let answer = QueryAnswer<Result>()
-    // What other nodes have may block, but for a word that they have what this one has.
-    let query = cluster == nil || early != nil ? shape?.number : nil
+    let query = shape.flatMap { mayRunInPlace($0) ? $0.number : nil }
     if let query, small.contains(query) {
       let engine = inPlaceEngine(engine)
       if await inPlace(query, context, { try await evaluated { answer.give(try await body(engine)) } }),
@@ -110,6 +109,16 @@ struct QueryService: Sendable {
     }
     guard let result = answer.value else { throw QueryError(.internal, "the query ended without an answer") }
     return result
+  }
+
+  /// Whether a question may be answered where it came in, should it be small: what other nodes have is waited for, but for
+  /// their word that they have what this one has.
+  private func mayRunInPlace(_ shape: QueryShape) -> Bool {
+    guard let cluster else { return true }
+    guard early != nil, shape.kind == .instant || shape.kind == .range, let layout = cluster.view.layout else {
+      return false
+    }
+    return layout.slots(of: cluster.view.own) == layout.allSlots
   }
 
   /// Evaluates a question, with what this node has before others told of theirs where that is enough; the result is how long

@@ -15,7 +15,8 @@ struct HTTPListener: Sendable {
   private static let peerResetsMax = 20_000
 
   let address: ListenAddress
-  let tls: NIOSSLContext?
+  /// What a connection that begins speaks TLS with; nil for plain text.
+  let tls: (@Sendable () -> NIOSSLContext)?
   let clock: any WallClock
   let respond: @Sendable (Request, ConnectionContext) async -> Response
   let logger: Logger

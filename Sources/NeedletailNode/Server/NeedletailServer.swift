@@ -17,6 +17,8 @@ package struct NeedletailServer: Service {
   /// How long requests in flight may take when the server is told to stop.
   ///
   /// Stopping as a whole takes at most five seconds.
+  /// How often it is looked whether the certificate was renewed.
+  private static let certificatePause = Duration.seconds(30)
   private static let drainTimeout = Duration.milliseconds(3500)
   private static let storageThreads = 2
   private static let repairThreads = 3
@@ -83,7 +85,7 @@ package struct NeedletailServer: Service {
     let token = try configuration.tokenFile.map { path throws(ConfigurationError) in
       try TokenCheck(file: path, fileSystem: fileSystem, random: random)
     }
-    let (tls, peerTLS) = try tls
+    let credentials = try NodeCredentials(configuration, fileSystem: fileSystem)
     let complaints = PeerComplaints(clock: clock, logger: logger)
     let node = NodeState()
     let requests = RequestCounters()
@@ -100,7 +102,7 @@ package struct NeedletailServer: Service {
       onOpen: { storage in
         let services = try nodeServices(
           storage, Executors(storage: executor, queries: queryExecutor, peers: peerExecutor, repair: repairExecutor),
-          deadlines, requests, maintenance, complaints)
+          deadlines, requests, maintenance, complaints, credentials)
         if let cluster = services.cluster { clusterOpened.yield(cluster) }
         clusterOpened.finish()
         node.open(services)
@@ -112,15 +114,19 @@ package struct NeedletailServer: Service {
     if configuration.nodeName != nil { services.append(ClusterService(clusters: clusters)) }
     // Not a service of the group: while it drains, queries still wait.
     let sweeping = Task { await deadlines.run() }
+    let rereading = Task { [logger] in
+      await credentials?.watch(every: Self.certificatePause, on: executor, logger)
+    }
     if let interval = configuration.selfInterval {
       services.append(SelfObservation(node: node, interval: interval.duration, clock: clock, logger: logger))
     }
-    services += listeners(node, tls, token, requests)
-    services += peerListener(node, peerTLS, token, requests, complaints)
+    services += listeners(node, credentials, token, requests)
+    services += peerListener(node, credentials, token, requests, complaints)
     var group = ServiceGroupConfiguration(services: services, logger: quiet)
     group.maximumGracefulShutdownDuration = Self.drainTimeout
     defer {
       sweeping.cancel()
+      rereading.cancel()
       Task {
         await executor.shutDown()
         await queryExecutor.shutDown()
@@ -161,13 +167,13 @@ package struct NeedletailServer: Service {
 
   private func nodeServices(
     _ storage: NodeStorage, _ executors: Executors, _ deadlines: QueryDeadlines, _ requests: RequestCounters,
-    _ maintenance: MaintenanceCounters, _ complaints: PeerComplaints
+    _ maintenance: MaintenanceCounters, _ complaints: PeerComplaints, _ credentials: NodeCredentials?
   ) throws -> NodeServices {
     let series = SeriesStore(engine: storage.series, losses: storage.losses)
     let events = EventStore(logs: storage.logs, spans: storage.spans, losses: storage.losses)
     let own = queries(series, events, executors, deadlines, storage.losses)
     let peerQueries = own.forPeers(gate(), executors.peers ?? executors.queries)
-    let cluster = try clusterNode(storage, series, events, peerQueries, executors, complaints)
+    let cluster = try clusterNode(storage, series, events, peerQueries, executors, complaints, credentials)
     let queries = cluster.map { own.over($0.reads) } ?? own
     let sink = StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans)
     let ingest = IngestService(
@@ -178,7 +184,7 @@ package struct NeedletailServer: Service {
       ingest: ingest, cluster: cluster, complaints: complaints,
       health: NodeHealth(
         storage: storage, dataFolder: configuration.dataFolder, fileSystem: fileSystem, executor: executors.storage,
-        maintenance: maintenance, certificateExpiry: try NodeCertificate(configuration)?.expiry),
+        maintenance: maintenance, certificateExpiry: { credentials?.expiry }),
       clock: clock, startedNanoseconds: started)
     let metrics = NodeMetrics(
       storage: storage, requests: requests, queries: queries, ingest: ingest, maintenance: maintenance,
@@ -225,7 +231,7 @@ package struct NeedletailServer: Service {
   /// Nil where the node is no member of a cluster.
   private func clusterNode(
     _ storage: NodeStorage, _ series: SeriesStore, _ events: EventStore, _ queries: QueryService,
-    _ executors: Executors, _ complaints: PeerComplaints
+    _ executors: Executors, _ complaints: PeerComplaints, _ credentials: NodeCredentials?
   ) throws -> ClusterNode? {
     guard let repairExecutor = executors.repair, let listened = progress.address(of: .peerListen) else { return nil }
     // The host as it was written: certificates are of names.
@@ -238,12 +244,13 @@ package struct NeedletailServer: Service {
         storage: storage, series: series, events: events, queries: queries, address: address,
         version: version,
         executor: executors.storage, repairExecutor: repairExecutor, fileSystem: fileSystem, clock: clock,
-        random: random, logger: logger, complaints: complaints))
+        random: random, logger: logger, complaints: complaints, credentials: credentials))
   }
 
   private func listeners(
-    _ node: NodeState, _ tls: NIOSSLContext?, _ token: TokenCheck?, _ requests: RequestCounters
+    _ node: NodeState, _ credentials: NodeCredentials?, _ token: TokenCheck?, _ requests: RequestCounters
   ) -> [any Service] {
+    let tls = credentials.map { credentials in { @Sendable in credentials.clients } }
     var listeners: [any Service] = []
     let ports: [(Setting, ListenAddress?)] = [
       (.otlpGRPC, configuration.otlpGRPC), (.otlpHTTP, configuration.otlpHTTP), (.listen, configuration.listen),
@@ -262,10 +269,11 @@ package struct NeedletailServer: Service {
 
   /// The port for other nodes, where there is one.
   private func peerListener(
-    _ node: NodeState, _ tls: NIOSSLContext?, _ token: TokenCheck?, _ requests: RequestCounters,
+    _ node: NodeState, _ credentials: NodeCredentials?, _ token: TokenCheck?, _ requests: RequestCounters,
     _ complaints: PeerComplaints
   ) -> [any Service] {
     guard let address = configuration.peerListen else { return [] }
+    let tls = credentials.map { credentials in { @Sendable in credentials.peers } }
     let responder = PeerResponder(node: node, token: token, counters: requests, clock: clock)
     return [
       listener(.peerListen, address, tls, refused: { complaints.tell($0, side: .called) }) { request, context in
@@ -275,7 +283,7 @@ package struct NeedletailServer: Service {
   }
 
   private func listener(
-    _ setting: Setting, _ address: ListenAddress, _ tls: NIOSSLContext?,
+    _ setting: Setting, _ address: ListenAddress, _ tls: (@Sendable () -> NIOSSLContext)?,
     refused: (@Sendable (PeerTLSFailure.Handshake) -> Void)? = nil,
     _ respond: @escaping @Sendable (Request, ConnectionContext) async -> Response
   ) -> ListenerService {
@@ -284,17 +292,6 @@ package struct NeedletailServer: Service {
       isForPeers: setting == .peerListen, refused: refused,
       onListening: { bound(setting, $0) })
     return ListenerService(setting: setting, address: address, listen: listener.run)
-  }
-
-  /// What the ports for clients and the one for other nodes speak TLS with; nil for plain text.
-  private var tls: (clients: NIOSSLContext?, peers: NIOSSLContext?) {
-    get throws(StartupError) {
-      guard let certificate = try NodeCertificate(configuration) else { return (nil, nil) }
-      return (
-        try ServerTLS.context(certificate),
-        try ServerTLS.peerContext(certificate, authorities: configuration.demandedAuthorities)
-      )
-    }
   }
 
   private func bound(_ setting: Setting, _ address: ListenAddress) {

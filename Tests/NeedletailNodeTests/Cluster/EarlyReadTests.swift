@@ -197,8 +197,37 @@ struct EarlyReadTests {
       let node = cluster.nodes[0]
       try await Self.expectEarly(cluster)
       let found = try await Self.ask(node, "different")
-      #expect(!found.isInPlace && found.runs >= 2)
+      // In place, early on a thread, and again.
+      #expect(!found.isInPlace && found.runs == 3)
       found.answer.expectSame(as: await ReadAnswer("sum(m)", cluster.single.reads.series), "different")
+    }
+  }
+
+  /// Has something that it cannot read.
+  private final class Unreadable: NeedletailQueryEngine.SeriesCursor {
+    let coverage = Coverage(failures: ["a block"])
+
+    func next() async throws -> SeriesColumns? { nil }
+  }
+
+  @Test(
+    "what is not in memory for a question where it came in is no damage, and the node stays the first that is asked")
+  func notInMemory() async throws {
+    try await Self.run { cluster in
+      let (node, run) = (cluster.nodes[0], InMemoryRun())
+      run.refuse()
+      await InMemoryRun.$current.withValue(run) {
+        await #expect(throws: CancellationError.self) {
+          _ = try await ReplicaCursor(Unreadable(), of: node.name, node.reads).next()
+        }
+      }
+      #expect(node.reads.counters.snapshot.broken == 0)
+      #expect(!node.reads.times.isShunned(node.name, at: node.reads.now))
+      await #expect(throws: QueryError.self) {
+        _ = try await ReplicaCursor(Unreadable(), of: node.name, node.reads).next()
+      }
+      #expect(node.reads.counters.snapshot.broken == 1)
+      #expect(node.reads.times.isShunned(node.name, at: node.reads.now))
     }
   }
 }

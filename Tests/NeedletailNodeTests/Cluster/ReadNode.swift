@@ -216,9 +216,7 @@ final class ReadNode: Sendable {
       return try ReadResponder(reads: node.reads, queries: node.queries).known(question)
     }
 
-    func answer(
-      _ method: PeerMethod, of message: [UInt8], in budget: IngestBudget
-    ) throws(MalformedBytes) -> [UInt8] {
+    func answer(_ method: PeerMethod, of message: [UInt8]) throws(MalformedBytes) -> [UInt8] {
       throw .invalid("nothing is written here")
     }
   }

@@ -21,6 +21,13 @@ struct PeerCertificateTests {
     return (error as? QueryError)?.message ?? "\(error)"
   }
 
+  private static func tls(
+    _ certificate: NodeCertificate, _ authority: CertificateAuthority, _ complaints: PeerComplaints
+  ) throws -> PeerTLS {
+    let context = try PeerTLS.context(certificate, authorities: try authority.certificates)
+    return PeerTLS(complaints: complaints) { context }
+  }
+
   private static func complaints(_ lines: LogLines) -> PeerComplaints {
     PeerComplaints(clock: SystemClock(), logger: lines.logger())
   }
@@ -46,11 +53,11 @@ struct PeerCertificateTests {
     ]
     try await RunningServer.run(folder: folder, flags: flags, logger: called.logger()) { server async throws -> Void in
       let complaints = Self.complaints(calling)
-      let tls = try PeerTLS(good, authorities: try ours.certificates, complaints: complaints)
+      let tls = try Self.tls(good, ours, complaints)
       #expect(try await Self.ask(server, tls) == nil)
       #expect(try await Self.ask(server, tls, host: "localhost") == nil)
       for (name, certificate, says, reason) in refused {
-        let tls = try PeerTLS(certificate, authorities: try ours.certificates, complaints: complaints)
+        let tls = try Self.tls(certificate, ours, complaints)
         let text = try #require(try await Self.ask(server, tls), "\(name) was let in")
         #expect(text.contains(says) || text.contains(Self.silent), "\(name): \(text)")
         await called.wait(for: ["a node that called was refused", "address=127.0.0.1", reason, "common_name=\(name)"])
@@ -94,7 +101,7 @@ struct PeerCertificateTests {
     for (settings, says) in cases {
       let lines = LogLines()
       let complaints = Self.complaints(lines)
-      let tls = try PeerTLS(own, authorities: try ours.certificates, complaints: complaints)
+      let tls = try Self.tls(own, ours, complaints)
       let flags = settings.merging(Self.flags) { $1 }
       try await RunningServer.run(folder: try TemporaryFolder(), flags: flags, logger: LogLines().logger()) {
         server async throws -> Void in

@@ -75,6 +75,26 @@ struct PeerConnectionTests {
     try await listener.close()
   }
 
+  @Test("all calls that stay open hear that it takes no new ones, and it stays for those that still wait for something")
+  func retired() {
+    let watch = PeerConnectionWatch()
+    let told = Lock<[Int]>([])
+    _ = watch.whenRetired {
+      told.withLock { $0.append(1) }
+      watch.began()
+    }
+    let second = watch.whenRetired { told.withLock { $0.append(2) } }
+    _ = watch.whenRetired { told.withLock { $0.append(3) } }
+    watch.forget(second)
+    #expect(!watch.retire())
+    #expect(told.withLock { $0.sorted() } == [1, 3])
+    // Each once, and who comes later at once.
+    #expect(!watch.retire())
+    _ = watch.whenRetired { told.withLock { $0.append(4) } }
+    #expect(told.withLock { $0.sorted() } == [1, 3, 4])
+    #expect(watch.ended())
+  }
+
   @Test("all who wait for a connection that cannot be made are told at once, and those who come later as well")
   func refused() async throws {
     let listener = Listener(saying: [])

@@ -1,4 +1,5 @@
 import NeedletailCluster
+import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailTelemetry
 
@@ -73,12 +74,15 @@ final class ReplicaCursor: SeriesCursor {
       throw error
     }
     guard let failure = cursor.coverage.failures.first else { return nil }
+    // What is not in memory looks like that, too.
+    if InMemoryRun.current?.hasRefused == true { throw CancellationError() }
     broke()
     throw QueryError(.unavailable, "node \(node) met something that it cannot read: \(failure); try again")
   }
 
   /// The question that comes next asks others first.
   private func broke() {
+    guard InMemoryRun.current?.hasRefused != true else { return }
     reads.counters.count(\.broken)
     reads.times.failed(node, at: reads.now)
   }

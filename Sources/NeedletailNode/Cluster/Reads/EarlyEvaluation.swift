@@ -37,6 +37,11 @@ final class EarlyEvaluation: Sendable {
     }
     counters.count(\.early, times: agreements.count)
     try Task.checkCancellation()
+    // Whatever others say, it is done over elsewhere.
+    if let run = InMemoryRun.current, run.hasRefused {
+      try result?.get()
+      return try Self.refuse(run)
+    }
     let began = reads.now
     for agreement in agreements where result != nil {
       if try await !agreement.isReached() { result = nil }
@@ -44,7 +49,13 @@ final class EarlyEvaluation: Sendable {
     state.withLock { $0.waited = reads.now &- began }
     if let result { return try result.get() }
     counters.count(\.earlyInVain, times: agreements.count)
+    if let run = InMemoryRun.current { try Self.refuse(run) }
     try await body()
+  }
+
+  private static func refuse(_ run: InMemoryRun) throws {
+    run.refuse()
+    throw CancellationError()
   }
 }
 

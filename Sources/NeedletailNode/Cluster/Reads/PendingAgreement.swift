@@ -34,14 +34,18 @@ final class PendingAgreement: Sendable {
       if case .ask(let ask) = action { ask } else { nil }
     }
     guard let ask = asks.first(where: { $0.node == reads.view.own }), ask.series == layout.allSlots else { return nil }
+    // Summing up may read from disk, and is done while others do so where that is allowed.
+    let isInPlace = InMemoryRun.current != nil
+    let known = isInPlace ? reads.known(ask, windows: windows) : nil
+    guard asks.count > 1, !isInPlace || known != nil else { return nil }
+    let wait = min(reads.earlyWait, reading.question.timeout)
     // Those that were asked in vain are asked again; that is one question, now and then.
     let others = asks.filter { $0.id != ask.id }.compactMap { other in
-      reads.askAtOnce(other, of: number, by: layout.epoch, windows: windows, within: reads.earlyWait)
-        .map { (other, $0) }
+      reads.askAtOnce(other, of: number, by: layout.epoch, windows: windows, within: wait).map { (other, $0) }
     }
-    // Summing up may read from disk.
-    let answer = InMemoryRun.current == nil ? try? reads.own(ask, windows: windows) : reads.known(ask, windows: windows)
-    guard !others.isEmpty, others.count == asks.count - 1, let answer else { return nil }
+    guard others.count == asks.count - 1, let answer = known ?? (try? reads.own(ask, windows: windows)) else {
+      return nil
+    }
     reads.counters.count(\.reads)
     reads.counters.count(\.asks, times: others.count)
     (self.reads, question, begun, epoch, self.number) = (reads, reading.question, read, layout.epoch, number)

@@ -7,8 +7,6 @@ import NeedletailTelemetry
 final class WriteReceiver: Sendable {
   /// After how long to ask a node again that does not know the topology yet; reading it from disk takes less.
   private static let startMilliseconds: UInt32 = 200
-  /// After how long to ask a node again whose memory for bodies is taken.
-  private static let fullMilliseconds: UInt32 = 1_000
 
   private let view: ClusterView
   private let store: ReplicaStore
@@ -27,16 +25,12 @@ final class WriteReceiver: Sendable {
     store = ReplicaStore(storage: storage)
   }
 
-  /// The answer to a call of `PeerMethod.write`, or to one message of `.writes`, whose bytes are in the budget as long as it
-  /// is worked on.
-  func answer(_ message: [UInt8], in budget: IngestBudget? = nil) async throws(MalformedBytes) -> [UInt8] {
+  /// The answer to a call of `PeerMethod.write`, or to one message of `.writes`.
+  func answer(_ message: [UInt8]) async throws(MalformedBytes) -> [UInt8] {
     guard case .append(let append) = try WriteMessage(decoding: message) else {
       throw .invalid("an answer where a write was expected")
     }
-    let hasRoom = budget?.reserve(message.count) ?? true
-    defer { if hasRoom { budget?.release(message.count) } }
     do throws(WriteRefusal) {
-      guard hasRoom else { throw .overloaded(retryAfterMilliseconds: Self.fullMilliseconds) }
       let frames = try check(append)
       try await store.store(frames, isHint: append.attempt == 0)
       // A newer assignment that came meanwhile may have been compared before the rows were there.

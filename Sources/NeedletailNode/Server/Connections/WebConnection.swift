@@ -34,8 +34,8 @@ struct WebConnection: ServerChildChannel {
   /// What answers requests of HTTP/1.1 that come whole.
   let wholeRequests: WholeRequests.Answer
   let unfinished: UnfinishedAnswers
-  /// Nil for plain text.
-  let tls: NIOSSLContext?
+  /// What a connection that begins speaks TLS with; nil for plain text.
+  let tls: (@Sendable () -> NIOSSLContext)?
   /// How long a connection of HTTP/1.1, or a stream of HTTP/2, may be silent; `HTTP2Watch` has the times of connections.
   let idleTimeout: TimeAmount
   let headerBytesMax: Int
@@ -50,7 +50,7 @@ struct WebConnection: ServerChildChannel {
     channel.eventLoop.makeCompletedFuture {
       let pipeline = channel.pipeline.syncOperations
       if let tls {
-        let handler = NIOSSLServerHandler(context: tls)
+        let handler = NIOSSLServerHandler(context: tls())
         try pipeline.addHandler(handler)
         if let refused { try pipeline.addHandler(PeerHandshakeWatch(handler, failed: refused)) }
       } else {
