@@ -47,6 +47,8 @@ actor WriteCoordinator: ClusterListener {
   /// When it was told last of each node that hints are given up, and how many were since.
   var givenUp: [NodeID: (at: Int64, count: Int)] = [:]
   var ownMissed = 0
+  /// What nodes were told to miss, and are told again.
+  var retellings: [NodeID: Retelling] = [:]
   /// The books of all rows that replicas were to get.
   private(set) var copies = CopyLedger()
 
@@ -157,6 +159,7 @@ actor WriteCoordinator: ClusterListener {
   /// Slots in which a node needs repair: told, and noted durably where it is another one.
   func tell(_ node: NodeID, _ note: HintNote) {
     repair(node, note)
+    tellAgain(node, note)
     if node != view.own { addJob(.note(note), of: node) }
   }
 
@@ -225,6 +228,7 @@ actor WriteCoordinator: ClusterListener {
       perform(writes.nodeDown(node))
     case .removed(let node) where node != view.own:
       perform(writes.nodeRemoved(node))
+      retellings[node] = nil
       if let actions = shelves[node]?.queue.nodeRemoved() {
         perform(actions, of: node)
         addJob(.removed, of: node)
@@ -241,6 +245,7 @@ actor WriteCoordinator: ClusterListener {
     guard !isClosed else { return }
     wakesAt = .max
     perform(writes.tick(now: now, using: &generator))
+    for (node, note) in takeDue() { repair(node, note) }
     for node in shelves.keys.sorted() {
       if let actions = shelves[node]?.queue.tick(now: now, using: &generator) { perform(actions, of: node) }
       if shelves[node]?.unnoted.isEmpty == false { addJob(.note(HintNote()), of: node) }
@@ -251,6 +256,7 @@ actor WriteCoordinator: ClusterListener {
   private func wakeForAll() {
     wake(at: writes.nextTick)
     for shelf in shelves.values { wake(at: shelf.queue.nextTick) }
+    wake(at: retellings.values.map(\.due).min())
   }
 
   /// Sees to it that `tick` is called at a time, in monotonic ns, at the latest.
