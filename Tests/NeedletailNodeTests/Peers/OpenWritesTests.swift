@@ -1,14 +1,17 @@
 import HummingbirdCore
+import Logging
 import NIOCore
 import NeedletailCluster
 import NeedletailCollector
 import NeedletailEnvironment
+import NeedletailSimulation
 import NeedletailTelemetry
+import ServiceLifecycle
 import Testing
 
 @testable import NeedletailNode
 
-@Suite("A call that stays open for writes")
+@Suite("A call that stays open for writes", .timeLimit(.minutes(3)))
 struct OpenWritesTests {
   private static let patience = Int64(60_000_000_000)
 
@@ -193,5 +196,58 @@ struct OpenWritesTests {
       }
       #expect(alone.withLock { $0 } == before + 5)
     }
+  }
+
+  private struct Port: Service {
+    let listener: HTTPListener
+
+    func run() async throws { try await listener.run() }
+  }
+
+  @Test(
+    "a node that is asked to stop answers what it is storing, and is asked nothing more over it")
+  func graceful() async throws {
+    let (gate, isStoring) = (ReadNode.Gate(), Shared(false))
+    let (addresses, listening) = AsyncStream.makeStream(of: ListenAddress.self)
+    let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+    let listener = HTTPListener(
+      address: ListenAddress(host: "127.0.0.1", port: 0), tls: nil, clock: ManualClock(),
+      respond: { request, _ in
+        Response(
+          status: .ok, headers: [.contentType: "application/grpc"],
+          body: ResponseBody { writer in
+            guard PeerMethod(path: request.head.path ?? "") == .writes else {
+              return try await Self.answerAlone(request.body, writer, Shared(0))
+            }
+            let calls = PeerAnswer.pipeline(request.body, bytesMax: 256 << 10) { message throws(MalformedBytes) in
+              guard !message.isEmpty else { return [] }
+              isStoring.withLock { $0 = true }
+              await gate.wait()
+              return try Self.stored(message)
+            }
+            _ = try await calls.write(to: writer)
+          })
+      },
+      logger: silent, isForPeers: true,
+      onListening: {
+        listening.yield($0)
+        listening.finish()
+      })
+    let group = ServiceGroup(
+      configuration: ServiceGroupConfiguration(services: [Port(listener: listener)], logger: silent))
+    let serving = Task { try await group.run() }
+    var address: ListenAddress?
+    for await bound in addresses { address = bound }
+    let channel = PeerChannel.patient(try #require(address))
+    try await Self.open(channel)
+    let write = Task { try await Self.send(1, over: channel) }
+    while !isStoring.withLock({ $0 }) { await Task.yield() }
+    await group.triggerGracefulShutdown()
+    while channel.ask(.writes, [], within: .seconds(60)) != nil { try await Task.sleep(for: .milliseconds(10)) }
+    gate.open()
+    #expect(try await write.value == nil)
+    serving.cancel()
+    _ = await serving.result
+    await channel.close()
   }
 }
