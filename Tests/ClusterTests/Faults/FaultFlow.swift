@@ -103,7 +103,7 @@ final class FaultFlow {
       count = min(count, max(1, bytesPerSecond / 20))
       paceDue = now + .nanoseconds(Int64(count) * 1_000_000_000 / Int64(max(1, bytesPerSecond)))
     }
-    if let piece = rest.readSlice(length: count) { target.write(piece, promise: nil) }
+    let piece = rest.readSlice(length: count)
     waitingBytes -= count
     passedBytes += count
     if rest.readableBytes == 0 {
@@ -111,6 +111,8 @@ final class FaultFlow {
     } else {
       waiting[waiting.startIndex].bytes = rest
     }
+    // Last: where the other side is gone, it may end this flow, and take all that waits.
+    if let piece { target.write(piece, promise: nil) }
   }
 
   private func setReading(_ isReading: Bool) {
