@@ -4,7 +4,7 @@ import NeedletailCluster
 extension WriteCoordinator {
   /// Slots that a node was told to miss.
   ///
-  /// Who compares them may be stopped before it has, or may not have heard; the rounds of repair would find out in an hour.
+  /// Who compares them may be stopped before it has, or may not have heard; the rounds of repair come by much later.
   /// Two replicas that are equal by then exchange one message for a slot.
   struct Retelling {
     var slots: HintNote
