@@ -83,4 +83,15 @@ struct HTTP2WatchTests {
     channel.embeddedEventLoop.advanceTime(by: .seconds(1))
     #expect(!channel.isActive)
   }
+
+  @Test("a client that sends nothing more, its connection half closed, is gone: nobody waits for its streams")
+  func halfClosed() throws {
+    let watch = HTTP2Watch()
+    let channel = try connection(watch)
+    let stream = EmbeddedChannel(loop: channel.embeddedEventLoop)
+    watch.opened(stream)
+    channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    #expect(!channel.isActive)
+    _ = try? stream.finish()
+  }
 }

@@ -97,10 +97,23 @@ struct QueryInPlaceTests {
       limits: QueryLimits(), features: QueryFeatures(), clock: ManualClock(), counters: QueryCounters(), losses: [])
   }
 
+  private static var context: ConnectionContext { ConnectionContext(channel: NIOAsyncTestingChannel(), watch: nil) }
+
+  /// Waits until a query's place is free: it goes with the request, which the query's thread may have a moment longer than
+  /// its answer.
+  private func toItsEnd<Value>(_ query: () async throws -> Value) async throws -> Value {
+    let answer = await Result { try await query() }
+    while gate.load != (0, 0) { await Task.yield() }
+    return try answer.get()
+  }
+
+  private func ask(_ queries: QueryService) async throws -> [String] {
+    try await toItsEnd { try await ask(queries, Self.context) }
+  }
+
   /// Asks for the names of labels; the context keeps the place, as that of a request does whose answer is not written.
-  private func ask(_ queries: QueryService, _ context: ConnectionContext? = nil) async throws -> [String] {
-    let context = context ?? ConnectionContext(channel: NIOAsyncTestingChannel(), watch: nil)
-    return try await queries.run(for: context, shape) { engine in
+  private func ask(_ queries: QueryService, _ context: ConnectionContext) async throws -> [String] {
+    try await queries.run(for: context, shape) { engine in
       try await engine.series.labelNames(MetadataScope(tenant: .default), limit: 10).elements
     }
   }
@@ -110,7 +123,7 @@ struct QueryInPlaceTests {
     let queries = queries
     #expect(try await ask(queries) == ["a name"])
     do {
-      let context = ConnectionContext(channel: NIOAsyncTestingChannel(), watch: nil)
+      let context = Self.context
       #expect(try await ask(queries, context) == ["a name"])
       #expect(source.asked == [.thread, .inPlace])
       withExtendedLifetime(context) { #expect(gate.load == (1, 0)) }
@@ -179,10 +192,11 @@ struct QueryInPlaceTests {
     let (queries, shape) = (queries, shape)
     let seen = Lock<[QueryLimits]>([])
     func evaluate(_ text: String, timeout: Duration? = nil) async throws -> QueryResult {
-      let context = ConnectionContext(channel: NIOAsyncTestingChannel(), watch: nil)
-      return try await queries.run(for: context, shape, timeout: timeout) { engine in
-        seen.withLock { $0.append(engine.limits) }
-        return try await engine.instant(text, tenant: .default, at: 1000)
+      try await toItsEnd {
+        try await queries.run(for: Self.context, shape, timeout: timeout) { engine in
+          seen.withLock { $0.append(engine.limits) }
+          return try await engine.instant(text, tenant: .default, at: 1000)
+        }
       }
     }
     _ = try await evaluate("a")

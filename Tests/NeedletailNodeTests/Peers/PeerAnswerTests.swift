@@ -15,11 +15,12 @@ import Testing
 struct PeerAnswerTests {
   private static let address = ListenAddress(host: "node", port: 1)
 
-  /// Remembers how an answer ended.
+  /// Remembers an answer, and how it ended.
   private final class Writer: ResponseBodyWriter {
+    let bytes = Lock<[UInt8]>([])
     let trailers = Lock<HTTPFields?>(nil)
 
-    func write(_ buffer: ByteBuffer) async throws {}
+    func write(_ buffer: ByteBuffer) async throws { bytes.withLock { $0 += buffer.readableBytesView } }
 
     func finish(_ trailingHeaders: HTTPFields?) async throws { trailers.withLock { $0 = trailingHeaders } }
   }
@@ -85,10 +86,10 @@ struct PeerAnswerTests {
     #expect(PeerError.timedOut.sinkError(of: Self.address) == .unavailable(reason: "node:1 did not answer in time"))
   }
 
-  @Test("a body of another node takes of the memory for bodies, and is refused where there is none left")
-  func budget() async throws {
-    let budget = IngestBudget(bytesMax: 100)
-    #expect(budget.reserve(60))
+  /// What is asked of a node whose memory for bodies is `budget`.
+  private static func answer(
+    _ method: PeerMethod, _ body: ByteBuffer, budget: IngestBudget, cluster: (any ClusterPeer)? = nil
+  ) async throws -> PeerAnswer {
     let executor = ThreadExecutor(threads: 1)
     let (nothing, clock) = (QueryInPlaceTests.Nothing(), ManualClock())
     let queries = QueryService(
@@ -96,18 +97,78 @@ struct PeerAnswerTests {
       gate: QueryGate(runningMax: 1, waitingMax: 1), executor: executor, parallelism: 1,
       cache: StepCache(bytesMax: 1), deadlines: QueryDeadlines(clock: clock), limits: QueryLimits(),
       features: QueryFeatures(), clock: clock, counters: QueryCounters(), losses: [])
-    let sink = RemoteSink(channel: PeerChannel(Self.address), timeout: .seconds(1)) { _, _ in 0...0 }
-    let service = PeerService(sink: sink, queries: queries, budget: budget)
+    let sink = RemoteSink(channel: PeerChannel(address), timeout: .seconds(1)) { _, _ in 0...0 }
+    let service = PeerService(sink: sink, queries: queries, budget: budget, cluster: cluster)
     let request = Request(
-      head: HTTPRequest(method: .post, scheme: "http", authority: "x", path: PeerMethod.append.path),
-      body: RequestBody(buffer: ByteBuffer(repeating: 0, count: 50)))
+      head: HTTPRequest(method: .post, scheme: "http", authority: "x", path: method.path),
+      body: RequestBody(buffer: body))
     let context = ConnectionContext(channel: NIOAsyncTestingChannel(), watch: nil)
-    let refused = await Result { try await service.answer(.append, request, context) }
+    let answer = await Result { try await service.answer(method, request, context) }
+    await executor.shutDown()
+    return try answer.get()
+  }
+
+  @Test("a body of another node takes of the memory for bodies, and is refused where there is none left")
+  func budget() async throws {
+    let budget = IngestBudget(bytesMax: 100)
+    #expect(budget.reserve(60))
+    let refused = await Result {
+      try await Self.answer(.append, ByteBuffer(repeating: 0, count: 50), budget: budget)
+    }
     guard case .failure(let failure as RequestFailure) = refused else {
       Issue.record("\(refused)")
       return
     }
     #expect(failure.status == .serviceUnavailable && budget.bytesInFlight == 60)
-    await executor.shutDown()
+  }
+
+  /// Says what it was asked, and remembers it.
+  private struct Echo: ClusterPeer {
+    let asked = Shared<[[UInt8]]>([])
+
+    func answer(
+      _ method: PeerMethod, _ message: [UInt8], _ context: ConnectionContext
+    ) async throws -> PeerAnswer { .message(message) }
+
+    func answer(_ method: PeerMethod, of message: [UInt8]) async throws(MalformedBytes) -> [UInt8] {
+      asked.withLock { $0.append(message) }
+      return message
+    }
+
+    func known(_ question: [UInt8]) throws(MalformedBytes) -> [UInt8] { question }
+  }
+
+  @Test("a message of an open call takes of that memory too: where none is left it is not looked at, nor answered")
+  func budgetOfOpenCall() async throws {
+    let budget = IngestBudget(bytesMax: 100)
+    #expect(budget.reserve(60))
+    let echo = Echo()
+    let messages = [[UInt8](repeating: 1, count: 40), [UInt8](repeating: 2, count: 41), [3]]
+    let answer = try await Self.answer(
+      .writes, ByteBuffer(bytes: messages.flatMap { GRPCMessage.framed($0) }), budget: budget, cluster: echo)
+    let writer = Writer()
+    #expect(try await answer.write(to: writer) == nil)
+    var told = GRPCDeframer(messageBytesMax: 100)
+    told.append(writer.bytes.withLock { $0 })
+    for expected in [messages[0], nil] as [[UInt8]?] {
+      let message = try #require(try told.next())
+      #expect(PeerPipeline.answer(message) == expected)
+    }
+    // The last finds room, or not, as the first is done with or not.
+    _ = try #require(try told.next())
+    #expect(echo.asked.withLock { $0.allSatisfy { $0.count < 41 } } && budget.bytesInFlight == 60)
+  }
+
+  @Test("a message that is cut by the end of an open call is not looked at, those ahead of it are; the end tells of it")
+  func cutOpenCall() async throws {
+    let whole = GRPCMessage.framed([1, 2, 3])
+    for cut in 1..<whole.count {
+      let echo = Echo()
+      let answer = try await Self.answer(
+        .writes, ByteBuffer(bytes: whole + whole[..<cut]), budget: IngestBudget(bytesMax: 100), cluster: echo)
+      let writer = Writer()
+      #expect(try await answer.write(to: writer)?.code == .invalidArgument)
+      #expect(writer.trailers.withLock { $0?[.grpcStatus] } == "3" && echo.asked.withLock { $0 } == [[1, 2, 3]])
+    }
   }
 }

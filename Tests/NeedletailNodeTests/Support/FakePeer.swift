@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NeedletailEnvironment
 import NeedletailSimulation
+import ServiceLifecycle
 
 @testable import NeedletailNode
 
@@ -11,6 +12,30 @@ import NeedletailSimulation
 enum FakePeer {
   /// What a call is answered with: bytes of the body, one piece after the other, and trailers; nil for the usual end.
   typealias Answer = @Sendable (any ResponseBodyWriter) async throws -> Void
+
+  /// The node as it runs.
+  struct Running: Sendable {
+    fileprivate let services: ServiceGroup
+    fileprivate let task: Task<Void, any Error>
+
+    /// Ends it at once.
+    func end() async {
+      task.cancel()
+      _ = await task.result
+    }
+
+    /// Asks it to stop.
+    func stop() async { await services.triggerGracefulShutdown() }
+
+    /// Waits until it is done.
+    func done() async throws { try await task.value }
+  }
+
+  private struct Port: Service {
+    let listener: HTTPListener
+
+    func run() async throws { try await listener.run() }
+  }
 
   /// Runs `body` with a way to such a node, and ends both.
   static func run<Result: Sendable>(
@@ -34,12 +59,13 @@ enum FakePeer {
       body: { channel, _ in try await body(channel) })
   }
 
-  /// The same, by the method that is called; `body` may end the node before its own end, too.
+  /// The same, by the method that is called; `body` may end the node, or have it stop, before its own end, too.
   static func run<Result: Sendable>(
     respondTo respond: @escaping @Sendable (PeerMethod?, RequestBody, any ResponseBodyWriter) async throws -> Void,
-    body: @escaping @Sendable (PeerChannel, _ end: @escaping @Sendable () async -> Void) async throws -> Result
+    body: @escaping @Sendable (PeerChannel, Running) async throws -> Result
   ) async throws -> Result {
     let (addresses, listening) = AsyncStream.makeStream(of: ListenAddress.self)
+    let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     let listener = HTTPListener(
       address: ListenAddress(host: "127.0.0.1", port: 0), tls: nil, clock: ManualClock(),
       respond: { request, _ in
@@ -49,23 +75,21 @@ enum FakePeer {
             try await respond(PeerMethod(path: request.head.path ?? ""), request.body, writer)
           })
       },
-      logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), isForPeers: true,
+      logger: silent, isForPeers: true,
       onListening: {
         listening.yield($0)
         listening.finish()
       })
-    let server = Task { try await listener.run() }
+    let services = ServiceGroup(
+      configuration: ServiceGroupConfiguration(services: [Port(listener: listener)], logger: silent))
+    let node = Running(services: services, task: Task { try await services.run() })
     var address: ListenAddress?
     for await bound in addresses { address = bound }
     guard let address else { throw PeerError.unreachable("it does not listen") }
     let channel = PeerChannel.patient(address)
-    @Sendable func end() async {
-      server.cancel()
-      _ = await server.result
-    }
-    let result = await Swift.Result { try await body(channel, end) }
+    let result = await Swift.Result { try await body(channel, node) }
     await channel.close()
-    await end()
+    await node.end()
     return try result.get()
   }
 

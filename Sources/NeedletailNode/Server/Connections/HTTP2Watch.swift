@@ -1,7 +1,8 @@
 import NIOCore
 
-/// Closes a connection of HTTP/2 that is dead or of no use: from which nothing was read for a while, pings unanswered
-/// among it, on which there was no stream for long, or which outlasts the server's shutdown without one.
+/// Closes a connection of HTTP/2 that is dead or of no use: whose client sends nothing more, from which nothing was read for
+/// a while, pings unanswered among it, on which there was no stream for long, or which outlasts the server's shutdown
+/// without one.
 ///
 /// It stands ahead of HTTP/2's own handlers, where it sees bytes. They only ever ask a client to go (GOAWAY), and wait
 /// for its answer. A connection without streams is asked first, as a stream may be on its way to it, and closed a second
@@ -70,6 +71,9 @@ final class HTTP2Watch: ChannelInboundHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    // The server's connections stay half open for the sake of HTTP/1.1. In HTTP/2 nobody can take an answer who cannot
+    // say that there is room for it, and its own handlers do not tell the streams.
+    if case ChannelEvent.inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }
     if event is ChannelShouldQuiesceEvent {
       isAsked = true
       let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
