@@ -10,12 +10,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// What a program begins with, which are tables that its code reads all the time, and what follows its last function.
-extern char cprogramtext_first __asm__("__executable_start");
+// The first and the last function of a program, and what lies in memory with them: tables for the dynamic linker ahead of
+// them, which it read at the start, and for exceptions behind them, which Swift has none of.
+extern char cprogramtext_first __asm__("_init");
+extern char cprogramtext_last __asm__("_fini");
+extern char cprogramtext_start __asm__("__executable_start");
 extern char cprogramtext_end __asm__("etext");
 
 static inline void *cprogramtext_begin(void) { return &cprogramtext_first; }
-static inline void *cprogramtext_finish(void) { return &cprogramtext_end; }
+static inline void *cprogramtext_finish(void) { return &cprogramtext_last; }
+static inline void *cprogramtext_lowest(void) { return &cprogramtext_start; }
+static inline void *cprogramtext_highest(void) { return &cprogramtext_end; }
 
 // Puts the pages at `from` in the place of those at `to`, at once; 0 where that went well.
 static inline int cprogramtext_replace(void *from, void *to, size_t length) {

@@ -19,8 +19,7 @@ package enum ProgramText {
   private static let hugePage = 2 << 20
   private static let setting = "/sys/kernel/mm/transparent_hugepage/enabled"
 
-  /// Moves the code, and the tables that lie before it, to huge pages: a copy of both takes their place, with the same
-  /// addresses and bytes; it may be read and run.
+  /// Moves the code to huge pages: a copy takes its place, with the same addresses and bytes; it may be read and run.
   ///
   /// Takes about 10 ms, and the memory of the code (tens of MiB), which is no longer shared with the file. To be called once, at
   /// the start. Where anything of it cannot be had, such as under systemd's MemoryDenyWriteExecute, nothing is changed.
@@ -37,12 +36,16 @@ package enum ProgramText {
   }
 
   #if canImport(Glibc) && os(Linux)
-    /// The code from the first address that a huge page may begin at to the last that one may end at.
+    /// The functions, with what shares their first and last huge page; without what lies on one with other memory.
     private static var wholePages: UnsafeRawBufferPointer? {
       let mask = UInt(hugePage - 1)
-      guard let begin = cprogramtext_begin(), let end = cprogramtext_finish() else { return nil }
-      let first = (UInt(bitPattern: begin) + mask) & ~mask
-      let last = UInt(bitPattern: end) & ~mask
+      guard let begin = cprogramtext_begin(), let end = cprogramtext_finish(), let lowest = cprogramtext_lowest(),
+        let highest = cprogramtext_highest()
+      else { return nil }
+      var first = UInt(bitPattern: begin) & ~mask
+      if first < UInt(bitPattern: lowest) { first += UInt(hugePage) }
+      var last = (UInt(bitPattern: end) + mask) & ~mask
+      if last > UInt(bitPattern: highest) { last -= UInt(hugePage) }
       guard first < last else { return nil }
       return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: first), count: Int(last - first))
     }
@@ -73,7 +76,16 @@ package enum ProgramText {
         defer { munmap(copy, code.count) }
         return .left("the system does not let a program's code be replaced: errno \(errno)")
       }
+      letGo(before: UInt(bitPattern: source))
       return .moved(bytes: code.count)
+    }
+
+    /// Gives back the memory of what lies ahead of the code: tables that the dynamic linker has read, and which are read
+    /// from the file again should it want them.
+    private static func letGo(before code: UInt) {
+      guard let lowest = cprogramtext_lowest() else { return }
+      let first = UInt(bitPattern: lowest)
+      if first < code { _ = madvise(lowest, Int(code - first), MADV_DONTNEED) }
     }
 
     private static func text(of path: String) -> String? {

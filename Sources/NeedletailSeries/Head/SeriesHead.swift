@@ -21,6 +21,9 @@ final class SeriesHead: Sendable {
     try storage.withLock { (storage) throws(Failure) in try body(&storage) }
   }
 
+  /// Whether it has something of any series.
+  var hasSeries: Bool { storage.withLock { $0.activeCount > 0 } }
+
   /// The whole content as a value, with the directory's records.
   ///
   /// Only for a frozen head: the value is a view of the same pages.

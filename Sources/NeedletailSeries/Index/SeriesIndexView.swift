@@ -150,7 +150,7 @@ private struct MatcherPlan {
   /// Asks each series of the set for its value, where that is less work than asking each value, or than adding all
   /// members of the known values to a set; false where it is not.
   private func narrowOneByOne(_ set: inout SeriesBitmap, _ view: some SeriesIndexView) -> Bool {
-    guard set.count < steps else { return false }
+    guard set.hasFewer(than: steps) else { return false }
     var refused: [Int] = []
     var isKnown = true
     set.forEach { series in

@@ -131,7 +131,8 @@ extension SeriesHead {
   fileprivate func series(
     of tenant: TenantID, _ matchers: [LabelMatcher], in range: TimeRange
   ) throws(SeriesQueryError) -> [UInt32] {
-    guard let view = directory.view(of: tenant) else { return [] }
+    // A directory outlives its heads: it may have thousands of series of which an empty one has nothing.
+    guard hasSeries, let view = directory.view(of: tenant) else { return [] }
     let found = only(view.select(matchers), in: range)
     try SeriesSnapshot.pass(found.count)
     return view.records.sorted(found.map { UInt32(truncatingIfNeeded: $0) })
@@ -192,7 +193,7 @@ extension SeriesSnapshot {
       if Task.isCancelled { throw .cancelled }
       switch source {
       case .head(let head):
-        guard let view = head.directory.view(of: tenant) else { continue }
+        guard head.hasSeries, let view = head.directory.view(of: tenant) else { continue }
         let numbers = head.only(view.select(matchers), in: range)
         try Self.pass(numbers.count)
         view.records.forEachPair(of: numbers, named: name, body)

@@ -32,6 +32,11 @@ final class PartBlockCache: Sendable {
     var kind: UInt8
     var number: Int
 
+    /// All in one word: a query looks up a dozen blocks.
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(part.rawValue &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(kind) << 56 ^ UInt64(bitPattern: Int64(number)))
+    }
+
     /// Whether it is a block of the index.
     fileprivate var isOfIndex: Bool { PartBlockKind.fileName(kind) == PartFileName.index }
   }

@@ -240,10 +240,11 @@ struct PartIndexView: SeriesIndexView {
       let names = try index.names()
       guard let found = names.find(name, tenant: tenant) else { return nil }
       let wanted = Array(value.utf8)
-      let number = try firstNumber(notBefore: wanted, in: found.values, names)
-      guard number < found.values.upperBound else { return nil }
-      let block = try index.dictionary(index.content.block(of: UInt64(number), kind: PartBlockKind.dictionary))
-      guard block.numbers.contains(number) else { return nil }
+      guard !found.values.isEmpty else { return nil }
+      let block = try block(holding: wanted, in: found.values, names)
+      let number = firstNumber(notBefore: wanted, in: found.values, of: block)
+      // Behind a block's last value lies none that is equal: the next block begins with a greater one.
+      guard found.values.contains(number), block.numbers.contains(number) else { return nil }
       return block.withText(number) { $0.elementsEqual(wanted) } ? number : nil
     }
   }
@@ -253,12 +254,21 @@ struct PartIndexView: SeriesIndexView {
     notBefore wanted: [UInt8], in values: Range<Int>, _ names: NamesBlock
   ) throws(SeriesDamage) -> Int {
     guard !values.isEmpty else { return values.lowerBound }
-    let first = index.content.block(of: UInt64(values.lowerBound), kind: PartBlockKind.dictionary)
-    let last = index.content.block(of: UInt64(values.upperBound - 1), kind: PartBlockKind.dictionary)
-    let number = wanted.withUnsafeBytes { names.block(holding: $0, in: first..<(last + 1)) }
-    let block = try index.dictionary(number)
+    return firstNumber(notBefore: wanted, in: values, of: try block(holding: wanted, in: values, names))
+  }
+
+  private func firstNumber(notBefore wanted: [UInt8], in values: Range<Int>, of block: DictionaryBlock) -> Int {
     let range = values.clamped(to: block.numbers)
     return wanted.withUnsafeBytes { block.firstNumber(notBefore: $0, in: range) }
+  }
+
+  /// The block of the dictionary that has a text, if one of the values has.
+  private func block(
+    holding wanted: [UInt8], in values: Range<Int>, _ names: NamesBlock
+  ) throws(SeriesDamage) -> DictionaryBlock {
+    let first = index.content.block(of: UInt64(values.lowerBound), kind: PartBlockKind.dictionary)
+    let last = index.content.block(of: UInt64(values.upperBound - 1), kind: PartBlockKind.dictionary)
+    return try index.dictionary(wanted.withUnsafeBytes { names.block(holding: $0, in: first..<(last + 1)) })
   }
 
   func insertSeries(withValue number: Int, into set: inout SeriesBitmap) {

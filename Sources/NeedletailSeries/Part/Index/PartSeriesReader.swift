@@ -4,6 +4,8 @@ import NeedletailTelemetry
 struct PartSeriesReader: Sendable {
   /// Blocks of the dictionary that are kept at hand.
   private static let dictionaryMax = 256
+  /// What a label takes, about.
+  private static let labelBytes = 32
 
   let index: PartIndex
   /// The only labels that are told; nil for all.
@@ -66,6 +68,8 @@ struct PartSeriesReader: Sendable {
     numbers = []
     ends.removeLast(ends.count - shared)
     bytes.removeLast(bytes.count - (ends.last ?? 0))
+    ends.reserveCapacity(wanted.count)
+    bytes.reserveCapacity(wanted.count * Self.labelBytes)
     for value in wanted.dropFirst(shared) {
       let name = names.name(ofValue: Int(value))
       guard name < names.names.count else {
