@@ -98,8 +98,7 @@ struct APIResponder: Sendable {
     case .remoteRead:
       return try await RemoteReadAPI(queries: services.queries).respond(to: request, context, tenant: tenant)
     case .prometheus(let route):
-      return try await PrometheusAPI(queries: services.queries, status: services.status)
-        .respond(to: route, request, context, tenant: tenant)
+      return try await services.prometheus.respond(to: route, request, context, tenant: tenant)
     case .loki(let route):
       return try await LokiAPI(queries: services.queries).respond(to: route, request, context, tenant: tenant)
     case .tempo(let route):
@@ -111,8 +110,7 @@ struct APIResponder: Sendable {
         case .needletail(.queryRange): .queryRange
         default: .explain
         }
-      return try await PrometheusAPI(queries: services.queries, status: services.status, tellsEvents: true)
-        .respond(to: route, request, context, tenant: tenant)
+      return try await services.own.respond(to: route, request, context, tenant: tenant)
     case .needletail(.flush): return try await services.settling.flush()
     case .needletail(.snapshot):
       return try await services.settling.snapshot(try await request.parameters())

@@ -21,7 +21,9 @@ final class NodeServices: Sendable {
   let metrics: NodeMetrics
   let settling: SettlingService
   let deletion: DeletionService
-  let status: PrometheusStatus
+  let prometheus: PrometheusAPI
+  /// The same, whose answers may be log records and spans.
+  let own: PrometheusAPI
   let peers: PeerService
   let ledger: LedgerService
   /// Nil where the node belongs to no cluster.
@@ -33,7 +35,9 @@ final class NodeServices: Sendable {
     cluster: ClusterNode?
   ) {
     (self.ingest, self.queries, self.metrics, self.settling) = (ingest, queries, metrics, settling)
-    (self.deletion, self.status, self.peers) = (deletion, status, peers)
+    (self.deletion, self.peers) = (deletion, peers)
+    prometheus = PrometheusAPI(queries: queries, status: status)
+    own = PrometheusAPI(queries: queries, status: status, tellsEvents: true)
     (self.ledger, self.cluster) = (ledger, cluster)
   }
 }

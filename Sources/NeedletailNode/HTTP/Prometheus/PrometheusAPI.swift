@@ -4,7 +4,9 @@ import NeedletailQueryLanguage
 import NeedletailTelemetry
 
 /// Prometheus' query API, as Grafana and promtool use it.
-struct PrometheusAPI: Sendable {
+///
+/// A class: each request hands it on several times, and it has dozens of references.
+final class PrometheusAPI: Sendable {
   /// Which release of Prometheus' API this one follows; Grafana decides by it which calls it may make.
   ///
   /// No `features` are told, because Grafana takes a server that has some for Mimir.
@@ -12,10 +14,19 @@ struct PrometheusAPI: Sendable {
   /// The most names, values or series that one answer lists.
   static let listMax = 1_000_000
 
-  private(set) var queries: QueryService
+  let queries: QueryService
   let status: PrometheusStatus
   /// Whether an answer may be log records or spans, for which Prometheus' API has no form.
-  var tellsEvents = false
+  let tellsEvents: Bool
+
+  init(queries: QueryService, status: PrometheusStatus, tellsEvents: Bool = false) {
+    (self.queries, self.status, self.tellsEvents) = (queries, status, tellsEvents)
+  }
+
+  /// The same, of one question to the cluster.
+  private func asking(_ question: ClusterQuestion) -> PrometheusAPI {
+    PrometheusAPI(queries: queries.asking(question), status: status, tellsEvents: tellsEvents)
+  }
 
   func respond(
     to route: PrometheusRoute, _ request: Request, _ context: ConnectionContext, tenant: TenantID
@@ -23,8 +34,7 @@ struct PrometheusAPI: Sendable {
     do {
       let parameters = try await request.parameters()
       let question = try queries.question(parameters)
-      var api = self
-      if queries.cluster != nil { api.queries = queries.asking(question) }
+      let api = queries.cluster == nil ? self : asking(question)
       var response = try await api.answer(route, parameters, context, tenant)
       question.tell(in: &response)
       return response

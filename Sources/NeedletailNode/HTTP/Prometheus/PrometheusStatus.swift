@@ -12,7 +12,9 @@ import NeedletailTelemetry
 #endif
 
 /// What Prometheus' API tells of the server itself: its settings, its memory, its parts.
-struct PrometheusStatus: Sendable {
+///
+/// A class as `PrometheusAPI` is.
+final class PrometheusStatus: Sendable {
   enum Question: String, CaseIterable, Sendable {
     case runtime = "status/runtimeinfo"
     case configuration = "status/config"
@@ -31,6 +33,11 @@ struct PrometheusStatus: Sendable {
   let clock: any WallClock
   /// When the storage was opened, in ms since 1970.
   let startedMilliseconds: Int64
+
+  init(configuration: ServerConfiguration, storage: NodeStorage, clock: any WallClock, startedMilliseconds: Int64) {
+    (self.configuration, self.storage, self.clock) = (configuration, storage, clock)
+    self.startedMilliseconds = startedMilliseconds
+  }
 
   func answer(
     _ question: Question, _ parameters: FormParameters, _ context: ConnectionContext, _ queries: QueryService,
