@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// The first and the last function of a program, and what lies in memory with them: tables for the dynamic linker ahead of
-// them, which it read at the start, and for exceptions behind them, which Swift has none of.
+// The first and the last function of a program, where the linker puts them there, and what lies in memory with them: tables
+// for the dynamic linker ahead of them, most of which it read at the start; Swift's own tables and those for exceptions behind.
 extern char cprogramtext_first __asm__("_init");
 extern char cprogramtext_last __asm__("_fini");
 extern char cprogramtext_start __asm__("__executable_start");
@@ -19,6 +19,8 @@ extern char cprogramtext_end __asm__("etext");
 
 static inline void *cprogramtext_begin(void) { return &cprogramtext_first; }
 static inline void *cprogramtext_finish(void) { return &cprogramtext_last; }
+// Any function among the others, to tell whether these are the first and the last.
+static inline void *cprogramtext_any(void) { return (void *)&cprogramtext_any; }
 static inline void *cprogramtext_lowest(void) { return &cprogramtext_start; }
 static inline void *cprogramtext_highest(void) { return &cprogramtext_end; }
 

@@ -28,7 +28,9 @@ package enum ProgramText {
       guard let states = text(of: setting), !states.contains("[never]") else {
         return .left("the system has no transparent huge pages")
       }
-      guard let code = wholePages else { return .left("there is less code than a huge page") }
+      guard let code = wholePages else {
+        return .left("there is less code than a huge page, or it lies elsewhere than was thought")
+      }
       return move(code)
     #else
       return .left("this system has no way to")
@@ -46,11 +48,16 @@ package enum ProgramText {
       if first < UInt(bitPattern: lowest) { first += UInt(hugePage) }
       var last = (UInt(bitPattern: end) + mask) & ~mask
       if last > UInt(bitPattern: highest) { last -= UInt(hugePage) }
+      guard let any = cprogramtext_any(), (first..<max(first, last)).contains(UInt(bitPattern: any)) else { return nil }
       guard first < last else { return nil }
       return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: first), count: Int(last - first))
     }
 
     private static func move(_ code: UnsafeRawBufferPointer) -> Outcome {
+      // Fails where there are pages without memory in it.
+      guard msync(UnsafeMutableRawPointer(mutating: code.baseAddress), code.count, MS_ASYNC) == 0 else {
+        return .left("there is nothing on some of its pages: errno \(errno)")
+      }
       // One more, so that there is a beginning of a huge page in it.
       let length = code.count + hugePage
       guard let room = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
@@ -80,8 +87,8 @@ package enum ProgramText {
       return .moved(bytes: code.count)
     }
 
-    /// Gives back the memory of what lies ahead of the code: tables that the dynamic linker has read, and which are read
-    /// from the file again should it want them.
+    /// Gives back the memory of what lies ahead of the code, tables of the dynamic linker for the most part: what is wanted
+    /// of it is read from the file again.
     private static func letGo(before code: UInt) {
       guard let lowest = cprogramtext_lowest() else { return }
       let first = UInt(bitPattern: lowest)

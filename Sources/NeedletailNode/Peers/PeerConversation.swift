@@ -99,10 +99,8 @@ final class PeerConversation: ChannelInboundHandler, Sendable {
     }
     for entry in waiting { entry.timer?.cancel() }
     if let number { connection.forget(number) }
-    // Once it is closed it has none.
-    let parent = channel?.parent
     channel?.close(promise: nil)
-    if wasDraining, connection.ended() { parent?.close(promise: nil) }
+    if wasDraining, connection.ended() { channel?.parent?.close(promise: nil) }
     return waiting.map(\.reply)
   }
 

@@ -41,6 +41,8 @@ actor WriteNode {
   nonisolated let folder: TemporaryFolder
   /// What was told as in need of repair.
   nonisolated let repairs = Shared<[NodeID: HintNote]>([:])
+  /// How often.
+  nonisolated let tellings = Shared<[NodeID: Int]>([:])
   private(set) var running: Running?
 
   init(_ id: NodeID) throws {
@@ -61,12 +63,15 @@ actor WriteNode {
       configuration, fileSystem: PosixFileSystem(), clock: SystemClock(), random: SystemRandomSource())
     let executor = ThreadExecutor(threads: 2)
     let view = ClusterView(own: id, identity: NodeIdentity(Hash128(high: 1, low: UInt64(id.rawValue.utf8.count))))
-    let repairs = repairs
+    let (repairs, tellings) = (repairs, tellings)
     let writing = ReplicatedWriting(
       view: view, storage: StorageSink(series: storage.series, logs: storage.logs, spans: storage.spans),
       dataFolder: hints?.folder ?? data, fileSystem: hints?.fileSystem ?? PosixFileSystem(), clock: SystemClock(),
       random: SeededRandomSource(seed: 1), executor: executor, logger: Self.silent, settings: settings,
-      repair: { node, note in repairs.withLock { $0[node, default: HintNote()].formUnion(note) } })
+      repair: { node, note in
+        repairs.withLock { $0[node, default: HintNote()].formUnion(note) }
+        tellings.withLock { $0[node, default: 0] += 1 }
+      })
     let (addresses, listening) = AsyncStream.makeStream(of: ListenAddress.self)
     let receiver = writing.receiver
     let listener = HTTPListener(

@@ -25,11 +25,15 @@ extension WriteCoordinator {
     wake(at: retelling.due)
   }
 
-  /// What is to be told again now: not of nodes that are away.
+  /// What is to be told again now: not of nodes that are away, and nothing more of those that hold nothing any more.
   func takeDue() -> [(node: NodeID, slots: HintNote)] {
     let now = now
     var told: [(node: NodeID, slots: HintNote)] = []
     for (node, retelling) in retellings where retelling.due <= now {
+      if let layout = view.layout, layout.slots(of: node).isEmpty {
+        retellings[node] = nil
+        continue
+      }
       let isThere = node == view.own || view.isPresent(node)
       if isThere { told.append((node, retelling.slots)) }
       var next = retelling

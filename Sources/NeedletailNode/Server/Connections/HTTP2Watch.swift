@@ -71,8 +71,8 @@ final class HTTP2Watch: ChannelInboundHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    // The server's connections stay half open for the sake of HTTP/1.1. In HTTP/2 nobody can take an answer who cannot
-    // say that there is room for it, and its own handlers do not tell the streams.
+    // The server's connections stay half open for the sake of HTTP/1.1, and the handlers of HTTP/2 tell no stream. A
+    // client that sends nothing more can neither answer pings nor make room for answers: it is taken for gone.
     if case ChannelEvent.inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }
     if event is ChannelShouldQuiesceEvent {
       isAsked = true
