@@ -91,7 +91,8 @@ struct Needletail: AsyncParsableCommand {
       words.append(argument)
       command = next
     }
-    let reason = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
+    var reason = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
+    if reason.hasSuffix(".") { reason.removeLast() }
     return "\(reason.isEmpty ? "a command is missing" : reason); see '\(words.joined(separator: " ")) --help'"
   }
 }

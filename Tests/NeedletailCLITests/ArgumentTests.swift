@@ -226,3 +226,22 @@ struct CommandTests {
     #expect(command.flags == ["data": "/x", "otlp-grpc": "off", "insecure": "true"])
   }
 }
+
+@Suite("How sure an answer has to be")
+struct ReadingOptionsTests {
+  @Test("is asked of the server in every question, where it is said")
+  func parameters() throws {
+    let plain = try LabelsCommand.parse([])
+    #expect(
+      try plain.connection.client(plain.reading).url("/a", [("b", "c d")]) == "http://127.0.0.1:7070/a?b=c%20d")
+    let sure = try QueryCommand.parse(["up", "--consistency", "all", "--partial", "allow"])
+    #expect(
+      try sure.connection.client(sure.reading).url("/a", [("b", "c")])
+        == "http://127.0.0.1:7070/a?b=c&consistency=all&partial=allow")
+  }
+
+  @Test("is one of the words that there are", arguments: [["--consistency", "some"], ["--partial", "yes"]])
+  func refused(words: [String]) {
+    #expect(throws: (any Error).self) { try LogsCommand.parse(["{}"] + words) }
+  }
+}

@@ -29,7 +29,7 @@ struct ClusterCommandTests {
     (["cluster", "set", "--replication", "3", "--write-quorum", "4"], "--write-quorum 4 is none of"),
     (["cluster", "up", "--nodes", "33"], "--nodes 33 is not between 1 and 32"),
     (["cluster", "up", "--port-base", "80"], "--port-base 80 is not between 1024 and 65000"),
-    (["cluster", "up", "--replication", "17"], "--replication 17 is not between 1 and 16"),
+    (["cluster", "up", "--replication", "16"], "--replication 16 is not between 1 and 15"),
     (["cluster", "up", "--tls-key", "k", "--peer-ca", "a"], "belong together; give all three or none"),
   ]
 

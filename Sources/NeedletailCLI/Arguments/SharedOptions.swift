@@ -52,7 +52,8 @@ struct ConnectionOptions: ParsableArguments {
 
   private var url: String { server ?? Console.environment["NEEDLETAIL_SERVER"] ?? Self.defaultServer }
 
-  func client() throws -> APIClient {
+  /// - Parameter reading: how sure the answers have to be; nil where they are none of what is stored.
+  func client(_ reading: ReadingOptions? = nil) throws -> APIClient {
     var token: String?
     if let path = tokenFile ?? Console.environment["NEEDLETAIL_CLIENT_TOKEN_FILE"] {
       guard let text = try? String(contentsOfFile: path, encoding: .utf8),
@@ -65,7 +66,27 @@ struct ConnectionOptions: ParsableArguments {
     return APIClient(
       server: try ServerURL(url), tenant: tenant ?? Console.environment["NEEDLETAIL_TENANT"], token: token,
       trust: try (caFile ?? Console.environment["NEEDLETAIL_CA_FILE"]).map { try TrustedCertificates(file: $0) },
-      timeoutNanoseconds: TimeSpan.nanoseconds(timeout) ?? 120_000_000_000)
+      timeoutNanoseconds: TimeSpan.nanoseconds(timeout) ?? 120_000_000_000, standing: reading?.parameters ?? [])
+  }
+}
+
+/// How sure an answer of a cluster has to be; a single server takes no notice of it.
+struct ReadingOptions: ParsableArguments {
+  enum Consistency: String, CaseIterable, ExpressibleByArgument { case one, quorum, all }
+
+  enum Partial: String, CaseIterable, ExpressibleByArgument { case allow, deny }
+
+  @Option(help: "In a cluster: how many replicas have to agree on an answer. (default: quorum)")
+  var consistency: Consistency?
+
+  @Option(help: "In a cluster: whether an answer may lack what cannot be read now, and says so. (default: deny)")
+  var partial: Partial?
+
+  /// As the server's API has them.
+  var parameters: [(String, String)] {
+    [("consistency", consistency?.rawValue), ("partial", partial?.rawValue)].compactMap { name, value in
+      value.map { (name, $0) }
+    }
   }
 }
 

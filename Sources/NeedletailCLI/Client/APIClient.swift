@@ -12,6 +12,8 @@ struct APIClient: Sendable {
   private let token: String?
   private let trust: TrustedCertificates?
   private let timeoutNanoseconds: Int64
+  /// Parameters of every request.
+  private let standing: [(String, String)]
 
   /// One pool for the process, on the shared event loops; it lives as long as the process.
   private static let pool: HTTPClient = {
@@ -21,15 +23,19 @@ struct APIClient: Sendable {
     return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }()
 
-  /// - Parameter trust: which certificates to trust; nil for those of the system.
+  /// - Parameters:
+  ///   - trust: which certificates to trust; nil for those of the system.
+  ///   - standing: parameters that every request is sent with.
   init(
-    server: ServerURL, tenant: String?, token: String?, trust: TrustedCertificates? = nil, timeoutNanoseconds: Int64
+    server: ServerURL, tenant: String?, token: String?, trust: TrustedCertificates? = nil, timeoutNanoseconds: Int64,
+    standing: [(String, String)] = []
   ) {
     self.server = server.text
     self.tenant = tenant
     self.token = token
     self.trust = trust
     self.timeoutNanoseconds = timeoutNanoseconds
+    self.standing = standing
   }
 
   /// The body of a GET.
@@ -48,8 +54,8 @@ struct APIClient: Sendable {
     return try await send(request, path)
   }
 
-  private func url(_ path: String, _ parameters: [(String, String)]) -> String {
-    let query = parameters.map { "\(Self.escaped($0.0))=\(Self.escaped($0.1))" }.joined(separator: "&")
+  func url(_ path: String, _ parameters: [(String, String)]) -> String {
+    let query = (parameters + standing).map { "\(Self.escaped($0.0))=\(Self.escaped($0.1))" }.joined(separator: "&")
     return server + path + (query.isEmpty ? "" : "?" + query)
   }
 
@@ -98,7 +104,7 @@ struct APIClient: Sendable {
   /// What a body says of an error: the `error` or `message` of a JSON object, else its first line.
   static func message(_ body: [UInt8]) -> String {
     if let json = try? JSON(parsing: body), let text = (json["error"] ?? json["message"])?.string { return text }
-    let line = String(decoding: body.prefix(400), as: UTF8.self).split(whereSeparator: \.isNewline).first
+    let line = String(decoding: body.prefix(4096), as: UTF8.self).split(whereSeparator: \.isNewline).first
     return line.map(String.init) ?? "no reason given"
   }
 

@@ -41,7 +41,7 @@ struct ClusterSetCommand: AsyncParsableCommand {
 
   @OptionGroup var change: ClusterChangeOptions
 
-  private static let replicationMax = 15
+  static let replicationMax = 15
 
   func validate() throws {
     let isOfNode = weight != nil || zone != nil || noZone

@@ -52,8 +52,8 @@ struct ClusterUpCommand: AsyncParsableCommand {
     guard (1_024...65_000).contains(portBase) else {
       throw ValidationError("--port-base \(portBase) is not between 1024 and 65000")
     }
-    guard (1...16).contains(replication) else {
-      throw ValidationError("--replication \(replication) is not between 1 and 16")
+    guard (1...ClusterSetCommand.replicationMax).contains(replication) else {
+      throw ValidationError("--replication \(replication) is not between 1 and \(ClusterSetCommand.replicationMax)")
     }
   }
 

@@ -17,6 +17,7 @@ struct DashCommand: AsyncParsableCommand {
       """)
 
   @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var reading: ReadingOptions
 
   @Option(help: ArgumentHelp("How much time the graphs span.", valueName: "duration"))
   var since = "15m"
@@ -39,7 +40,7 @@ struct DashCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let client = try connection.client()
+    let client = try connection.client(reading)
     let dashboard = Self.dashboard(client, since: since, refresh: refresh, slow: slow)
     if once {
       let size = Console.isTerminal ? TerminalSession.size : Size(columns: Console.columns, rows: 30)

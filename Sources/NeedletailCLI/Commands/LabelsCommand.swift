@@ -23,6 +23,7 @@ struct LabelsCommand: AsyncParsableCommand {
   var match: [String] = []
 
   @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var reading: ReadingOptions
   @OptionGroup var times: TimeOptions
 
   @Option(help: "How to print the answer.")
@@ -33,7 +34,7 @@ struct LabelsCommand: AsyncParsableCommand {
     let path = name.map { "/api/v1/label/\(APIClient.escaped($0))/values" } ?? "/api/v1/labels"
     let parameters =
       [("start", APIClient.seconds(range.start)), ("end", APIClient.seconds(range.end))] + match.map { ("match[]", $0) }
-    let body = try await connection.client().get(path, parameters)
+    let body = try await connection.client(reading).get(path, parameters)
     if output == .json { return Console.printExactly(body) }
     let names = try Answers.names(body, path: path)
     for warning in try Answers.warnings(body, path: path) { Console.complain(warning, prefix: "warning: ") }

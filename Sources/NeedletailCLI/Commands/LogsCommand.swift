@@ -24,6 +24,7 @@ struct LogsCommand: AsyncParsableCommand {
   var selector = "{service_name=~\".+\"}"
 
   @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var reading: ReadingOptions
   @OptionGroup var times: TimeOptions
 
   @Option(parsing: .unconditional, help: "The most records to print, 1 to 50000.")
@@ -53,7 +54,7 @@ struct LogsCommand: AsyncParsableCommand {
     let range = try times.range(now: WallClock.now())
     // One more than is printed, to know whether there are more.
     let asked = output == .json ? limit : min(limit + 1, 50_000)
-    let body = try await connection.client().logsBody(
+    let body = try await connection.client(reading).logsBody(
       selector, start: range.start, end: range.end, limit: asked, forward: oldest)
     if output == .json { return Console.printExactly(body) }
     let found = try Answers.logs(body, path: "/loki/api/v1/query_range").sorted { $0.time < $1.time }

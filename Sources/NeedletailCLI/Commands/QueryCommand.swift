@@ -26,6 +26,7 @@ struct QueryCommand: AsyncParsableCommand {
   var expression = ""
 
   @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var reading: ReadingOptions
   @OptionGroup var times: TimeOptions
 
   @Option(help: ArgumentHelp("The moment of an instant query. (default: now)", valueName: "time"))
@@ -58,7 +59,7 @@ struct QueryCommand: AsyncParsableCommand {
         var command = self
         command.expression = query
         try await command.ask()
-      }, source: try connection.client(), history: QueryHistory())
+      }, source: try connection.client(reading), history: QueryHistory())
     do {
       try await prompt.run()
     } catch TerminalError.notATerminal {
@@ -83,13 +84,13 @@ struct QueryCommand: AsyncParsableCommand {
     if explain { return try await showPlan(now: now) }
     if !isRange {
       let moment = try TimeOptions.instant(time ?? "now", "--time", now: now)
-      let body = try await connection.client().instantBody(expression, at: moment)
+      let body = try await connection.client(reading).instantBody(expression, at: moment)
       // Hardly an event is of one moment: where none is named, those of the last hour are meant.
       if try time != nil || !Answers.areEvents(body, path: APIClient.instantPath) { return try showInstant(body) }
     }
     let range = try times.range(now: now)
     let distance = try stepNanoseconds(range)
-    let body = try await connection.client().rangeBody(
+    let body = try await connection.client(reading).rangeBody(
       expression, start: range.start, end: range.end, step: distance)
     if output == .json { return Console.printExactly(body) }
     guard let result = try shown(body, path: APIClient.rangePath) else { return }
@@ -107,11 +108,11 @@ struct QueryCommand: AsyncParsableCommand {
     let body: [UInt8]
     if isRange {
       let range = try times.range(now: now)
-      body = try await connection.client().planBody(
+      body = try await connection.client(reading).planBody(
         expression, start: range.start, end: range.end, step: try stepNanoseconds(range))
     } else {
       let moment = try TimeOptions.instant(time ?? "now", "--time", now: now)
-      body = try await connection.client().planBody(expression, start: moment, end: moment, step: nil)
+      body = try await connection.client(reading).planBody(expression, start: moment, end: moment, step: nil)
     }
     if output == .json { return Console.printExactly(body) }
     Console.print(try PlanOutput(body, path: APIClient.planPath).lines(zone))

@@ -19,6 +19,7 @@ struct SeriesCommand: AsyncParsableCommand {
   var selectors: [String]
 
   @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var reading: ReadingOptions
   @OptionGroup var times: TimeOptions
 
   @Option(help: "How to print the answer.")
@@ -30,7 +31,7 @@ struct SeriesCommand: AsyncParsableCommand {
       selectors.map { ("match[]", $0) }
       + [("start", APIClient.seconds(range.start)), ("end", APIClient.seconds(range.end))]
     let path = "/api/v1/series"
-    let body = try await connection.client().get(path, parameters)
+    let body = try await connection.client(reading).get(path, parameters)
     if output == .json { return Console.printExactly(body) }
     let series = try Answers.labelSets(body, path: path).map { SeriesResult(labels: $0, points: []) }
     for warning in try Answers.warnings(body, path: path) { Console.complain(warning, prefix: "warning: ") }

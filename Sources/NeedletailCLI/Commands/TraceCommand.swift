@@ -17,6 +17,7 @@ struct TraceCommand: AsyncParsableCommand {
   var id: String
 
   @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var reading: ReadingOptions
 
   @Option(help: "How to print the answer.")
   var output: ListFormat = .table
@@ -31,7 +32,7 @@ struct TraceCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let client = try connection.client()
+    let client = try connection.client(reading)
     let padded = String(repeating: "0", count: 32 - id.utf8.count) + id.lowercased()
     let body: [UInt8]
     do {

@@ -26,6 +26,7 @@ struct TracesCommand: AsyncParsableCommand {
   var limit = 20
 
   @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var reading: ReadingOptions
   @OptionGroup var times: TimeOptions
 
   @Option(help: "How to print the answer.")
@@ -52,7 +53,7 @@ struct TracesCommand: AsyncParsableCommand {
     let range = try times.range(now: WallClock.now())
     // One more than is printed, to know whether there are more.
     let asked = output == .json ? limit : min(limit + 1, 1_000)
-    let body = try await connection.client().tracesBody(search(in: range, limit: asked))
+    let body = try await connection.client(reading).tracesBody(search(in: range, limit: asked))
     if output == .json { return Console.printExactly(body) }
     let found = try Answers.traces(body, path: "/tempo/api/search")
     let traces = Array(found.prefix(limit))

@@ -92,7 +92,8 @@ struct Diagnosis {
       found.append(
         Finding(
           severity: .problem, code: "no_quorum", node: nil,
-          what: "\(Counted.text(reads, "slot")) cannot be read and \(Counted.text(writes, "slot")) cannot be written",
+          what: [(reads, "read"), (writes, "written")].filter { $0.0 > 0 }
+            .map { "\(Counted.text($0.0, "slot")) cannot be \($0.1)" }.joined(separator: " and "),
           why: "too few of their replicas are there and whole",
           remedy: "bring the nodes back that are away; writes are answered 503 until then, and nothing acknowledged "
             + "is lost"))
@@ -251,7 +252,7 @@ struct Diagnosis {
             ? "its certificate expired \(Quantity.duration(seconds: left)) ago"
             : "its certificate expires in \(Quantity.duration(seconds: left))",
           why: "after that clients, and members that check it, refuse it",
-          remedy: "renew the file of tls-certificate and start the node again"))
+          remedy: "renew the file of tls-certificate in place: the node takes it within half a minute"))
     }
     let failures = member.facts["tls_failures_caller", default: 0] + member.facts["tls_failures_called", default: 0]
     if failures > 0 {

@@ -22,8 +22,8 @@ package struct ChangePlan: Equatable, Sendable {
     package var description: String {
       switch self {
       case .fewerNodesThanReplicas(let nodes, let replicas):
-        "\(nodes) nodes are left for \(replicas) replicas: each slot has \(nodes) replicas, and a write needs all of as "
-          + "many as there are below its quorum"
+        "\(nodes) nodes are left for \(replicas) replicas: each slot has \(nodes) replicas, and a write needs as many "
+          + "as before, or all of them where that is more than there are"
       case .everyReplicaWrites(let replicas):
         "a write needs all \(replicas) replicas: while one of them is away nothing can be written to its slots"
       case .oneReplicaWrites:

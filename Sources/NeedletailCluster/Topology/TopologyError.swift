@@ -55,7 +55,8 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
     case .changeCommitted: "the change is committed and ends by itself: it can only be undone by another one"
     case .noChangeUnderWay: "no change is under way: it was committed or cancelled before"
     case .unknownNode(let node):
-      "no node called \(node) holds slots: `needletail cluster nodes` lists those that do"
+      "no node called \(node) holds slots: `needletail cluster nodes` lists those that do; one that was drained is removed "
+        + "once it is stopped and counts as dead"
     case .alreadyMember(let node):
       "\(node) holds slots already; where its disk was replaced, it is taken back with the new one under the same name"
     case .notThere(let node):

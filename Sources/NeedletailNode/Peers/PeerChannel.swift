@@ -233,7 +233,9 @@ actor PeerChannel {
     isConnecting = true
     Task {
       let result: Result<PeerConnection, PeerError>
-      do { result = .success(try await attempt()) } catch { result = .failure(.unreachable("\(error)")) }
+      do { result = .success(try await attempt()) } catch {
+        result = .failure(.unreachable(PeerError.text(ofConnecting: error)))
+      }
       isConnecting = false
       guard !isClosed else {
         try? await result.get().channel.close()

@@ -149,6 +149,7 @@ struct PeerChannelTests {
       return
     }
     #expect(error.kind == .unavailable && error.message.contains("\(address)"))
+    #expect(error.message.hasSuffix("cannot be reached: connection refused"))
     let found = try await RunningServer.run(folder: folder, flags: ["peer-listen": "\(address)"]) { _ in
       try await source.labelNames(scope, limit: 1).elements
     }

@@ -133,13 +133,19 @@ actor WriteCoordinator: ClusterListener {
     if fate == .stored || entries[write]?.fates[node] == nil { entries[write]?.fates[node] = fate }
   }
 
+  /// The members that are not there, as the end of a sentence.
+  private var whoIsAway: String {
+    let away = view.peers.filter { !$0.value.isPresent }.keys.sorted()
+    return away.isEmpty ? "" : "; not there: " + away.map(\.rawValue).joined(separator: ", ")
+  }
+
   private func complete(_ write: WriteID, _ outcome: WriteOutcome) {
     guard var entry = entries[write] else { return }
     let told: Outcome =
       switch outcome {
       case .acknowledged: .success(())
       case .unavailable(let seconds):
-        .failure(.unavailable(reason: "too few replicas took the batch", retryAfterSeconds: seconds))
+        .failure(.unavailable(reason: "too few replicas took the batch" + whoIsAway, retryAfterSeconds: seconds))
       case .refused: .failure(SinkError(entry.reason))
       }
     entry.outcome = told
