@@ -56,7 +56,15 @@ extension Topology {
   /// The voters that are not `present`, where these could decide nothing once the change that is under way is committed; empty
   /// where they could. Throws where none is under way.
   package func votersMissed(by present: Set<TopologyVoter>) throws(TopologyError) -> [NodeID] {
-    let electorate = try committed().electorate
-    return electorate.decides(present) ? [] : electorate.voters.filter { !present.contains($0) }.map(\.node)
+    try committed().electorate.missed(by: present)
+  }
+
+  /// The voters that are not `present`, where these can decide nothing now; empty where they can.
+  package func votersMissedNow(by present: Set<TopologyVoter>) -> [NodeID] { electorate.missed(by: present) }
+}
+
+extension TopologyElectorate {
+  fileprivate func missed(by present: Set<TopologyVoter>) -> [NodeID] {
+    decides(present) ? [] : voters.filter { !present.contains($0) }.map(\.node)
   }
 }

@@ -227,6 +227,11 @@ import Testing
     #expect(try draining.votersMissed(by: present) == [NodeID("a"), NodeID("b")])
     #expect(try topology.removing(NodeID("a")).votersMissed(by: present).isEmpty)
     #expect(throws: TopologyError.noChangeUnderWay) { try topology.votersMissed(by: present) }
+    // Three of five agree now; two do not, whichever they are.
+    #expect(topology.votersMissedNow(by: present).isEmpty)
+    #expect(
+      topology.votersMissedNow(by: present.filter { $0.node != NodeID("c") })
+        == [NodeID("a"), NodeID("b"), NodeID("c")])
     #expect("\(TopologyError.noMajority([NodeID("a"), NodeID("b")]))".contains("left a, b are not there"))
   }
 

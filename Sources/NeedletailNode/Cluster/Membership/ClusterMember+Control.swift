@@ -35,7 +35,8 @@ extension ClusterMember {
     }
     let answer = ClusterPlan(
       epoch: next.epoch, moves: moves ?? [], compared: plan?.compared ?? 0,
-      warnings: (plan?.warnings.map(\.description) ?? []) + placementWarnings(next.next ?? []))
+      warnings: (plan?.warnings.map(\.description) ?? []) + placementWarnings(next.next ?? [])
+        + (isDryRun ? agreementWarnings(topology) : []))
     guard !isDryRun else { return answer }
     return try told(answer, await withCheckedContinuation { post(.change(next, $0)) })
   }
@@ -105,10 +106,25 @@ extension ClusterMember {
   /// Refuses a change after which nothing could be decided any more, by who is there now with the disk that counts.
   private func withMajority(_ change: Topology) throws(TopologyError) -> Topology {
     guard register.decider == .members else { return change }
-    let present = members.filter(\.status.isPresent).map { TopologyVoter($0.node, $0.record.identity) }
-    let missed = try change.votersMissed(by: Set(present))
+    let missed = try change.votersMissed(by: present)
     guard missed.isEmpty else { throw .noMajority(missed) }
     return change
+  }
+
+  /// Who is there now, with which disk.
+  private var present: Set<TopologyVoter> {
+    Set(members.filter(\.status.isPresent).map { TopologyVoter($0.node, $0.record.identity) })
+  }
+
+  /// That a change would be asked for in vain now; a real one is tried all the same, as who seems away may answer.
+  private func agreementWarnings(_ topology: Topology) -> [String] {
+    guard register.decider == .members else { return [] }
+    let away = topology.votersMissedNow(by: present).map(\.rawValue)
+    guard !away.isEmpty else { return [] }
+    return [
+      "no majority of the members that hold slots is there (\(away.joined(separator: ", ")) are not): nothing can be agreed "
+        + "on until more of them are back"
+    ]
   }
 
   /// W of so many replicas; where nobody says it, it stays the majority, all or one.
