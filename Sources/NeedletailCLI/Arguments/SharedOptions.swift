@@ -70,6 +70,15 @@ struct ConnectionOptions: ParsableArguments {
   }
 }
 
+extension ConnectionOptions {
+  /// A client for Tempo's paths, whose answers have no place for warnings: what is missing is told by a header.
+  func tempoClient(_ reading: ReadingOptions) throws -> APIClient {
+    var client = try client(reading)
+    client.incomplete = { Console.complain("the answer is incomplete: \($0)", prefix: "warning: ") }
+    return client
+  }
+}
+
 /// How sure an answer of a cluster has to be; a single server takes no notice of it.
 struct ReadingOptions: ParsableArguments {
   enum Consistency: String, CaseIterable, ExpressibleByArgument { case one, quorum, all }

@@ -32,7 +32,7 @@ struct TraceCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let client = try connection.client(reading)
+    let client = try connection.tempoClient(reading)
     let padded = String(repeating: "0", count: 32 - id.utf8.count) + id.lowercased()
     let body: [UInt8]
     do {

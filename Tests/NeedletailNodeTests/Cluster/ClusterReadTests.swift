@@ -171,7 +171,7 @@ struct ClusterReadTests {
     "what another node finds damaged after it made its digest, and before it tells its rows, it does not tell at all")
   func damagedElsewhere() async throws {
     // Nobody is hedged: who is asked twice finds the damage at another place.
-    try await ReadCluster.run(nodes: 5, alarm: TestAlarm().alarm, clock: ManualClock()) { cluster in
+    try await ReadCluster.run(nodes: 5, alarm: TestAlarm().alarm) { cluster in
       try await cluster.appendSome()
       // Others have the same digest, so that its vote alone would not show it.
       for node in cluster.nodes.dropFirst() { node.replicas.damagedAfter.withLock { $0 = 3 } }

@@ -61,6 +61,27 @@ struct OpenWritesTests {
     _ = try await calls.write(to: writer)
   }
 
+  /// Runs `body` while a node is storing a write, which it does until the gate opens.
+  private static func whileStoring(
+    _ body:
+      @escaping @Sendable (
+        PeerChannel, FakePeer.Running, _ write: Task<ReplicaCall.Failure?, any Error>, ReadNode.Gate
+      ) async throws -> Void
+  ) async throws {
+    let (gate, isStoring) = (ReadNode.Gate(), Shared(false))
+    try await FakePeer.run { method, questions, writer in
+      try await answer(method, questions, writer) {
+        isStoring.withLock { $0 = true }
+        await gate.wait()
+      }
+    } body: { channel, node in
+      try await open(channel)
+      let write = Task { try await send(1, over: channel) }
+      while !isStoring.withLock({ $0 }) { await Task.yield() }
+      try await body(channel, node, write, gate)
+    }
+  }
+
   /// Sends until the open call is there.
   private static func open(_ channel: PeerChannel) async throws {
     while channel.ask(.writes, [], within: patience) == nil {
@@ -141,18 +162,10 @@ struct OpenWritesTests {
 
   @Test("ends with the node, whatever is being stored, and its writes are told that the node is not there")
   func stopped() async throws {
-    let (gate, isStoring) = (ReadNode.Gate(), Shared(false))
-    try await FakePeer.run { method, questions, writer in
-      try await Self.answer(method, questions, writer) {
-        isStoring.withLock { $0 = true }
-        await gate.wait()
-      }
-    } body: { channel, node in
-      try await Self.open(channel)
-      let write = Task { try await Self.send(1, over: channel) }
-      while !isStoring.withLock({ $0 }) { await Task.yield() }
+    try await Self.whileStoring { channel, node, write, gate in
       let ending = Task { await node.end() }
-      #expect(try await write.value == ReplicaCall.Failure(.unreachable))
+      let failure = try await write.value
+      #expect(failure == ReplicaCall.Failure(.unreachable))
       gate.open()
       await ending.value
     }
@@ -210,16 +223,7 @@ struct OpenWritesTests {
   @Test(
     "a node that is asked to stop answers what it is storing, is asked nothing more over it, and is done then")
   func graceful() async throws {
-    let (gate, isStoring) = (ReadNode.Gate(), Shared(false))
-    try await FakePeer.run { method, questions, writer in
-      try await Self.answer(method, questions, writer) {
-        isStoring.withLock { $0 = true }
-        await gate.wait()
-      }
-    } body: { channel, node in
-      try await Self.open(channel)
-      let write = Task { try await Self.send(1, over: channel) }
-      while !isStoring.withLock({ $0 }) { await Task.yield() }
+    try await Self.whileStoring { channel, node, write, gate in
       await node.stop()
       // Far fewer than may wait at once, which would be refused as well.
       var asked = 0
