@@ -97,7 +97,7 @@ let rooms: [Target] = [
       hummingbird, httpClient, lifecycle, logging, yaml, nio, nioPosix, nioTLS, nioSSL, nioHTTP1, nioHTTP2, httpTypes,
       nioHTTPTypes, http2Types,
     ]),
-  room("NeedletailDashboard", ["NeedletailTerminal", "NeedletailQueryLanguage"]),
+  room("NeedletailDashboard", ["NeedletailTerminal", "NeedletailQueryLanguage", "NeedletailEnvironment"]),
   // Floor 6
   .executableTarget(
     name: "NeedletailCLI",

@@ -94,22 +94,26 @@ package struct Dashboard<Source: DashboardSource>: Sendable {
     let end = Double(now()) / 1e9
     let step = max(1, (query.window / 200).rounded())
     let start = end - query.window
+    let notes = CoverageNotes()
     do {
-      let series = try await source.range(text, start: start, end: end, step: step)
-      return .explored(query: text, series: series, start: start, end: end, step: step)
+      let series = try await source.telling(notes.note).range(text, start: start, end: end, step: step)
+      return .explored(
+        query: text, series: series, start: start, end: end, step: step, coverage: notes.coverage)
     } catch {
       return .unexplored(query: text, problem: "\(error)")
     }
   }
 
   private func load(_ id: String) async -> DashboardModel.Event {
+    let notes = CoverageNotes()
+    let source = source.telling(notes.note)
     do {
       let trace = try await source.trace(id)
       // Half a minute to either side: clocks differ, and some records are written after the span has ended.
       let margin: Int64 = 30_000_000_000
       let logs = try await source.logs(
         "{trace_id=\"\(trace.id)\"}", start: trace.start &- margin, end: trace.end &+ margin, limit: 200)
-      return .trace(trace, logs: logs)
+      return .trace(trace, logs: logs, coverage: notes.coverage)
     } catch {
       return .failed("\(error)")
     }

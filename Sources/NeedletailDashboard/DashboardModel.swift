@@ -8,11 +8,12 @@ package struct DashboardModel: Sendable {
     /// It is time to ask again, if nothing is paused.
     case tick
     case overview(Overview)
-    case trace(Trace, logs: [LogLine])
+    case trace(Trace, logs: [LogLine], coverage: AnswerCoverage? = nil)
     /// A trace could not be had.
     case failed(String)
     /// What a query yielded over the window; times and step in unix seconds.
-    case explored(query: String, series: [SeriesResult], start: Double, end: Double, step: Double)
+    case explored(
+      query: String, series: [SeriesResult], start: Double, end: Double, step: Double, coverage: AnswerCoverage? = nil)
     /// A query could not be answered.
     case unexplored(query: String, problem: String)
     /// What a completion asked; nothing where nobody could tell.
@@ -37,6 +38,7 @@ package struct DashboardModel: Sendable {
   struct OpenTrace: Sendable {
     var trace: Trace
     var logs: [LogLine]
+    var coverage: AnswerCoverage?
     var selection = 0
   }
 
@@ -81,16 +83,17 @@ package struct DashboardModel: Sendable {
       awaited = max(0, awaited - 1)
       show(new)
       return []
-    case .trace(let trace, let logs):
+    case .trace(let trace, let logs, let coverage):
       notice = nil
-      openTrace = OpenTrace(trace: trace, logs: logs)
+      openTrace = OpenTrace(trace: trace, logs: logs, coverage: coverage)
       if let first = trace.tree.firstIndex(where: { $0.span.isError }) { openTrace?.selection = first }
       return []
     case .failed(let message):
       notice = TerminalText(message, limit: 300)
       return []
-    case .explored(let query, let series, let start, let end, let step):
-      explorer.take(Explorer.Answer(query: query, series: series, start: start, end: end, step: step))
+    case .explored(let query, let series, let start, let end, let step, let coverage):
+      explorer.take(
+        Explorer.Answer(query: query, series: series, start: start, end: end, step: step, coverage: coverage))
       return []
     case .unexplored(let query, let problem):
       explorer.take(problem: problem, of: query)
@@ -257,6 +260,11 @@ package struct DashboardModel: Sendable {
       case .logs: logs.count
       }
     selection[panel] = min(max(0, (selection[panel] ?? 0) + step), max(0, count - 1))
+  }
+
+  /// How whole that is what is on the screen; nil where there is no cluster.
+  var coverage: AnswerCoverage? {
+    showsExplorer ? explorer.answer?.coverage : openTrace.map { $0.coverage } ?? overview?.coverage
   }
 
   /// The traces that are listed: as they were asked for; until the answer about a service that was just chosen has come,

@@ -9,6 +9,8 @@ package protocol DashboardSource: CompletionSource {
   /// Traces that match, newest first.
   func traces(_ search: TraceSearch) async throws -> [TraceSummary]
   func trace(_ id: String) async throws -> Trace
+  /// The same source, which tells of each answer how whole it is, where it knows that.
+  func telling(_ tell: @escaping @Sendable (AnswerCoverage) -> Void) -> Self
 }
 
 /// Which traces to look for.

@@ -43,6 +43,8 @@ package struct Overview: Equatable, Sendable {
   package var failedTraces: Set<String>
   /// What could not be asked, as text for the user.
   package var problems: [String]
+  /// How whole all answers are together; nil where there is no cluster.
+  package var coverage: AnswerCoverage?
 }
 
 /// How the overview is asked for.
@@ -66,7 +68,9 @@ package struct OverviewQuery: Sendable {
   /// - Parameters:
   ///   - now: unix nanoseconds.
   ///   - service: narrows traces, to those with a span of it, and logs; the figures are those of all services.
-  package func load(from source: some DashboardSource, now: Int64, service: String? = nil) async -> Overview {
+  package func load(from asked: some DashboardSource, now: Int64, service: String? = nil) async -> Overview {
+    let notes = CoverageNotes()
+    let source = asked.telling(notes.note)
     let end = Double(now / 1_000_000_000)
     let start = end - window
     let step = max(1, (window / 90).rounded())
@@ -107,7 +111,8 @@ package struct OverviewQuery: Sendable {
     return Overview(
       service: service, start: start, end: end, step: step, services: services,
       basis: found.isOfSpans ? .spans : .requestMetrics, logs: foundLogs, traces: foundFailed + foundSlow,
-      failedTraces: ids.union(foundSlow.lazy.filter { $0.errorCount > 0 }.map(\.id)), problems: problems)
+      failedTraces: ids.union(foundSlow.lazy.filter { $0.errorCount > 0 }.map(\.id)), problems: problems,
+      coverage: notes.coverage)
   }
 
   private static func attempt<Value: Sendable>(

@@ -60,6 +60,13 @@ struct AnswerTests {
     #expect(try Answers.warnings(bytes(#"{"status":"success","data":["a"]}"#), path: "/l").isEmpty)
   }
 
+  @Test("traces tell what they lack")
+  func lack() throws {
+    let partial = bytes(#"{"traces":[],"status":"PARTIAL","message":"too few ready replicas"}"#)
+    #expect(try Answers.lack(partial, path: "/t") == "the answer is incomplete: too few ready replicas")
+    #expect(try Answers.lack(bytes(#"{"traces":[],"coverage":{"partial":false}}"#), path: "/t") == nil)
+  }
+
   @Test("log streams become one list, structured metadata included")
   func logs() throws {
     let logs = try Answers.logs(

@@ -240,12 +240,6 @@ struct ReadingOptionsTests {
         == "http://127.0.0.1:7070/a?b=c&consistency=all&partial=allow")
   }
 
-  @Test("an answer whose header says that something may be missing is told apart")
-  func partial() {
-    #expect(APIClient.isPartial("slots=0/1024 replicas=1/3 partial=true windows=1..2"))
-    #expect(!APIClient.isPartial("slots=1024/1024 replicas=2/3 partial=false windows=1..2"))
-  }
-
   @Test("is one of the words that there are", arguments: [["--consistency", "some"], ["--partial", "yes"]])
   func refused(words: [String]) {
     #expect(throws: (any Error).self) { try LogsCommand.parse(["{}"] + words) }

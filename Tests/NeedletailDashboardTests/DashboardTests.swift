@@ -182,6 +182,38 @@ struct DashboardTests {
     #expect(model.render(Size(columns: 80, rows: 24)).lines.last == "cannot reach the server")
   }
 
+  @Test("how whole the answers of a cluster are stands in the title, of all together, and what lacks is warned of")
+  func coverage() async {
+    let whole = "slots=1024/1024 replicas=2/3 partial=false windows=490123.."
+    let size = Size(columns: 120, rows: 24)
+    var model = await loaded(FixedSource(coverage: (whole, whole)))
+    #expect(model.render(size).lines.first?.contains("1024 of 1024 slots, 2 of 3 replicas agree ") == true)
+    #expect(model.render(size).lines.last?.contains("q quit") == true)
+    model = await loaded(FixedSource(coverage: (whole, "slots=512/1024 replicas=1/3 partial=true")))
+    #expect(model.render(size).lines.first?.contains("512 of 1024 slots, 1 of 3 replicas agree, incomplete") == true)
+    #expect(model.render(size).lines.last?.hasPrefix("incomplete: not all that is stored could be read") == true)
+    // Another screen has an answer of its own.
+    _ = model.handle(.trace(FixedSource.trace, logs: [], coverage: AnswerCoverage(header: whole)))
+    #expect(model.render(size).lines.first?.contains("1024 of 1024") == true)
+    _ = model.handle(press(.character("e")))
+    #expect(model.render(size).lines.first?.contains("slots") == false)
+    let coverage = AnswerCoverage(header: "slots=0/8 replicas=0/3 partial=true")
+    _ = model.handle(.input(.paste("up")))
+    _ = model.handle(press(.enter))
+    _ = model.handle(.explored(query: "up", series: [], start: 0, end: 1, step: 1, coverage: coverage))
+    #expect(model.render(size).lines.first?.contains("0 of 8 slots") == true)
+  }
+
+  @Test(
+    "a header that is none of coverage says nothing",
+    arguments: [
+      "", "slots=1/2", "slots=1/2 replicas=x/3 partial=false", "slots=3/2 replicas=1/3 partial=false",
+      "slots=-1/2 replicas=1/3 partial=false", "slots=1/2/3 replicas=1/3 partial=false", "slots=1/2 replicas=1/3",
+    ])
+  func malformedCoverage(header: String) {
+    #expect(AnswerCoverage(header: header) == nil)
+  }
+
   @Test("closes the help on any key, and does nothing else then")
   func help() async {
     var model = await loaded()

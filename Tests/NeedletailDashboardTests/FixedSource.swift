@@ -14,6 +14,9 @@ struct FixedSource: DashboardSource {
   var hasNoMetrics = false
   /// Whether nobody has sent anything.
   var isEmpty = false
+  /// How whole answers are, as the header of a cluster's has it.
+  var coverage: (of: String, ofTraces: String)?
+  var tell: (@Sendable (AnswerCoverage) -> Void)?
 
   static let traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
   /// A trace that begins with a customer and fails in the cart.
@@ -29,8 +32,17 @@ struct FixedSource: DashboardSource {
     }
   }
 
+  func telling(_ tell: @escaping @Sendable (AnswerCoverage) -> Void) -> FixedSource {
+    var source = self
+    source.tell = tell
+    return source
+  }
+
+  private func tell(_ header: String?) { header.flatMap(AnswerCoverage.init(header:)).map { tell?($0) } }
+
   func range(_ query: String, start: Double, end: Double, step: Double) async throws -> [SeriesResult] {
     if isDown { throw SourceIsDown() }
+    tell(coverage?.of)
     if isEmpty || hasNoMetrics && !query.contains("spans{") { return [] }
     let base: Double =
       if query.contains("0.99") { 0.41 } else if query.contains("0.95") { 0.2 } else if query.contains("0.5,") {
@@ -63,6 +75,7 @@ struct FixedSource: DashboardSource {
 
   func traces(_ search: TraceSearch) async throws -> [TraceSummary] {
     if isDown { throw SourceIsDown() }
+    tell(coverage?.ofTraces)
     if isEmpty { return [] }
     let isErrors = search.tags.contains("status=error")
     if search.tags.hasPrefix("job=\"cart\"") {

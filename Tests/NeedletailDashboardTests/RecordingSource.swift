@@ -26,5 +26,7 @@ final class RecordingSource: DashboardSource {
     return []
   }
 
+  func telling(_ tell: @escaping @Sendable (AnswerCoverage) -> Void) -> RecordingSource { self }
+
   func trace(_ id: String) async throws -> Trace { Trace(id: id, spans: []) }
 }

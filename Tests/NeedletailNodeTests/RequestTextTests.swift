@@ -60,7 +60,8 @@ struct RequestTextTests {
       ("/api/v1/label/U__http_2e_status__code/values", .prometheus(.labelValues("http.status_code"))),
       ("/api/v1/label/%ff/values", .prometheus(.labelValues(nil))),
       ("/loki/api/v1/label/service_name/values", .loki(.labelValues("service_name"))),
-      ("/tempo/api/traces/0af7", .tempo(.trace("0af7"))), ("/tempo/api/search", .tempo(.search)),
+      ("/tempo/api/traces/0af7", .tempo(.trace("0af7"))),
+      ("/tempo/api/v2/traces/0af7", .tempo(.toldTrace("0af7"))), ("/tempo/api/search", .tempo(.search)),
       ("/-/healthy", .healthy), ("/-/ready/", .ready), ("/metrics", .ownMetrics), ("/", nil), ("/api/v1/nothing", nil),
       ("/v2/metrics", nil), ("/x/v1/metrics", nil),
     ] as [(String, Route?)])

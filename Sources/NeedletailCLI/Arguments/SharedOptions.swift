@@ -63,18 +63,11 @@ struct ConnectionOptions: ParsableArguments {
       }
       token = String(line)
     }
-    return APIClient(
+    var client = APIClient(
       server: try ServerURL(url), tenant: tenant ?? Console.environment["NEEDLETAIL_TENANT"], token: token,
       trust: try (caFile ?? Console.environment["NEEDLETAIL_CA_FILE"]).map { try TrustedCertificates(file: $0) },
       timeoutNanoseconds: TimeSpan.nanoseconds(timeout) ?? 120_000_000_000, standing: reading?.parameters ?? [])
-  }
-}
-
-extension ConnectionOptions {
-  /// A client for Tempo's paths, whose answers have no place for warnings: what is missing is told by a header.
-  func tempoClient(_ reading: ReadingOptions) throws -> APIClient {
-    var client = try client(reading)
-    client.incomplete = { Console.complain("the answer is incomplete: \($0)", prefix: "warning: ") }
+    if reading?.coverage == true { client.tell = { Console.complain($0.text, prefix: "coverage: ") } }
     return client
   }
 }
@@ -90,6 +83,9 @@ struct ReadingOptions: ParsableArguments {
 
   @Option(help: "In a cluster: whether an answer may lack what cannot be read now, and says so. (default: deny)")
   var partial: Partial?
+
+  @Flag(help: "In a cluster: tell on standard error how whole each answer is.")
+  var coverage = false
 
   /// As the server's API has them.
   var parameters: [(String, String)] {

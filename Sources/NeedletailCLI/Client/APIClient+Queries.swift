@@ -80,6 +80,12 @@ extension APIClient: DashboardSource {
     try Answers.traces(try await tracesBody(search), path: "/tempo/api/search")
   }
 
+  func telling(_ tell: @escaping @Sendable (AnswerCoverage) -> Void) -> APIClient {
+    var client = self
+    client.tell = tell
+    return client
+  }
+
   func trace(_ id: String) async throws -> Trace {
     try Answers.trace(try await traceBody(id), id: id, path: "/tempo/api/traces")
   }

@@ -14,8 +14,8 @@ struct APIClient: Sendable {
   private let timeoutNanoseconds: Int64
   /// Parameters of every request.
   private let standing: [(String, String)]
-  /// Told the coverage of an answer that is incomplete, where its body has no place to say so.
-  var incomplete: (@Sendable (String) -> Void)?
+  /// Told how whole each answer of a cluster is.
+  var tell: (@Sendable (AnswerCoverage) -> Void)?
 
   /// One pool for the process, on the shared event loops; it lives as long as the process.
   private static let pool: HTTPClient = {
@@ -73,10 +73,10 @@ struct APIClient: Sendable {
     do {
       let response = try await Self.pool.execute(request, timeout: .nanoseconds(timeoutNanoseconds))
       status = Int(response.status.code)
-      if let incomplete, let coverage = response.headers.first(name: "Needletail-Coverage"),
-        Self.isPartial(coverage)
+      if let tell, let header = response.headers.first(name: "Needletail-Coverage"),
+        let coverage = AnswerCoverage(header: header)
       {
-        incomplete(coverage)
+        tell(coverage)
       }
       body = Array(try await response.body.collect(upTo: Self.maximumBody).readableBytesView)
     } catch let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout {
@@ -91,9 +91,6 @@ struct APIClient: Sendable {
     }
     return body
   }
-
-  /// Whether the header of an answer says that something may be missing.
-  static func isPartial(_ coverage: String) -> Bool { coverage.split(separator: " ").contains("partial=true") }
 
   /// Percent-encodes all but what RFC 3986 leaves alone everywhere.
   static func escaped(_ text: String) -> String {

@@ -87,6 +87,13 @@ enum Answers {
     ((json["warnings"]?.array ?? []) + (json["infos"]?.array ?? [])).compactMap(\.string)
   }
 
+  /// Tempo: what an answer lacks, in words; nil where it is whole.
+  static func lack(_ body: [UInt8], path: String) throws -> String? {
+    let json = try parse(body, path)
+    guard json["status"]?.string == "PARTIAL" else { return nil }
+    return "the answer is incomplete: \(json["message"]?.string ?? "not everything asked has answered")"
+  }
+
   /// Prometheus: the name of a snapshot.
   static func snapshot(_ body: [UInt8], path: String) throws -> String {
     guard let name = try parse(body, path)["data"]?["name"]?.string else {

@@ -32,14 +32,19 @@ struct TraceCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let client = try connection.tempoClient(reading)
+    let client = try connection.client(reading)
     let padded = String(repeating: "0", count: 32 - id.utf8.count) + id.lowercased()
     let body: [UInt8]
     do {
       body = try await client.traceBody(padded)
-    } catch APIFailure.refused(404, _, _) {
-      throw CommandFailure(message: "no trace \(padded) on \(client.server); `needletail traces` lists what there is")
+    } catch APIFailure.refused(404, _, let message) {
+      // What the server adds is why there may be one after all.
+      let told = "trace \(padded) not found"
+      let lack = message.hasPrefix(told) ? message.dropFirst(told.count) : ""
+      throw CommandFailure(
+        message: "no trace \(padded) on \(client.server)\(lack); `needletail traces` lists what there is")
     }
+    if let lack = try Answers.lack(body, path: "/tempo/api/traces") { Console.complain(lack, prefix: "warning: ") }
     if output == .json { return Console.printExactly(body) }
     let trace = try Answers.trace(body, id: padded, path: "/tempo/api/traces")
     if output == .csv { return Console.printExactly(EventOutput.csv(trace)) }

@@ -53,7 +53,8 @@ struct TracesCommand: AsyncParsableCommand {
     let range = try times.range(now: WallClock.now())
     // One more than is printed, to know whether there are more.
     let asked = output == .json ? limit : min(limit + 1, 1_000)
-    let body = try await connection.tempoClient(reading).tracesBody(search(in: range, limit: asked))
+    let body = try await connection.client(reading).tracesBody(search(in: range, limit: asked))
+    if let lack = try Answers.lack(body, path: "/tempo/api/search") { Console.complain(lack, prefix: "warning: ") }
     if output == .json { return Console.printExactly(body) }
     let found = try Answers.traces(body, path: "/tempo/api/search")
     let traces = Array(found.prefix(limit))

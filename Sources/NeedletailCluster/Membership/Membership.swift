@@ -180,6 +180,22 @@ package struct Membership: Sendable {
     return finish()
   }
 
+  /// Says that this node is away, which the others would find out in some seconds; it is silent from then on.
+  ///
+  /// Like one that has crashed it keeps its slots, and is alive again as soon as it is started anew.
+  package mutating func suspend(now: Int64, random: inout some RandomNumberGenerator) -> [MembershipAction] {
+    guard begin(now, &random) else { return finish() }
+    isGone = true
+    // One that does not hold its name yet has nothing to say of it, and one that has left has said it.
+    guard awaited == nil, own.status == .alive else { return finish() }
+    var away = own
+    away.status = .dead
+    for member in table.some(2 * options.indirectCount, &random) {
+      send(.members([away], wanted: 0), to: member.record.address)
+    }
+    return finish()
+  }
+
   /// Takes another member out for good, dead or alive; its name is free again.
   package mutating func remove(
     _ node: NodeID, now: Int64, random: inout some RandomNumberGenerator

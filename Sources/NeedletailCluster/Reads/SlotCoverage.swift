@@ -55,9 +55,25 @@ package struct SlotCoverage: Equatable, Sendable {
   }
 
   /// A short form for a header, such as `slots=1024/1024 replicas=2/3 partial=false windows=490123..490130`.
+  ///
+  /// An end that is open is left out: `490123..` is all since then.
   package var text: String {
-    let whole = asked.count - short.count
-    let hours = windows.map { " windows=\($0.lowerBound)..\($0.upperBound)" } ?? ""
+    let ends = [firstHour, lastHour].map { $0.map(String.init) ?? "" }
+    let hours = ends.allSatisfy(\.isEmpty) ? "" : " windows=" + ends.joined(separator: "..")
     return "slots=\(whole)/\(asked.count) replicas=\(agreed)/\(replicas) partial=\(isPartial)\(hours)"
+  }
+
+  /// How many of the slots that were asked for are whole in the answer.
+  package var whole: Int { asked.count - short.count }
+
+  /// The first hour that was read; nil where that was all before, or no time.
+  package var firstHour: Int64? { windows.flatMap { Self.known($0.lowerBound) } }
+
+  /// The last hour that was read; nil where that was all after, or no time.
+  package var lastHour: Int64? { windows.flatMap { Self.known($0.upperBound) } }
+
+  /// Beyond what nanoseconds can tell no hour was meant.
+  private static func known(_ hour: Int64) -> Int64? {
+    hour.magnitude < Int64.max.magnitude / 3_600_000_000_000 ? hour : nil
   }
 }

@@ -10,6 +10,7 @@ struct Explorer: Sendable {
     var start: Double
     var end: Double
     var step: Double
+    var coverage: AnswerCoverage?
   }
 
   var editor = QueryEditor(keepsLine: true)

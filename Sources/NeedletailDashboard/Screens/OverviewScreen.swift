@@ -31,6 +31,10 @@ extension DashboardModel {
         "  service " + TerminalText(service, limit: 60), row: area.row, column: column, style: style, in: area)
     }
     if isPaused { column = buffer.draw("  PAUSED", row: area.row, column: column, style: style, in: area) }
+    if let coverage {
+      column = buffer.draw(
+        "  " + TerminalText(coverage.text, limit: 100), row: area.row, column: column, style: style, in: area)
+    }
     guard let overview else { return }
     let time = TerminalText(TimeText.clock(seconds: overview.end, zone) + " ")
     if column + 1 < area.endColumn - time.width {
@@ -39,7 +43,10 @@ extension DashboardModel {
   }
 
   private func drawFooter(into buffer: inout CellBuffer, in area: Rectangle) {
-    let problem = notice ?? overview?.problems.first.map { TerminalText($0, limit: 300) }
+    let lack: TerminalText? =
+      coverage?.isPartial == true
+      ? "incomplete: not all that is stored could be read; `needletail cluster status`" : nil
+    let problem = notice ?? overview?.problems.first.map { TerminalText($0, limit: 300) } ?? lack
     if let problem {
       buffer.draw(problem.abbreviated(to: area.columns), row: area.row, column: 0, style: .warning, in: area)
       return

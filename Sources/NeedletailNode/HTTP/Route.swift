@@ -78,6 +78,8 @@ enum LokiRoute: Hashable, Sendable {
 
 enum TempoRoute: Hashable, Sendable {
   case trace(String)
+  /// The same with what is to be told of it: Tempo's `TraceByIDResponse`.
+  case toldTrace(String)
   case search
   case echo
 }
@@ -238,6 +240,8 @@ extension TempoRoute {
     case ["echo"]: self = .echo
     case let parts where parts.count == 2 && parts[0] == "traces":
       self = .trace(FormParameters.decoded(parts[1].utf8, plusIsSpace: false))
+    case let parts where parts.count == 3 && parts[0] == "v2" && parts[1] == "traces":
+      self = .toldTrace(FormParameters.decoded(parts[2].utf8, plusIsSpace: false))
     default: return nil
     }
   }

@@ -1,3 +1,4 @@
+import NeedletailCluster
 import NeedletailEnvironment
 import NeedletailQueryEngine
 import NeedletailTelemetry
@@ -23,8 +24,8 @@ struct QueryService: Sendable {
   private(set) var losses: [String]
   /// Nil where questions are about this node alone.
   private(set) var cluster: ClusterReads?
-  /// How the question that is asked of the cluster is evaluated before all is known; nil where it is not.
-  private(set) var early: EarlyEvaluation?
+  /// The question that is asked of the cluster; nil where there is none.
+  private(set) var asked: ClusterQuestion?
   let small = SmallQueries()
   let parsed = ParsedQueries()
   /// How long an answer may take to be written, where queries may run longer.
@@ -35,6 +36,12 @@ struct QueryService: Sendable {
   private static let inPlaceSeriesMax = 4096
   /// The series of all heads and parts that it finds, of which one series may have several.
   private static let inPlaceWorkMax = 16_384
+
+  /// How the question that is asked of the cluster is evaluated before all is known; nil where it is not.
+  private var early: EarlyEvaluation? { asked?.early }
+
+  /// How whole the answer to the question is that was asked of the cluster; nil where none was.
+  var coverage: SlotCoverage? { asked?.coverage }
 
   /// The engine for one question, its deadline shortened to what the client asked for.
   func engine(timeout: Duration?) -> QueryEngine {
@@ -80,7 +87,7 @@ struct QueryService: Sendable {
     let series = ClusterSeriesSource(reads: cluster, question: question)
     let events = ClusterEventSource(reads: cluster, question: question)
     (queries.series, queries.exemplars, queries.events, queries.traces) = (series, series, events, events)
-    queries.early = question.early
+    queries.asked = question
     return queries
   }
 

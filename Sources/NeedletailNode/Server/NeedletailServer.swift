@@ -138,6 +138,7 @@ package struct NeedletailServer: Service {
       try await ServiceGroup(configuration: group).run()
     } onGracefulShutdown: {
       stopTime.begin()
+      node.services?.cluster?.member.post(.stopping)
     }
     logger.info("stopped")
   }

@@ -73,6 +73,42 @@ import Testing
     #expect(membership.counters[.refutedOwnDeath] == 1)
   }
 
+  @Test(
+    "A node that stops in order is missed at once, by all, and is alive again when it is started",
+    arguments: 0..<20 as Range<UInt64>)
+  func stopsInOrder(seed: UInt64) throws {
+    var cluster = SimulatedCluster(seed: seed)
+    let count = 3 + Int(seed)
+    for _ in 0..<count { _ = try cluster.addHost() }
+    cluster.seeds = [cluster.hosts[0].address, cluster.hosts[1].address]
+    (0..<count).forEach { cluster.start($0) }
+    cluster.run(for: 12 * Self.second)
+    cluster.converge(within: 20 * Self.second, "started")
+    let host = Int(seed) % count
+    cluster.stop(host)
+    // One that is killed is missed after five seconds at the earliest.
+    cluster.converge([cluster.hosts[host].node: .dead], within: 3 * Self.second, "stopped")
+    cluster.start(host)
+    cluster.converge(within: 5 * Self.second, "started again")
+    #expect(cluster.problems.isEmpty)
+    #expect(cluster.count(.declaredDead) == 0)
+  }
+
+  @Test("A node whose name is another's, and one that has left, says nothing of being away")
+  mutating func stopsSilently() throws {
+    var waiting = try started([])
+    _ = waiting.receive(
+      message(from: try member("other"), .members([try member("own", identity: 2, .dead)], wanted: 0)),
+      from: PeerAddress("other:7100"), now: 1, random: &random)
+    #expect(waiting.suspend(now: 2, random: &random).isEmpty && !waiting.isRunning)
+    var gone = try started([try member("other")])
+    _ = gone.leave(now: 1, random: &random)
+    #expect(gone.suspend(now: 2, random: &random).isEmpty && gone.nextDeadline == nil)
+    var alive = try started([try member("other")])
+    #expect(alive.suspend(now: 2, random: &random).count == 1)
+    #expect(alive.suspend(now: 3, random: &random).isEmpty)
+  }
+
   @Test("A node that may not be a member says why and what to do, and is silent from then on")
   mutating func refused() throws {
     var membership = try started([])

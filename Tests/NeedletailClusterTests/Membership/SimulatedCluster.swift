@@ -109,6 +109,12 @@ struct SimulatedCluster {
     queue.add(.resume(host: host), at: time + duration)
   }
 
+  /// Stops a node in order.
+  mutating func stop(_ host: Int) {
+    act(host) { $0.suspend(now: $1, random: &$2) }
+    crash(host)
+  }
+
   mutating func leave(_ host: Int) {
     act(host) { $0.leave(now: $1, random: &$2) }
   }

@@ -23,6 +23,8 @@ actor ClusterMember {
     case change(Topology, CheckedContinuation<ChangeOutcome, Never>)
     /// A member that holds no slots is gone for good.
     case forget(NodeID, CheckedContinuation<ChangeOutcome, Never>)
+    /// This node stops, when what it has begun is done.
+    case stopping
     /// What became of a request to etcd.
     case etcd(UInt64, Result<EtcdAnswer, EtcdFailure>)
 
@@ -57,6 +59,8 @@ actor ClusterMember {
   static let proposalTimeout: Int64 = 10_000_000_000
   /// How long a node without seeds listens whether there is a cluster that it has lost with its disk, in ns.
   private static let aloneAfter: Int64 = 5_000_000_000
+  /// How long a node that stops waits until the others have heard so.
+  private static let farewellMax = Duration.milliseconds(300)
 
   let view: ClusterView
   let settings: Settings
@@ -80,6 +84,8 @@ actor ClusterMember {
   var lossesBefore: UInt32?
   /// When this node may propose something of its own again.
   var proposeAt = Int64.min
+  /// What the others are told at the end.
+  private var farewell: Task<Void, Never>?
   private let events: AsyncStream<Event>
   private nonisolated let continuation: AsyncStream<Event>.Continuation
   private let timer: WakeTimer
@@ -141,6 +147,25 @@ actor ClusterMember {
     } catch { failure = error }
     await end()
     if let failure { throw failure }
+    sayAway()
+    await farewell?.value
+  }
+
+  /// Tells the others that this node stops, so that they do without it from now on, and not when they have missed it.
+  private func sayAway() {
+    guard farewell == nil else { return }
+    let actions = membership.suspend(now: clock.monotonicNanoseconds(), random: &generator)
+    let messages = actions.compactMap { action -> (MembershipMessage, PeerAddress)? in
+      if case .send(let message, let address) = action { (message, address) } else { nil }
+    }
+    // The task of this node is cancelled by now, and theirs is not.
+    farewell = Task { [channels] in
+      await withDiscardingTaskGroup { group in
+        for (message, address) in messages {
+          group.addTask { await channels.deliver(.gossip, message.encoded(), to: address, within: Self.farewellMax) }
+        }
+      }
+    }
   }
 
   /// Nobody waits for an answer that will not come.
@@ -185,6 +210,7 @@ actor ClusterMember {
       }
       waiter.resume(returning: .decided(.chosen))
       try await perform(actions)
+    case .stopping: sayAway()
     case .etcd(let id, let result): try await answered(id, result, now)
     }
   }

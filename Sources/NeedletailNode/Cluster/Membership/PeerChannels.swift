@@ -41,10 +41,23 @@ final class PeerChannels: Sendable {
       droppedCount.withLock { $0 += 1 }
       return
     }
-    Task {
-      _ = try? await channel.call(method, message, within: timeout, answerBytesMax: 1 << 10)
-      end(address)
+    Task { await call(channel, method, message, to: address, within: timeout) }
+  }
+
+  /// Sends a message, and waits until it was heard, or for so long.
+  func deliver(_ method: PeerMethod, _ message: [UInt8], to address: PeerAddress, within timeout: Duration) async {
+    guard let address = ListenAddress(address.text), let channel = channel(to: address), begin(address) else {
+      return droppedCount.withLock { $0 += 1 }
     }
+    await call(channel, method, message, to: address, within: timeout)
+  }
+
+  private func call(
+    _ channel: PeerChannel, _ method: PeerMethod, _ message: [UInt8], to address: ListenAddress,
+    within timeout: Duration
+  ) async {
+    _ = try? await channel.call(method, message, within: timeout, answerBytesMax: 1 << 10)
+    end(address)
   }
 
   private func begin(_ address: ListenAddress) -> Bool {

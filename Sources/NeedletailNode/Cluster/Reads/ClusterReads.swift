@@ -94,29 +94,32 @@ final class ClusterReads: Sendable {
     let nodes = Set(groups.filter { !$0.slots.isDisjoint(with: coverage.short) }.flatMap(\.replicas)).sorted()
     return QueryError(
       .unavailable,
-      "\(shortage(coverage)); they lie on \(nodes.map(\.description).joined(separator: ", "))"
+      "\(coverage.toldShortage); they lie on \(nodes.map(\.description).joined(separator: ", "))"
         + " (partial=allow answers with what there is)")
   }
+}
 
-  /// What is missing, in words.
-  static func shortage(_ coverage: SlotCoverage) -> String {
+extension SlotCoverage {
+  /// What is missing, in words; nil where nothing is.
+  var shortage: String? { isPartial ? toldShortage : nil }
+
+  fileprivate var toldShortage: String {
     // Runs of slots may be many: an error is a line.
-    let slots = coverage.short.description
+    let slots = short.description
     let some = slots.utf8.count > 80 ? String(decoding: slots.utf8.prefix(80), as: UTF8.self) + "..." : slots
-    let reasons = coverage.failures.isEmpty ? "" : " (" + coverage.failures.joined(separator: "; ") + ")"
-    return "too few ready replicas answered for \(coverage.short.count) of \(coverage.asked.count) slots: \(some)"
-      + reasons
+    let reasons = failures.isEmpty ? "" : " (" + failures.joined(separator: "; ") + ")"
+    return "too few ready replicas answered for \(short.count) of \(asked.count) slots: \(some)\(reasons)"
   }
 }
 
 extension Coverage {
   /// What a query is told of the slots that an answer covers.
   init(_ slots: SlotCoverage) {
-    guard slots.isPartial else {
+    guard let shortage = slots.shortage else {
       self = .complete
       return
     }
-    self.init(failures: [ClusterReads.shortage(slots)])
+    self.init(failures: [shortage])
     slotsAsked = max(1, slots.asked.count)
     slotsAnswered = min(slotsAsked - 1, slots.asked.count - slots.short.count)
   }

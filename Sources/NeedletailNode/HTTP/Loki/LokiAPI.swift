@@ -97,7 +97,7 @@ struct LokiAPI: Sendable {
     let names = try await queries.run(for: context) { _ in
       try await events.fieldNames(.logs, scope, limit: PrometheusAPI.listMax)
     }
-    return Self.answer(names)
+    return answer(names)
   }
 
   private func labelValues(
@@ -108,11 +108,12 @@ struct LokiAPI: Sendable {
     let values = try await queries.run(for: context) { _ in
       try await events.fieldValues(.logs, field: name, scope, limit: PrometheusAPI.listMax)
     }
-    return Self.answer(values)
+    return answer(values)
   }
 
-  private static func answer(_ texts: Listing<String>) -> Response {
-    PrometheusEnvelope.success(warnings: PrometheusEnvelope.warnings(texts.coverage)) { json in
+  private func answer(_ texts: Listing<String>) -> Response {
+    let warnings = PrometheusEnvelope.warnings(texts.coverage)
+    return PrometheusEnvelope.success(warnings: warnings, coverage: queries.coverage) { json in
       json.array { json in for text in texts.elements { json.string(text) } }
     }
   }
@@ -142,7 +143,8 @@ struct LokiAPI: Sendable {
       }
       return found
     }
-    return PrometheusEnvelope.success(warnings: PrometheusEnvelope.warnings(found.coverage)) { json in
+    let warnings = PrometheusEnvelope.warnings(found.coverage)
+    return PrometheusEnvelope.success(warnings: warnings, coverage: queries.coverage) { json in
       json.array { json in for labels in found.elements { SeriesJSON.labels(labels, to: &json) } }
     }
   }
@@ -166,10 +168,12 @@ struct LokiAPI: Sendable {
 
   private func answer(_ result: QueryResult, started: Int64) -> Response {
     let elapsed = queries.clock.monotonicNanoseconds() - started
-    guard case .logs(let columns) = result.value else { return PrometheusEnvelope.answer(result) }
+    guard case .logs(let columns) = result.value else {
+      return PrometheusEnvelope.answer(result, coverage: queries.coverage)
+    }
     let lineBytes = columns.sizes.reduce(0, &+)
     let warnings = result.warnings + PrometheusEnvelope.warnings(result.coverage)
-    return PrometheusEnvelope.success(warnings: warnings) { json in
+    return PrometheusEnvelope.success(warnings: warnings, coverage: queries.coverage) { json in
       json.object { json in
         json.key("resultType")
         json.string("streams")

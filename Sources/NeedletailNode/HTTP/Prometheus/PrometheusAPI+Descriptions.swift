@@ -35,7 +35,8 @@ extension PrometheusAPI {
       }
       return found
     }
-    return PrometheusEnvelope.success(warnings: PrometheusEnvelope.warnings(found.coverage)) { json in
+    let warnings = PrometheusEnvelope.warnings(found.coverage)
+    return PrometheusEnvelope.success(warnings: warnings, coverage: queries.coverage) { json in
       Self.write(found.elements, to: &json)
     }
   }
@@ -88,7 +89,7 @@ extension PrometheusAPI {
     let found = try await queries.run(for: context) {
       try await $0.series.metadata(tenant: tenant, metric: metric, limit: limit)
     }
-    return PrometheusEnvelope.success { json in
+    return PrometheusEnvelope.success(coverage: queries.coverage) { json in
       json.object { json in
         for entry in found {
           json.key(entry.metric)

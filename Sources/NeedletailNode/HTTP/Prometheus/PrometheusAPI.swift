@@ -159,7 +159,9 @@ final class PrometheusAPI: Sendable {
       remarks.append("results truncated due to limit")
     default: break
     }
-    guard let wanted = parameters["stats"] else { return PrometheusEnvelope.answer(result, remarks: remarks) }
+    guard let wanted = parameters["stats"] else {
+      return PrometheusEnvelope.answer(result, remarks: remarks, coverage: queries.coverage)
+    }
     if wanted != "true", wanted != "all" {
       remarks.append(
         "value \"\(wanted)\" for parameter \"stats\" is deprecated and will be rejected in the next major release, "
@@ -168,7 +170,8 @@ final class PrometheusAPI: Sendable {
     let statistics = QueryStatisticsJSON(
       statistics: result.statistics, start: steps.start, interval: steps.interval,
       queueNanoseconds: found.began - asked, totalNanoseconds: clock.monotonicNanoseconds() - asked)
-    return PrometheusEnvelope.answer(result, remarks: remarks, statistics: statistics)
+    return PrometheusEnvelope.answer(
+      result, remarks: remarks, statistics: statistics, coverage: queries.coverage)
   }
 
   private func series(
@@ -180,7 +183,7 @@ final class PrometheusAPI: Sendable {
     let found = try await queries.run(for: context, QueryShape(.series, parameters, scope)) {
       try await $0.series.series(scope, limit: limit + 1)
     }
-    return PrometheusEnvelope.success(warnings: Self.warnings(found, limit)) { json in
+    return PrometheusEnvelope.success(warnings: Self.warnings(found, limit), coverage: queries.coverage) { json in
       json.array { json in for labels in found.elements.prefix(limit) { SeriesJSON.labels(labels, to: &json) } }
     }
   }
@@ -193,7 +196,7 @@ final class PrometheusAPI: Sendable {
     let names = try await queries.run(for: context, QueryShape(.labelNames, parameters, scope)) {
       try await $0.series.labelNames(scope, limit: limit + 1)
     }
-    return Self.list(names, limit)
+    return list(names, limit)
   }
 
   private func labelValues(
@@ -206,7 +209,7 @@ final class PrometheusAPI: Sendable {
     let values = try await queries.run(for: context, QueryShape(.labelValues, parameters, name: [name], scope)) {
       try await $0.series.labelValues(name, scope, limit: limit + 1)
     }
-    return Self.list(values, limit)
+    return list(values, limit)
   }
 
   private func format(_ parameters: FormParameters) throws -> Response {
@@ -242,8 +245,8 @@ final class PrometheusAPI: Sendable {
     }
   }
 
-  private static func list(_ texts: Listing<String>, _ limit: Int) -> Response {
-    PrometheusEnvelope.success(warnings: warnings(texts, limit)) { json in
+  private func list(_ texts: Listing<String>, _ limit: Int) -> Response {
+    PrometheusEnvelope.success(warnings: Self.warnings(texts, limit), coverage: queries.coverage) { json in
       json.array { json in for text in texts.elements.prefix(limit) { json.string(text) } }
     }
   }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import HummingbirdCore
+import NeedletailCluster
 import NeedletailQueryEngine
 import NeedletailTelemetry
 
@@ -11,7 +12,9 @@ enum PrometheusEnvelope {
   private static let pointBytes = 32
 
   /// A small answer, written at once.
-  static func success(warnings: [String] = [], _ data: (inout JSONWriter) -> Void) -> Response {
+  static func success(
+    warnings: [String] = [], coverage: SlotCoverage? = nil, _ data: (inout JSONWriter) -> Void
+  ) -> Response {
     var json = JSONWriter()
     json.object { json in
       json.key("status")
@@ -19,6 +22,7 @@ enum PrometheusEnvelope {
       json.key("data")
       data(&json)
       appendRemarks("warnings", warnings, to: &json)
+      coverage?.append(to: &json)
     }
     return Response(json: json)
   }
@@ -64,13 +68,14 @@ enum PrometheusEnvelope {
 
   /// The answer to a query: a large one is written to the connection series by series.
   static func answer(
-    _ result: QueryResult, remarks: [String] = [], statistics: QueryStatisticsJSON? = nil
+    _ result: QueryResult, remarks: [String] = [], statistics: QueryStatisticsJSON? = nil,
+    coverage: SlotCoverage? = nil
   ) -> Response {
     if let bytes = byteEstimate(result.value), bytes <= chunkBytes {
       var json = JSONWriter(reserving: bytes)
       begin(&json)
       write(result.value, &json)
-      end(result, remarks, statistics, &json)
+      end(result, remarks, statistics, coverage, &json)
       return Response(json: json)
     }
     let body = ResponseBody { writer in
@@ -83,7 +88,7 @@ enum PrometheusEnvelope {
       } else {
         write(result.value, &json)
       }
-      end(result, remarks, statistics, &json)
+      end(result, remarks, statistics, coverage, &json)
       try await writer.write(pieces: json.take())
       try await writer.finish(nil)
     }
@@ -113,7 +118,8 @@ enum PrometheusEnvelope {
   }
 
   private static func end(
-    _ result: QueryResult, _ remarks: [String], _ statistics: QueryStatisticsJSON?, _ json: inout JSONWriter
+    _ result: QueryResult, _ remarks: [String], _ statistics: QueryStatisticsJSON?, _ coverage: SlotCoverage?,
+    _ json: inout JSONWriter
   ) {
     if let statistics {
       json.key("stats")
@@ -122,6 +128,7 @@ enum PrometheusEnvelope {
     json.endObject()
     appendRemarks("warnings", result.warnings + remarks + warnings(result.coverage), to: &json)
     appendRemarks("infos", result.infos, to: &json)
+    coverage?.append(to: &json)
     json.endObject()
   }
 

@@ -24,10 +24,10 @@ struct TempoAPI: Sendable {
       var api = self
       api.queries = queries.asking(question)
       var response =
-        if case .trace(let id) = route {
-          try await api.trace(id, request, context, tenant)
-        } else {
-          try await api.search(parameters, context, tenant)
+        switch route {
+        case .trace(let id): try await api.trace(id, isTold: false, request, context, tenant)
+        case .toldTrace(let id): try await api.trace(id, isTold: true, request, context, tenant)
+        case .search, .echo: try await api.search(parameters, context, tenant)
         }
       question.tell(in: &response)
       return response
@@ -37,7 +37,7 @@ struct TempoAPI: Sendable {
   }
 
   private func trace(
-    _ text: String, _ request: Request, _ context: ConnectionContext, _ tenant: TenantID
+    _ text: String, isTold: Bool, _ request: Request, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
     guard let id = TraceID(hexadecimal: text), id.isValid else {
       throw QueryError(.badData, "trace IDs are 1 to 32 hexadecimal digits")
@@ -45,11 +45,19 @@ struct TempoAPI: Sendable {
     let traces = queries.traces
     let spans = try await queries.run(for: context) { _ in try await traces.wholeTrace(id, tenant: tenant) }
     // An answer, not an error: how sure it is has to be told with it.
-    guard !spans.isEmpty else { return Response(.notFound, text: "trace \(id) not found\n") }
-    if request.headers[.accept]?.contains("application/protobuf") ?? false {
-      return Response(.ok, "application/protobuf", OTLPTraceJSON.protobuf(spans))
+    guard !spans.isEmpty else {
+      let shortage = queries.coverage?.shortage.map { ", but \($0)" } ?? ""
+      return Response(.notFound, text: "trace \(id) not found\(shortage)\n")
     }
-    return Response(.ok, "application/json", OTLPTraceJSON.json(spans))
+    if request.headers[.accept]?.contains("application/protobuf") ?? false {
+      let trace = OTLPTraceJSON.protobuf(spans)
+      return Response(
+        .ok, "application/protobuf", isTold ? TempoTrace.protobuf(trace, queries.coverage) : trace)
+    }
+    let trace = OTLPTraceJSON.json(spans)
+    return Response(
+      .ok, "application/json",
+      isTold ? TempoTrace.json(trace, queries.coverage) : TempoTrace.bareJSON(trace, queries.coverage))
   }
 
   /// Reads `tags` (logfmt), `minDuration`, `maxDuration`, `start`, `end` (seconds) and `limit`.
@@ -75,6 +83,7 @@ struct TempoAPI: Sendable {
         json.key("inspectedTraces")
         json.integer(found.count)
       }
+      queries.coverage?.appendStatus(to: &json)
     }
     return Response(json: json)
   }

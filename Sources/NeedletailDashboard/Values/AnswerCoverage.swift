@@ -1,0 +1,65 @@
+import NeedletailEnvironment
+
+/// How whole an answer of a cluster is.
+package struct AnswerCoverage: Equatable, Sendable {
+  /// Slots that were asked.
+  package private(set) var slots: Int
+  /// Those of them on which as many replicas agreed as were asked for.
+  package private(set) var wholeSlots: Int
+  /// The replicas that agreed on a slot, of the slot where they were the fewest.
+  package private(set) var agreed: Int
+  package private(set) var replicas: Int
+  /// Whether something may be missing.
+  package private(set) var isPartial: Bool
+
+  /// Of the header `Needletail-Coverage`, such as `slots=1024/1024 replicas=2/3 partial=false windows=490123..490130`;
+  /// nil where it is none.
+  package init?(header: String) {
+    var values: [Substring: Substring] = [:]
+    for part in header.split(separator: " ") {
+      let pair = part.split(separator: "=", maxSplits: 1)
+      if pair.count == 2 { values[pair[0]] = pair[1] }
+    }
+    func counts(_ name: Substring) -> (of: Int, all: Int)? {
+      guard let parts = values[name]?.split(separator: "/"), parts.count == 2, let of = Int(parts[0]),
+        let all = Int(parts[1]), 0 <= of, of <= all
+      else { return nil }
+      return (of, all)
+    }
+    guard let slots = counts("slots"), let replicas = counts("replicas"), let isPartial = values["partial"] else {
+      return nil
+    }
+    (wholeSlots, self.slots) = slots
+    (agreed, self.replicas) = replicas
+    self.isPartial = isPartial == "true"
+  }
+
+  /// Makes this the coverage of both answers: that of the one of which less is whole.
+  package mutating func merge(_ other: AnswerCoverage) {
+    if other.missing > missing { (slots, wholeSlots) = (other.slots, other.wholeSlots) }
+    agreed = min(agreed, other.agreed)
+    replicas = max(replicas, other.replicas)
+    isPartial = isPartial || other.isPartial
+  }
+
+  private var missing: Double { slots == 0 ? 0 : Double(slots - wholeSlots) / Double(slots) }
+
+  /// In words, for people.
+  package var text: String {
+    "\(wholeSlots) of \(slots) slots, \(agreed) of \(replicas) replicas agree" + (isPartial ? ", incomplete" : "")
+  }
+}
+
+/// Gathers how whole the answers to several questions are.
+final class CoverageNotes: Sendable {
+  private let state = Lock<AnswerCoverage?>(nil)
+
+  /// Of all answers together; nil where none told.
+  var coverage: AnswerCoverage? { state.withLock { $0 } }
+
+  func note(_ coverage: AnswerCoverage) {
+    state.withLock { state in
+      if state == nil { state = coverage } else { state?.merge(coverage) }
+    }
+  }
+}
