@@ -165,8 +165,8 @@ struct AnswerTests {
   @Test("errors say what, where and what to do")
   func failures() {
     #expect(
-      APIFailure.unreachable(server: "http://h:1", reason: "connection refused").description
-        == "cannot reach http://h:1: connection refused; is `needletail serve` running?")
+      APIFailure.unreachable(server: "http://h:1", reason: "no host of that name is known").description
+        == "cannot reach http://h:1: no host of that name is known")
     #expect(APIClient.message(Array(#"{"status":"error","error":"bad \"query\""}"#.utf8)) == "bad \"query\"")
     #expect(APIClient.message(Array("plain\nmore".utf8)) == "plain")
     #expect(APIClient.message([]) == "no reason given")

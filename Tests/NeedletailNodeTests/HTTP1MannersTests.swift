@@ -113,9 +113,40 @@ struct HTTP1MannersTests {
     return statuses
   }
 
+  @Test("a connection is closed after a minute in which nothing came, unless an answer is at work")
+  func silence() throws {
+    func connection() throws -> EmbeddedChannel {
+      let manners = HTTP1Manners(RequestLineWatch(), bytesMax: 100, fieldsMax: 10, silenceMax: .seconds(60))
+      let channel = EmbeddedChannel(handler: manners)
+      try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+      return channel
+    }
+    func pass(_ seconds: Int64, _ channel: EmbeddedChannel) -> Bool {
+      channel.embeddedEventLoop.advanceTime(by: .seconds(seconds))
+      return channel.isActive
+    }
+    let silent = try connection()
+    #expect(pass(59, silent) && !pass(1, silent))
+    let slow = try connection()
+    #expect(pass(30, slow))
+    // What comes bit by bit keeps it, and what stops in the middle does not.
+    try slow.writeInbound(head(["Content-Length": "5"]))
+    #expect(pass(50, slow))
+    try slow.writeInbound(HTTPServerRequestPart.body(ByteBuffer(string: "a")))
+    #expect(pass(59, slow) && !pass(1, slow))
+    let busy = try connection()
+    try busy.writeInbound(head([:]))
+    try busy.writeInbound(HTTPServerRequestPart.end(nil))
+    #expect(pass(1_000, busy))
+    try busy.writeOutbound(HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: .ok)))
+    try busy.writeOutbound(HTTPServerResponsePart.end(nil))
+    #expect(pass(59, busy) && !pass(61, busy))
+  }
+
   @Test("the word that a body may come waits for the answers before it, and is not said once there is an answer")
   func order() throws {
-    let channel = EmbeddedChannel(handler: HTTP1Manners(RequestLineWatch(), bytesMax: 100, fieldsMax: 10))
+    let channel = EmbeddedChannel(
+      handler: HTTP1Manners(RequestLineWatch(), bytesMax: 100, fieldsMax: 10, silenceMax: .seconds(60)))
     func answer(_ status: HTTPResponseStatus) throws {
       try channel.writeOutbound(HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: status)))
       try channel.writeOutbound(HTTPServerResponsePart.end(nil))

@@ -2,7 +2,7 @@ import HTTPTypes
 import HummingbirdCore
 import NIOCore
 import NIOEmbedded
-import NIOHTTPTypes
+import NIOHTTP1
 import NeedletailEnvironment
 import Testing
 
@@ -12,13 +12,13 @@ import Testing
 struct WholeRequestsTests {
   /// What reached whoever stands behind, in order.
   private final class Behind: ChannelInboundHandler {
-    typealias InboundIn = HTTPRequestPart
+    typealias InboundIn = HTTPServerRequestPart
 
     private(set) var arrivals: [String] = []
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
       switch unwrapInboundIn(data) {
-      case .head(let head): arrivals.append("\(head.method) \(head.path ?? "")")
+      case .head(let head): arrivals.append("\(head.method) \(head.uri)")
       case .body(let bytes): arrivals.append(String(buffer: bytes))
       case .end: arrivals.append("end")
       }
@@ -26,6 +26,7 @@ struct WholeRequestsTests {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
       if case ChannelEvent.inputClosed? = event as? ChannelEvent { arrivals.append("closed") }
+      if event is ChannelShouldQuiesceEvent { arrivals.append("stop") }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { arrivals.append("error") }
@@ -33,7 +34,7 @@ struct WholeRequestsTests {
 
   /// The client's side: counts how often more is read and the output is closed, and takes what is written when it is to.
   private final class Reads: ChannelOutboundHandler {
-    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundIn = HTTPServerResponsePart
 
     private(set) var count = 0
     private(set) var outputsClosed = 0
@@ -91,13 +92,14 @@ struct WholeRequestsTests {
     let behind = Behind()
     let reads = Reads()
     let unfinished = UnfinishedAnswers()
+    let watch = ConnectionWatches().make()
 
     init() throws {
       let pipeline = channel.pipeline.syncOperations
       let waiting = waiting
       try pipeline.addHandler(reads)
       try pipeline.addHandler(
-        WholeRequests(eventLoop: channel.embeddedEventLoop, unfinished) { request, _, writer in
+        WholeRequests(eventLoop: channel.embeddedEventLoop, unfinished, watch: watch) { request, _, writer in
           let path = request.head.path ?? ""
           if path.hasPrefix("/slow") { await waiting.wait() }
           var body = ResponseBody(byteBuffer: ByteBuffer(string: path))
@@ -114,28 +116,29 @@ struct WholeRequestsTests {
       try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 
-    func receive(_ parts: HTTPRequestPart...) throws {
+    func receive(_ parts: HTTPServerRequestPart...) throws {
       for part in parts { channel.pipeline.fireChannelRead(part) }
       channel.pipeline.fireChannelReadComplete()
     }
 
-    func get(_ path: String, _ fields: HTTPFields = HTTPFields()) throws {
-      try receive(head(.get, path, fields), .end(nil))
+    func get(_ path: String, _ fields: HTTPHeaders = [:]) throws {
+      try receive(head(.GET, path, fields), .end(nil))
     }
 
-    func head(_ method: HTTPRequest.Method, _ path: String, _ fields: HTTPFields = HTTPFields()) -> HTTPRequestPart {
-      .head(HTTPRequest(method: method, scheme: "http", authority: "x", path: path, headerFields: fields))
+    func head(_ method: HTTPMethod, _ path: String, _ fields: HTTPHeaders = [:]) -> HTTPServerRequestPart {
+      .head(HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: fields))
     }
 
-    func body(_ text: String) -> HTTPRequestPart { .body(ByteBuffer(string: text)) }
+    func body(_ text: String) -> HTTPServerRequestPart { .body(ByteBuffer(string: text)) }
 
     /// What was written since the last call: bodies, and `|` behind each answer.
     func written() throws -> String {
       var text = ""
-      while let part = try channel.readOutbound(as: HTTPResponsePart.self) {
+      while let part = try channel.readOutbound(as: HTTPServerResponsePart.self) {
         switch part {
         case .head: break
-        case .body(let bytes): text += String(buffer: bytes)
+        case .body(.byteBuffer(let bytes)): text += String(buffer: bytes)
+        case .body: Issue.record("a file")
         case .end: text += "|"
         }
       }
@@ -144,8 +147,10 @@ struct WholeRequestsTests {
 
     /// An answer of whoever stands behind.
     func answerBehind(_ text: String) throws {
-      let head = HTTPResponsePart.head(HTTPResponse(status: .ok))
-      for part in [head, .body(ByteBuffer(string: text)), .end(nil)] { channel.pipeline.write(part, promise: nil) }
+      let head = HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: .ok))
+      for part in [head, .body(.byteBuffer(ByteBuffer(string: text))), .end(nil)] {
+        channel.pipeline.write(part, promise: nil)
+      }
       channel.flush()
     }
 
@@ -159,7 +164,7 @@ struct WholeRequestsTests {
     let connection = try Connection()
     try connection.get("/a")
     #expect(try connection.written() == "/a|")
-    try connection.receive(connection.head(.head, "/b"))
+    try connection.receive(connection.head(.HEAD, "/b"))
     #expect(try connection.written() == "")
     try connection.receive(.end(nil))
     #expect(try connection.written() == "/b|")
@@ -172,14 +177,14 @@ struct WholeRequestsTests {
       ("close", true), ("close, TE", true), ("keep-alive,\tClose", true), ("keep-alive", false), ("closed", false),
     ] {
       let connection = try Connection()
-      try connection.get("/a", [.connection: field])
+      try connection.get("/a", ["Connection": field])
       #expect((connection.reads.outputsClosed == 1) == isLast, "\(field)")
     }
   }
 
   @Test("a client that leaves its side open after the last answer loses the connection") func leftOpen() throws {
     let connection = try Connection()
-    try connection.get("/a", [.connection: "close"])
+    try connection.get("/a", ["Connection": "close"])
     try connection.get("/b")
     connection.channel.embeddedEventLoop.advanceTime(by: .seconds(4))
     #expect(connection.channel.isActive)
@@ -193,7 +198,7 @@ struct WholeRequestsTests {
   func last(isSlow: Bool) throws {
     let connection = try Connection()
     let path = isSlow ? "/slow" : "/a"
-    try connection.get(path, [.connection: "Close"])
+    try connection.get(path, ["Connection": "Close"])
     try connection.get("/b")
     connection.channel.pipeline.fireErrorCaught(CancellationError())
     connection.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
@@ -209,20 +214,20 @@ struct WholeRequestsTests {
 
   @Test("requests with a body and of other methods go to whoever stands behind") func passedOn() throws {
     let other = try Connection()
-    try other.receive(other.head(.post, "/a"), .end(nil))
+    try other.receive(other.head(.POST, "/a"), .end(nil))
     #expect(other.behind.arrivals == ["POST /a", "end"])
     let connection = try Connection()
-    try connection.receive(connection.head(.get, "/a"), connection.body("x"), .end(nil))
+    try connection.receive(connection.head(.GET, "/a"), connection.body("x"), .end(nil))
     #expect(connection.behind.arrivals == ["GET /a", "x", "end"])
     try connection.answerBehind("1")
-    try connection.get("/b", [.connection: "Keep-Alive"])
+    try connection.get("/b", ["Connection": "Keep-Alive"])
     #expect(try connection.written() == "1|/b|")
   }
 
   @Test("while one of the others is at work all go where it went, and those after its answer are taken again")
   func order() throws {
     let connection = try Connection()
-    try connection.receive(connection.head(.post, "/a"), connection.body("x"), .end(nil))
+    try connection.receive(connection.head(.POST, "/a"), connection.body("x"), .end(nil))
     try connection.get("/b")
     #expect(try connection.written() == "")
     #expect(connection.behind.arrivals == ["POST /a", "x", "end", "GET /b", "end"])
@@ -243,7 +248,7 @@ struct WholeRequestsTests {
     #expect(connection.reads.count == 1)
     try connection.get("/b")
     try connection.get("/slow2")
-    try connection.receive(connection.head(.post, "/c"), connection.body("x"), .end(nil))
+    try connection.receive(connection.head(.POST, "/c"), connection.body("x"), .end(nil))
     connection.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
     connection.channel.read()
     #expect(connection.reads.count == 1)
@@ -255,6 +260,42 @@ struct WholeRequestsTests {
     #expect(try connection.written() == "/slow2|")
     #expect(connection.behind.arrivals == ["POST /c", "x", "end", "closed"])
     #expect(connection.reads.count == 2)
+  }
+
+  @Test(
+    "a server that stops is told behind after the answer that is at work, with a request that has only begun before it")
+  func stopping() throws {
+    let connection = try Connection()
+    try connection.get("/slow")
+    connection.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    #expect(connection.behind.arrivals.isEmpty)
+    connection.letOneGo()
+    #expect(try connection.written() == "/slow|")
+    #expect(connection.behind.arrivals == ["stop"])
+    let other = try Connection()
+    try other.receive(other.head(.GET, "/a"))
+    other.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    try other.receive(.end(nil))
+    #expect(other.behind.arrivals == ["GET /a", "stop", "end"])
+  }
+
+  @Test("a client that closes its side while its answer is at work is noticed at once")
+  func leaves() throws {
+    let connection = try Connection()
+    let isTold = Lock(false)
+    try connection.get("/slow")
+    _ = connection.watch.onClose { isTold.withLock { $0 = true } }
+    connection.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    #expect(isTold.withLock { $0 } && connection.behind.arrivals.isEmpty)
+    connection.letOneGo()
+    #expect(connection.behind.arrivals == ["closed"])
+  }
+
+  @Test("requests that name more than a path, as those to a proxy, go to whoever stands behind")
+  func absolute() throws {
+    let connection = try Connection()
+    try connection.get("http://x/a")
+    #expect(connection.behind.arrivals == ["GET http://x/a", "end"])
   }
 
   @Test("when requests that waited for each other have their answers, more is read") func readOn() throws {
@@ -316,7 +357,7 @@ struct WholeRequestsTests {
     #expect(connection.behind.arrivals.isEmpty)
     connection.letOneGo()
     #expect(connection.behind.arrivals == ["error"])
-    try connection.receive(connection.head(.get, "/b"))
+    try connection.receive(connection.head(.GET, "/b"))
     connection.channel.pipeline.fireErrorCaught(Broken())
     #expect(connection.behind.arrivals == ["error", "GET /b", "error"])
   }

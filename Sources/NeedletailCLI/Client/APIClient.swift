@@ -122,7 +122,9 @@ struct APIClient: Sendable {
 
   private static func reason(_ error: any Error) -> String {
     let text = "\(error)"
-    if text.contains("Connection refused") || text.contains("errno: 111") { return "connection refused" }
+    if text.contains("Connection refused") || text.contains("errno: 111") {
+      return "connection refused; is `needletail serve` running?"
+    }
     if isUnknownHost(text) { return "no host of that name is known" }
     // BoringSSL's own words, which name its source files, tell nobody what to do.
     if text.contains("CERTIFICATE_VERIFY_FAILED") {

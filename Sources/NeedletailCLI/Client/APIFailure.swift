@@ -9,7 +9,7 @@ enum APIFailure: Error, Equatable, CustomStringConvertible {
   var description: String {
     switch self {
     case .unreachable(let server, let reason):
-      "cannot reach \(server): \(reason); is `needletail serve` running?"
+      "cannot reach \(server): \(reason)"
     case .timedOut(let server, let seconds):
       "\(server) did not answer within \(PrometheusNumber.text(seconds)) s; ask for less, or raise --timeout"
     case .refused(401, let path, let message), .refused(403, let path, let message):

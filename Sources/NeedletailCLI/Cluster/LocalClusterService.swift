@@ -141,7 +141,7 @@ struct LocalClusterService: Service {
         "  needletail cluster nodes",
         "  needletail cluster status",
         "  needletail query 'count by (job) ({__name__!=\"\"})'",
-        "  pkill -9 -f 'serve --node \(cluster.nodes.last?.name ?? "") '   # the others go on",
+        "  pkill -9 -f '^[^ ]*needletail serve --node \(cluster.nodes.last?.name ?? "") '   # the others go on",
         "", "Ctrl-C stops all nodes" + (isTemporary ? " and deletes their folders." : "; their folders stay."),
       ]
     return [StyledText(TerminalText(title), .bold), ""]

@@ -141,7 +141,10 @@ struct QueryCommand: AsyncParsableCommand {
       return SeriesOutput(series: answer.series, isMatrix: answer.isMatrix, zone: zone)
     case .logs(let found):
       if output == .graph {
-        throw CommandFailure(message: "log records have no graph; count them: count_over_time(logs{...}[5m])")
+        throw CommandFailure(
+          message:
+            "log records and spans have no graph; count them, as count_over_time(logs{...}[5m]) or rate(spans{...}[5m]) does"
+        )
       }
       let logs = found.sorted { $0.time < $1.time }
       for warning in try Answers.warnings(body, path: path) { Console.complain(warning, prefix: "warning: ") }

@@ -135,6 +135,9 @@ package struct ReplicatedWrites: Sendable {
     return index
   }
 
+  /// The nodes that did not answer often enough to be asked no more for now.
+  package var silentNodes: Set<NodeID> { Set(peerOf.filter { !peers[$0.value].breaker.isClosed }.keys) }
+
   /// What is known of a node that was removed goes with the last write to it.
   func isUnused(_ peer: Int) -> Bool { peers[peer].isRemoved && peers[peer].writes == 0 }
 

@@ -26,6 +26,17 @@ package struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
   package enum Operation: String, Sendable, Equatable, CaseIterable {
     case open, read, write, sync, size, truncate, close
     case createDirectory, list, status, remove, rename, link, syncDirectory, lock, freeBytes
+
+    /// As a sentence says it.
+    fileprivate var words: String {
+      switch self {
+      case .createDirectory: "make the folder"
+      case .syncDirectory: "sync the folder"
+      case .status: "look at"
+      case .freeBytes: "tell how much is free at"
+      default: rawValue
+      }
+    }
   }
 
   /// Why it failed.
@@ -64,6 +75,6 @@ package struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 
   package var description: String {
-    "cannot \(operation.rawValue) \(path): \(reason). \(remedy)"
+    "cannot \(operation.words) \(path): \(reason). \(remedy)"
   }
 }

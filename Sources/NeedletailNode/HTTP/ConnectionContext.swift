@@ -141,6 +141,9 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
     context.fireUserInboundEventTriggered(event)
   }
 
+  /// The client closed its side, of which whoever is ahead of this handler tells it.
+  func inputClosed() { close() }
+
   func channelInactive(context: ChannelHandlerContext) {
     close()
     context.fireChannelInactive()

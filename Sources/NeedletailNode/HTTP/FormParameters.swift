@@ -10,17 +10,30 @@ struct FormParameters: Sendable {
   /// What is not UTF-8 becomes U+FFFD.
   mutating func add(_ encoded: some StringProtocol) {
     var encoded = String(encoded)
-    encoded.withUTF8 { bytes in
-      var start = 0
-      while start < bytes.count {
-        let end = Self.position(of: UInt8(ascii: "&"), in: bytes, start..<bytes.count)
-        if start < end {
-          let middle = Self.position(of: UInt8(ascii: "="), in: bytes, start..<end)
-          let value = UnsafeBufferPointer(rebasing: bytes[min(middle + 1, end)..<end])
-          pairs.append((Self.decoded(UnsafeBufferPointer(rebasing: bytes[start..<middle])), Self.decoded(value)))
-        }
-        start = end + 1
+    encoded.withUTF8 { add($0, 0..<$0.count) }
+  }
+
+  /// Adds what the query string of an address holds, if it has one.
+  mutating func add(queryOf address: String) {
+    var address = address
+    address.withUTF8 { bytes in
+      let mark = Self.position(of: UInt8(ascii: "?"), in: bytes, 0..<bytes.count)
+      guard mark < bytes.count else { return }
+      let end = Self.position(of: UInt8(ascii: "#"), in: bytes, mark + 1..<bytes.count)
+      add(bytes, mark + 1..<end)
+    }
+  }
+
+  private mutating func add(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) {
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let end = Self.position(of: UInt8(ascii: "&"), in: bytes, start..<range.upperBound)
+      if start < end {
+        let middle = Self.position(of: UInt8(ascii: "="), in: bytes, start..<end)
+        let value = UnsafeBufferPointer(rebasing: bytes[min(middle + 1, end)..<end])
+        pairs.append((Self.decoded(UnsafeBufferPointer(rebasing: bytes[start..<middle])), Self.decoded(value)))
       }
+      start = end + 1
     }
   }
 

@@ -1,6 +1,7 @@
+import HTTPTypes
 import NeedletailEnvironment
 
-/// The value of the header `Date`, worked out once a second. Source: RFC 9110 section 5.6.7.
+/// The header `Date`, worked out once a second. Source: RFC 9110 section 5.6.7.
 final class HTTPDate: Sendable {
   private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
   private static let months = [
@@ -8,15 +9,15 @@ final class HTTPDate: Sendable {
   ]
 
   private let clock: any WallClock
-  private let last = Lock<(second: Int64, text: String)>((.min, ""))
+  private let last = Lock<(second: Int64, field: HTTPField)>((.min, HTTPField(name: .date, value: "")))
 
   init(clock: any WallClock) { self.clock = clock }
 
-  var text: String {
+  var field: HTTPField {
     let second = Timestamp.floorDivide(clock.wallNanoseconds(), by: 1_000_000_000)
     return last.withLock { last in
-      if last.second != second { last = (second, Self.text(seconds: second)) }
-      return last.text
+      if last.second != second { last = (second, HTTPField(name: .date, value: Self.text(seconds: second))) }
+      return last.field
     }
   }
 

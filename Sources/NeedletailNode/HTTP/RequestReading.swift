@@ -63,10 +63,7 @@ extension Request {
   /// The parameters of the address and, for a posted form, of the body.
   func parameters(bytesMax: Int = 1 << 20) async throws -> FormParameters {
     var parameters = FormParameters()
-    if let path = head.path, let mark = path.utf8.firstIndex(of: UInt8(ascii: "?")) {
-      let query = path[path.utf8.index(after: mark)...]
-      parameters.add(query[..<(query.utf8.firstIndex(of: UInt8(ascii: "#")) ?? query.endIndex)])
-    }
+    if let path = head.path { parameters.add(queryOf: path) }
     if method == .post, headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") ?? true {
       parameters.add(String(decoding: try await collectedBody(bytesMax: bytesMax), as: UTF8.self))
     }

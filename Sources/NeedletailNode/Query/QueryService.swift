@@ -26,6 +26,8 @@ struct QueryService: Sendable {
   private(set) var cluster: ClusterReads?
   /// The question that is asked of the cluster; nil where there is none.
   private(set) var asked: ClusterQuestion?
+  /// What is asked of nobody else, and never told of.
+  private let unasked = ClusterQuestion(timeout: .zero)
   let small = SmallQueries()
   let parsed = ParsedQueries()
   /// How long an answer may take to be written, where queries may run longer.
@@ -73,6 +75,7 @@ struct QueryService: Sendable {
   /// there is a cluster or not.
   func question(_ parameters: FormParameters) throws(QueryError) -> ClusterQuestion {
     let options = try parameters.readOptions(cluster?.standard ?? ReadOptions())
+    guard cluster != nil else { return unasked }
     // One that cannot be read is refused where it is of consequence.
     let timeout = (try? parameters.timeout()) ?? nil
     return ClusterQuestion(

@@ -1,3 +1,4 @@
+import HTTPTypes
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -13,6 +14,8 @@ struct HTTPListener: Sendable {
   private static let headerFieldsMax = 100
   private static let connectionsMax = 512
   private static let peerResetsMax = 20_000
+
+  private static let server = HTTPField(name: .server, value: "needletail")
 
   let address: ListenAddress
   /// What a connection that begins speaks TLS with; nil for plain text.
@@ -59,7 +62,7 @@ struct HTTPListener: Sendable {
   private var http1: HTTP1Channel {
     let watches = watches
     let configuration = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [watches.make()], idleTimeout: Self.idleTimeout,
+      additionalChannelHandlers: [watches.make()],
       httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
         maxHeaderFieldSize: Self.headerBytesMax, maxHeaderListSize: Self.headerBytesMax,
         maxHeaderFieldCount: Self.headerFieldsMax))
@@ -75,20 +78,17 @@ struct HTTPListener: Sendable {
 
   /// Answers requests that come whole, on the channel where they come in.
   private var wholeRequests: WholeRequests.Answer {
-    let (watches, answer) = (watches, answer)
-    return { request, channel, writer in
-      let context = ConnectionContext(channel: channel, watch: watches.watch(of: channel))
-      try await writer.write(await answer(request, context))
-      context.answered()
-    }
+    let answer = answer
+    return { request, context, writer in try await writer.write(await answer(request, context)) }
   }
 
   private var answer: @Sendable (Request, ConnectionContext) async -> Response {
     let (respond, date) = (respond, HTTPDate(clock: clock))
     return { request, context in
       var response = await respond(request, context)
-      response.headers[.date] = date.text
-      response.headers[.server] = "needletail"
+      // Made once: a field is looked through for what may not be in one whenever it is made.
+      response.headers.append(date.field)
+      response.headers.append(Self.server)
       return response
     }
   }

@@ -22,6 +22,8 @@ actor WriteCoordinator: ClusterListener {
     var calls: [Task<Void, Never>] = []
     /// Why the last replica that refused for good did so.
     var reason: WriteRefusal.Reason?
+    /// Nodes that did not take it when they were asked last.
+    var failed: Set<NodeID> = []
     /// What its replicas came to, as far as that is known.
     var fates: [NodeID: CopyLedger.Fate] = [:]
   }
@@ -133,10 +135,15 @@ actor WriteCoordinator: ClusterListener {
     if fate == .stored || entries[write]?.fates[node] == nil { entries[write]?.fates[node] = fate }
   }
 
-  /// The members that are not there, as the end of a sentence.
-  private var whoIsAway: String {
+  /// The members that are not there, and those that did not take a write, as the end of a sentence.
+  private func whoFailed(_ entry: Entry) -> String {
     let away = view.peers.filter { !$0.value.isPresent }.keys.sorted()
-    return away.isEmpty ? "" : "; not there: " + away.map(\.rawValue).joined(separator: ", ")
+    // One that was just lost is asked in vain before it is known to be away, and after a few times no more.
+    let unasked = writes.silentNodes.filter { entry.payload.parts.part(of: $0) != nil }
+    let silent = entry.failed.union(unasked).subtracting(away).sorted()
+    return [("not there", away), ("no answer in time, or a refusal", silent)].reduce("") { text, group in
+      group.1.isEmpty ? text : "\(text); \(group.0): " + group.1.map(\.rawValue).joined(separator: ", ")
+    }
   }
 
   private func complete(_ write: WriteID, _ outcome: WriteOutcome) {
@@ -145,7 +152,7 @@ actor WriteCoordinator: ClusterListener {
       switch outcome {
       case .acknowledged: .success(())
       case .unavailable(let seconds):
-        .failure(.unavailable(reason: "too few replicas took the batch" + whoIsAway, retryAfterSeconds: seconds))
+        .failure(.unavailable(reason: "too few replicas took the batch" + whoFailed(entry), retryAfterSeconds: seconds))
       case .refused: .failure(SinkError(entry.reason))
       }
     entry.outcome = told
@@ -210,12 +217,14 @@ actor WriteCoordinator: ClusterListener {
 
   private func acknowledged(_ write: WriteID, by node: NodeID) {
     note(.stored, of: write, at: node)
+    entries[write]?.failed.remove(node)
     perform(writes.acknowledged(write, by: node, now: now))
     wake(at: writes.nextTick)
   }
 
   private func failed(_ write: WriteID, at node: NodeID, attempt: UInt8, _ failure: ReplicaCall.Failure) {
     if let reason = failure.reason { entries[write]?.reason = reason }
+    entries[write]?.failed.insert(node)
     perform(
       writes.failed(write, at: node, attempt: attempt, failure.failure, now: now, using: &generator))
     wake(at: writes.nextTick)

@@ -2,9 +2,11 @@ import NIOCore
 import NIOHTTP1
 
 /// What HTTP/1 asks of a server beside the answers: connections of HTTP/1.0 end with their answer, a client that waits for
-/// it is told that its body may come, and a request that cannot be read is refused with a reason.
+/// it is told that its body may come, a request that cannot be read is refused with a reason, and a connection on which
+/// nothing comes for too long is closed.
 ///
-/// It stands where requests come out of the decoder, so that all behind it see requests of HTTP/1.1.
+/// It stands where requests come out of the decoder, so that all behind it see requests of HTTP/1.1, and all that come and
+/// go pass it.
 final class HTTP1Manners: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
@@ -14,6 +16,7 @@ final class HTTP1Manners: ChannelDuplexHandler {
   private let line: RequestLineWatch
   private let bytesMax: Int
   private let fieldsMax: Int
+  private let silenceMax: TimeAmount
   /// Requests of which the answer has not ended.
   private var unanswered = 0
   /// Whether the last of them is of HTTP/1.0, and whether its client waits before it sends the body.
@@ -21,18 +24,34 @@ final class HTTP1Manners: ChannelDuplexHandler {
   private var isWaiting = false
   /// Why no more of the connection can be read.
   private var failure: HTTPParserError?
+  /// Whether the newest request has not come to its end.
+  private var isReceiving = false
+  /// When something came last, or an answer ended.
+  private var heardAt = NIODeadline.uptimeNanoseconds(0)
+  private var alarm: Scheduled<Void>?
 
-  /// `line` watches what goes into the decoder, which takes so many bytes of a head and so many fields.
-  init(_ line: RequestLineWatch, bytesMax: Int, fieldsMax: Int) {
+  /// `line` watches what goes into the decoder, which takes so many bytes of a head and so many fields; for so long nothing
+  /// may come while nothing is being answered.
+  init(_ line: RequestLineWatch, bytesMax: Int, fieldsMax: Int, silenceMax: TimeAmount) {
     self.line = line
     self.bytesMax = bytesMax
     self.fieldsMax = fieldsMax
+    self.silenceMax = silenceMax
   }
 
+  func handlerAdded(context: ChannelHandlerContext) {
+    heardAt = context.eventLoop.now
+    listen(context, until: heardAt + silenceMax)
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { alarm?.cancel() }
+
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    heardAt = context.eventLoop.now
     switch unwrapInboundIn(data) {
     case .head(var head):
       unanswered += 1
+      isReceiving = true
       isOld = head.version.major < 1 || head.version == HTTPVersion(major: 1, minor: 0)
       isWaiting = !isOld && Self.waits(head)
       // Whoever answers ends the connection then.
@@ -42,7 +61,7 @@ final class HTTP1Manners: ChannelDuplexHandler {
     case .body: context.fireChannelRead(data)
     case .end:
       line.begin()
-      isWaiting = false
+      (isWaiting, isReceiving) = (false, false)
       context.fireChannelRead(data)
     }
   }
@@ -64,8 +83,25 @@ final class HTTP1Manners: ChannelDuplexHandler {
     case .body: context.write(data, promise: promise)
     case .end:
       unanswered = max(0, unanswered - 1)
+      heardAt = context.eventLoop.now
       context.write(data, promise: promise)
       letBodyCome(context)
+    }
+  }
+
+  // MARK: Silence
+
+  private func listen(_ context: ChannelHandlerContext, until deadline: NIODeadline) {
+    alarm = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
+      let end = heardAt + silenceMax
+      // Of an answer that is at work its own deadlines decide, and of its connection how long it may take to be read.
+      if unanswered > 0 && !isReceiving {
+        listen(context, until: context.eventLoop.now + silenceMax)
+      } else if context.eventLoop.now >= end {
+        context.close(promise: nil)
+      } else {
+        listen(context, until: end)
+      }
     }
   }
 

@@ -74,11 +74,12 @@ struct WebConnection: ServerChildChannel {
       let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
       let line = RequestLineWatch()
       try pipeline.addHandler(line, position: .before(decoder))
-      let manners = HTTP1Manners(line, bytesMax: headerBytesMax, fieldsMax: headerFieldsMax)
+      let manners = HTTP1Manners(
+        line, bytesMax: headerBytesMax, fieldsMax: headerFieldsMax, silenceMax: idleTimeout)
       try pipeline.addHandler(manners, position: .after(decoder))
-      let state = try pipeline.handler(type: HTTPConnectionStateHandler.self)
+      let watch = try? pipeline.handler(type: ConnectionWatch.self)
       try pipeline.addHandler(
-        WholeRequests(eventLoop: channel.eventLoop, unfinished, wholeRequests), position: .after(state))
+        WholeRequests(eventLoop: channel.eventLoop, unfinished, watch: watch, wholeRequests), position: .after(manners))
       return .http1_1(value)
     }
   }

@@ -1,7 +1,8 @@
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
-import NIOHTTPTypes
+import NIOHTTP1
+import NIOHTTPTypesHTTP1
 
 /// Writes the answer to a request that `WholeRequests` took.
 ///
@@ -24,19 +25,19 @@ struct WholeRequestWriter: ResponseBodyWriter {
   func write(_ response: Response) async throws {
     var writer = self
     writer.isOnePiece = response.body.contentLength.map { $0 <= ResponseBody.pieceBytes } ?? false
-    try await writer.send(.head(response.head), flush: !writer.isOnePiece)
+    try await writer.send(.head(HTTPResponseHead(response.head)), flush: !writer.isOnePiece)
     try await response.body.write(writer)
   }
 
   mutating func write(_ buffer: ByteBuffer) async throws {
-    try await send(.body(buffer), flush: !isOnePiece)
+    try await send(.body(.byteBuffer(buffer)), flush: !isOnePiece)
   }
 
   consuming func finish(_ trailingHeaders: HTTPFields?) async throws {
-    try await send(.end(trailingHeaders), flush: true)
+    try await send(.end(trailingHeaders.map { HTTPHeaders($0) }), flush: true)
   }
 
-  private func send(_ part: HTTPResponsePart, flush: Bool) async throws {
+  private func send(_ part: HTTPServerResponsePart, flush: Bool) async throws {
     let context = bound.value
     let data = NIOAny(part)
     guard flush else { return context.write(data, promise: nil) }

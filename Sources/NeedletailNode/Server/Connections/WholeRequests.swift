@@ -1,28 +1,30 @@
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
-import NIOHTTPTypes
+import NIOHTTP1
+import NIOHTTPTypesHTTP1
 
-/// Answers requests without a body where they come in: from the bytes to the answer on one stack, where nothing has to
-/// be waited for.
+/// Answers requests of HTTP/1.1 without a body where they come in: from the bytes to the answer on one stack, where
+/// nothing has to be waited for.
 ///
 /// The asynchronous channel behind it, to which all other requests go, hands each part of a request to a task through a
-/// sequence with back pressure, which costs more than many a question does.
+/// sequence with back pressure, which costs more than many a question does; and so do, together, the handlers on the way
+/// there and back, which what is answered here never sees.
 ///
 /// Answers keep the order of their requests. While one is at work here, what comes is held back, and no more is read
 /// than what was read at once; while one is at work behind, requests go there.
 final class WholeRequests: ChannelDuplexHandler {
-  typealias InboundIn = HTTPRequestPart
-  typealias InboundOut = HTTPRequestPart
-  typealias OutboundIn = HTTPResponsePart
-  typealias OutboundOut = HTTPResponsePart
+  typealias InboundIn = HTTPServerRequestPart
+  typealias InboundOut = HTTPServerRequestPart
+  typealias OutboundIn = HTTPServerResponsePart
+  typealias OutboundOut = HTTPServerResponsePart
   /// Answers a request with what is given to write it.
-  typealias Answer = @Sendable (Request, any Channel, WholeRequestWriter) async throws -> Void
+  typealias Answer = @Sendable (Request, ConnectionContext, WholeRequestWriter) async throws -> Void
 
   /// What came while a request was at work.
   private enum Arrival {
-    case part(HTTPRequestPart)
-    case inputClosed
+    case part(HTTPServerRequestPart)
+    case event(Any)
     case failure(any Error)
   }
 
@@ -32,8 +34,10 @@ final class WholeRequests: ChannelDuplexHandler {
   private let answer: Answer
   private let executor: EventLoopExecutor
   private let unfinished: UnfinishedAnswers
+  /// Told when the client closes its side, which who is behind hears of later.
+  private let watch: ConnectionWatch?
   /// A request of which nothing but the end is awaited.
-  private var head: HTTPRequest?
+  private var head: HTTPRequestHead?
   private var isAnswering = false
   private var task: Task<Void, Never>?
   /// Whether the request at work is to be the connection's last.
@@ -45,9 +49,12 @@ final class WholeRequests: ChannelDuplexHandler {
   /// Requests that were passed on and have no answer yet.
   private var behind = 0
 
-  init(eventLoop: any EventLoop, _ unfinished: UnfinishedAnswers, _ answer: @escaping Answer) {
+  init(
+    eventLoop: any EventLoop, _ unfinished: UnfinishedAnswers, watch: ConnectionWatch?, _ answer: @escaping Answer
+  ) {
     self.answer = answer
     self.unfinished = unfinished
+    self.watch = watch
     executor = EventLoopExecutor(eventLoop)
   }
 
@@ -70,11 +77,16 @@ final class WholeRequests: ChannelDuplexHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    guard isAnswering, case ChannelEvent.inputClosed? = event as? ChannelEvent else {
-      return context.fireUserInboundEventTriggered(event)
+    let isInputClosed = if case ChannelEvent.inputClosed? = event as? ChannelEvent { true } else { false }
+    let isStop = event is ChannelShouldQuiesceEvent
+    if isAnswering, isInputClosed || isStop {
+      if isInputClosed { watch?.inputClosed() }
+      // Who is behind closes the other direction when it has seen the end, and all where it knows of no request that is at
+      // work: the answer must go out before.
+      return heldBack.append(.event(event))
     }
-    // Who is behind closes the other direction when it has seen the end, and the answer must go out before.
-    heldBack.append(.inputClosed)
+    if isStop { passOnHead(context) }
+    context.fireUserInboundEventTriggered(event)
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -84,11 +96,10 @@ final class WholeRequests: ChannelDuplexHandler {
     context.fireErrorCaught(error)
   }
 
-  private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+  private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
     if isOver { return }
     switch part {
-    case .head(let request) where behind == 0 && (request.method == .get || request.method == .head):
-      head = request
+    case .head(let request) where behind == 0 && Self.isTaken(request): head = request
     case .end(nil):
       guard let request = head else { return context.fireChannelRead(wrapInboundOut(part)) }
       head = nil
@@ -98,6 +109,11 @@ final class WholeRequests: ChannelDuplexHandler {
       if case .head = part { behind += 1 }
       context.fireChannelRead(wrapInboundOut(part))
     }
+  }
+
+  /// Whether a request is one that may be answered here: it names a path, and no more.
+  private static func isTaken(_ head: HTTPRequestHead) -> Bool {
+    (head.method == .GET || head.method == .HEAD) && head.uri.utf8.first == UInt8(ascii: "/")
   }
 
   private func passOnHead(_ context: ChannelHandlerContext) {
@@ -122,15 +138,15 @@ final class WholeRequests: ChannelDuplexHandler {
 
   // MARK: Answering
 
-  private func start(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
+  private func start(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     isAnswering = true
     isLast = Self.isLast(head)
-    let request = Request(head: head, body: RequestBody(buffer: ByteBuffer()))
+    let request = Request(head: Self.request(head), body: RequestBody(buffer: ByteBuffer()))
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let writer = WholeRequestWriter(context)
-    let channel = context.channel
+    let asked = ConnectionContext(channel: context.channel, watch: watch)
     let body: @Sendable () async -> Void = { [answer, unfinished] in
-      do { try await answer(request, channel, writer) } catch { channel.close(promise: nil) }
+      do { try await answer(request, asked, writer) } catch { asked.channel.close(promise: nil) }
       let (handler, context) = bound.value
       handler.finished(context)
       unfinished.end()
@@ -147,9 +163,17 @@ final class WholeRequests: ChannelDuplexHandler {
     }
   }
 
+  /// The request as all but the connections' handlers know it.
+  private static func request(_ head: HTTPRequestHead) -> HTTPRequest {
+    HTTPRequest(
+      method: head.method == .GET ? .get : .head, scheme: "http", authority: head.headers.first(name: "Host"),
+      path: head.uri, headerFields: HTTPFields(head.headers, splitCookie: false))
+  }
+
   /// Whether a client says that its connection ends with this request.
-  private static func isLast(_ head: HTTPRequest) -> Bool {
-    guard let tokens = head.headerFields[.connection] else { return false }
+  private static func isLast(_ head: HTTPRequestHead) -> Bool {
+    guard head.headers.contains(name: "Connection") else { return false }
+    let tokens = head.headers["Connection"].joined(separator: ",")
     return tokens.lowercased().split(separator: ",").contains { $0.filter { $0 != " " && $0 != "\t" } == "close" }
   }
 
@@ -178,7 +202,7 @@ final class WholeRequests: ChannelDuplexHandler {
     while !isAnswering, let arrival = heldBack.popFirst() {
       switch arrival {
       case .part(let part): take(part, context)
-      case .inputClosed: context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+      case .event(let event): userInboundEventTriggered(context: context, event: event)
       case .failure(let error): errorCaught(context: context, error: error)
       }
     }
