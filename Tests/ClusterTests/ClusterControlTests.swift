@@ -29,9 +29,10 @@ struct ClusterControlTests {
     do {
       try await harness.form(3)
       #expect(try await harness.end("n3", SIGTERM) == 0)
-      // Nobody can have found it out by looking for it: a suspicion alone lasts for longer.
-      let status = try await harness.status("n1")
-      #expect(status.member("n3")?.status == "dead", "\(status)")
+      // Nobody can have found it out by looking for it: a suspicion alone lasts for five seconds.
+      try await eventually(seconds: 4, "n3 is missed at once") {
+        try await harness.status("n1").member("n3")?.status == "dead"
+      }
       #expect(try await Self.write(harness, "n1").status == 204)
       // So it may be taken out at once, on which two of three can agree.
       let removal = try await Self.ask(

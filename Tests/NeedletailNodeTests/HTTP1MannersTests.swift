@@ -113,11 +113,20 @@ struct HTTP1MannersTests {
     return statuses
   }
 
+  /// A connection of which one side can be closed, as an embedded one cannot.
+  private final class HalfClosing: ChannelOutboundHandler {
+    typealias OutboundIn = HTTPServerResponsePart
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+      if mode == .all { context.close(mode: mode, promise: promise) } else { promise?.succeed() }
+    }
+  }
+
   @Test("a connection is closed after a minute in which nothing came, unless an answer is at work")
   func silence() throws {
     func connection() throws -> EmbeddedChannel {
       let manners = HTTP1Manners(RequestLineWatch(), bytesMax: 100, fieldsMax: 10, silenceMax: .seconds(60))
-      let channel = EmbeddedChannel(handler: manners)
+      let channel = EmbeddedChannel(handlers: [HalfClosing(), manners])
       try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
       return channel
     }
@@ -141,6 +150,21 @@ struct HTTP1MannersTests {
     try busy.writeOutbound(HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: .ok)))
     try busy.writeOutbound(HTTPServerResponsePart.end(nil))
     #expect(pass(59, busy) && !pass(61, busy))
+    // While an answer is at work, a body behind it that is not read any further is not what is waited for.
+    let behind = try connection()
+    try behind.writeInbound(head([:]))
+    try behind.writeInbound(HTTPServerRequestPart.end(nil))
+    try behind.writeInbound(head(["Content-Length": "5"]))
+    #expect(pass(1_000, behind))
+    // After the last answer nothing that came holds the connection.
+    let last = try connection()
+    for _ in 0..<2 {
+      try last.writeInbound(head(["Connection": "close"]))
+      try last.writeInbound(HTTPServerRequestPart.end(nil))
+    }
+    try last.writeOutbound(HTTPServerResponsePart.end(nil))
+    last.pipeline.close(mode: .output, promise: nil)
+    #expect(pass(59, last) && !pass(61, last))
   }
 
   @Test("the word that a body may come waits for the answers before it, and is not said once there is an answer")

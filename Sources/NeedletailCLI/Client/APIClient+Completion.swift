@@ -3,6 +3,13 @@ import NeedletailDashboard
 extension APIClient: CompletionSource {
   /// What was there within the last day: what a query that is written now is likely to be about.
   func answers(to question: CompletionQuestion) async throws -> [String] {
+    // Nothing is told of what nobody asked for, in the middle of the line that is written.
+    var quiet = self
+    quiet.tell = nil
+    return try await quiet.found(question)
+  }
+
+  private func found(_ question: CompletionQuestion) async throws -> [String] {
     let now = WallClock.now()
     let times = [("start", Self.seconds(now &- 86_400_000_000_000)), ("end", Self.seconds(now))]
     let limit = ("limit", "\(CompletionQuestion.answersMax)")

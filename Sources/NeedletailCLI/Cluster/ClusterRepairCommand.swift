@@ -25,7 +25,10 @@ struct ClusterRepairCommand: AsyncParsableCommand {
   func run() async throws {
     let client = try connection.client()
     if output == .json { return Console.printExactly(try await Self.ask(client, node: node).body) }
-    Console.print(Counted.text(try await Self.ask(client, node: node).count, "comparison") + " asked for")
+    let count = try await Self.ask(client, node: node).count
+    let none =
+      count == 0 ? ": no other member that holds the same slots is there; `needletail cluster nodes` tells who is" : ""
+    Console.print(Counted.text(count, "comparison") + " asked for" + none)
   }
 
   /// Asks for a round; returns how many comparisons that are.

@@ -32,6 +32,9 @@ struct DashCommand: AsyncParsableCommand {
   var once = false
 
   func validate() throws {
+    if reading.coverage {
+      throw ValidationError("--coverage: the dashboard tells it in its title, without being asked")
+    }
     for (option, text) in [("--since", since), ("--refresh", refresh), ("--slow", slow)] {
       guard let value = TimeSpan.nanoseconds(text), value >= 100_000_000 else {
         throw ValidationError("\(option) '\(text)' is not a duration of at least 100ms")

@@ -26,6 +26,7 @@ extension Membership {
       askDead(&random)
     }
     if let awaited, awaited.member.identity == own.identity { checkForCopy(awaited.member) }
+    askAway(now)
     guard own.status != .left, let target = table.nextProbed(&random) else {
       probe = nil
       return
@@ -183,6 +184,26 @@ extension Membership {
     guard !planted.contains(.givesUpTheDead), let member = table.someDead(&random) else { return }
     counters.count(.deadAsked)
     send(.summary(table.sums), to: member.record.address)
+  }
+
+  /// Takes note of one that says itself that it stops.
+  mutating func noteAway(_ sender: MembershipMessage.Sender, _ members: [Member], _ now: Int64) {
+    guard members.count == 1, members[0].node == sender.node, members[0].status == .dead,
+      table[sender.node]?.status == .dead, away.count < options.relaysMax
+    else { return }
+    away[sender.node] = now + 6 * options.exchangeInterval
+  }
+
+  /// One that said it stops is asked each period for a while: without seeds it could not tell that it is back.
+  private mutating func askAway(_ now: Int64) {
+    for (node, until) in away.sorted(by: { $0.key < $1.key }) {
+      guard let member = table[node], member.status == .dead, now < until else {
+        away[node] = nil
+        continue
+      }
+      counters.count(.deadAsked)
+      send(.summary(table.sums), to: member.record.address)
+    }
   }
 
   mutating func answerSummary(_ sums: [UInt64], _ sender: MembershipMessage.Sender, _ address: PeerAddress) {

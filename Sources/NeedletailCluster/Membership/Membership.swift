@@ -56,6 +56,8 @@ package struct Membership: Sendable {
   var updates = UpdateQueue()
   var probe: Probe?
   var relays: [UInt64: Relay] = [:]
+  /// Until when those are asked whether they are back who said that they stop.
+  var away: [NodeID: Int64] = [:]
   var sequence: UInt64
   /// How slow this node itself seems to be; 0 where it is not.
   var health: Int64 = 0
@@ -90,6 +92,9 @@ package struct Membership: Sendable {
   package var members: [Member] { table.sorted }
 
   package func member(_ node: NodeID) -> Member? { table[node] }
+
+  /// Whether a member that counts as dead said not long ago that it stops, and is likely to be started again.
+  package func isAway(_ node: NodeID) -> Bool { away[node] != nil && table[node]?.status == .dead }
 
   /// How many are there, with this node.
   package var presentCount: Int { table.presentCount + 1 }
@@ -163,6 +168,7 @@ package struct Membership: Sendable {
     case .summary(let sums): answerSummary(sums, message.sender, address)
     case .members(let members, let wanted):
       hearPage(members, wanted: wanted, message.sender, address, now, &random)
+      noteAway(message.sender, members, now)
     case .refused: break
     }
     return finish()

@@ -65,10 +65,11 @@ struct GroupState: Sendable {
   var isDone: Bool { isSlotDone.allSatisfy { $0 } }
 
   /// Of some slot no more than too few replicas can still agree.
-  var isHopeless: Bool {
-    slots.indices.contains { slot in
-      !isSlotDone[slot] && order.indices.count { mayCount(slot, $0) } < needed
-    }
+  var isHopeless: Bool { slots.indices.contains { isHopeless($0) } }
+
+  /// Whether too few are left that may agree on the slot at a place.
+  func isHopeless(_ slot: Int) -> Bool {
+    !isSlotDone[slot] && order.indices.count { mayCount(slot, $0) } < needed
   }
 
   /// Adds the slot at a place, and all that it stands for.

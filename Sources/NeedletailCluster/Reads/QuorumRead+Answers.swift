@@ -104,14 +104,16 @@ extension QuorumRead {
 
   // MARK: - The end
 
-  func coverage() -> SlotCoverage {
+  /// How whole the answer is; before the read is over only slots of which too few can answer any more are short.
+  func coverage(isOver: Bool = true) -> SlotCoverage {
     var (asked, short, unanswered): (SlotSet, SlotSet, SlotSet) = ([], [], [])
     var fewest = Int.max
     for group in groups {
       for slot in group.slots.indices {
         let agreed = group.agreeing(slot)
         group.insert(slot, into: &asked)
-        if agreed < group.needed, bug != .missingPartial { group.insert(slot, into: &short) }
+        let isShort = isOver ? agreed < group.needed : group.isHopeless(slot)
+        if isShort, bug != .missingPartial { group.insert(slot, into: &short) }
         if group.data(slot).isEmpty { group.insert(slot, into: &unanswered) }
         fewest = min(fewest, agreed)
       }

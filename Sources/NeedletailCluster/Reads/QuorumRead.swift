@@ -305,7 +305,7 @@ package struct QuorumRead: Sendable {
     for index in touched { groups[index].settle(index, &wants, allowsUnready: plan.partial == .allow, bug) }
     if isSummed, touched.contains(where: { groups[$0].isHopeless || groups[$0].differs(0) }) { return refine(now) }
     if plan.partial == .deny, bug != .missingPartial, touched.contains(where: { groups[$0].isHopeless }) {
-      return end()
+      return end(isOver: false)
     }
     if groups.allSatisfy(\.isDone) { return isSummed && coverage().isPartial ? refine(now) : end() }
     var actions: [Action] = []
@@ -330,10 +330,11 @@ package struct QuorumRead: Sendable {
     Set(want.reduced.map(\.group) + want.parts.map(\.group)).sorted().map { groups[$0].group.slots }
   }
 
-  private mutating func end() -> [Action] {
+  /// Ends the read; `isOver` where nothing more can come of it for any slot.
+  private mutating func end(isOver: Bool = true) -> [Action] {
     isEnded = true
     wakeAt = nil
-    let coverage = coverage()
+    let coverage = coverage(isOver: isOver)
     // Groups that differ as a whole are looked at slot by slot before a read ends, but for one whose time is over.
     let repairs = isSummed ? [] : repairs().map { Action.repair($0) }
     if plan.partial == .deny, coverage.isPartial { return repairs + [.fail(.partial(coverage))] }

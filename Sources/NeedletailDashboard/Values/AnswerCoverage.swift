@@ -8,6 +8,7 @@ package struct AnswerCoverage: Equatable, Sendable {
   package private(set) var wholeSlots: Int
   /// The replicas that agreed on a slot, of the slot where they were the fewest.
   package private(set) var agreed: Int
+  /// The replicas that a slot has, of the slot that has the most.
   package private(set) var replicas: Int
   /// Whether something may be missing.
   package private(set) var isPartial: Bool

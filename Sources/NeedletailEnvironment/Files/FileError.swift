@@ -33,6 +33,7 @@ package struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
       case .createDirectory: "make the folder"
       case .syncDirectory: "sync the folder"
       case .status: "look at"
+      case .size: "tell the size of"
       case .freeBytes: "tell how much is free at"
       default: rawValue
       }

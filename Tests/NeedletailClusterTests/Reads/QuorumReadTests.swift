@@ -258,6 +258,17 @@ import Testing
       return
     }
     #expect(coverage.text == "slots=0/2 replicas=0/3 partial=true windows=5..6")
+    // Of another group it is not known yet, and nothing is said against it.
+    let names = ["a", "b", "c"].map { NodeID($0) }
+    let others = SlotGroup(slots: [3, 4, 5], replicas: names, ready: names)
+    var both = plan
+    both.groups.append(others)
+    read = QuorumRead(both)
+    guard case .fail(.partial(let lost))? = read.begin(now: 0, using: &generator).first else {
+      Issue.record("no failure")
+      return
+    }
+    #expect(lost.asked == [1, 2, 3, 4, 5] && lost.short == [1, 2])
     plan.partial = .allow
     read = QuorumRead(plan)
     let asks = asks(read.begin(now: 0, using: &generator))

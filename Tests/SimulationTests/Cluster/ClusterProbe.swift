@@ -106,6 +106,7 @@ enum ClusterProbe: String, CaseIterable {
   case readBeganAfterItsOwnEdge
   case lackedWindowExpired
   // Who is there
+  case nodeStopsInOrder
   case probedThroughAnother
   case suspicionRefuted
   case nodeTakenForDead

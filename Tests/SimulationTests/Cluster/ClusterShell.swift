@@ -269,6 +269,16 @@ struct ClusterShell {
     founding.bug = plants.topology
   }
 
+  /// Is asked to stop: tells the others so, and goes on until it has ended.
+  mutating func stop(_ world: inout ClusterWorld) {
+    let actions = membership.suspend(now: time(world), random: &world.generator)
+    guard !actions.isEmpty else { return }
+    world.note("stop \(id)")
+    world.count("fault: stops in order")
+    world.reach(.nodeStopsInOrder)
+    perform(actions, &world)
+  }
+
   mutating func crash(_ world: inout ClusterWorld) {
     guard isUp else { return }
     world.note("crash \(id)")

@@ -39,6 +39,16 @@ extension ClusterSimulation {
 
   private mutating func end(_ number: Int) {
     guard shells[number].isUp else { return }
+    if faults.stops, world.chance(40) {
+      // What is under way goes on for a while, and others do without the node already.
+      shells[number].stop(&world)
+      return world.schedule(.stopped(number, life: shells[number].life), after: world.time(1...3_000))
+    }
+    stopped(number)
+  }
+
+  /// A node has ended, in order or not.
+  mutating func stopped(_ number: Int) {
     shells[number].crash(&world)
     // Some stay away so long that others take their place.
     world.schedule(.restart(number), after: world.time(world.chance(15) ? 6_000...15_000 : 100...6_000))

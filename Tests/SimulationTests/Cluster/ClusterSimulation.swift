@@ -98,6 +98,8 @@ struct ClusterSimulation {
     case .operate: operate()
     case .restart(let number):
       if !shells[number].isUp, !deadForGood.contains(number) { shells[number].start(&world) }
+    case .stopped(let number, let life):
+      if shells[number].isUp, shells[number].life == life { stopped(number) }
     case .mend(let from, let to): world.cuts.remove([from, to])
     case .check: check()
     }

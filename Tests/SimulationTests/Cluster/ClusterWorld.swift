@@ -18,6 +18,8 @@ struct ClusterWorld {
     case fault
     case operate
     case restart(Int)
+    /// A node that was asked to stop has ended.
+    case stopped(Int, life: Int)
     case mend(from: Int, to: Int)
     case check
   }

@@ -9,6 +9,8 @@ struct FaultPlan {
   /// How long a sync takes, in ms.
   var syncMax: Int64
   var crashes = false
+  /// Some of those that end are asked to, and tell the others.
+  var stops = false
   var pauses = false
   var cuts = false
   var lostDisks = false
@@ -51,5 +53,6 @@ struct FaultPlan {
     changes = Int.random(in: 0..<3, using: &generator) > 0
     resizes = Int.random(in: 0..<3, using: &generator) > 0
     places = Bool.random(using: &generator)
+    stops = Bool.random(using: &generator)
   }
 }

@@ -81,8 +81,8 @@ extension ClusterMember {
       logger.warning("\(warning)")
     }
     await tell(.layout(layout))
-    // Whoever was dead and gave way to others is gone for good, and its name is free.
-    for node in gone where membership.member(node)?.status == .dead {
+    // Whoever was dead and gave way to others is gone for good, and its name is free; one that only stopped is not.
+    for node in gone where membership.member(node)?.status == .dead && !membership.isAway(node) {
       let now = clock.monotonicNanoseconds()
       if let actions = try? membership.remove(node, now: now, random: &generator) { try await perform(actions) }
     }

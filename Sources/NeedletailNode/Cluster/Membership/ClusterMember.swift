@@ -60,7 +60,7 @@ actor ClusterMember {
   /// How long a node without seeds listens whether there is a cluster that it has lost with its disk, in ns.
   private static let aloneAfter: Int64 = 5_000_000_000
   /// How long a node that stops waits until the others have heard so.
-  private static let farewellMax = Duration.milliseconds(300)
+  private static let farewellMax = Duration.seconds(1)
 
   let view: ClusterView
   let settings: Settings

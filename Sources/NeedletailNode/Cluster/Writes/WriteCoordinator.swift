@@ -140,7 +140,7 @@ actor WriteCoordinator: ClusterListener {
     let away = view.peers.filter { !$0.value.isPresent }.keys.sorted()
     // One that was just lost is asked in vain before it is known to be away, and after a few times no more.
     let unasked = writes.silentNodes.filter { entry.payload.parts.part(of: $0) != nil }
-    let silent = entry.failed.union(unasked).subtracting(away).sorted()
+    let silent = entry.failed.union(unasked).subtracting(away).filter { entry.fates[$0] != .stored }.sorted()
     return [("not there", away), ("no answer in time, or a refusal", silent)].reduce("") { text, group in
       group.1.isEmpty ? text : "\(text); \(group.0): " + group.1.map(\.rawValue).joined(separator: ", ")
     }

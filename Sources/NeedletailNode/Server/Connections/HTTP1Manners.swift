@@ -89,13 +89,19 @@ final class HTTP1Manners: ChannelDuplexHandler {
     }
   }
 
+  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    // What came after the last answer gets none, and is nothing to wait for.
+    if mode == .output { unanswered = 0 }
+    context.close(mode: mode, promise: promise)
+  }
+
   // MARK: Silence
 
   private func listen(_ context: ChannelHandlerContext, until deadline: NIODeadline) {
     alarm = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
       let end = heardAt + silenceMax
       // Of an answer that is at work its own deadlines decide, and of its connection how long it may take to be read.
-      if unanswered > 0 && !isReceiving {
+      if unanswered > (isReceiving ? 1 : 0) {
         listen(context, until: context.eventLoop.now + silenceMax)
       } else if context.eventLoop.now >= end {
         context.close(promise: nil)

@@ -77,7 +77,7 @@ struct WebConnection: ServerChildChannel {
       let manners = HTTP1Manners(
         line, bytesMax: headerBytesMax, fieldsMax: headerFieldsMax, silenceMax: idleTimeout)
       try pipeline.addHandler(manners, position: .after(decoder))
-      let watch = try? pipeline.handler(type: ConnectionWatch.self)
+      let watch = try pipeline.handler(type: ConnectionWatch.self)
       try pipeline.addHandler(
         WholeRequests(eventLoop: channel.eventLoop, unfinished, watch: watch, wholeRequests), position: .after(manners))
       return .http1_1(value)
