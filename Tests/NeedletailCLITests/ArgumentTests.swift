@@ -227,6 +227,26 @@ struct CommandTests {
   }
 }
 
+@Suite("The address of a server") struct ServerURLTests {
+  @Test(
+    "with a port that there is none, or no host, is refused",
+    arguments: [
+      "http://h:65536", "http://h:99999", "http://h:0", "http://h:-1", "http://h:", "http://h:abc", "http://:7070",
+      "http://h:18446744073709551616", "http://[::1", "http://[::1]:99999", "http://::1:7070", "http://a:1:2", "h:7070",
+      "http://", "http://u@h", "http://h?x",
+    ])
+  func refused(text: String) {
+    #expect(throws: (any Error).self) { try ServerURL(text) }
+    #expect(throws: (any Error).self) { try Needletail.parseAsRoot(["labels", "--server", text]) }
+  }
+
+  @Test(
+    "has a host, and may have a port and a path", arguments: ["http://h", "https://h:65535/p/q:1", "http://[::1]:7070"])
+  func taken(text: String) throws {
+    #expect(try ServerURL(text + "/").text == text)
+  }
+}
+
 @Suite("How sure an answer has to be")
 struct ReadingOptionsTests {
   @Test("is asked of the server in every question, where it is said")

@@ -187,10 +187,14 @@ struct DashboardTests {
     let whole = "slots=1024/1024 replicas=2/3 partial=false windows=490123.."
     let size = Size(columns: 120, rows: 24)
     var model = await loaded(FixedSource(coverage: (whole, whole)))
-    #expect(model.render(size).lines.first?.contains("1024 of 1024 slots, 2 of 3 replicas agree ") == true)
+    #expect(
+      model.render(size).lines.first?.contains("1024 of 1024 slots whole, each read from at least 2 of 3 replicas ")
+        == true)
     #expect(model.render(size).lines.last?.contains("q quit") == true)
     model = await loaded(FixedSource(coverage: (whole, "slots=512/1024 replicas=1/3 partial=true")))
-    #expect(model.render(size).lines.first?.contains("512 of 1024 slots, 1 of 3 replicas agree, incomplete") == true)
+    #expect(
+      model.render(size).lines.first?.contains(
+        "512 of 1024 slots whole, each read from at least 1 of 3 replicas: incomplete") == true)
     #expect(model.render(size).lines.last?.hasPrefix("incomplete: not all that is stored could be read") == true)
     // Another screen has an answer of its own.
     _ = model.handle(.trace(FixedSource.trace, logs: [], coverage: AnswerCoverage(header: whole)))

@@ -70,7 +70,12 @@ struct ConfigurationTests {
 
   @Test("An endpoint that is no URL is refused before anything is wired, by the name of what is to be mended")
   func endpoints() throws {
-    for value in ["nonsense", "localhost:4318", "http://", "http:///v1", "ftp://host", "http://a b", "http://ü"] {
+    for value in [
+      "nonsense", "localhost:4318", "http://", "http:///v1", "ftp://host", "http://a b", "http://ü", "http://host:",
+      "http://host:0", "http://host:65536/v1", "http://host:-1", "http://host:18446744073709551616",
+      "http://host:4318x",
+      "http://[::1", "http://[::1]:99999", "http://[::1]4318", "http://user:pw@host:65536", "http://a:1:2",
+    ] {
       let configuration = Needletail.Configuration(
         serviceName: "s", environment: ["OTEL_EXPORTER_OTLP_ENDPOINT": value])
       let error = #expect(throws: Needletail.BootstrapError.self) { try Needletail.bootstrap(configuration) }
@@ -87,7 +92,10 @@ struct ConfigurationTests {
     #expect(configuration.endpointProblem?.hasPrefix("the endpoint of traces ") == true)
     configuration.isDisabled = true
     #expect(configuration.endpointProblem == nil)
-    for url in ["http://localhost:4318", "HTTPS://collector/", "http://[::1]:4318", "http://user:pw@host"] {
+    for url in [
+      "http://localhost:4318", "HTTPS://collector/", "http://[::1]:4318", "http://user:pw@host",
+      "http://user:pw@host:65535/v1?a=b:c", "https://[::1]/", "http://host:1?x",
+    ] {
       configuration = Needletail.Configuration(serviceName: "s", environment: ["OTEL_EXPORTER_OTLP_ENDPOINT": url])
       #expect(configuration.endpointProblem == nil, "\(url)")
     }

@@ -91,9 +91,24 @@ extension Needletail {
 
     private static func isSendable(_ url: String) -> Bool {
       guard let scheme = ["http://", "https://"].first(where: { url.lowercased().hasPrefix($0) }) else { return false }
-      let rest = url.utf8.dropFirst(scheme.utf8.count)
-      let host = rest.prefix { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: "?") }
-      return !host.isEmpty && url.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+      let authority = url.dropFirst(scheme.count).prefix { !"/?#".contains($0) }
+      let place = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
+      // An address of IPv6 has colons of its own, and brackets around them.
+      let end =
+        place.first == "[" ? place.firstIndex(of: "]").map { place.index(after: $0) } : place.firstIndex(of: ":")
+      guard let host = end.map({ place[..<$0] }) ?? (place.first == "[" ? nil : place), !host.isEmpty else {
+        return false
+      }
+      return isPort(place[host.endIndex...]) && url.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    }
+
+    /// Whether nothing, or a colon and a port, stands behind a host: with a port that there is none of the HTTP client ends
+    /// the process.
+    private static func isPort(_ text: Substring) -> Bool {
+      guard !text.isEmpty else { return true }
+      let digits = text.dropFirst()
+      guard text.first == ":", digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return false }
+      return Int(digits).map { (1...65_535).contains($0) } ?? false
     }
   }
 }

@@ -12,6 +12,8 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   case alreadyMember(NodeID)
   /// It is not there: it could neither vote nor be filled.
   case notThere(NodeID)
+  /// It is not there, and has nothing that it could give to others.
+  case notThereToDrain(NodeID)
   /// It is there, and would be taken for gone.
   case stillThere(NodeID)
   /// It is not there, and the change that takes it out could not end without it.
@@ -61,6 +63,9 @@ package enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
       "\(node) holds slots already; where its disk was replaced, it is taken back with the new one under the same name"
     case .notThere(let node):
       "\(node) is not there: start it, and add it once `needletail cluster nodes` shows it as alive"
+    case .notThereToDrain(let node):
+      "\(node) is not there, and gives nothing to others: start it to drain it; one that is gone for good is taken out with "
+        + "`needletail cluster remove \(node)`"
     case .stillThere(let node):
       "\(node) is there, and only a node that is gone for good is removed: drain it, so that it gives its slots to others "
         + "itself, or stop it first; to remove it all the same say so (--force, or force=true)"

@@ -125,7 +125,7 @@ extension DashboardModel {
 
   /// What stands in the place of services where there are none.
   private func nothing(_ overview: Overview) -> [TerminalText] {
-    guard overview.problems.isEmpty else { return ["unknown: the server was not reached"] }
+    guard overview.problems.isEmpty else { return ["unknown: they could not be asked for, see the last line"] }
     return [
       "none: no \(RequestQuestions.metric), and no spans of kind server or consumer in this window",
       "point an OpenTelemetry SDK at the OTLP port; `needletail labels` lists what metrics there are",

@@ -47,7 +47,8 @@ package struct AnswerCoverage: Equatable, Sendable {
 
   /// In words, for people.
   package var text: String {
-    "\(wholeSlots) of \(slots) slots, \(agreed) of \(replicas) replicas agree" + (isPartial ? ", incomplete" : "")
+    "\(wholeSlots) of \(slots) slots whole, each read from at least \(agreed) of \(replicas) replicas"
+      + (isPartial ? ": incomplete" : "")
   }
 }
 

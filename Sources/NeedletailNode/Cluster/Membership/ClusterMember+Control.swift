@@ -36,7 +36,7 @@ extension ClusterMember {
     let answer = ClusterPlan(
       epoch: next.epoch, moves: moves ?? [], compared: plan?.compared ?? 0,
       warnings: (plan?.warnings.map(\.description) ?? []) + placementWarnings(next.next ?? [])
-        + (isDryRun ? agreementWarnings(topology) : []))
+        + absenceWarnings(moves ?? []) + (isDryRun ? agreementWarnings(topology) : []))
     guard !isDryRun else { return answer }
     return try told(answer, await withCheckedContinuation { post(.change(next, $0)) })
   }
@@ -72,7 +72,12 @@ extension ClusterMember {
       return try topology.adding(TopologyMember(member.record))
     case .drain(let name):
       try checkEnd(of: topology, without: NodeID(name))
-      return try withMajority(try topology.draining(NodeID(name)))
+      let drained = try topology.draining(NodeID(name))
+      // Others would take its place, and it would be gone for good as soon as they have it.
+      guard members.contains(where: { $0.node.rawValue == name && $0.status.isPresent }) else {
+        throw .notThereToDrain(NodeID(name))
+      }
+      return try withMajority(drained)
     case .remove(let name, let isForced):
       let isPresent = members.contains { $0.node.rawValue == name && $0.status.isPresent }
       if isPresent, !isForced, topology.ring.contains(where: { $0.node.rawValue == name }) {
@@ -114,6 +119,13 @@ extension ClusterMember {
   /// Who is there now, with which disk.
   private var present: Set<TopologyVoter> {
     Set(members.filter(\.status.isPresent).map { TopologyVoter($0.node, $0.record.identity) })
+  }
+
+  /// That who is to get slots is not there to take them.
+  private func absenceWarnings(_ moves: [ClusterPlan.Move]) -> [String] {
+    let there = Set(members.filter(\.status.isPresent).map(\.node.rawValue))
+    let absent = Set(moves.compactMap(\.to)).subtracting(there).sorted()
+    return absent.map { "\($0) is to get slots, and is not there: the change waits for it" }
   }
 
   /// That a change would be asked for in vain now; a real one is tried all the same, as who seems away may answer.

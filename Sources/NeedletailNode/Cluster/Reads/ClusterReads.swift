@@ -94,21 +94,22 @@ final class ClusterReads: Sendable {
     let nodes = Set(groups.filter { !$0.slots.isDisjoint(with: coverage.short) }.flatMap(\.replicas)).sorted()
     return QueryError(
       .unavailable,
-      "\(coverage.toldShortage); they lie on \(nodes.map(\.description).joined(separator: ", "))"
+      "\(coverage.shortage(of: "at least ")); they lie on \(nodes.map(\.description).joined(separator: ", "))"
         + " (partial=allow answers with what there is)")
   }
 }
 
 extension SlotCoverage {
   /// What is missing, in words; nil where nothing is.
-  var shortage: String? { isPartial ? toldShortage : nil }
+  var shortage: String? { isPartial ? shortage(of: "") : nil }
 
-  fileprivate var toldShortage: String {
+  /// The same, with a word before the number: a read that fails does so before it knows of all.
+  fileprivate func shortage(of atLeast: String) -> String {
     // Runs of slots may be many: an error is a line.
     let slots = short.description
     let some = slots.utf8.count > 80 ? String(decoding: slots.utf8.prefix(80), as: UTF8.self) + "..." : slots
     let reasons = failures.isEmpty ? "" : " (" + failures.joined(separator: "; ") + ")"
-    return "too few ready replicas answered for \(short.count) of \(asked.count) slots: \(some)\(reasons)"
+    return "too few ready replicas answered for \(atLeast)\(short.count) of \(asked.count) slots: \(some)\(reasons)"
   }
 }
 

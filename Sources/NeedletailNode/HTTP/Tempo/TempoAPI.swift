@@ -40,7 +40,7 @@ struct TempoAPI: Sendable {
     _ text: String, isTold: Bool, _ request: Request, _ context: ConnectionContext, _ tenant: TenantID
   ) async throws -> Response {
     guard let id = TraceID(hexadecimal: text), id.isValid else {
-      throw QueryError(.badData, "trace IDs are 1 to 32 hexadecimal digits")
+      throw QueryError(.badData, "trace IDs are 1 to 32 hexadecimal digits, not all of them zero")
     }
     let traces = queries.traces
     let spans = try await queries.run(for: context) { _ in try await traces.wholeTrace(id, tenant: tenant) }
