@@ -208,6 +208,26 @@ struct DashboardTests {
     #expect(model.render(size).lines.first?.contains("0 of 8 slots") == true)
   }
 
+  @Test("the hours that an answer is of are told where there is room, of several answers all, and an open end is not")
+  func coverageWindow() async throws {
+    let one = "slots=8/8 replicas=2/3 partial=false windows=490123..490124"
+    var coverage = try #require(AnswerCoverage(header: one))
+    let read = try #require(coverage.window(.utc))
+    #expect(read.hasPrefix("from ") && read.contains(" until "))
+    let model = await loaded(FixedSource(coverage: (one, one)))
+    #expect(model.render(Size(columns: 200, rows: 24)).lines.first?.contains(read) == true)
+    #expect(model.render(Size(columns: 120, rows: 24)).lines.first?.contains("until") == false)
+    coverage.merge(try #require(AnswerCoverage(header: "slots=8/8 replicas=2/3 partial=false windows=490100..490124")))
+    #expect(coverage.window(.utc) != read && coverage.window(.utc)?.hasSuffix(String(read.suffix(20))) == true)
+    coverage.merge(try #require(AnswerCoverage(header: "slots=8/8 replicas=2/3 partial=false windows=490123..")))
+    #expect(coverage.window(.utc)?.contains("until") == false)
+    for header in [
+      "", " windows=..", " windows=a..b", " windows=9223372036854775807..9223372036854775807", " windows=1",
+    ] {
+      #expect(AnswerCoverage(header: "slots=8/8 replicas=2/3 partial=false" + header)?.window(.utc) == nil, "\(header)")
+    }
+  }
+
   @Test(
     "a header that is none of coverage says nothing",
     arguments: [

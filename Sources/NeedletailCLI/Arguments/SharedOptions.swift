@@ -1,4 +1,5 @@
 import ArgumentParser
+import NeedletailDashboard
 import Foundation
 
 /// How a list is printed.
@@ -67,7 +68,13 @@ struct ConnectionOptions: ParsableArguments {
       server: try ServerURL(url), tenant: tenant ?? Console.environment["NEEDLETAIL_TENANT"], token: token,
       trust: try (caFile ?? Console.environment["NEEDLETAIL_CA_FILE"]).map { try TrustedCertificates(file: $0) },
       timeoutNanoseconds: TimeSpan.nanoseconds(timeout) ?? 120_000_000_000, standing: reading?.parameters ?? [])
-    if reading?.coverage == true { client.tell = { Console.complain($0.text, prefix: "coverage: ") } }
+    if reading?.coverage == true {
+      let zone: TimeText.Zone = Console.isLocalTime ? .local : .utc
+      client.tell = { coverage in
+        Console.complain(
+          [coverage.text, coverage.window(zone)].compactMap { $0 }.joined(separator: ", "), prefix: "coverage: ")
+      }
+    }
     return client
   }
 }

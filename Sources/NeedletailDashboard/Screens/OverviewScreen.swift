@@ -36,6 +36,10 @@ extension DashboardModel {
         "  " + TerminalText(coverage.text, limit: 100), row: area.row, column: column, style: style, in: area)
     }
     guard let overview else { return }
+    let room = area.endColumn - column - 12
+    if let window = coverage?.window(zone).map({ TerminalText("  " + $0, limit: 100) }), window.width <= room {
+      column = buffer.draw(window, row: area.row, column: column, style: style, in: area)
+    }
     let time = TerminalText(TimeText.clock(seconds: overview.end, zone) + " ")
     if column + 1 < area.endColumn - time.width {
       buffer.draw(time, row: area.row, column: area.endColumn - time.width, style: style, in: area)

@@ -1,3 +1,4 @@
+import Foundation
 import NeedletailEnvironment
 
 /// How whole an answer of a cluster is.
@@ -12,6 +13,8 @@ package struct AnswerCoverage: Equatable, Sendable {
   package private(set) var replicas: Int
   /// Whether something may be missing.
   package private(set) var isPartial: Bool
+  /// The first and the last hour that was read, since 1970; nil for an end that is open.
+  private var hours: (first: Int64?, last: Int64?)
 
   /// Of the header `Needletail-Coverage`, such as `slots=1024/1024 replicas=2/3 partial=false windows=490123..490130`;
   /// nil where it is none.
@@ -33,6 +36,13 @@ package struct AnswerCoverage: Equatable, Sendable {
     (wholeSlots, self.slots) = slots
     (agreed, self.replicas) = replicas
     self.isPartial = isPartial == "true"
+    let ends = values["windows"].map { $0.components(separatedBy: "..") } ?? []
+    hours = ends.count == 2 ? (Self.hour(ends[0]), Self.hour(ends[1])) : (nil, nil)
+  }
+
+  /// An hour of which nanoseconds can be told.
+  private static func hour(_ text: String) -> Int64? {
+    Int64(text).flatMap { $0.magnitude < 2_500_000 ? $0 : nil }
   }
 
   /// Makes this the coverage of both answers: that of the one of which less is whole.
@@ -41,6 +51,10 @@ package struct AnswerCoverage: Equatable, Sendable {
     agreed = min(agreed, other.agreed)
     replicas = max(replicas, other.replicas)
     isPartial = isPartial || other.isPartial
+    func both(_ one: Int64?, _ other: Int64?, _ choose: (Int64, Int64) -> Int64) -> Int64? {
+      one.flatMap { one in other.map { choose(one, $0) } }
+    }
+    hours = (both(hours.first, other.hours.first, min), both(hours.last, other.hours.last, max))
   }
 
   private var missing: Double { slots == 0 ? 0 : Double(slots - wholeSlots) / Double(slots) }
@@ -49,6 +63,18 @@ package struct AnswerCoverage: Equatable, Sendable {
   package var text: String {
     "\(wholeSlots) of \(slots) slots whole, each read from at least \(agreed) of \(replicas) replicas"
       + (isPartial ? ": incomplete" : "")
+  }
+
+  /// The hours that were read, in words; nil where both ends are open.
+  package func window(_ zone: TimeText.Zone) -> String? {
+    func time(_ hour: Int64) -> String { TimeText.full(nanoseconds: hour * 3_600_000_000_000, zone) }
+    let parts = [hours.first.map { "from " + time($0) }, hours.last.map { "until " + time($0 + 1) }].compactMap { $0 }
+    return parts.isEmpty ? nil : parts.joined(separator: " ")
+  }
+
+  package static func == (one: AnswerCoverage, other: AnswerCoverage) -> Bool {
+    (one.slots, one.wholeSlots, one.agreed, one.replicas, one.isPartial)
+      == (other.slots, other.wholeSlots, other.agreed, other.replicas, other.isPartial) && one.hours == other.hours
   }
 }
 
