@@ -18,6 +18,8 @@ struct WebConnection: ServerChildChannel {
   private static let connectionWindow = 4 << 20
   private static let frameBytesMax = 256 << 10
   private static let streamsMax = 100
+  /// Streams of which what is still on its way is passed over: of all that a client may have, twice.
+  private static let resetStreamsMax = 2 * streamsMax
   private static let keepalive = NIOHTTP2ServerConnectionManagementHandler.Configuration.Keepalive(
     pingInterval: .seconds(60), ackTimeout: .seconds(20))
 
@@ -98,8 +100,8 @@ struct WebConnection: ServerChildChannel {
         stream.eventLoop.makeCompletedFuture {
           bound.value.opened(stream)
           let pipeline = stream.pipeline.syncOperations
+          try pipeline.addHandler(HTTP2Manners())
           try pipeline.addHandler(HTTP2FramePayloadToHTTPServerCodec())
-          try pipeline.addHandler(HTTP2Fields())
           try pipeline.addHandlers(http1.configuration.additionalChannelHandlers())
           try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: Duration(idleTimeout), logger: logger))
           return HTTP2Stream(try HTTP1Channel.Value(wrappingChannelSynchronously: stream))
@@ -119,6 +121,7 @@ struct WebConnection: ServerChildChannel {
       HTTP2Setting(parameter: .maxFrameSize, value: Self.frameBytesMax),
     ]
     configuration.connection.targetWindowSize = Self.connectionWindow
+    configuration.connection.maximumRecentlyResetStreams = Self.resetStreamsMax
     configuration.stream.targetWindowSize = Self.streamWindow
     configuration.stream.streamResetFrameRateLimit.maximumCount = resetsMax
     configuration.stream.streamResetFrameRateLimit.windowLength = .seconds(30)
