@@ -187,6 +187,10 @@ struct ClusterVerificationTests {
     #expect(
       reason(try state([(0, 9, 0, 0), (0, 9, 0, 0)], status: "dead"))
         == "n2 is dead: what it holds cannot be compared")
+    // Nobody is asked to compare with one that is not there: who it is says more.
+    #expect(
+      reason(try state([(0, 9, 0, 0), (0, 9, 0, 0)], status: "suspect"), asked: 0)
+        == "n2 is suspect: what it holds cannot be compared")
     #expect(reason(try state([(0, 9, 0, 0), nil])) == "n2 does not say how far its comparisons are")
     #expect(
       reason(try state([(0, 9, 0, 0), (0, 9, 0, 0)], unready: [0, nil]))

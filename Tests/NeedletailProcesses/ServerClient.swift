@@ -34,7 +34,7 @@ package struct ServerClient: Sendable {
   /// Any request, and its answer with its headers (by names in lower case); throws where there is none in time.
   package func ask(
     _ path: String, isPost: Bool = false, body: [UInt8] = [], port: Int? = nil, headers: [String: String] = [:],
-    seconds: Int64 = 30
+    seconds: Int64 = 120
   ) async throws -> (status: Int, headers: [String: String], body: Data) {
     var request = HTTPClientRequest(url: "http://127.0.0.1:\(port ?? self.port)\(path)")
     request.method = isPost ? .POST : .GET

@@ -7,7 +7,8 @@ struct ClusterRepairCommand: AsyncParsableCommand {
     commandName: "repair",
     abstract: "Have replicas compared now instead of in turn, and differences settled.",
     discussion: """
-      Replicas are compared all the time; this only hurries. `needletail cluster verify` also waits for the result.
+      Replicas are compared all the time, one slot between two of its holders each time; this only hurries. \
+      `needletail cluster verify` also waits for the result.
 
       EXAMPLES
         needletail cluster repair

@@ -37,11 +37,11 @@ struct ClusterVerification {
     if let change = now.change { return .waiting("\(change.what), \(ClusterReport.progress(change))") }
     let holders = now.members.filter(\.holdsSlots)
     if holders.isEmpty { return .impossible("no node holds a slot") }
-    if asked == 0, now.replication > 1, holders.count > 1 {
-      return .impossible("the cluster asked for no comparison")
-    }
     if let absent = holders.first(where: { !$0.isUp }) {
       return .impossible("\(absent.name) is \(absent.status): what it holds cannot be compared")
+    }
+    if asked == 0, now.replication > 1, holders.count > 1 {
+      return .impossible("the cluster asked for no comparison")
     }
     var (done, found) = (0, Found())
     for node in holders {

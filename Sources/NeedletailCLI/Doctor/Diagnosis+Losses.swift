@@ -171,7 +171,8 @@ extension Diagnosis {
       "the node had more to do than it has memory for", "add nodes or memory; its senders were asked to come again"
     ),
     "unavailable": (
-      "too few replicas, or the disk, took them", "see above what is away or full; senders were asked to come again"
+      "too few replicas, or the disk, took them",
+      "see that no member is away and that their disks have room; senders were asked to come again"
     ),
     "shed": (
       "the node was overloaded and let go of the least important first: debug logs, then unremarkable traces",

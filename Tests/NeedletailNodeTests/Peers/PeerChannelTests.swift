@@ -142,7 +142,7 @@ struct PeerChannelTests {
       return channel.address
     }
     let channel = PeerChannel(address)
-    let source = RemoteSeriesSource(channel: channel, timeout: .seconds(5))
+    let source = RemoteSeriesSource(channel: channel, timeout: .seconds(60))
     let gone = await Result { try await source.labelNames(scope, limit: 1) }
     guard case .failure(let error as QueryError) = gone else {
       Issue.record("a node that is gone answered")
