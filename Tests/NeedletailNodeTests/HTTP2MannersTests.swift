@@ -24,15 +24,16 @@ import Testing
     var streams: [any Channel] = []
     private var received: [UInt8] = []
 
-    init() throws {
+    init(endsCalls: Bool = true) throws {
       let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
+      let configuration = WebConnection.http2Configuration(headerBytesMax: 16_384, resetsMax: 200)
       _ = try channel.configureHTTP2Pipeline(
-        mode: .server, connectionConfiguration: .init(), streamConfiguration: .init()
-      ) {
-        stream in
+        mode: .server, connectionConfiguration: configuration.connection, streamConfiguration: configuration.stream
+      ) { stream in
         stream.eventLoop.makeCompletedFuture {
           bound.value.streams.append(stream)
-          try stream.pipeline.syncOperations.addHandlers(HTTP2Manners(), HTTP2FramePayloadToHTTPServerCodec())
+          try stream.pipeline.syncOperations.addHandlers(
+            HTTP2Manners(endsCalls: endsCalls), HTTP2FramePayloadToHTTPServerCodec())
         }
       }.wait()
       try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
@@ -136,12 +137,26 @@ import Testing
   func rest() throws {
     let connection = try Connection()
     let body = [UInt8](repeating: 7, count: 16_000)
-    for stream: UInt32 in stride(from: 1, to: 64, by: 2) {
+    // As many as a client may have at once, all of them told before anything more of theirs comes.
+    let streams = stride(from: UInt32(1), to: 200, by: 2)
+    for stream in streams {
       try connection.begin(stream)
       try connection.answer([Self.head, Self.trailers])
-      for flags: UInt8 in [0, 0, 1] { try connection.send(type: 0, flags: flags, stream: stream, body) }
       #expect(try connection.frames().map(\.kind) == [.headers, .headers, .reset])
     }
+    for stream in streams {
+      for flags: UInt8 in [0, 0, 1] { try connection.send(type: 0, flags: flags, stream: stream, body) }
+    }
     #expect(connection.channel.isActive)
+    try connection.begin(201, isComplete: true)
+    try connection.answer([Self.head, .end(nil)])
+    #expect(try connection.frames().map(\.kind) == [.headers, .data])
+  }
+
+  @Test("another node, which ends calls itself, is not told to") func nodes() throws {
+    let connection = try Connection(endsCalls: false)
+    try connection.begin(1)
+    try connection.answer([Self.head, Self.trailers])
+    #expect(try connection.frames().map(\.kind) == [.headers, .headers])
   }
 }

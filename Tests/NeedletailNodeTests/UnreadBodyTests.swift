@@ -122,6 +122,19 @@ struct UnreadBodyTests {
     #expect(!channel.isActive)
   }
 
+  @Test("nothing is kept of a stream that is over when its answer is") func over() throws {
+    weak var kept: EmbeddedChannel?
+    do {
+      let channel = try connection()
+      try receive([.head(Self.head), body], channel)
+      let context = ConnectionContext(channel: channel, watch: watches.watch(of: channel))
+      _ = try channel.finish()
+      context.answered()
+      kept = channel
+    }
+    #expect(kept == nil)
+  }
+
   @Test("a client whose request came to its end, even after the answer, keeps the connection for the next one")
   func read() throws {
     let channel = try connection()

@@ -7,9 +7,9 @@ struct ClusterVerifyCommand: AsyncParsableCommand {
     commandName: "verify",
     abstract: "Have all replicas compared, and wait until they are whole and agree.",
     discussion: """
-      Rounds of comparisons, each of one slot between two of its holders, are asked for until one finds no \
-      difference; those before settle what they find. The hours that are being written are compared too, and what \
-      differs there is brought, but does not count: rows are always on their way to some replica.
+      Rounds are asked for until one finds no difference; those before settle what they find. A round is many \
+      comparisons, each of one slot between two of its holders. The hours that are being written are compared too, \
+      and what differs there is brought, but does not count: rows are always on their way to some replica.
 
       EXIT CODES
         0  every replica of every slot is whole, and a round found no difference in what has settled

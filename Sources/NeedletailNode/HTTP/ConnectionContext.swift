@@ -23,7 +23,8 @@ struct ConnectionContext: Sendable {
   ///
   /// To be called once for each answer.
   func answered() {
-    guard let watch, let unread = watch.answered() else { return }
+    // Of a stream that ended with its answer nothing is kept.
+    guard channel.isActive, let watch, let unread = watch.answered() else { return }
     let channel = channel
     channel.eventLoop.scheduleTask(in: Self.graceAfterAnswer) {
       if watch.receives(unread) { channel.close(promise: nil) }

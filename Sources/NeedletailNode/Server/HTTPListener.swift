@@ -39,7 +39,7 @@ struct HTTPListener: Sendable {
     var connection = WebConnection(
       http1: http1, wholeRequests: wholeRequests, unfinished: unfinished, tls: tls, idleTimeout: Self.idleTimeout,
       headerBytesMax: Self.headerBytesMax, headerFieldsMax: Self.headerFieldsMax)
-    if isForPeers { connection.resetsMax = Self.peerResetsMax }
+    if isForPeers { (connection.resetsMax, connection.endsCalls) = (Self.peerResetsMax, false) }
     connection.refused = refused
     let server = Server(
       childChannelSetup: connection,

@@ -30,7 +30,8 @@ enum Curl {
     }
   }
 
-  private static let failedStream: Int32 = 92
+  /// A transfer that is cut, nothing more to be sent, a failed stream.
+  private static let endedEarly: Set<Int32> = [18, 55, 92]
 
   private static func run(_ url: String, _ body: [UInt8], _ headers: [String], _ options: [String]) throws -> Answer {
     let folder = try TemporaryFolder()
@@ -42,8 +43,9 @@ enum Curl {
     let body = FileManager.default.contents(atPath: folder.path + "/answer") ?? Data()
     let head = FileManager.default.contents(atPath: folder.path + "/head") ?? Data()
     let answer = Answer(head: String(decoding: head, as: UTF8.self), body: Array(body))
-    // A call that is refused before its message came has all of its answer, and for curl 7.88 a failed stream.
-    guard status == 0 || status == failedStream && answer.grpcStatus != nil else {
+    // A call that is refused before its message came has all of its answer; what curl calls that goes by its version.
+    let isRefused = answer.grpcStatus.map { $0 != 0 } ?? false
+    guard status == 0 || isRefused && endedEarly.contains(status) else {
       throw Failure(description: "curl \(status): \(complaint)")
     }
     return answer

@@ -15,7 +15,11 @@ final class HTTP2Manners: ChannelDuplexHandler {
   typealias OutboundIn = HTTP2Frame.FramePayload
   typealias OutboundOut = HTTP2Frame.FramePayload
 
+  private let endsCalls: Bool
   private var isRequestComplete = false
+
+  /// The manners of a stream, or, where calls are not ended, those towards clients that end a refused call themselves.
+  init(endsCalls: Bool = true) { self.endsCalls = endsCalls }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     if unwrapInboundIn(data).isLast { isRequestComplete = true }
@@ -28,7 +32,7 @@ final class HTTP2Manners: ChannelDuplexHandler {
       headers.headers.remove(name: "connection")
       frame = .headers(headers)
     }
-    guard case .headers = frame, frame.isLast, !isRequestComplete else {
+    guard endsCalls, case .headers = frame, frame.isLast, !isRequestComplete else {
       return context.write(wrapOutboundOut(frame), promise: promise)
     }
     // Not before the answer is sent: what still waits for room in the client's window would be given up.

@@ -45,6 +45,9 @@ struct WebConnection: ServerChildChannel {
   /// How many calls a client may give up within 30 s before its connection is ended: a few against strangers, who can
   /// have the server work for nothing, many for nodes, whose queries end early.
   var resetsMax = 200
+  /// Whether a call that is refused before it came is ended for the client: other nodes do it themselves, and would take
+  /// many such words for an attack.
+  var endsCalls = true
   /// Told of handshakes that failed; nil where nobody wants to know.
   var refused: (@Sendable (PeerTLSFailure.Handshake) -> Void)?
 
@@ -95,12 +98,13 @@ struct WebConnection: ServerChildChannel {
       try channel.pipeline.syncOperations.addHandler(watch)
       let bound = NIOLoopBound(watch, eventLoop: channel.eventLoop)
       let streams = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
-        mode: .server, streamDelegate: management.http2StreamDelegate, configuration: configuration
+        mode: .server, streamDelegate: management.http2StreamDelegate,
+        configuration: Self.http2Configuration(headerBytesMax: headerBytesMax, resetsMax: resetsMax)
       ) { stream in
         stream.eventLoop.makeCompletedFuture {
           bound.value.opened(stream)
           let pipeline = stream.pipeline.syncOperations
-          try pipeline.addHandler(HTTP2Manners())
+          try pipeline.addHandler(HTTP2Manners(endsCalls: endsCalls))
           try pipeline.addHandler(HTTP2FramePayloadToHTTPServerCodec())
           try pipeline.addHandlers(http1.configuration.additionalChannelHandlers())
           try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: Duration(idleTimeout), logger: logger))
@@ -112,17 +116,18 @@ struct WebConnection: ServerChildChannel {
     }
   }
 
-  private var configuration: NIOHTTP2Handler.Configuration {
+  /// What holds for connections of HTTP/2, and what clients are told of it.
+  static func http2Configuration(headerBytesMax: Int, resetsMax: Int) -> NIOHTTP2Handler.Configuration {
     var configuration = NIOHTTP2Handler.Configuration()
     configuration.connection.initialSettings = [
-      HTTP2Setting(parameter: .maxConcurrentStreams, value: Self.streamsMax),
+      HTTP2Setting(parameter: .maxConcurrentStreams, value: streamsMax),
       HTTP2Setting(parameter: .maxHeaderListSize, value: headerBytesMax),
-      HTTP2Setting(parameter: .initialWindowSize, value: Self.streamWindow),
-      HTTP2Setting(parameter: .maxFrameSize, value: Self.frameBytesMax),
+      HTTP2Setting(parameter: .initialWindowSize, value: streamWindow),
+      HTTP2Setting(parameter: .maxFrameSize, value: frameBytesMax),
     ]
-    configuration.connection.targetWindowSize = Self.connectionWindow
-    configuration.connection.maximumRecentlyResetStreams = Self.resetStreamsMax
-    configuration.stream.targetWindowSize = Self.streamWindow
+    configuration.connection.targetWindowSize = connectionWindow
+    configuration.connection.maximumRecentlyResetStreams = resetStreamsMax
+    configuration.stream.targetWindowSize = streamWindow
     configuration.stream.streamResetFrameRateLimit.maximumCount = resetsMax
     configuration.stream.streamResetFrameRateLimit.windowLength = .seconds(30)
     return configuration
