@@ -51,6 +51,9 @@ final class ClusterRun: Sendable {
     return watched.withLock { $0 }
   }
 
+  /// How many queries beside the load were answered whole so far.
+  var wholeAnswers: Int { watched.withLock { $0.whole } }
+
   /// Waits until at least so many more entries were acknowledged; the proof that the load goes on.
   func progress(_ count: Int, seconds: Int, _ when: String) async throws {
     let before = ledger.books.acknowledged.count
